@@ -9,7 +9,9 @@ All models are frozen. Requests refuse unknown keys; what Close returns may hold
 
 import hashlib
 import json
+import re
 import unicodedata
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -125,6 +127,16 @@ def request_key(tenant: str, request_id: str) -> str:
     return hashlib.sha256(f"{tenant}/{request_id}".encode()).hexdigest()[:32]
 
 
+def message_key(message_id: str) -> str:
+    """Names what became of a message that is no request. No request key is made of the same text."""
+    return hashlib.sha256(f"//{message_id}".encode()).hexdigest()[:32]
+
+
+def identifier_or(value: object, fallback: str) -> str:
+    """The value if it can name a tenant or a request, else the fallback."""
+    return value if isinstance(value, str) and re.fullmatch(IDENTIFIER_PATTERN, value) else fallback
+
+
 class CustomObjectType(BaseModel):
     """A Custom Object Type as Close returned it. Keys that we do not know are kept."""
 
@@ -189,3 +201,15 @@ class Outcome(_Words):
     @property
     def succeeded(self) -> bool:
         return self.result not in {Result.FAILED, Result.UNRESOLVED}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credential:
+    """What opens a tenant's Close organisation. Its text shows nothing."""
+
+    authorization: str  # the value of the header
+    secret: str  # the key or token in it, to be struck out of whatever Close says
+    organization_id: str | None = None  # the organisation that it must belong to
+
+    def __repr__(self) -> str:
+        return "Credential(…)"

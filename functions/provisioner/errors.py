@@ -1,0 +1,81 @@
+"""Errors say what is now true of Close; one function in each door turns them into acknowledge, wait or retry.
+
+    ProvisioningError
+    ├── Refused        it is not there and this request will never make it: final, carries the Problem to announce
+    ├── NotCreated     it is not there, and may be later: nothing reached Close, or Close could not be read
+    ├── Busy           somebody asked us to wait: a rate limit, another holder of the lease, the list's lag
+    └── MaybeCreated   a create was sent and its answer got lost: nobody knows
+
+No text in here may hold a credential: every ``detail`` ends up in logs and in outcomes.
+"""
+
+from enum import Enum
+
+from provisioner.contract import ErrorDetail, Problem
+
+
+class Kind(Enum):
+    """Every problem that a caller can meet: its stable name, its title, its HTTP status."""
+
+    INVALID_REQUEST = ("invalid-request", "The request is not valid", 400)
+    ROUTE_UNKNOWN = ("no-such-route", "There is nothing here", 404)
+    METHOD_NOT_ALLOWED = ("method-not-allowed", "This method is not allowed here", 405)
+    BODY_TOO_LARGE = ("body-too-large", "The body is too large", 413)
+    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", "The body must be JSON", 415)
+    REQUEST_UNKNOWN = ("request-unknown", "No such provisioning request", 404)
+    REQUEST_CONFLICT = ("request-conflict", "The request id was used for other content", 422)
+    TENANT_UNKNOWN = ("tenant-unknown", "No such tenant", 404)
+    TYPE_EXISTS = ("type-exists", "The Custom Object Type exists already", 409)
+    SPEC_REJECTED = ("spec-rejected", "Close refused the Custom Object Type", 422)
+    CREDENTIAL_UNREADABLE = ("credential-unreadable", "The tenant's stored credential cannot be used", 424)
+    CREDENTIAL_REJECTED = ("credential-rejected", "Close does not accept the tenant's credential", 424)
+    PLAN_LIMIT = ("plan-limit", "The tenant's Close plan does not allow it", 424)
+    PERMISSION_MISSING = ("permission-missing", "The tenant's credential lacks a permission in Close", 424)
+    CLOSE_MISCONFIGURED = ("close-misconfigured", "Close did not answer as its API does", 424)
+    WRONG_ORGANIZATION = ("wrong-organization", "The credential belongs to another organisation", 424)
+    GAVE_UP = ("gave-up", "Nothing was created in the time allowed", 504)
+    UNRESOLVED = ("unresolved", "It is not known whether the type was created", 504)
+    UNAVAILABLE = ("unavailable", "The service cannot take requests at the moment", 503)
+
+    @property
+    def uri(self) -> str:
+        return f"urn:close-provisioner:problem:{self.value[0]}"
+
+
+def problem(
+    kind: Kind, detail: str, *, close_status: int | None = None, errors: tuple[ErrorDetail, ...] = ()
+) -> Problem:
+    _, title, status = kind.value
+    return Problem(type=kind.uri, title=title, status=status, detail=detail, close_status=close_status, errors=errors)
+
+
+class ProvisioningError(Exception):
+    """What is now true of Close, for whoever called."""
+
+
+class Refused(ProvisioningError):
+    """It is not there, and this request will never make it. Final: nobody tries again."""
+
+    def __init__(
+        self, kind: Kind, detail: str, *, close_status: int | None = None, errors: tuple[ErrorDetail, ...] = ()
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.problem = problem(kind, detail, close_status=close_status, errors=errors)
+
+
+class NotCreated(ProvisioningError):
+    """It is not there, and may be later. Whoever catches this chooses when to try again."""
+
+
+class Busy(ProvisioningError):
+    """Somebody asked us to wait ``seconds``. ``doubtful``: a create may be at large meanwhile."""
+
+    def __init__(self, detail: str, seconds: float, *, doubtful: bool = False) -> None:
+        super().__init__(detail)
+        self.seconds = seconds
+        self.doubtful = doubtful
+
+
+class MaybeCreated(ProvisioningError):
+    """A create was sent and its answer got lost, or cannot be read. It must not be sent again before a look."""
