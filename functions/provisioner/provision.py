@@ -1,0 +1,274 @@
+"""The use case behind every door: this type shall exist in that organisation, once, and its request shall be settled.
+
+    accept ──► carry_out: lease ──► look ──► take it, create it, wait, or give up ──► settle ──► publish
+
+Always in this order: the lease before the look, the look before the create, the outcome stored before it is published.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from provisioner.contract import (
+    CustomObjectType,
+    CustomObjectTypeSpec,
+    Difference,
+    IfExists,
+    Outcome,
+    Problem,
+    ProvisioningRequest,
+    Result,
+)
+from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused, problem
+from provisioner.plan import differences, matching
+from provisioner.records import Lease, RequestRecord, RequestState
+
+MAX_INTENTS = 2  # a create whose answer got lost may be sent again once
+LOOKS = 2  # and only after this many looks, a lag apart, did not find it
+DOUBT_ENDS_SECONDS = 24 * 3600  # after a day no create is on its way any more: what the list shows is what there is
+BACKOFF_SECONDS = (5, 10, 20, 40, 80, 160, 300)  # after a failure for which Close named no time
+
+
+class Ledger(Protocol):
+    """What was asked and what is known, kept for good. Every method raises on what it cannot do."""
+
+    def accept(self, request: ProvisioningRequest) -> RequestRecord:
+        """Remember the request, or find it. Raises ``Refused`` when its id was used for other content."""
+
+    def lease(self, request: ProvisioningRequest) -> Lease:
+        """Take the type's lease. Raises ``Busy`` while another holds it."""
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back: this holder surely created nothing."""
+
+    def doubt(self, lease: Lease, record: RequestRecord) -> None:
+        """Give the lease back: this holder's create may or may not have happened."""
+
+    def settle(
+        self,
+        record: RequestRecord,
+        outcome: Outcome,
+        lease: Lease | None = None,
+        found: CustomObjectType | None = None,
+    ) -> Outcome:
+        """Store the outcome and what is now known of the type, together. Answers the outcome that stands."""
+
+    def count_wait(self, record: RequestRecord, seconds: float) -> None:
+        """Count a wait of the request."""
+
+    def announced(self, record: RequestRecord) -> None:
+        """The outcome was published."""
+
+
+class Organization(Protocol):
+    """One tenant's organisation at Close."""
+
+    def open(self) -> None:
+        """Have the credential at hand. Raises ``Refused`` when there is none."""
+
+    def types(self, not_before: float) -> Sequence[CustomObjectType]:
+        """All types, from a list read at ``not_before`` (Unix seconds) or later."""
+
+    def type(self, close_id: str) -> CustomObjectType | None:
+        """One type, asked for by its id."""
+
+    def create(self, spec: CustomObjectTypeSpec) -> CustomObjectType:
+        """Send the create, once. Raises ``MaybeCreated`` when its answer got lost."""
+
+
+class Outcomes(Protocol):
+    """The topic."""
+
+    def publish(self, event_id: str, outcome: Outcome) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The request is not settled; it wants to be carried out again after ``seconds``."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioner:
+    """Times are Unix seconds, durations seconds."""
+
+    ledger: Ledger
+    outcomes: Outcomes
+    list_lag: float
+    wait_limit: float
+    clock: Callable[[], float]
+
+    def carry_out(
+        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization
+    ) -> Outcome | Wait:
+        """Settle and announce the request, or say how long to wait. May be called again at any time, by anybody.
+
+        Any exception leaves the request accepted and, if it held the lease, the type in doubt: safe to repeat.
+        """
+        outcome = record.outcome
+        if outcome is None:
+            try:
+                outcome = self._work(record, request, organization)
+            except (Busy, NotCreated) as error:
+                postponed = self._postpone(record, error, request.custom_object_type.name)
+                if isinstance(postponed, Wait):
+                    return postponed
+                outcome = postponed
+        self._announce(record, outcome)
+        return outcome
+
+    def give_up(self, record: RequestRecord, name: str, reason: str) -> Outcome:
+        """Settle as unresolved what could not be settled otherwise, so that nobody waits for ever."""
+        outcome = record.outcome or self.ledger.settle(record, self._unresolved(record, name, reason))
+        self._announce(record, outcome)
+        return outcome
+
+    def _announce(self, record: RequestRecord, outcome: Outcome) -> None:
+        if record.state is not RequestState.ANNOUNCED:
+            self.outcomes.publish(record.id, outcome)
+            self.ledger.announced(record)
+
+    def _work(self, record: RequestRecord, request: ProvisioningRequest, organization: Organization) -> Outcome:
+        try:
+            organization.open()
+        except Refused as refusal:
+            return self.ledger.settle(record, self._unsuccessful(record, refusal.problem))
+        lease = self._without_old_doubt(self.ledger.lease(request))
+        try:
+            outcome, found = self._bring_about(record, request, organization, lease)
+        except Refused as refusal:
+            outcome, found = self._refused(record, lease, refusal), None
+        except MaybeCreated as error:
+            self.ledger.doubt(lease, record)
+            raise Busy(
+                f"{error}; waiting until Close's list is sure to show it", self.list_lag, doubtful=True
+            ) from error
+        except (Busy, NotCreated) as error:
+            self.ledger.release(error.lease if isinstance(error, _Absent) else lease)
+            raise
+        return self.ledger.settle(record, outcome, lease, found)
+
+    def _bring_about(
+        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, lease: Lease
+    ) -> tuple[Outcome, CustomObjectType | None]:
+        """Look; then take what is there, or create it."""
+        found = self._look(organization, lease)
+        if found:
+            return self._taken(record, request, lease, found), found[0]
+        if lease.doubtful:
+            self._need_another_look(lease)
+        created = organization.create(request.custom_object_type)
+        return self._outcome(record, Result.CREATED, created), created
+
+    def _look(self, organization: Organization, lease: Lease) -> list[CustomObjectType]:
+        now, not_before = self.clock(), 0.0
+        if lease.doubtful:
+            not_before = max(lease.doubt_since, lease.looked_at) + self.list_lag
+            if now < not_before:
+                raise Busy("a create may be under way at Close", not_before - now, doubtful=True)
+        found = matching(organization.types(not_before), lease.key, lease.close_id)
+        if found or lease.close_id is None:
+            return found
+        # The list does not show what we know to be there: it lags, or somebody deleted the type in Close.
+        existing = organization.type(lease.close_id)
+        if existing is None and now < lease.known_at + self.list_lag:
+            raise Busy("Close does not show yet what was there just now", lease.known_at + self.list_lag - now)
+        return [existing] if existing else []
+
+    def _need_another_look(self, lease: Lease) -> None:
+        """An earlier create may be at large and was not found. Returns when it may be sent once more, else raises."""
+        absences = lease.absences + 1
+        if absences < LOOKS:
+            raise _Absent(replace(lease, absences=absences, looked_at=self.clock()), self.list_lag)
+        if lease.intents > MAX_INTENTS:
+            sent = lease.intents - 1
+            raise _Unknowable(
+                Kind.UNRESOLVED,
+                f"{sent} creates were sent, their answers got lost, and Close's list shows no such type.",
+            )
+
+    def _without_old_doubt(self, lease: Lease) -> Lease:
+        """After a day no create is on its way any more: what the list shows is what there is."""
+        if lease.doubtful and self.clock() > lease.doubt_since + DOUBT_ENDS_SECONDS:
+            return replace(lease, intents=1, suspect=None, absences=0, looked_at=0)
+        return lease
+
+    def _taken(
+        self, record: RequestRecord, request: ProvisioningRequest, lease: Lease, found: list[CustomObjectType]
+    ) -> Outcome:
+        actual, *others = found
+        different = differences(request.custom_object_type, actual)
+        if lease.made_by(record.id, actual.id):
+            result = Result.RECOVERED
+        elif request.if_exists is IfExists.FAIL:
+            detail = f"The organisation has a type named {actual.name!r} ({actual.id}), and if_exists is 'fail'."
+            return self._unsuccessful(record, problem(Kind.TYPE_EXISTS, detail))
+        else:
+            result = Result.ADOPTED if different else Result.UNCHANGED
+        return self._outcome(record, result, actual, different, tuple(each.id for each in others))
+
+    def _refused(self, record: RequestRecord, lease: Lease, refusal: Refused) -> Outcome:
+        """While a create of this very request may be at large, nobody may say that it failed."""
+        if isinstance(refusal, _Unknowable) or (lease.doubtful and lease.suspect == record.id):
+            return self._unresolved(record, lease.key, str(refusal))
+        return self._unsuccessful(record, refusal.problem)
+
+    def _postpone(self, record: RequestRecord, error: Busy | NotCreated, name: str) -> Outcome | Wait:
+        """Wait as long as we were asked to or, where nobody said, a little longer each time; but not for ever."""
+        if isinstance(error, Busy):
+            seconds = error.seconds
+        else:
+            seconds = BACKOFF_SECONDS[min(record.waits, len(BACKOFF_SECONDS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
+        if self.clock() + seconds <= record.accepted_at + self.wait_limit:
+            self.ledger.count_wait(record, seconds)
+            return Wait(seconds, str(error))
+        if isinstance(error, Busy) and error.doubtful:
+            return self.ledger.settle(record, self._unresolved(record, name, str(error)))
+        detail = f"It was tried for {self.wait_limit:.0f} seconds. The last time: {error}."
+        return self.ledger.settle(record, self._unsuccessful(record, problem(Kind.GAVE_UP, detail)))
+
+    def _unresolved(self, record: RequestRecord, name: str, cause: str) -> Outcome:
+        detail = (
+            f"{cause} Please look in Close, organisation of tenant {record.tenant!r}, Settings > Custom Objects, for "
+            f"a type named {name!r}. If it is there, send a new request to adopt it; if there are two, delete the "
+            "one without data first. If it is not there, send a new request tomorrow."
+        )
+        return self._unsuccessful(record, problem(Kind.UNRESOLVED, detail), Result.UNRESOLVED)
+
+    def _unsuccessful(self, record: RequestRecord, fault: Problem, result: Result = Result.FAILED) -> Outcome:
+        return self._outcome(record, result).model_copy(update={"problem": fault})
+
+    def _outcome(
+        self,
+        record: RequestRecord,
+        result: Result,
+        actual: CustomObjectType | None = None,
+        different: tuple[Difference, ...] = (),
+        also_found: tuple[str, ...] = (),
+    ) -> Outcome:
+        return Outcome(
+            tenant=record.tenant,
+            request_id=record.request_id,
+            result=result,
+            custom_object_type=actual.model_dump(mode="json") if actual else None,
+            differences=different,
+            also_found=also_found,
+            attempts=record.waits + 1,
+            settled_at=datetime.fromtimestamp(self.clock(), UTC).isoformat(),
+        )
+
+
+class _Absent(Busy):
+    """The look did not find a create that may be at large; the lease goes back with that look counted."""
+
+    def __init__(self, lease: Lease, seconds: float) -> None:
+        super().__init__("a create whose answer got lost is not to be seen at Close yet", seconds, doubtful=True)
+        self.lease = lease
+
+
+class _Unknowable(Refused):
+    """All permitted creates were sent and lost, and none of them is to be seen."""
