@@ -1,0 +1,219 @@
+"""The ledger's items and the requests to DynamoDB that write them, as pure functions. records.py draws how they change.
+
+Each condition can so be tested as a value. A failed condition hands back the item that it met.
+
+Keys: ``REQUEST#<request key>`` and ``TYPE#<tenant>#<SHA-256 of the natural key>`` (a name may be longer than a key).
+Only requests expire. The sparse index ``unfinished`` holds the requests that are not announced yet, by ``due_at``: the
+time after which nobody works on them any more.
+"""
+
+import hashlib
+from typing import Any
+
+from provisioner.contract import Outcome, ProvisioningRequest
+from provisioner.records import Lease, RequestRecord, RequestState
+
+type Item = dict[str, Any]
+
+# SQS delays a message by at most 900 s: a request that comes back later than that is not coming back by itself.
+OVERDUE_SECONDS = 900
+UNANNOUNCED_SECONDS = 120
+
+
+def accept_input(table: str, request: ProvisioningRequest, now: float, expires_at: float) -> Item:
+    """Put the request unless it is there; the item that is there comes back with the failure."""
+    return {
+        "TableName": table,
+        "Item": {
+            **request_item_key(request.id),
+            "tenant": _s(request.tenant),
+            "request_id": _s(request.request_id),
+            "fingerprint": _s(request.fingerprint),
+            "body": _s(request.to_json()),
+            "state": _s(RequestState.ACCEPTED),
+            "accepted_at": _n(now),
+            "waits": _n(0),
+            "unfinished": _s("request"),
+            "due_at": _n(now + OVERDUE_SECONDS),
+            "expires_at": _n(int(expires_at)),
+        },
+        "ConditionExpression": "attribute_not_exists(pk)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def lease_input(table: str, request: ProvisioningRequest, token: str, now: float, until: float) -> Item:
+    """Take the lease if it is free or expired. An expired holder's end and name are kept: it may have created."""
+    spec = request.custom_object_type
+    return {
+        "TableName": table,
+        "Key": _key(_type_key(request.tenant, spec.natural_key)),
+        "ConditionExpression": "attribute_not_exists(lease_until) OR lease_until < :now",
+        "UpdateExpression": (
+            "SET killed_until = if_not_exists(lease_until, :zero), killed = if_not_exists(leased_by, :nobody), "
+            "lease_until = :until, lease_token = :token, leased_by = :request, "
+            "tenant = :tenant, natural_key = :natural_key ADD attempt :one, intents :one"
+        ),
+        "ExpressionAttributeValues": {
+            ":now": _n(now),
+            ":until": _n(until),
+            ":zero": _n(0),
+            ":one": _n(1),
+            ":nobody": _s(""),
+            ":token": _s(token),
+            ":request": _s(request.id),
+            ":tenant": _s(request.tenant),
+            ":natural_key": _s(spec.natural_key),
+        },
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def end_lease_update(lease: Lease) -> Item:
+    """Everything known of the type replaces what was known, if the lease is still this one."""
+    known = {
+        "close_id": lease.close_id and _s(lease.close_id),
+        "known_at": lease.known_at and _n(lease.known_at),
+        "creator": lease.creator and _s(lease.creator),
+        "suspect": lease.suspect and _s(lease.suspect),
+        "doubt_since": lease.doubt_since and _n(lease.doubt_since),
+        "absences": lease.absences and _n(lease.absences),
+        "looked_at": lease.looked_at and _n(lease.looked_at),
+    }
+    kept = {name: value for name, value in known.items() if value}
+    gone = ["lease_until", "lease_token", "leased_by", "killed_until", "killed", *sorted(known.keys() - kept.keys())]
+    return {
+        "Key": _key(_type_key(lease.tenant, lease.key)),
+        "ConditionExpression": "attempt = :attempt AND attribute_exists(lease_until)",
+        "UpdateExpression": (
+            f"SET {', '.join(['intents = :intents', *(f'{name} = :{name}' for name in kept)])} REMOVE {', '.join(gone)}"
+        ),
+        "ExpressionAttributeValues": {
+            ":attempt": _n(lease.attempt),
+            ":intents": _n(lease.intents),
+            **{f":{name}": value for name, value in kept.items()},
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Lease | None, now: float) -> Item:
+    """The outcome and, where there is a lease, what is now known of its type: both or neither."""
+    request = {
+        "TableName": table,
+        "Key": request_item_key(record.id),
+        "ConditionExpression": "#state = :accepted",
+        "UpdateExpression": "SET #state = :settled, outcome = :outcome, due_at = :due_at",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {
+            ":accepted": _s(RequestState.ACCEPTED),
+            ":settled": _s(RequestState.SETTLED),
+            ":outcome": _s(outcome.to_json()),
+            ":due_at": _n(now + UNANNOUNCED_SECONDS),
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    updates: list[Item] = [{"Update": request}]
+    if after:
+        updates.append({"Update": {"TableName": table, **end_lease_update(after)}})
+    return {"TransactItems": updates}
+
+
+def wait_input(table: str, record: RequestRecord, due_at: float) -> Item:
+    return _if_unfinished(
+        table, record.id, "SET due_at = :due_at ADD waits :one", {":due_at": _n(due_at), ":one": _n(1)}
+    )
+
+
+def expect_input(table: str, request_key: str, due_at: float) -> Item:
+    return _if_unfinished(table, request_key, "SET due_at = :due_at", {":due_at": _n(due_at)})
+
+
+def _if_unfinished(table: str, request_key: str, update: str, values: Item) -> Item:
+    return {
+        "TableName": table,
+        "Key": request_item_key(request_key),
+        "ConditionExpression": "attribute_exists(unfinished)",
+        "UpdateExpression": update,
+        "ExpressionAttributeValues": values,
+    }
+
+
+def announced_input(table: str, record: RequestRecord) -> Item:
+    return {
+        "TableName": table,
+        "Key": request_item_key(record.id),
+        "UpdateExpression": "SET #state = :announced REMOVE unfinished, due_at",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {":announced": _s(RequestState.ANNOUNCED)},
+    }
+
+
+def overdue_input(table: str, now: float, limit: int) -> Item:
+    return {
+        "TableName": table,
+        "IndexName": "unfinished",
+        "KeyConditionExpression": "unfinished = :request AND due_at < :now",
+        "ExpressionAttributeValues": {":request": _s("request"), ":now": _n(now)},
+        "Limit": limit,
+    }
+
+
+def to_record(item: Item) -> RequestRecord:
+    outcome = text_of(item, "outcome")
+    return RequestRecord(
+        id=item["pk"]["S"].removeprefix("REQUEST#"),
+        tenant=item["tenant"]["S"],
+        request_id=item["request_id"]["S"],
+        state=RequestState(item["state"]["S"]),
+        accepted_at=_number(item, "accepted_at"),
+        waits=int(_number(item, "waits")),
+        outcome=Outcome.from_json(outcome) if outcome else None,
+    )
+
+
+def to_lease(item: Item) -> Lease:
+    """The lease just taken. If its last holder was killed, that one is the suspect, and its end the latest create."""
+    killed_until = _number(item, "killed_until")
+    return Lease(
+        tenant=item["tenant"]["S"],
+        key=item["natural_key"]["S"],
+        attempt=int(_number(item, "attempt")),
+        intents=int(_number(item, "intents")),
+        close_id=text_of(item, "close_id"),
+        known_at=_number(item, "known_at"),
+        creator=text_of(item, "creator"),
+        suspect=text_of(item, "killed") or text_of(item, "suspect"),
+        doubt_since=killed_until or _number(item, "doubt_since"),
+        absences=0 if killed_until else int(_number(item, "absences")),
+        looked_at=0 if killed_until else _number(item, "looked_at"),
+    )
+
+
+def _type_key(tenant: str, natural_key: str) -> str:
+    return f"TYPE#{tenant}#{hashlib.sha256(natural_key.encode()).hexdigest()}"
+
+
+def request_item_key(request_key: str) -> Item:
+    return _key(f"REQUEST#{request_key}")
+
+
+def _key(pk: str) -> Item:
+    return {"pk": _s(pk)}
+
+
+def _s(text: str) -> Item:
+    return {"S": text}
+
+
+def _n(number: float) -> Item:
+    return {"N": f"{number:.6f}".rstrip("0").rstrip(".") if isinstance(number, float) else str(number)}
+
+
+def text_of(item: Item, name: str) -> str | None:
+    return item[name]["S"] if name in item else None
+
+
+def _number(item: Item, name: str) -> float:
+    return float(item[name]["N"]) if name in item else 0
