@@ -1,0 +1,219 @@
+"""The HTTP door: POST /v1/provisioning-requests, GET /v1/provisioning-requests/{id}.
+
+A request is in the ledger and on the queue before anything else is done with it. Then it is worked on while its caller
+waits; if that does not settle it, or the function dies at any line, the delayed message carries it on.
+"""
+
+import gc
+
+gc.disable()  # while importing: nothing is garbage yet, and looking for it costs a fifth of a cold start
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from provisioner.assembly import Service
+from provisioner.contract import Outcome, ProvisioningRequest, Result
+from provisioner.errors import Kind, NotCreated, Refused, problem
+from provisioner.provision import Wait
+from provisioner.records import RequestRecord
+from provisioner.request_body import read_request
+from provisioner.settings import Settings
+from provisioner.telemetry import count, logger
+
+RETRY_AFTER_SECONDS = 5
+REQUEST_KEY = re.compile(r"[0-9a-f]{32}")
+
+type Response = dict[str, Any]
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], context: Any) -> Response:
+    """Answers an API Gateway proxy event (REST API, payload version 1.0)."""
+    return _service().answer(event, lambda: context.get_remaining_time_in_millis() / 1000)
+
+
+@cache
+def _service() -> "Api":
+    return Api(Service.from_settings(Settings.from_env()))
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The door, apart from Lambda."""
+
+    service: Service
+
+    def answer(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
+        """The response to a proxy event; every refusal is an RFC 9457 problem."""
+        try:
+            return self._route(event, time_left)
+        except Refused as refusal:
+            count(["Refused"])
+            logger.info("refused", extra={"problem": refusal.problem.type, "detail": str(refusal)})
+            return _problem(refusal.problem.status, refusal.problem.model_dump(mode="json", exclude_none=True))
+        except Exception:  # nothing of it is shown to the caller; asking again under the same id is safe
+            logger.exception("failed before the request was accepted")
+            count(["Unavailable"])
+            return _unavailable()
+
+    def _route(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
+        match event["resource"], event["httpMethod"]:
+            case "/v1/provisioning-requests", "POST":
+                return self._provision(event, time_left)
+            case "/v1/provisioning-requests/{id}", "GET":
+                return self._show(event["pathParameters"]["id"])
+            case (("/v1/provisioning-requests" | "/v1/provisioning-requests/{id}"), method):
+                raise Refused(Kind.METHOD_NOT_ALLOWED, f"{method} is not offered here.")
+        raise Refused(Kind.ROUTE_UNKNOWN, "No such route.")
+
+    def _provision(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
+        headers = _headers(event)
+        _check_media_type(headers)
+        request = read_request(_body(event), key=_idempotency_key(headers))
+        self._check_tenant(request)
+        record = self.service.ledger.accept(request)
+        if record.outcome:
+            count(["Replayed"])
+            return _settled(record, record.outcome, {"Idempotency-Replayed": "true"})
+        if not record.fresh:
+            return _accepted(record, RETRY_AFTER_SECONDS)
+        respond_async = "respond-async" in _preferences(headers)
+        self._put_on_queue(request, 0 if respond_async else self.service.settings.safety_net_delay_seconds)
+        if respond_async:
+            count(["Accepted"])
+            return _accepted(record, RETRY_AFTER_SECONDS, {"Preference-Applied": "respond-async"})
+        return self._carry_out(record, request, time_left)
+
+    def _check_tenant(self, request: ProvisioningRequest) -> None:
+        """Refuse a tenant that is surely not there; where that cannot be known now, the request is taken."""
+        try:
+            self.service.tenants.credential(request.tenant)
+        except Refused as refusal:
+            if refusal.kind is Kind.TENANT_UNKNOWN:
+                raise
+        except NotCreated as error:
+            logger.warning("the tenant could not be checked", extra={"tenant": request.tenant, "why": str(error)})
+
+    def _put_on_queue(self, request: ProvisioningRequest, delay_seconds: float) -> None:
+        """The request is in the ledger already: should the queue fail, the sweeper finds it there."""
+        try:
+            self.service.messages.send(request.to_json(), request.tenant, delay_seconds)
+        except (BotoCoreError, ClientError):
+            logger.exception("the queue could not be reached; the sweeper will find the request")
+
+    def _carry_out(
+        self, record: RequestRecord, request: ProvisioningRequest, time_left: Callable[[], float]
+    ) -> Response:
+        organization = self.service.organization(request.tenant, time_left)
+        seen = {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
+        try:
+            result = self.service.provisioner.carry_out(record, request, organization)
+        except Exception:  # whatever it is, the request is safe: the message that waits on the queue carries it on
+            logger.exception("the request was left to the worker", extra=seen)
+            count(["Retried"])
+            return _accepted(record, self.service.settings.safety_net_delay_seconds)
+        if isinstance(result, Wait):
+            logger.info("waits", extra={**seen, "seconds": result.seconds, "reason": result.reason})
+            count(["Waited"])
+            return _accepted(record, self.service.settings.safety_net_delay_seconds)
+        logger.info("settled", extra={**seen, "result": result.result, "attempts": result.attempts})
+        count([result.result.capitalize()])
+        return _settled(record, result)
+
+    def _show(self, request_key: str) -> Response:
+        found = self.service.ledger.find(request_key) if REQUEST_KEY.fullmatch(request_key) else None
+        if not found:
+            raise Refused(Kind.REQUEST_UNKNOWN, "No request of this id is remembered.")
+        record, _ = found
+        headers = {} if record.outcome else {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return _response(200, _representation(record, record.outcome), headers)
+
+
+def _headers(event: Mapping[str, Any]) -> dict[str, list[str]]:
+    """All values of each header, by its name in lower case."""
+    many = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
+    headers: dict[str, list[str]] = {}
+    for name, values in many.items():
+        headers.setdefault(name.lower(), []).extend(values)
+    return headers
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body: str = event.get("body") or ""
+    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+
+
+def _check_media_type(headers: Mapping[str, list[str]]) -> None:
+    for value in headers.get("content-type", []):
+        media_type = value.partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise Refused(Kind.UNSUPPORTED_MEDIA_TYPE, "Send the request as application/json.")
+
+
+def _idempotency_key(headers: Mapping[str, list[str]]) -> str | None:
+    """The key, quoted (as in the IETF draft) or bare; more than one is refused, not guessed at."""
+    values = {value.strip().removeprefix('"').removesuffix('"') for value in headers.get("idempotency-key", [])}
+    if len(values) > 1:
+        raise Refused(Kind.INVALID_REQUEST, "More than one Idempotency-Key was sent.")
+    return values.pop() if values else None
+
+
+def _preferences(headers: Mapping[str, list[str]]) -> set[str]:
+    return {each.strip().lower() for value in headers.get("prefer", []) for each in re.split("[,;]", value)}
+
+
+def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": record.id,
+        "tenant": record.tenant,
+        "request_id": record.request_id,
+        "state": "settled" if outcome else "accepted",
+    }
+    if outcome:
+        shown["outcome"] = json.loads(outcome.to_json())
+    return shown
+
+
+def _accepted(record: RequestRecord, retry_after: int, headers: Mapping[str, str] | None = None) -> Response:
+    # Relative to the request's own URL, so that it holds behind any stage, base path or custom domain (RFC 9110).
+    location = f"provisioning-requests/{record.id}"
+    return _response(
+        202, _representation(record, None), {"Location": location, "Retry-After": str(retry_after), **(headers or {})}
+    )
+
+
+def _settled(record: RequestRecord, outcome: Outcome, headers: Mapping[str, str] | None = None) -> Response:
+    if outcome.problem:
+        shown = outcome.problem.model_dump(mode="json", exclude_none=True)
+        return _problem(outcome.problem.status, shown | _representation(record, outcome), headers)
+    status = 201 if outcome.result in {Result.CREATED, Result.RECOVERED} else 200
+    return _response(status, _representation(record, outcome), headers)
+
+
+def _unavailable() -> Response:
+    fault = problem(Kind.UNAVAILABLE, "Nothing was accepted. Please send the request again, under the same id.")
+    return _problem(503, fault.model_dump(mode="json", exclude_none=True), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _problem(status: int, document: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return _response(status, document, {"Content-Type": "application/problem+json", **(headers or {})})
+
+
+def _response(status: int, document: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
+        "body": json.dumps(document, ensure_ascii=False),
+        "isBase64Encoded": False,
+    }
+
+
+gc.freeze()
+gc.enable()

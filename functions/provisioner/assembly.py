@@ -1,0 +1,90 @@
+"""Puts the parts together, once for each execution environment, at its first invocation and never at import."""
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import certifi
+import httpx
+from botocore.config import Config
+
+from provisioner import __version__
+from provisioner.close import Organization
+from provisioner.ledger import Ledger
+from provisioner.messages import Messages
+from provisioner.outcomes import Outcomes
+from provisioner.provision import Provisioner
+from provisioner.settings import Settings
+from provisioner.tenants import Tenants
+
+TENANTS_AT_ONCE = 10  # as many as a batch has records: each tenant's records may go their way side by side
+
+# A call to AWS takes milliseconds. These bounds leave time to do without it, and to try it again.
+AWS_CONFIG = Config(
+    user_agent=f"close-provisioner/{__version__}",
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=TENANTS_AT_ONCE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All parts of the service, made from its settings. Safe to share between threads."""
+
+    settings: Settings
+    ledger: Ledger
+    messages: Messages
+    outcomes: Outcomes
+    tenants: Tenants
+    provisioner: Provisioner
+    http: httpx.Client
+
+    @classmethod
+    def from_settings(cls, settings: Settings, clock: Callable[[], float] = time.time) -> "Service":
+        client = _clients()
+        ledger = Ledger(
+            client("dynamodb"),
+            settings.ledger_table_name,
+            settings.lease_seconds,
+            settings.request_retention_days,
+            clock,
+        )
+        outcomes = Outcomes(client("sns"), settings.outcomes_topic_arn, settings.event_source)
+        return cls(
+            settings=settings,
+            ledger=ledger,
+            messages=Messages(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
+            outcomes=outcomes,
+            tenants=Tenants(client("secretsmanager"), settings.tenant_secret_prefix, time.monotonic),
+            provisioner=Provisioner(ledger, outcomes, settings.list_lag_seconds, settings.wait_limit_seconds, clock),
+            http=_http(settings.close_api_url),
+        )
+
+    def organization(self, tenant: str, time_left: Callable[[], float]) -> Organization:
+        """The tenant's organisation, for one batch of its requests. ``time_left``: seconds the function has left."""
+        return Organization(
+            http=self.http,
+            base_url=self.settings.close_api_url,
+            credentials=lambda rejected: self.tenants.credential(tenant, rejected),
+            timeout=self.settings.close_timeout_seconds,
+            time_left=time_left,
+            clock=self.provisioner.clock,
+        )
+
+
+def _clients() -> Callable[[str], Any]:
+    session = boto3.Session()
+    return lambda name: session.client(name, config=AWS_CONFIG)
+
+
+def _http(base_url: str) -> httpx.Client:
+    """One client, and one TLS context: making one from certifi's file costs 27 ms of CPU."""
+    context = ssl.create_default_context(cafile=certifi.where()) if base_url.startswith("https:") else False
+    return httpx.Client(
+        verify=context, trust_env=False, limits=httpx.Limits(max_connections=2 * TENANTS_AT_ONCE, keepalive_expiry=5)
+    )

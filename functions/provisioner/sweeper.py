@@ -1,0 +1,58 @@
+"""The clock's door: puts back on the queue what is unfinished past its time.
+
+That is what was accepted but not settled, its messages lost or its function killed before it sent one; and what was
+settled but not announced. The worker finishes both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from provisioner.assembly import Service
+from provisioner.ledger_items import OVERDUE_SECONDS
+from provisioner.settings import Settings
+from provisioner.telemetry import count, logger
+
+BATCH = 500  # of each sweep; what is more waits for the next one
+MARGIN_SECONDS = 10  # what is left to do when a sweep stops for lack of time
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Answers how many requests were put back on the queue."""
+    return _service().sweep(lambda: context.get_remaining_time_in_millis() / 1000)
+
+
+@cache
+def _service() -> "Sweeper":
+    return Sweeper(Service.from_settings(Settings.from_env()))
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """The door, apart from Lambda."""
+
+    service: Service
+
+    def sweep(self, time_left: Callable[[], float]) -> dict[str, int]:
+        """Put overdue requests back on the queue, the longest overdue first, as long as there is time."""
+        requeued = 0
+        for key in self.service.ledger.overdue(BATCH):
+            if time_left() < MARGIN_SECONDS:
+                break
+            requeued += self._requeue(key)
+        count(["Requeued"] * requeued)
+        logger.info("swept", extra={"requeued": requeued})
+        return {"requeued": requeued}
+
+    def _requeue(self, request_key: str) -> bool:
+        """Sent before it is expected back: should this die in between, the request is sent twice, never lost."""
+        found = self.service.ledger.find(request_key)
+        if found is None:
+            return False
+        record, request = found
+        self.service.messages.send(request.to_json(), record.tenant)
+        self.service.ledger.expect(request_key, OVERDUE_SECONDS)
+        logger.warning("requeued", extra={"tenant": record.tenant, "request_id": record.request_id, "id": record.id})
+        return True
