@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import boto3
 import certifi
 import httpx
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from provisioner import __version__
 from provisioner.close import Organization
@@ -74,7 +76,15 @@ class Service:
             timeout=self.settings.close_timeout_seconds,
             time_left=time_left,
             clock=self.provisioner.clock,
+            paused_until=lambda: self.ledger.paused_until(tenant),
+            pause=lambda until: self._pause(tenant, until),
         )
+
+    def _pause(self, tenant: str, until: float) -> None:
+        # If it cannot be remembered, each worker hears it from Close itself; what is certain (429: nothing was
+        # created) must not turn into a failure that leaves it open.
+        with suppress(BotoCoreError, ClientError):
+            self.ledger.pause(tenant, until)
 
 
 def _clients() -> Callable[[str], Any]:

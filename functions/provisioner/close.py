@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused
 USER_AGENT = f"close-provisioner/{__version__}"
 CONNECT_SECONDS = 5
 SETTLE_SECONDS = 3  # what it takes to write down and announce what Close answered
+OUTAGE_SECONDS = 5
 MAX_PAGES = 50
 MAX_ANSWER_BYTES = 20_000_000
 
@@ -44,15 +45,30 @@ class Organization:
     timeout: float
     time_left: Callable[[], float]
     clock: Callable[[], float]
+    paused_until: Callable[[], float]
+    pause: Callable[[float], None]
     _credential: Credential | None = None
     _types: list[CustomObjectType] = field(default_factory=list)
     _types_read_at: float | None = None
     _pin_holds: bool = False
     _closed_until: float = 0
+    _closed_because: str = "Close asked to leave this tenant alone for a while (429)"
 
     def open(self) -> None:
-        """Have the credential at hand. Raises ``Refused`` when there is none, ``NotCreated`` when it can't be read."""
-        self._credential = self.credentials(None)
+        """Have the credential at hand, and Close's leave to be asked.
+
+        Raises ``Refused`` when there is no credential, ``NotCreated`` when it can't be read, ``Busy`` while this tenant
+        is to be left alone.
+        """
+        if self._credential is None:
+            self._credential = self.credentials(None)
+            self._closed_until = self.paused_until()
+        self._be_polite()
+
+    def _be_polite(self) -> None:
+        now = self.clock()
+        if now < self._closed_until:
+            raise Busy(self._closed_because, self._closed_until - now)
 
     def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
         """All types, from a list read at ``not_before`` (Unix seconds) or later.
@@ -126,8 +142,9 @@ class Organization:
 
         A read is repeated once where the connection broke or the credential was old.
         """
-        credential = self._credential or self.credentials(None)
-        self._credential = credential
+        if self._credential is None:
+            self.open()
+        credential = cast("Credential", self._credential)
         answer = self._exchange(method, path, content, credential)
         if isinstance(answer, httpx.NetworkError | httpx.RemoteProtocolError) and method == "GET":
             answer = self._exchange(method, path, content, credential)  # a kept connection may have died unnoticed
@@ -138,6 +155,9 @@ class Organization:
         error = failure(method, answer, credential.secret)
         if isinstance(error, Busy):
             self._closed_until = self.clock() + error.seconds
+            self.pause(self._closed_until)
+        elif isinstance(error, NotCreated):  # an outage: the rest of this batch need not wait for it as long
+            self._closed_until, self._closed_because = self.clock() + OUTAGE_SECONDS, str(error)
         if error:
             raise error
         assert isinstance(answer, Answer)  # noqa: S101 - anything else is an error
@@ -159,9 +179,8 @@ class Organization:
         self, method: str, path: str, content: bytes | None, credential: Credential
     ) -> Answer | httpx.RequestError:
         """One request and its answer, both within the time that is left."""
-        now, left = self.clock(), self.time_left() - SETTLE_SECONDS
-        if now < self._closed_until:
-            raise Busy("Close asked to wait (429)", self._closed_until - now)
+        self._be_polite()
+        left = self.time_left() - SETTLE_SECONDS
         if left < (self.timeout if method == "POST" else 1):
             raise Busy("too little time is left in this run", 0)
         seconds = min(self.timeout, left)

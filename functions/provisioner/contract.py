@@ -127,6 +127,11 @@ def request_key(tenant: str, request_id: str) -> str:
     return hashlib.sha256(f"{tenant}/{request_id}".encode()).hexdigest()[:32]
 
 
+def type_key(tenant: str, natural_key: str, close_id: str) -> str:
+    """Names the event that tells of a type. No request key is made of the same text: tenants hold no slash."""
+    return hashlib.sha256(f"{tenant}/type/{natural_key}/{close_id}".encode()).hexdigest()[:32]
+
+
 def message_key(message_id: str) -> str:
     """Names what became of a message that is no request. No request key is made of the same text."""
     return hashlib.sha256(f"//{message_id}".encode()).hexdigest()[:32]

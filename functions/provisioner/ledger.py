@@ -112,6 +112,22 @@ class Ledger:
             raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1], doubtful=True) from None
         return outcome
 
+    def learn(self, lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None) -> None:
+        """Give the lease back, and remember what is now known of the type; no request is settled by it."""
+        self._end(_after(lease, record, outcome, found, self.clock()))
+
+    def paused_until(self, tenant: str) -> float:
+        """The time (Unix seconds) until which Close asked to leave this tenant alone; 0 if it did not."""
+        key = items.tenant_item_key(tenant)
+        return items.not_before(self.dynamodb.get_item(TableName=self.table, Key=key).get("Item", {}))
+
+    def pause(self, tenant: str, until: float) -> None:
+        """Close asked to leave this tenant alone until then: all workers are to know."""
+        try:
+            self.dynamodb.update_item(**items.pause_input(self.table, tenant, until))
+        except ClientError as error:
+            _met(error)  # a longer pause is known
+
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         """Count a wait of the request, and expect it back after it."""
         try:

@@ -2,7 +2,8 @@
 
 Each condition can so be tested as a value. A failed condition hands back the item that it met.
 
-Keys: ``REQUEST#<request key>`` and ``TYPE#<tenant>#<SHA-256 of the natural key>`` (a name may be longer than a key).
+Keys: ``REQUEST#<request key>``, ``TYPE#<tenant>#<SHA-256 of the natural key>`` (a name may be longer than a key), and
+``TENANT#<tenant>`` for the time before which Close wants a tenant left alone.
 Only requests expire. The sparse index ``unfinished`` holds the requests that are not announced yet, by ``due_at``: the
 time after which nobody works on them any more.
 """
@@ -150,6 +151,16 @@ def announced_input(table: str, record: RequestRecord) -> Item:
     }
 
 
+def pause_input(table: str, tenant: str, until: float) -> Item:
+    return {
+        "TableName": table,
+        "Key": tenant_item_key(tenant),
+        "ConditionExpression": "attribute_not_exists(not_before) OR not_before < :until",
+        "UpdateExpression": "SET not_before = :until",
+        "ExpressionAttributeValues": {":until": _n(until)},
+    }
+
+
 def overdue_input(table: str, now: float, limit: int) -> Item:
     return {
         "TableName": table,
@@ -197,6 +208,14 @@ def _type_key(tenant: str, natural_key: str) -> str:
 
 def request_item_key(request_key: str) -> Item:
     return _key(f"REQUEST#{request_key}")
+
+
+def tenant_item_key(tenant: str) -> Item:
+    return _key(f"TENANT#{tenant}")
+
+
+def not_before(item: Item) -> float:
+    return _number(item, "not_before")
 
 
 def _key(pk: str) -> Item:

@@ -37,12 +37,12 @@ class Messages:
             },
         )
 
-    def back_off(self, receipt_handle: str, receives: int) -> None:
+    def back_off(self, receipt_handle: str, receives: int, at_least: float = 0) -> None:
         """Hide a message whose processing failed: twice as long each time, within 15 minutes, with jitter.
 
         Lambda does not slow its polling down for partial failures, so each message carries its own pause.
         """
         pause = min(FIRST_RETRY_SECONDS * 2 ** (receives - 1), MAX_DELAY_SECONDS) * random.uniform(0.8, 1)  # noqa: S311
         self.sqs.change_message_visibility(
-            QueueUrl=self.queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=math.ceil(pause)
+            QueueUrl=self.queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=math.ceil(max(pause, at_least))
         )

@@ -20,7 +20,14 @@ class Outcomes:
 
     def publish(self, event_id: str, outcome: Outcome) -> None:
         """Publish the outcome. A second publish of the same outcome is visibly the same event."""
-        event = cloud_event(event_id, self.source, outcome)
+        kind = f"provisioning.{EVENT_TYPES.get(outcome.result, 'succeeded')}"
+        self._publish(cloud_event(event_id, self.source, kind, outcome), outcome)
+
+    def publish_type(self, event_id: str, outcome: Outcome) -> None:
+        """What is now known of a type, after its request had to be given up as unresolved."""
+        self._publish(cloud_event(event_id, self.source, "type.resolved", outcome), outcome)
+
+    def _publish(self, event: dict[str, Any], outcome: Outcome) -> None:
         attributes = {
             "type": event["type"],
             "source": self.source,
@@ -37,13 +44,13 @@ class Outcomes:
         )
 
 
-def cloud_event(event_id: str, source: str, outcome: Outcome) -> dict[str, Any]:
+def cloud_event(event_id: str, source: str, kind: str, outcome: Outcome) -> dict[str, Any]:
     """The event as a JSON object. Its time is the time at which the request was settled."""
     return {
         "specversion": "1.0",
         "id": event_id,
         "source": source,
-        "type": f"close-provisioner.provisioning.{EVENT_TYPES.get(outcome.result, 'succeeded')}",
+        "type": f"close-provisioner.{kind}",
         "subject": f"{outcome.tenant}/{outcome.request_id}",
         "time": outcome.settled_at,
         "datacontenttype": "application/json",

@@ -20,6 +20,7 @@ from provisioner.contract import (
     Problem,
     ProvisioningRequest,
     Result,
+    type_key,
 )
 from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused, problem
 from provisioner.plan import differences, matching
@@ -55,6 +56,9 @@ class Ledger(Protocol):
     ) -> Outcome:
         """Store the outcome and what is now known of the type, together. Answers the outcome that stands."""
 
+    def learn(self, lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None) -> None:
+        """Give the lease back, and remember what is now known of the type; no request is settled by it."""
+
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         """Count a wait of the request."""
 
@@ -82,6 +86,9 @@ class Outcomes(Protocol):
     """The topic."""
 
     def publish(self, event_id: str, outcome: Outcome) -> None: ...
+
+    def publish_type(self, event_id: str, outcome: Outcome) -> None:
+        """What is now known of a type, after its request had to be given up as unresolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +134,27 @@ class Provisioner:
         self._announce(record, outcome)
         return outcome
 
+    def follow_up(
+        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization
+    ) -> CustomObjectType | Wait | None:
+        """Somebody sent an unresolved request again: find out what became of its type, by the same rules as ever.
+
+        The request's outcome stays what it was. What is found (or created, where the rules allow it) is announced as
+        an event of its own, about the type. None: it is still not known, or Close refuses.
+        """
+        try:
+            organization.open()
+            lease = self._without_old_doubt(self.ledger.lease(request))
+            outcome, found = self._attempt(record, request, organization, lease)
+        except Refused:
+            return None
+        except (Busy, NotCreated) as error:
+            return Wait(error.seconds if isinstance(error, Busy) else BACKOFF_SECONDS[-1], str(error))
+        if found:
+            self.outcomes.publish_type(type_key(record.tenant, lease.key, found.id), outcome)
+        self.ledger.learn(lease, record, outcome, found)
+        return found
+
     def _announce(self, record: RequestRecord, outcome: Outcome) -> None:
         if record.state is not RequestState.ANNOUNCED:
             self.outcomes.publish(record.id, outcome)
@@ -138,10 +166,17 @@ class Provisioner:
         except Refused as refusal:
             return self.ledger.settle(record, self._unsuccessful(record, refusal.problem))
         lease = self._without_old_doubt(self.ledger.lease(request))
+        outcome, found = self._attempt(record, request, organization, lease)
+        return self.ledger.settle(record, outcome, lease, found)
+
+    def _attempt(
+        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, lease: Lease
+    ) -> tuple[Outcome, CustomObjectType | None]:
+        """What came of the lease: an outcome to settle, or ``Busy`` or ``NotCreated`` with the lease given back."""
         try:
-            outcome, found = self._bring_about(record, request, organization, lease)
+            return self._bring_about(record, request, organization, lease)
         except Refused as refusal:
-            outcome, found = self._refused(record, lease, refusal), None
+            return self._refused(record, lease, refusal), None
         except MaybeCreated as error:
             self.ledger.doubt(lease, record)
             raise Busy(
@@ -150,7 +185,6 @@ class Provisioner:
         except (Busy, NotCreated) as error:
             self.ledger.release(error.lease if isinstance(error, _Absent) else lease)
             raise
-        return self.ledger.settle(record, outcome, lease, found)
 
     def _bring_about(
         self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, lease: Lease

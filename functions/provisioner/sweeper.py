@@ -11,6 +11,7 @@ from typing import Any
 
 from provisioner.assembly import Service
 from provisioner.ledger_items import OVERDUE_SECONDS
+from provisioner.records import RequestState
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
@@ -20,7 +21,7 @@ MARGIN_SECONDS = 10  # what is left to do when a sweep stops for lack of time
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Answers how many requests were put back on the queue."""
+    """Answers how many requests of each kind were put back on the queue."""
     return _service().sweep(lambda: context.get_remaining_time_in_millis() / 1000)
 
 
@@ -37,22 +38,19 @@ class Sweeper:
 
     def sweep(self, time_left: Callable[[], float]) -> dict[str, int]:
         """Put overdue requests back on the queue, the longest overdue first, as long as there is time."""
-        requeued = 0
-        for key in self.service.ledger.overdue(BATCH):
-            if time_left() < MARGIN_SECONDS:
-                break
-            requeued += self._requeue(key)
-        count(["Requeued"] * requeued)
-        logger.info("swept", extra={"requeued": requeued})
-        return {"requeued": requeued}
+        found = [self._requeue(key) for key in self.service.ledger.overdue(BATCH) if time_left() > MARGIN_SECONDS]
+        counts = {kind: found.count(kind) for kind in ("Unsettled", "Unannounced")}
+        count(kind for kind in found if kind)
+        logger.info("swept", extra=counts)
+        return counts
 
-    def _requeue(self, request_key: str) -> bool:
+    def _requeue(self, request_key: str) -> str | None:
         """Sent before it is expected back: should this die in between, the request is sent twice, never lost."""
         found = self.service.ledger.find(request_key)
-        if found is None:
-            return False
+        if found is None or found[0].state is RequestState.ANNOUNCED:  # the index lags behind the table
+            return None
         record, request = found
         self.service.messages.send(request.to_json(), record.tenant)
         self.service.ledger.expect(request_key, OVERDUE_SECONDS)
         logger.warning("requeued", extra={"tenant": record.tenant, "request_id": record.request_id, "id": record.id})
-        return True
+        return "Unannounced" if record.outcome else "Unsettled"

@@ -19,7 +19,15 @@ from itertools import groupby
 from typing import Any
 
 from provisioner.assembly import TENANTS_AT_ONCE, Service
-from provisioner.contract import Outcome, ProvisioningRequest, Result, identifier_or, message_key
+from provisioner.close import Organization
+from provisioner.contract import (
+    CustomObjectType,
+    Outcome,
+    ProvisioningRequest,
+    Result,
+    identifier_or,
+    message_key,
+)
 from provisioner.errors import Refused
 from provisioner.provision import Wait
 from provisioner.records import RequestRecord
@@ -95,8 +103,7 @@ class Worker:
             accepted = None
             try:
                 accepted = self.service.ledger.accept(message.request)
-                result = self.service.provisioner.carry_out(accepted, message.request, organization)
-                return self._conclude(message, accepted, result)
+                return self._finish(message, accepted, organization)
             except Refused as refusal:  # its id was used for other content; that other request stays what it is
                 return self._bury(message.record, refusal)
             except Exception:  # whatever it is, the message stays on the queue
@@ -105,16 +112,28 @@ class Worker:
 
         return [work(message) for message in messages]
 
-    def _conclude(self, message: Message, accepted: RequestRecord, result: Outcome | Wait) -> Done:
+    def _finish(self, message: Message, accepted: RequestRecord, organization: Organization) -> Done:
+        result = self.service.provisioner.carry_out(accepted, message.request, organization)
         if isinstance(result, Wait):
             logger.info("waits", extra={**_seen(message), "seconds": result.seconds, "reason": result.reason})
             self.service.messages.send(message.request.to_json(), message.request.tenant, result.seconds)
             return Done(message.id, "Waited")
-        if accepted.outcome:
-            logger.info("was settled before", extra={**_seen(message), "result": result.result})
-            return Done(message.id, "Replayed")
-        logger.info("settled", extra={**_seen(message), "result": result.result, "attempts": result.attempts})
-        return Done(message.id, result.result.capitalize())
+        if accepted.outcome is None:
+            logger.info("settled", extra={**_seen(message), "result": result.result, "attempts": result.attempts})
+            return Done(message.id, result.result.capitalize())
+        logger.info("was settled before", extra={**_seen(message), "result": result.result})
+        if result.result is Result.UNRESOLVED:
+            return self._follow_up(message, accepted, organization)
+        return Done(message.id, "Replayed")
+
+    def _follow_up(self, message: Message, accepted: RequestRecord, organization: Organization) -> Done:
+        """A dead letter was redriven: what became of its type may be known by now. Its receives bound the waiting."""
+        result = self.service.provisioner.follow_up(accepted, message.request, organization)
+        logger.info("followed up", extra={**_seen(message), "found": isinstance(result, CustomObjectType)})
+        if isinstance(result, Wait):
+            self.service.messages.back_off(message.record["receiptHandle"], message.receives, result.seconds)
+            return Done(message.id, "Waited", again=True)
+        return Done(message.id, "FollowedUp")
 
     def _retry(self, message: Message, accepted: RequestRecord | None) -> Done:
         """Leave the message on the queue for a while, or announce that this was its last receive."""
