@@ -1,0 +1,53 @@
+"""What describes the service from the outside says what the code does."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from infra.describe import documents, drifted, main
+from provisioner.errors import Kind
+
+INFRA = Path(__file__).parents[2] / "infra"
+
+REQUEST = {
+    "tenant": "acme",
+    "request_id": "signup-8841",
+    "custom_object_type": {"name": "Account", "name_plural": "Accounts"},
+}
+
+
+def test_the_generated_files_are_what_the_models_say() -> None:
+    assert drifted() == [], "run python -m infra.describe"
+
+
+def test_drift_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("infra.describe.FOLDER", tmp_path)
+    assert main(["--check"]) == 1
+    assert "infra/openapi.yaml is not what the models say" in capsys.readouterr().out
+    assert main([]) == 0
+    assert main(["--check"]) == 0
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == set(documents())
+
+
+def test_the_openapi_document_is_valid() -> None:
+    validate(yaml.safe_load((INFRA / "openapi.yaml").read_text(encoding="utf-8")))
+
+
+def test_the_openapi_document_knows_every_problem() -> None:
+    document = yaml.safe_load((INFRA / "openapi.yaml").read_text(encoding="utf-8"))
+    offered = set(document["paths"]["/v1/provisioning-requests"]["post"]["responses"])
+    elsewhere = {Kind.ROUTE_UNKNOWN, Kind.METHOD_NOT_ALLOWED, Kind.REQUEST_UNKNOWN}
+    assert {str(kind.value[2]) for kind in Kind if kind not in elsewhere} <= offered
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [({}, True), ({"if_exists": "fail"}, True), ({"tenant": "a b"}, False), ({"tenants": "acme"}, False)],
+)
+def test_the_request_schema_tells_good_from_bad(change: dict[str, str], valid: bool) -> None:
+    schema = json.loads((INFRA / "schemas" / "request.json").read_text(encoding="utf-8"))
+    assert Draft202012Validator(schema).is_valid(REQUEST | change) is valid
