@@ -1,0 +1,82 @@
+# Everything is installed into folders of this project, pinned: uv and the tools into .tools/, the project's own packages
+# into .venv/. A second run finds them there. `make` alone lists the commands.
+
+ENV ?= dev
+
+SHELL := /bin/sh
+TOOLS := .tools
+UV := $(TOOLS)/uv/bin/uv
+PYTHON := .venv/bin/python
+QUIETLY := @infra/tools/quietly
+TESTS := $(wildcard tests/rules tests/unit tests/integration tests/faults tests/e2e)
+
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_INSTALL_DIR := $(CURDIR)/$(TOOLS)/python
+export SAM_CLI_TELEMETRY := 0
+# Some machines set it, and then every start of every tool compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+
+.PHONY: help run test bench check deploy install pins clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## bring the whole stack up on this machine and send it the examples (ONCE=1: then end)
+	@$(PYTHON) -m infra.local.run
+
+test: check $(TOOLS)/ministack/.installed ## every check and every test
+	@$(PYTHON) -m pytest $(TESTS)
+
+bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls, batches and size
+	@$(PYTHON) -m tests.bench
+
+deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (ENV=dev or prod, see samconfig.toml)
+	$(TOOLS)/sam/bin/sam build
+	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
+
+install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/checkov/.installed ## install everything, so that the other commands need no network
+
+clean: ## remove what was built and kept, but not what was installed
+	rm -rf .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find functions infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- Checks -----------------------------------------------------------------------------------------------------------
+
+TRANSLATED := .local/checks/translated.json
+
+check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, types, template and policy checks
+	$(QUIETLY) "checking the format" .venv/bin/ruff format --check .
+	$(QUIETLY) "checking for mistakes (ruff)" .venv/bin/ruff check .
+	$(QUIETLY) "checking the types (mypy)" .venv/bin/mypy functions infra tests
+	$(QUIETLY) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --lint --region us-east-1
+	$(QUIETLY) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
+	$(QUIETLY) "translating the template" $(TOOLS)/sam/bin/python infra/checks/translate.py template.yaml $(TRANSLATED)
+	$(QUIETLY) "checking the translated template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint $(TRANSLATED)
+	$(QUIETLY) "checking the policies (checkov)" $(TOOLS)/checkov/bin/checkov --config-file infra/checks/checkov.yaml
+
+# ---- Installing -------------------------------------------------------------------------------------------------------
+# A stamp is older than its pins when they have changed. uv then brings the folder to exactly what the pins say.
+
+$(TOOLS)/uv/.installed: infra/tools/uv.txt
+	$(QUIETLY) "installing uv" infra/tools/install-uv $(TOOLS)/uv $<
+	@touch $@
+
+.venv/.installed: $(TOOLS)/uv/.installed pyproject.toml uv.lock .python-version
+	$(QUIETLY) "installing the project's packages" $(UV) sync --locked
+	@touch $@
+
+$(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
+	$(QUIETLY) "installing $*" infra/tools/install-tool $(UV) $(TOOLS)/$* $<
+	@touch $@
+
+# ---- Pins -------------------------------------------------------------------------------------------------------------
+
+PINNED := uv sam ministack checkov
+
+pins: $(TOOLS)/uv/.installed ## take newer versions: of the lock, of the artifact's requirements, of the tools (infra/tools/*.in names those)
+	$(UV) lock --upgrade
+	$(UV) export -q --locked --no-dev --no-emit-project --no-header --format requirements-txt -o functions/requirements.txt
+	for tool in $(PINNED); do $(UV) pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
+	  --no-annotate infra/tools/$$tool.in -o infra/tools/$$tool.txt || exit 1; done

@@ -1,0 +1,56 @@
+"""Takes out of the installed dependencies what no function ever reads.
+
+Every rule says what it removes and why that is safe. A package's own code is never touched, only data, tests,
+command-line scripts and the installer's notes; licence texts stay.
+"""
+
+import shutil
+from email.parser import HeaderParser
+from pathlib import Path
+
+from infra.build.botocore_data import cut_data
+
+METADATA_HEADERS = ("Metadata-Version", "Name", "Version")
+"""What ``importlib.metadata`` needs to answer ``version(name)``."""
+
+INSTALLER_NOTES = ("INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "top_level.txt", "zip-safe", "sboms")
+"""Files and folders of a dist-info folder that only installers read."""
+
+UNREAD = (
+    "bin",  # command-line scripts
+    "share",  # manual pages
+    ".lock",  # the installer's own
+    "boto3/data",  # boto3.resource(); the functions use clients
+    "boto3/examples",  # documentation
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js",  # the Swagger page, never served
+    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui.min.css",
+)
+
+
+def trim(folder: Path) -> None:
+    """Cuts the installed packages in that folder down in place. Fails when an entry of ``UNREAD`` has become stale."""
+    for name in UNREAD:
+        remove(folder / name)
+    for pattern in ("**/__pycache__", "**/*.pyi", "**/py.typed", "*/tests"):
+        for path in sorted(folder.glob(pattern)):
+            remove(path)
+    for dist_info in sorted(folder.glob("*.dist-info")):
+        trim_dist_info(dist_info)
+    cut_data(folder / "botocore" / "data")
+
+
+def trim_dist_info(dist_info: Path) -> None:
+    """Leaves the name, the version, entry points and licences."""
+    for name in INSTALLER_NOTES:
+        remove(dist_info / name)
+    metadata = dist_info / "METADATA"
+    headers = HeaderParser().parsestr(metadata.read_text(encoding="utf-8"))
+    metadata.write_text("".join(f"{name}: {headers[name]}\n" for name in METADATA_HEADERS), encoding="utf-8")
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder; nothing happens when it is not there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
