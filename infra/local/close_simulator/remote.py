@@ -1,0 +1,132 @@
+"""The control API from Python, for tests and tools: one method per call, over HTTP."""
+
+import json
+import time
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+type Body = dict[str, Any]
+
+
+class ControlError(Exception):
+    """The simulator refused a control call."""
+
+
+class Remote:
+    """Controls the simulated Close at ``url`` (``http://127.0.0.1:<port>``), wherever it was started."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.api_url = f"{self.url}/api/v1/"
+
+    def call(self, method: str, path: str, body: Body | None = None) -> Body:
+        """One control call: ``path`` is below ``/_control/``. Raises ``ControlError`` when it is refused."""
+        where = urlsplit(self.url)
+        connection = HTTPConnection(where.hostname or "", where.port, timeout=30)
+        try:
+            connection.request(method, f"/_control/{path}", json.dumps(body) if body is not None else None)
+            response = connection.getresponse()
+            answer: Body = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise ControlError(answer["error"])
+        return answer
+
+    def add_organization(self, **settings: Any) -> Body:
+        """``id``, ``name``, ``keys``, ``types``, ``switches``, ``has_custom_objects``, ``may_customize``,
+        ``max_types``, ``rate_limit``: all optional. The answer's ``keys`` hold the keys, one made up if none given.
+        """
+        return self.call("POST", "organizations/", settings)
+
+    def change_organization(self, organization: str, **settings: Any) -> Body:
+        return self.call("PATCH", f"organizations/{organization}/", settings)
+
+    def clear_organization(self, organization: str) -> Body:
+        """Forgets what the organisation made; its keys and settings stay."""
+        return self.call("POST", f"organizations/{organization}/clear/")
+
+    def add_key(self, organization: str, key: str | None = None, rate_limit: Body | None = None) -> str:
+        body = {"key": key, "rate_limit": rate_limit}
+        return str(self.call("POST", f"organizations/{organization}/keys/", body)["key"])
+
+    def revoke(self, key: str, *, revoked: bool = True) -> Body:
+        """Kills a key or an access token, or brings it back."""
+        return self.call("POST", "revoke/", {"key": key, "revoked": revoked})
+
+    def add_oauth_client(self) -> Body:
+        return self.call("POST", "oauth_clients/", {})
+
+    def add_code(self, organization: str) -> str:
+        return str(self.call("POST", f"organizations/{organization}/codes/")["code"])
+
+    def add_tokens(self, organization: str, client_id: str = "") -> Body:
+        return self.call("POST", f"organizations/{organization}/tokens/", {"client_id": client_id})
+
+    def add_type(self, organization: str, name: str, **data: Any) -> Body:
+        """Seeds a type: no key, no fault, no check."""
+        return self.call("POST", f"organizations/{organization}/types/", {"name": name, **data})
+
+    def switch(self, **changes: Any) -> Body:
+        return self.call("PATCH", "switches/", changes)
+
+    def arm(
+        self, name: str, *, times: int | None = 1, skip: int = 0, aim: Body | None = None, **parameters: Any
+    ) -> Body:
+        """Orders a fault. ``aim``: ``method``, ``path``, ``organization``, ``type_name``. ``times`` None: always."""
+        body = {"name": name, "times": times, "skip": skip, "parameters": parameters, **(aim or {})}
+        return self.call("POST", "faults/", body)
+
+    def chaos(self, seed: int | str, probability: float, mix: Body | list[str], **further: Any) -> Body:
+        """``further``: ``method``, ``path``, ``organization``, ``parameters`` by fault, ``times``, ``times_each``."""
+        return self.call("PUT", "chaos/", {"seed": seed, "probability": probability, "mix": mix, **further})
+
+    def disarm(self, organization: str | None = None) -> Body:
+        return self.call("DELETE", f"faults/{_query(organization=organization)}")
+
+    def faults(self, organization: str | None = None) -> Body:
+        return self.call("GET", f"faults/{_query(organization=organization)}")
+
+    def fired(self, organization: str | None = None) -> dict[str, int]:
+        """How often each fault struck."""
+        counts: dict[str, int] = self.faults(organization)["fired"]
+        return counts
+
+    def requests(
+        self, organization: str | None = None, method: str | None = None, path: str | None = None
+    ) -> list[Body]:
+        query = _query(organization=organization, method=method, path=path)
+        log: list[Body] = self.call("GET", f"requests/{query}")["data"]
+        return log
+
+    def state(self, organization: str) -> Body:
+        """``types`` (those not listed included), ``fields``, ``shared_fields``, ``duplicates``, ``creates``."""
+        answer = self.call("GET", f"state/{_query(organization=organization)}")
+        found: Body = answer["organizations"][organization]
+        return found
+
+    def types(self, organization: str) -> list[Body]:
+        found: list[Body] = self.state(organization)["types"]
+        return found
+
+    def duplicates(self, organization: str) -> dict[str, int]:
+        found: dict[str, int] = self.state(organization)["duplicates"]
+        return found
+
+    def wait_until_quiet(self, seconds: float = 30) -> None:
+        """Until no late create is still to come. Raises ``TimeoutError``."""
+        deadline = time.monotonic() + seconds
+        while self.faults()["pending"]:
+            if time.monotonic() > deadline:
+                raise TimeoutError("late creates are still to come")
+            time.sleep(0.02)
+
+    def reset(self, *only: str) -> Body:
+        """Everything back to the setup, or only some of: faults, requests, switches, types."""
+        return self.call("POST", "reset/", {"only": list(only)} if only else {})
+
+
+def _query(**wanted: str | None) -> str:
+    given = {name: value for name, value in wanted.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""

@@ -1,0 +1,170 @@
+"""What nobody knows about Close, as switches: each default is what is documented, or else what is likeliest."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from types import NoneType, UnionType
+from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
+
+DuplicateRule = Literal["accepted", "field_errors", "errors"]
+RateLimitHeader = Literal[
+    "commas", "commas_decimal", "semicolons", "semicolons_decimal", "separate", "legacy", "ietf", "absent"
+]
+RetryAfter = Literal["seconds", "date", "absent"]
+TooManyBody = Literal["error", "legacy", "object", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """One answer to every question that Close's documentation leaves open. Durations are in seconds.
+
+    They hold for all organisations; an organisation may have its own value for any of them.
+    """
+
+    # --- success
+
+    create_status: Literal[201, 200] = 201
+    """Status of a successful create. Newer resources document 201, older ones 200."""
+    location: Literal["absolute", "relative", "absent"] = "absolute"
+    """The Location header of a successful create."""
+    delete_answer: Literal["204", "200_object", "200_empty"] = "204"
+    """How a deleted type is answered: nothing, ``{}``, or 200 without a body."""
+    field_delete_answer: Literal["204", "200_object", "200_empty"] = "204"
+    """The same for a deleted custom field, whose two descriptions contradict each other."""
+    list_envelope: Literal["data", "has_more", "cursor"] = "data"
+    """What stands beside ``data`` in the lists of types and of their fields."""
+    list_order: Literal["oldest_first", "newest_first"] = "oldest_first"
+    """The order of those lists."""
+    archived_listed: bool = True
+    """Whether the list shows archived types."""
+    is_archived_shown: Literal["when_archived", "always", "never"] = "when_archived"
+    """Whether a type carries ``is_archived``: published samples of types that are not archived do not."""
+    description_when_omitted: Literal["null", "empty"] = "null"
+    """How a description that was never given reads."""
+    roles_when_omitted: Literal["empty", "null"] = "empty"
+    """How ``editable_with_roles`` reads when it was never given."""
+    nested_fields: Literal["full", "bare"] = "full"
+    """Whether entries of ``fields`` carry choices, is_shared and referenced_custom_type_id."""
+    dates: Literal["naive", "offset", "naive_seconds", "offset_seconds"] = "naive"
+    """Date strings: with or without ``+00:00``, with microseconds or with whole seconds."""
+    date_updated_changes: bool = True
+    """Whether a PUT changes ``date_updated``."""
+
+    # --- names and bodies
+
+    duplicate_names: DuplicateRule = "accepted"
+    """A type whose name another type has: taken, or refused with 400 in one of two shapes."""
+    duplicate_plural_names: DuplicateRule = "accepted"
+    """The same for ``name_plural``."""
+    duplicate_field_names: DuplicateRule = "accepted"
+    """The same for two fields of one type."""
+    names_compared: Literal["exact", "folded"] = "folded"
+    """When two names are the same name: always equal, or also when only case and outer spaces differ."""
+    names_trimmed: bool = False
+    """Whether outer spaces of a name are dropped before it is stored."""
+    blank_names: Literal["refused", "accepted"] = "refused"
+    """What becomes of an empty name, or one of spaces only."""
+    name_max_length: int | None = None
+    """The longest name taken, in characters."""
+    unknown_keys: Literal["ignored", "refused"] = "ignored"
+    """What becomes of keys that the resource does not know. Read-only keys are always ignored."""
+    unknown_roles: Literal["accepted", "dropped", "refused"] = "accepted"
+    """What becomes of ids in ``editable_with_roles`` that no role has."""
+    delete_of_referenced_type: Literal["cascades", "refused"] = "cascades"
+    """Deleting a type that fields of other types refer to."""
+
+    # --- refusals
+
+    validation_body: Literal["field_errors", "field_errors_only", "errors", "error", "text"] = "field_errors"
+    """The shape of a 400 about a field."""
+    validation_dialect: Literal["pydantic", "cleancat"] = "pydantic"
+    """Which of Close's two server stacks words the sentences."""
+    validation_values: Literal["string", "list", "nested"] = "string"
+    """What a value of ``field-errors`` is."""
+    wrong_content_type: Literal[400, 415] = 400
+    """Status for a body that is not called JSON: Close's library says 400, its documentation 415."""
+    slashless: Literal["301", "308", "404", "served"] = "301"
+    """What becomes of a known path without its trailing slash."""
+    permission_failure: Literal[403, 401] = 403
+    """Status when the role may not customise. 403 is documented, Close's library says 401."""
+    permission_body: Literal["error", "text"] = "error"
+    """Body of that refusal: JSON, or the bare word."""
+    plan_failure: Literal[402, 403, 404] = 402
+    """Status when the organisation's plan has no custom objects."""
+    plan_failure_on: Literal["writes", "everything"] = "writes"
+    """Which calls a plan without custom objects refuses."""
+    type_limit_failure: Literal[402, 400, 403] = 402
+    """Status when the organisation has as many types as its plan allows."""
+    foreign_id: Literal[404, 403] = 404
+    """Status for the id of another organisation's object."""
+    www_authenticate: bool = False
+    """Whether a 401 carries WWW-Authenticate."""
+
+    # --- rate limits
+
+    rate_limit_header: RateLimitHeader = "commas"
+    """The spelling of the rate-limit header: ``commas`` is documented, ``semicolons`` and ``absent`` were seen."""
+    retry_after: RetryAfter = "seconds"
+    """The spelling of Retry-After on a 429."""
+    too_many_body: TooManyBody = "error"
+    """Body of a 429; ``legacy`` holds the numbers in an object under ``error``."""
+
+    # --- time
+
+    list_lag_seconds: float = 0
+    """How long the list goes on not showing a type that was created."""
+    get_lag_seconds: float = 0
+    """How long GET of one type goes on answering 404 after its create."""
+    delete_lag_seconds: float = 0
+    """How long a deleted type is still listed and answered."""
+    latency_seconds: float = 0
+    """How long every answer takes at least."""
+
+    # --- OAuth
+
+    token_lifetime_seconds: int = 3600
+    """``expires_in`` of an access token."""
+    refresh_grace_seconds: float = 0
+    """How long a refresh token still works after it was exchanged."""
+    refresh_answers_with_refresh_token: bool = True
+    """Whether a refresh hands out the next refresh token."""
+
+    def changed(self, changes: Mapping[str, object]) -> Self:
+        """These switches with some set otherwise. Raises ``ValueError`` for an unknown name or value."""
+        hints = get_type_hints(type(self))
+        for name, value in changes.items():
+            if name not in hints:
+                raise ValueError(f"no switch {name!r}; there are: {', '.join(sorted(hints))}")
+            if not _fits(value, hints[name]):
+                raise ValueError(f"switch {name!r} takes {_described(hints[name])}, not {value!r}")
+        changed_values: Mapping[str, Any] = changes
+        return replace(self, **changed_values)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def choices(cls) -> dict[str, str]:
+        """Per switch what it takes, for people."""
+        hints = get_type_hints(cls)
+        return {field.name: _described(hints[field.name]) for field in fields(cls)}
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return any(value == option and type(value) is type(option) for option in get_args(hint))
+    if isinstance(hint, UnionType):
+        return any(_fits(value, option) for option in get_args(hint))
+    if hint is NoneType:
+        return value is None
+    if hint is bool:
+        return isinstance(value, bool)
+    number = isinstance(value, int if hint is int else (int, float)) and not isinstance(value, bool)
+    return number and float(str(value)) >= 0
+
+
+def _described(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " | ".join(repr(option) for option in get_args(hint))
+    if isinstance(hint, UnionType):
+        return " | ".join(_described(option) for option in get_args(hint))
+    return "None" if hint is NoneType else {bool: "True | False", int: "a whole number"}.get(hint, "a number")
