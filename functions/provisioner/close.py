@@ -21,6 +21,7 @@ from provisioner.contract import Credential, CustomObjectType, CustomObjectTypeS
 from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused
 
 USER_AGENT = f"close-provisioner/{__version__}"
+TYPES = "custom_object_type/"
 CONNECT_SECONDS = 5
 SETTLE_SECONDS = 3  # what it takes to write down and announce what Close answered
 OUTAGE_SECONDS = 5
@@ -84,7 +85,7 @@ class Organization:
 
     def type(self, close_id: str) -> CustomObjectType | None:
         """One type, asked for by its id; None when Close says that there is no such type."""
-        answer = self._send("GET", f"custom_object_type/{close_id}/", may_be_missing=True)
+        answer = self._send("GET", f"{TYPES}{close_id}/", may_be_missing=True)
         if answer.status == 404:
             return None
         found = _custom_object_type(answer.json())
@@ -98,7 +99,7 @@ class Organization:
         Raises ``Busy`` when too little time is left to hear the answer and write it down, ``MaybeCreated`` when the
         answer got lost or names no id, ``Refused`` or ``NotCreated`` when surely nothing was created.
         """
-        answer = self._send("POST", "custom_object_type/", json.dumps(spec.wanted()).encode())
+        answer = self._send("POST", TYPES, json.dumps(spec.wanted()).encode())
         created = _custom_object_type(answer.json())
         if created is None:
             raise MaybeCreated(f"Close answered the create with {answer.status}, but named no type")
@@ -113,7 +114,7 @@ class Organization:
         types: dict[str, CustomObjectType] = {}
         query = ""
         for _ in range(MAX_PAGES):
-            answer = self._send("GET", f"custom_object_type/{query}")
+            answer = self._send("GET", f"{TYPES}{query}")
             page = answer.json()
             rows = page.get("data") if isinstance(page, dict) else None
             if not isinstance(rows, list) or page.get("cursor"):
@@ -171,7 +172,10 @@ class Organization:
         if renewed == rejected:
             return answer
         self._credential, self._pin_holds, self._types_read_at = renewed, False, None
-        if method == "POST":  # looks and checks come before every create, with the same credential
+        if (method, path) != (
+            "GET",
+            TYPES,
+        ):  # what was read and checked before was read with another credential: begin again
             raise Busy("the tenant's credential was renewed", 0)
         return self._exchange(method, path, None, renewed)
 

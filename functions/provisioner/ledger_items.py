@@ -16,8 +16,9 @@ from provisioner.records import Lease, RequestRecord, RequestState
 
 type Item = dict[str, Any]
 
-# SQS delays a message by at most 900 s: a request that comes back later than that is not coming back by itself.
-OVERDUE_SECONDS = 900
+# A message that is not settled comes back when its wait, or its visibility timeout (360 s), is over. A request that is
+# not back by then, and a little more, is not coming back by itself.
+OVERDUE_SECONDS = 420
 UNANNOUNCED_SECONDS = 120
 
 

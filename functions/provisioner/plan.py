@@ -1,6 +1,8 @@
 """The difference between what the spec wants and what Close has. Pure: no AWS, no HTTP, no clock."""
 
+import math
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.contract import CustomObjectType, CustomObjectTypeSpec, Difference
@@ -10,12 +12,21 @@ def matching(types: Iterable[CustomObjectType], key: str, close_id: str | None) 
     """The types that go by this natural key, oldest first; failing that, the one with this id, renamed meanwhile."""
     types = list(types)
     by_name = [each for each in types if each.natural_key == key]
-    return sorted(by_name, key=_age) or [each for each in types if each.id == close_id]
+    return sorted(by_name, key=lambda each: (created_at(each), each.id)) or [
+        each for each in types if each.id == close_id
+    ]
 
 
-def _age(each: CustomObjectType) -> tuple[str, str]:
-    # Close writes dates as 2020-08-07T15:18:33.797245, some with +00:00 behind: the first 26 characters sort by time.
-    return (each.date_created or "9999")[:26], each.id
+def created_at(each: CustomObjectType) -> float:
+    """When Close created it (Unix seconds); infinite when Close does not say so legibly.
+
+    Close writes 2020-08-07T15:18:33.797245 (UTC), some resources with +00:00 behind, some without a fraction.
+    """
+    try:
+        moment = datetime.fromisoformat(each.date_created or "")
+    except ValueError:
+        return math.inf
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def differences(spec: CustomObjectTypeSpec, actual: CustomObjectType) -> tuple[Difference, ...]:

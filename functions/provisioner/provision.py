@@ -23,12 +23,13 @@ from provisioner.contract import (
     type_key,
 )
 from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused, problem
-from provisioner.plan import differences, matching
+from provisioner.plan import created_at, differences, matching
 from provisioner.records import Lease, RequestRecord, RequestState
 
 MAX_INTENTS = 2  # a create whose answer got lost may be sent again once
 LOOKS = 2  # and only after this many looks, a lag apart, did not find it
 DOUBT_ENDS_SECONDS = 24 * 3600  # after a day no create is on its way any more: what the list shows is what there is
+CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
 BACKOFF_SECONDS = (5, 10, 20, 40, 80, 160, 300)  # after a failure for which Close named no time
 
 
@@ -236,7 +237,9 @@ class Provisioner:
     ) -> Outcome:
         actual, *others = found
         different = differences(request.custom_object_type, actual)
-        if lease.made_by(record.id, actual.id):
+        # A killed holder of the lease may have found an old type, and not have created anything.
+        is_old = created_at(actual) < record.accepted_at - CLOCK_SKEW_SECONDS
+        if lease.made_by(record.id, actual.id) and not is_old:
             result = Result.RECOVERED
         elif request.if_exists is IfExists.FAIL:
             detail = f"The organisation has a type named {actual.name!r} ({actual.id}), and if_exists is 'fail'."
