@@ -134,7 +134,7 @@ _POST_PROBLEMS = {
     "415": "The body is not said to be JSON.",
     "422": "Close refused the type; or the request id was used for other content.",
     "424": "The tenant's key, role or plan does not allow it; close_status says which.",
-    "503": "Nothing was accepted; send it again under the same id.",
+    "503": "It is not known whether it was accepted; send it again under the same id.",
     "504": "It is not known whether the type was created, or it was tried for too long.",
 }
 _SHOWN = {

@@ -28,6 +28,7 @@ from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
 RETRY_AFTER_SECONDS = 5
+ON_QUEUE_SECONDS = 60  # a message is delivered well within this time after its delay
 REQUEST_KEY = re.compile(r"[0-9a-f]{32}")
 
 type Response = dict[str, Any]
@@ -78,15 +79,15 @@ class Api:
         _check_media_type(headers)
         request = read_request(_body(event), key=_idempotency_key(headers))
         self._check_tenant(request)
-        record = self.service.ledger.accept(request)
+        delay = self.service.settings.safety_net_delay_seconds
+        record = self.service.ledger.accept(request, expected_after=delay + ON_QUEUE_SECONDS)
         if record.outcome:
             count(["Replayed"])
             return _settled(record, record.outcome, {"Idempotency-Replayed": "true"})
         if not record.fresh:
             return _accepted(record, RETRY_AFTER_SECONDS)
         respond_async = "respond-async" in _preferences(headers)
-        self._put_on_queue(request, 0 if respond_async else self.service.settings.safety_net_delay_seconds)
-        if respond_async:
+        if self._put_on_queue(request, 0 if respond_async else delay) and respond_async:
             count(["Accepted"])
             return _accepted(record, RETRY_AFTER_SECONDS, {"Preference-Applied": "respond-async"})
         return self._carry_out(record, request, time_left)
@@ -101,12 +102,14 @@ class Api:
         except NotCreated as error:
             logger.warning("the tenant could not be checked", extra={"tenant": request.tenant, "why": str(error)})
 
-    def _put_on_queue(self, request: ProvisioningRequest, delay_seconds: float) -> None:
+    def _put_on_queue(self, request: ProvisioningRequest, delay_seconds: float) -> bool:
         """The request is in the ledger already: should the queue fail, the sweeper finds it there."""
         try:
             self.service.messages.send(request.to_json(), request.tenant, delay_seconds)
         except (BotoCoreError, ClientError):
             logger.exception("the queue could not be reached; the sweeper will find the request")
+            return False
+        return True
 
     def _carry_out(
         self, record: RequestRecord, request: ProvisioningRequest, time_left: Callable[[], float]
@@ -118,7 +121,7 @@ class Api:
         except Exception:  # whatever it is, the request is safe: the message that waits on the queue carries it on
             logger.exception("the request was left to the worker", extra=seen)
             count(["Retried"])
-            return _accepted(record, self.service.settings.safety_net_delay_seconds)
+            return self._as_it_stands(record)
         if isinstance(result, Wait):
             logger.info("waits", extra={**seen, "seconds": result.seconds, "reason": result.reason})
             count(["Waited"])
@@ -126,6 +129,13 @@ class Api:
         logger.info("settled", extra={**seen, "result": result.result, "attempts": result.attempts})
         count([result.result.capitalize()])
         return _settled(record, result)
+
+    def _as_it_stands(self, record: RequestRecord) -> Response:
+        """After a failure: it may be settled all the same, and only its announcement be left to the worker."""
+        found = self.service.ledger.find(record.id)
+        if found and found[0].outcome:
+            return _settled(record, found[0].outcome)
+        return _accepted(record, self.service.settings.safety_net_delay_seconds)
 
     def _show(self, request_key: str) -> Response:
         found = self.service.ledger.find(request_key) if REQUEST_KEY.fullmatch(request_key) else None
@@ -182,23 +192,28 @@ def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str,
 
 
 def _accepted(record: RequestRecord, retry_after: int, headers: Mapping[str, str] | None = None) -> Response:
-    # Relative to the request's own URL, so that it holds behind any stage, base path or custom domain (RFC 9110).
-    location = f"provisioning-requests/{record.id}"
     return _response(
-        202, _representation(record, None), {"Location": location, "Retry-After": str(retry_after), **(headers or {})}
+        202, _representation(record, None), _located(record, {"Retry-After": str(retry_after), **(headers or {})})
     )
+
+
+def _located(record: RequestRecord, headers: Mapping[str, str] | None) -> dict[str, str]:
+    # Relative to the request's own URL, so that it holds behind any stage, base path or custom domain (RFC 9110).
+    return {"Location": f"provisioning-requests/{record.id}", **(headers or {})}
 
 
 def _settled(record: RequestRecord, outcome: Outcome, headers: Mapping[str, str] | None = None) -> Response:
     if outcome.problem:
         shown = outcome.problem.model_dump(mode="json", exclude_none=True)
-        return _problem(outcome.problem.status, shown | _representation(record, outcome), headers)
+        return _problem(outcome.problem.status, shown | _representation(record, outcome), _located(record, headers))
     status = 201 if outcome.result in {Result.CREATED, Result.RECOVERED} else 200
-    return _response(status, _representation(record, outcome), headers)
+    return _response(status, _representation(record, outcome), _located(record, headers))
 
 
 def _unavailable() -> Response:
-    fault = problem(Kind.UNAVAILABLE, "Nothing was accepted. Please send the request again, under the same id.")
+    fault = problem(
+        Kind.UNAVAILABLE, "Please send it again, under the same id: it is not known whether it was accepted."
+    )
     return _problem(503, fault.model_dump(mode="json", exclude_none=True), {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 

@@ -27,8 +27,8 @@ TENANTS_AT_ONCE = 10  # as many as a batch has records: each tenant's records ma
 # A call to AWS takes milliseconds. These bounds leave time to do without it, and to try it again.
 AWS_CONFIG = Config(
     user_agent=f"close-provisioner/{__version__}",
-    connect_timeout=2,
-    read_timeout=5,
+    connect_timeout=1,
+    read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=TENANTS_AT_ONCE,
 )

@@ -23,7 +23,7 @@ from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused
 USER_AGENT = f"close-provisioner/{__version__}"
 TYPES = "custom_object_type/"
 CONNECT_SECONDS = 5
-SETTLE_SECONDS = 3  # what it takes to write down and announce what Close answered
+SETTLE_SECONDS = 5  # what it takes to write down and announce what Close answered
 OUTAGE_SECONDS = 5
 MAX_PAGES = 50
 MAX_ANSWER_BYTES = 20_000_000
@@ -61,10 +61,10 @@ class Organization:
         Raises ``Refused`` when there is no credential, ``NotCreated`` when it can't be read, ``Busy`` while this tenant
         is to be left alone.
         """
+        self._closed_until = max(self._closed_until, self.paused_until())
+        self._be_polite()
         if self._credential is None:
             self._credential = self.credentials(None)
-            self._closed_until = self.paused_until()
-        self._be_polite()
 
     def _be_polite(self) -> None:
         now = self.clock()
@@ -105,7 +105,7 @@ class Organization:
             raise MaybeCreated(f"Close answered the create with {answer.status}, but named no type")
         pin = self._credential and self._credential.organization_id
         if pin and created.organization_id not in {None, pin}:
-            raise _wrong_organization(pin, f"the type {created.id} was created there")
+            raise _wrong_organization(pin, f"the type {created.id} was created in {created.organization_id}")
         self._types.append(created)
         return created
 
@@ -119,9 +119,16 @@ class Organization:
             rows = page.get("data") if isinstance(page, dict) else None
             if not isinstance(rows, list) or page.get("cursor"):
                 raise NotCreated("Close's list of types could not be read to its end")
-            types |= {each.id: each for each in map(_custom_object_type, rows) if each}
+            known = len(types)
+            for row in rows:
+                # A row that cannot be read might be the very type that is looked for.
+                if (each := _custom_object_type(row)) is None:
+                    raise NotCreated("Close's list holds a type that could not be read")
+                types[each.id] = each
             if not page.get("has_more"):
                 return list(types.values())
+            if len(types) == known:
+                break
             query = f"?_skip={len(types)}"
         raise NotCreated("Close's list of types has no end")
 
@@ -135,7 +142,7 @@ class Organization:
             answer = self._send("GET", "me/?_fields=organizations")
             organizations = _organization_ids(answer.json())
         if organizations != {pin}:
-            raise _wrong_organization(pin, "nothing was written")
+            raise _wrong_organization(pin, f"it opens {_listed(organizations)}; nothing was written")
         self._pin_holds = True
 
     def _send(self, method: str, path: str, content: bytes | None = None, *, may_be_missing: bool = False) -> Answer:
@@ -153,11 +160,13 @@ class Organization:
             answer = self._after_rejection(method, path, credential, answer)
         if may_be_missing and isinstance(answer, Answer) and answer.status == 404:
             return answer
-        error = failure(method, answer, credential.secret)
+        error = failure(method, answer, cast("Credential", self._credential).secret)
         if isinstance(error, Busy):
             self._closed_until = self.clock() + error.seconds
             self.pause(self._closed_until)
-        elif isinstance(error, NotCreated):  # an outage: the rest of this batch need not wait for it as long
+        elif isinstance(
+            error, NotCreated | MaybeCreated
+        ):  # an outage: the rest of this batch need not wait for it as long
             self._closed_until, self._closed_because = self.clock() + OUTAGE_SECONDS, str(error)
         if error:
             raise error
@@ -231,6 +240,10 @@ def _custom_object_type(document: Any) -> CustomObjectType | None:
         return None
 
 
+def _listed(organizations: set[Any]) -> str:
+    return ", ".join(sorted(map(str, organizations))) or "none"
+
+
 def _organization_ids(me: Any) -> set[str | None]:
     rows = me.get("organizations") if isinstance(me, dict) else None
     return {each.get("id") for each in rows or [] if isinstance(each, dict)}
@@ -239,6 +252,6 @@ def _organization_ids(me: Any) -> set[str | None]:
 def _wrong_organization(pin: str, consequence: str) -> Refused:
     return Refused(
         Kind.WRONG_ORGANIZATION,
-        f"The tenant is pinned to organisation {pin}, and its credential opens another one: {consequence}. "
+        f"The tenant's credential must open organisation {pin} and no other: {consequence}. "
         "Whoever keeps this service's secrets can mend it.",
     )

@@ -120,7 +120,7 @@ def _words(document: Any, secret: str) -> tuple[str, tuple[ErrorDetail, ...]]:
     error = document.get("error")
     general = [*_texts(error.get("message") if isinstance(error, dict) else error), *_texts(document.get("errors"))]
     details = [
-        ErrorDetail(pointer=f"/custom_object_type{pointer}", detail=_struck(text, secret))
+        ErrorDetail(pointer=f"/custom_object_type{pointer}"[:MAX_TEXT], detail=_struck(text, secret))
         for pointer, text in _faults(document.get("field-errors"), "")
     ]
     return _struck("; ".join(general), secret), tuple(details[:MAX_DETAILS])

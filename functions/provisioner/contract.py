@@ -20,6 +20,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 MAX_BODY_BYTES = 262_144
 """The largest request taken, in bytes: what an SQS message could hold when the service was designed (256 KiB)."""
 
+MAX_SHOWN_BYTES = 40_000
+"""How much of a type an outcome shows, so that it fits an event and a ledger item with room to spare."""
+
 # Tenants name secrets and request ids name ledger items, so neither may hold anything that needs escaping.
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
@@ -36,8 +39,8 @@ def natural_key(name: str) -> str:
 
 def _readable(text: str) -> str:
     categories = [unicodedata.category(character) for character in text]
-    if any(category in {"Cc", "Cs"} for category in categories):
-        raise ValueError("must not hold control characters")
+    if any(category in {"Cc", "Cn", "Cs"} for category in categories):
+        raise ValueError("must not hold control characters, or what is no character")
     if all(category[0] in "CZ" for category in categories):
         raise ValueError("must hold at least one visible character")
     return text
@@ -118,8 +121,8 @@ class ProvisioningRequest(_Words):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The request as its caller gave it: keys left out stay left out."""
-        return self.model_dump_json(exclude_unset=True)
+        """The request as its caller gave it, in ASCII: keys left out stay left out."""
+        return json.dumps(self.model_dump(mode="json", exclude_unset=True))
 
 
 def request_key(tenant: str, request_id: str) -> str:
@@ -149,12 +152,23 @@ class CustomObjectType(BaseModel):
 
     id: Annotated[str, StringConstraints(min_length=1)]
     name: str
-    organization_id: str | None = None
-    date_created: str | None = None
+    organization_id: Any = None
+    date_created: Any = None
 
     @property
     def natural_key(self) -> str:
         return natural_key(self.name)
+
+    def shown(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The type as JSON values, and the keys left out of it, largest first, to keep it within MAX_SHOWN_BYTES."""
+        shown = self.model_dump(mode="json")
+        sizes = {key: len(json.dumps(value)) for key, value in shown.items() if key not in {"id", "name"}}
+        left_out: list[str] = []
+        while sum(sizes.values()) > MAX_SHOWN_BYTES:
+            largest = max(sizes, key=lambda key: sizes[key])
+            left_out.append(largest)
+            del sizes[largest], shown[largest]
+        return shown, tuple(left_out)
 
 
 class Difference(_Words):
@@ -190,6 +204,7 @@ class Outcome(_Words):
     request_id: str
     result: Result
     custom_object_type: dict[str, Any] | None = None
+    left_out: tuple[str, ...] = ()  # keys of the type that are too large for an event
     differences: tuple[Difference, ...] = ()
     also_found: tuple[str, ...] = ()  # ids of further types by that name: the oldest was taken
     problem: Problem | None = None

@@ -69,12 +69,11 @@ class NotCreated(ProvisioningError):
 
 
 class Busy(ProvisioningError):
-    """Somebody asked us to wait ``seconds``. ``doubtful``: a create may be at large meanwhile."""
+    """Somebody asked us to wait ``seconds``."""
 
-    def __init__(self, detail: str, seconds: float, *, doubtful: bool = False) -> None:
+    def __init__(self, detail: str, seconds: float) -> None:
         super().__init__(detail)
         self.seconds = seconds
-        self.doubtful = doubtful
 
 
 class MaybeCreated(ProvisioningError):

@@ -5,19 +5,26 @@ failed: nothing is read again.
 """
 
 import random
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from provisioner import ledger_items as items
-from provisioner.contract import CustomObjectType, Outcome, ProvisioningRequest, Result
+from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, Refused
 from provisioner.records import Lease, RequestRecord, RequestState
 
-LEASE_BUSY_SECONDS = (1.0, 4.0)  # holders work for a second or so; the spread keeps those who wait from coming together
+# DynamoDB refuses a write to an item that is inside a running transaction, and the SDK does not try that again.
+CONFLICT_TRIES = 4
+CONFLICT_SECONDS = (0.02, 0.1)
+CONFLICTS = {"TransactionConflictException", "TransactionConflict", "ThrottlingError", "TransactionInProgressException"}
+
+LEASE_BUSY_SECONDS = (1.0, 2.0)  # holders work for a second or so; the spread keeps those who wait from coming together
+MAX_LEASE_BUSY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +40,20 @@ class Ledger:
     retention_days: int
     clock: Callable[[], float]
 
-    def accept(self, request: ProvisioningRequest) -> RequestRecord:
-        """Remember the request, or find it. Raises ``Refused`` when its id was used for other content."""
-        now = self.clock()
+    def accept(self, request: ProvisioningRequest, expected_after: float = items.OVERDUE_SECONDS) -> RequestRecord:
+        """Remember the request, or find it. Raises ``Refused`` when its id was used for other content.
+
+        ``expected_after``: seconds until its message is back at the latest, so that the sweeper need not look before.
+        """
+        now, token = self.clock(), uuid.uuid4().hex
+        times = items.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
         try:
-            self.dynamodb.put_item(**items.accept_input(self.table, request, now, now + self.retention_days * 86_400))
+            self.dynamodb.put_item(**items.accept_input(self.table, request, token, times))
         except ClientError as error:
-            return _same_content(_met(error), request)
+            item = _met(error)
+            # The SDK may have sent the write again after a lost answer: then it is our own item that stood in the way.
+            if items.text_of(item, "accept_token") != token:
+                return _same_content(item, request)
         return RequestRecord(
             id=request.id,
             tenant=request.tenant,
@@ -51,75 +65,57 @@ class Ledger:
 
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
         """The request by its key, with what was asked."""
-        answer = self.dynamodb.get_item(
-            TableName=self.table, Key=items.request_item_key(request_key), ConsistentRead=True
-        )
-        item = answer.get("Item")
+        item = self._get(items.request_item_key(request_key))
         return (items.to_record(item), ProvisioningRequest.model_validate_json(item["body"]["S"])) if item else None
 
-    def lease(self, request: ProvisioningRequest) -> Lease:
+    def lease(self, record: RequestRecord, request: ProvisioningRequest) -> Lease:
         """Take the type's lease. Raises ``Busy`` while another holds it."""
         now, token = self.clock(), uuid.uuid4().hex
         try:
-            answer = self.dynamodb.update_item(
-                **items.lease_input(self.table, request, token, now, now + self.lease_seconds)
+            answer = self._write(
+                self.dynamodb.update_item,
+                items.lease_input(self.table, request, token, now, now + self.lease_seconds),
             )
         except ClientError as error:
             item = _met(error)
-            # The SDK may have sent the write again after a lost answer: then it is our own lease that stood in the way.
-            if items.text_of(item, "lease_token") != token:
-                raise Busy(
-                    "another request is working on this type",
-                    random.uniform(*LEASE_BUSY_SECONDS),  # noqa: S311
-                    doubtful=request.id in {items.text_of(item, "leased_by"), items.text_of(item, "suspect")},
-                ) from None
+            if items.text_of(item, "lease_token") != token:  # else it is our own, as in accept
+                left = max(items.lease_until(item) - now, 0)
+                wait = min(left, MAX_LEASE_BUSY_SECONDS, random.uniform(*LEASE_BUSY_SECONDS) * 2**record.waits)  # noqa: S311
+                raise Busy("another request is working on this type", wait) from None
             return items.to_lease(item)
         return items.to_lease(answer["Attributes"])
 
-    def release(self, lease: Lease) -> None:
-        """Give the lease back: this holder surely created nothing."""
-        self._end(replace(lease, intents=lease.intents - 1))
+    def is_suspect(self, record: RequestRecord, request: ProvisioningRequest) -> bool:
+        """Whether a create of this very request may be at large."""
+        return record.id in items.texts_of(self._get(items.type_item_key(request)), "intents")
 
-    def doubt(self, lease: Lease, record: RequestRecord) -> None:
-        """Give the lease back: this holder's create may or may not have happened."""
-        self._end(replace(lease, suspect=record.id, doubt_since=self.clock(), absences=0, looked_at=0))
-
-    def _end(self, lease: Lease) -> None:
+    def end(self, after: Lease) -> None:
+        """Give the lease back, and remember what is now known of the type."""
         try:
-            self.dynamodb.update_item(TableName=self.table, **items.end_lease_update(lease))
+            self._write(self.dynamodb.update_item, {"TableName": self.table, **items.end_lease_update(after)})
         except ClientError as error:
-            _met(error)
-            raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1], doubtful=True) from None
+            if not items.is_ended(_met(error), after):
+                raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
 
-    def settle(
-        self,
-        record: RequestRecord,
-        outcome: Outcome,
-        lease: Lease | None = None,
-        found: CustomObjectType | None = None,
-    ) -> Outcome:
+    def settle(self, record: RequestRecord, outcome: Outcome, after: Lease | None = None) -> Outcome:
         """Store the outcome and what is now known of the type, together. Answers the outcome that stands."""
-        now = self.clock()
-        after = _after(lease, record, outcome, found, now) if lease else None
         try:
-            self.dynamodb.transact_write_items(**items.settle_input(self.table, record, outcome, after, now))
+            self._write(
+                self.dynamodb.transact_write_items,
+                items.settle_input(self.table, record, outcome, after, self.clock()),
+            )
         except ClientError as error:
             settled = _met_together(error)[0]
-            if settled:
-                if after:
-                    self._end(after)
-                return Outcome.from_json(settled["outcome"]["S"])
-            raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1], doubtful=True) from None
+            if not settled:
+                raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
+            if after:
+                self.end(after)
+            return Outcome.from_json(settled["outcome"]["S"])
         return outcome
-
-    def learn(self, lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None) -> None:
-        """Give the lease back, and remember what is now known of the type; no request is settled by it."""
-        self._end(_after(lease, record, outcome, found, self.clock()))
 
     def paused_until(self, tenant: str) -> float:
         """The time (Unix seconds) until which Close asked to leave this tenant alone; 0 if it did not."""
-        key = items.tenant_item_key(tenant)
-        return items.not_before(self.dynamodb.get_item(TableName=self.table, Key=key).get("Item", {}))
+        return items.not_before(self._get(items.tenant_item_key(tenant)))
 
     def pause(self, tenant: str, until: float) -> None:
         """Close asked to leave this tenant alone until then: all workers are to know."""
@@ -130,44 +126,60 @@ class Ledger:
 
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         """Count a wait of the request, and expect it back after it."""
+        due_at = self.clock() + seconds + items.OVERDUE_SECONDS
         try:
-            self.dynamodb.update_item(
-                **items.wait_input(self.table, record, self.clock() + seconds + items.OVERDUE_SECONDS)
-            )
+            self._write(self.dynamodb.update_item, items.wait_input(self.table, record, due_at))
         except ClientError as error:
             _met(error)  # it was settled meanwhile: whoever comes back finds the outcome
 
     def announced(self, record: RequestRecord) -> None:
         """The outcome was published."""
-        self.dynamodb.update_item(**items.announced_input(self.table, record))
+        try:
+            self._write(self.dynamodb.update_item, items.announced_input(self.table, record))
+        except ClientError as error:
+            _met(error)  # it has expired
 
     def overdue(self, limit: int) -> list[str]:
         """Keys of at most ``limit`` requests that are unfinished past their time, the longest overdue first."""
         answer = self.dynamodb.query(**items.overdue_input(self.table, self.clock(), limit))
         return [item["pk"]["S"].removeprefix("REQUEST#") for item in answer["Items"]]
 
-    def expect(self, request_key: str, seconds: float) -> None:
-        """The unfinished request was put back on the queue: not overdue again before ``seconds``."""
+    def expect(self, record: RequestRecord) -> None:
+        """The unfinished request was put back on the queue: it is overdue again after twice as long each time."""
+        due_at = self.clock() + items.OVERDUE_SECONDS * 2 ** min(record.sweeps, items.MAX_DOUBLINGS)
         try:
-            self.dynamodb.update_item(**items.expect_input(self.table, request_key, self.clock() + seconds))
+            self._write(self.dynamodb.update_item, items.expect_input(self.table, record.id, due_at))
         except ClientError as error:
             _met(error)  # it was finished meanwhile
 
+    def _get(self, key: items.Item) -> items.Item:
+        item: items.Item = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item", {})
+        return item
 
-def _after(lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None, now: float) -> Lease:
-    """What is known of the type once this request is settled: to have seen it ends all doubt."""
-    if found is None:
-        return replace(lease, intents=lease.intents - 1)
-    if found.id == lease.close_id:
-        creator = lease.creator
-    else:
-        creator = record.id if outcome.result is Result.CREATED else lease.suspect
-    return Lease(lease.tenant, lease.key, lease.attempt, 0, close_id=found.id, known_at=now, creator=creator)
+    def _write(self, call: Callable[..., Any], request: items.Item) -> Any:
+        """Send a write, and again where it met a transaction of somebody else's: all of these may be repeated."""
+        for _ in range(CONFLICT_TRIES - 1):
+            try:
+                return call(**request)
+            except ClientError as error:
+                if not _is_conflict(error):
+                    raise
+                time.sleep(random.uniform(*CONFLICT_SECONDS))  # noqa: S311
+        return call(**request)
+
+
+def _is_conflict(error: ClientError) -> bool:
+    reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])} - {"None"}
+    codes = reasons or {error.response["Error"]["Code"]}
+    return codes <= CONFLICTS
 
 
 def _met(error: ClientError) -> items.Item:
     """The item on which the condition failed ({} when there was none); any other error goes on."""
-    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+    code = error.response["Error"]["Code"]
+    if code in CONFLICTS:
+        raise Busy("another request is writing to the ledger", LEASE_BUSY_SECONDS[1]) from None
+    if code != "ConditionalCheckFailedException":
         raise error
     item: items.Item = error.response.get("Item", {})
     return item

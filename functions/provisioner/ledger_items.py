@@ -9,6 +9,8 @@ time after which nobody works on them any more.
 """
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from provisioner.contract import Outcome, ProvisioningRequest
@@ -20,9 +22,19 @@ type Item = dict[str, Any]
 # not back by then, and a little more, is not coming back by itself.
 OVERDUE_SECONDS = 420
 UNANNOUNCED_SECONDS = 120
+MAX_DOUBLINGS = 5  # of the time between two sweeps of a request, to four hours
 
 
-def accept_input(table: str, request: ProvisioningRequest, now: float, expires_at: float) -> Item:
+@dataclass(frozen=True, slots=True)
+class AcceptTimes:
+    """When a request is accepted, expected to be finished, and forgotten (Unix seconds)."""
+
+    now: float
+    due_at: float
+    expires_at: float
+
+
+def accept_input(table: str, request: ProvisioningRequest, token: str, times: AcceptTimes) -> Item:
     """Put the request unless it is there; the item that is there comes back with the failure."""
     return {
         "TableName": table,
@@ -33,11 +45,11 @@ def accept_input(table: str, request: ProvisioningRequest, now: float, expires_a
             "fingerprint": _s(request.fingerprint),
             "body": _s(request.to_json()),
             "state": _s(RequestState.ACCEPTED),
-            "accepted_at": _n(now),
-            "waits": _n(0),
+            "accept_token": _s(token),
+            "accepted_at": _n(times.now),
             "unfinished": _s("request"),
-            "due_at": _n(now + OVERDUE_SECONDS),
-            "expires_at": _n(int(expires_at)),
+            "due_at": _n(times.due_at),
+            "expires_at": _n(int(times.expires_at)),
         },
         "ConditionExpression": "attribute_not_exists(pk)",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -45,25 +57,25 @@ def accept_input(table: str, request: ProvisioningRequest, now: float, expires_a
 
 
 def lease_input(table: str, request: ProvisioningRequest, token: str, now: float, until: float) -> Item:
-    """Take the lease if it is free or expired. An expired holder's end and name are kept: it may have created."""
+    """Take the lease if it is free or expired, and add the intent. An expired holder's intent and end are kept."""
     spec = request.custom_object_type
     return {
         "TableName": table,
-        "Key": _key(_type_key(request.tenant, spec.natural_key)),
+        "Key": type_item_key(request),
         "ConditionExpression": "attribute_not_exists(lease_until) OR lease_until < :now",
         "UpdateExpression": (
-            "SET killed_until = if_not_exists(lease_until, :zero), killed = if_not_exists(leased_by, :nobody), "
-            "lease_until = :until, lease_token = :token, leased_by = :request, "
-            "tenant = :tenant, natural_key = :natural_key ADD attempt :one, intents :one"
+            "SET killed_until = if_not_exists(lease_until, :zero), lease_until = :until, lease_token = :token, "
+            "intents = list_append(if_not_exists(intents, :none), :intent), "
+            "tenant = :tenant, natural_key = :natural_key ADD attempt :one"
         ),
         "ExpressionAttributeValues": {
             ":now": _n(now),
             ":until": _n(until),
             ":zero": _n(0),
             ":one": _n(1),
-            ":nobody": _s(""),
+            ":none": {"L": []},
+            ":intent": _strings([request.id]),
             ":token": _s(token),
-            ":request": _s(request.id),
             ":tenant": _s(request.tenant),
             ":natural_key": _s(spec.natural_key),
         },
@@ -72,28 +84,27 @@ def lease_input(table: str, request: ProvisioningRequest, token: str, now: float
     }
 
 
-def end_lease_update(lease: Lease) -> Item:
-    """Everything known of the type replaces what was known, if the lease is still this one."""
+def end_lease_update(after: Lease) -> Item:
+    """What is now known of the type replaces what was known, if the lease is still this one."""
     known = {
-        "close_id": lease.close_id and _s(lease.close_id),
-        "known_at": lease.known_at and _n(lease.known_at),
-        "creator": lease.creator and _s(lease.creator),
-        "suspect": lease.suspect and _s(lease.suspect),
-        "doubt_since": lease.doubt_since and _n(lease.doubt_since),
-        "absences": lease.absences and _n(lease.absences),
-        "looked_at": lease.looked_at and _n(lease.looked_at),
+        "intents": after.intents and _strings(after.intents),
+        "lost": after.lost and _n(after.lost),
+        "close_id": after.close_id and _s(after.close_id),
+        "known_at": after.known_at and _n(after.known_at),
+        "makers": after.makers and _strings(after.makers),
+        "doubt_since": after.doubt_since and _n(after.doubt_since),
+        "absences": after.absences and _n(after.absences),
+        "looked_at": after.looked_at and _n(after.looked_at),
     }
     kept = {name: value for name, value in known.items() if value}
-    gone = ["lease_until", "lease_token", "leased_by", "killed_until", "killed", *sorted(known.keys() - kept.keys())]
+    gone = ["lease_until", "lease_token", "killed_until", *(name for name in known if name not in kept)]
+    assignments = ", ".join(["ended = :attempt", *(f"{name} = :{name}" for name in kept)])
     return {
-        "Key": _key(_type_key(lease.tenant, lease.key)),
+        "Key": _type_item_key(after.tenant, after.key),
         "ConditionExpression": "attempt = :attempt AND attribute_exists(lease_until)",
-        "UpdateExpression": (
-            f"SET {', '.join(['intents = :intents', *(f'{name} = :{name}' for name in kept)])} REMOVE {', '.join(gone)}"
-        ),
+        "UpdateExpression": f"SET {assignments} REMOVE {', '.join(gone)}",
         "ExpressionAttributeValues": {
-            ":attempt": _n(lease.attempt),
-            ":intents": _n(lease.intents),
+            ":attempt": _n(after.attempt),
             **{f":{name}": value for name, value in kept.items()},
         },
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -129,7 +140,9 @@ def wait_input(table: str, record: RequestRecord, due_at: float) -> Item:
 
 
 def expect_input(table: str, request_key: str, due_at: float) -> Item:
-    return _if_unfinished(table, request_key, "SET due_at = :due_at", {":due_at": _n(due_at)})
+    return _if_unfinished(
+        table, request_key, "SET due_at = :due_at ADD sweeps :one", {":due_at": _n(due_at), ":one": _n(1)}
+    )
 
 
 def _if_unfinished(table: str, request_key: str, update: str, values: Item) -> Item:
@@ -146,6 +159,7 @@ def announced_input(table: str, record: RequestRecord) -> Item:
     return {
         "TableName": table,
         "Key": request_item_key(record.id),
+        "ConditionExpression": "attribute_exists(pk)",
         "UpdateExpression": "SET #state = :announced REMOVE unfinished, due_at",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": {":announced": _s(RequestState.ANNOUNCED)},
@@ -181,30 +195,44 @@ def to_record(item: Item) -> RequestRecord:
         state=RequestState(item["state"]["S"]),
         accepted_at=_number(item, "accepted_at"),
         waits=int(_number(item, "waits")),
+        sweeps=int(_number(item, "sweeps")),
         outcome=Outcome.from_json(outcome) if outcome else None,
     )
 
 
 def to_lease(item: Item) -> Lease:
-    """The lease just taken. If its last holder was killed, that one is the suspect, and its end the latest create."""
+    """The lease just taken. If its last holder was killed, no create of that one was sent after its end."""
     killed_until = _number(item, "killed_until")
     return Lease(
         tenant=item["tenant"]["S"],
         key=item["natural_key"]["S"],
         attempt=int(_number(item, "attempt")),
-        intents=int(_number(item, "intents")),
+        intents=texts_of(item, "intents"),
+        lost=int(_number(item, "lost")),
         close_id=text_of(item, "close_id"),
         known_at=_number(item, "known_at"),
-        creator=text_of(item, "creator"),
-        suspect=text_of(item, "killed") or text_of(item, "suspect"),
+        makers=texts_of(item, "makers"),
         doubt_since=killed_until or _number(item, "doubt_since"),
         absences=0 if killed_until else int(_number(item, "absences")),
         looked_at=0 if killed_until else _number(item, "looked_at"),
     )
 
 
-def _type_key(tenant: str, natural_key: str) -> str:
-    return f"TYPE#{tenant}#{hashlib.sha256(natural_key.encode()).hexdigest()}"
+def lease_until(item: Item) -> float:
+    return _number(item, "lease_until")
+
+
+def is_ended(item: Item, lease: Lease) -> bool:
+    """Whether this very lease was given back already: the SDK sent the write again after a lost answer."""
+    return _number(item, "ended") == lease.attempt
+
+
+def type_item_key(request: ProvisioningRequest) -> Item:
+    return _type_item_key(request.tenant, request.custom_object_type.natural_key)
+
+
+def _type_item_key(tenant: str, natural_key: str) -> Item:
+    return _key(f"TYPE#{tenant}#{hashlib.sha256(natural_key.encode()).hexdigest()}")
 
 
 def request_item_key(request_key: str) -> Item:
@@ -227,12 +255,20 @@ def _s(text: str) -> Item:
     return {"S": text}
 
 
+def _strings(texts: Iterable[str]) -> Item:
+    return {"L": [_s(text) for text in texts]}
+
+
 def _n(number: float) -> Item:
     return {"N": f"{number:.6f}".rstrip("0").rstrip(".") if isinstance(number, float) else str(number)}
 
 
 def text_of(item: Item, name: str) -> str | None:
     return item[name]["S"] if name in item else None
+
+
+def texts_of(item: Item, name: str) -> tuple[str, ...]:
+    return tuple(each["S"] for each in item[name]["L"]) if name in item else ()
 
 
 def _number(item: Item, name: str) -> float:

@@ -1,12 +1,13 @@
 """The provisioning queue and its dead letters, on SQS."""
 
+import json
 import math
 import random
 from dataclasses import dataclass
 from typing import Any
 
 MAX_DELAY_SECONDS = 900  # SQS's own bound for a delayed message
-FIRST_RETRY_SECONDS = 15
+FIRST_RETRY_SECONDS = 60  # with five receives, an outage of a quarter of an hour is survived
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class Messages:
         )
 
     def bury(self, body: str, reason: str, message_id: str) -> None:
-        """Put a message that can never be carried out on the dead-letter queue, with its reason."""
+        """Put a message that can never be carried out on the dead-letter queue, with its reason.
+
+        The reason may quote the message: it is escaped, since SQS refuses control characters.
+        """
         self.sqs.send_message(
             QueueUrl=self.dead_letter_queue_url,
             MessageBody=body,
             MessageAttributes={
-                "reason": {"DataType": "String", "StringValue": reason[:1000]},
+                "reason": {"DataType": "String", "StringValue": json.dumps(reason)[1:-1][:1000]},
                 "message_id": {"DataType": "String", "StringValue": message_id},
             },
         )

@@ -37,7 +37,7 @@ class Outcomes:
         }
         self.sns.publish(
             TopicArn=self.topic_arn,
-            Message=json.dumps(event, ensure_ascii=False),
+            Message=json.dumps(event),
             MessageAttributes={
                 name: {"DataType": "String", "StringValue": str(value)} for name, value in attributes.items()
             },

@@ -23,8 +23,8 @@ def created_at(each: CustomObjectType) -> float:
     Close writes 2020-08-07T15:18:33.797245 (UTC), some resources with +00:00 behind, some without a fraction.
     """
     try:
-        moment = datetime.fromisoformat(each.date_created or "")
-    except ValueError:
+        moment = datetime.fromisoformat(each.date_created)
+    except (TypeError, ValueError):
         return math.inf
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

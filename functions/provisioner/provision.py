@@ -26,7 +26,8 @@ from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused, pr
 from provisioner.plan import created_at, differences, matching
 from provisioner.records import Lease, RequestRecord, RequestState
 
-MAX_INTENTS = 2  # a create whose answer got lost may be sent again once
+MAX_LOST = 2  # a create whose answer got lost may be sent again once
+MAX_INTENTS = 4  # a create of a killed holder, who perhaps never sent it, may be followed by more
 LOOKS = 2  # and only after this many looks, a lag apart, did not find it
 DOUBT_ENDS_SECONDS = 24 * 3600  # after a day no create is on its way any more: what the list shows is what there is
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
@@ -39,26 +40,17 @@ class Ledger(Protocol):
     def accept(self, request: ProvisioningRequest) -> RequestRecord:
         """Remember the request, or find it. Raises ``Refused`` when its id was used for other content."""
 
-    def lease(self, request: ProvisioningRequest) -> Lease:
+    def lease(self, record: RequestRecord, request: ProvisioningRequest) -> Lease:
         """Take the type's lease. Raises ``Busy`` while another holds it."""
 
-    def release(self, lease: Lease) -> None:
-        """Give the lease back: this holder surely created nothing."""
+    def is_suspect(self, record: RequestRecord, request: ProvisioningRequest) -> bool:
+        """Whether a create of this very request may be at large."""
 
-    def doubt(self, lease: Lease, record: RequestRecord) -> None:
-        """Give the lease back: this holder's create may or may not have happened."""
+    def end(self, after: Lease) -> None:
+        """Give the lease back, and remember what is now known of the type."""
 
-    def settle(
-        self,
-        record: RequestRecord,
-        outcome: Outcome,
-        lease: Lease | None = None,
-        found: CustomObjectType | None = None,
-    ) -> Outcome:
+    def settle(self, record: RequestRecord, outcome: Outcome, after: Lease | None = None) -> Outcome:
         """Store the outcome and what is now known of the type, together. Answers the outcome that stands."""
-
-    def learn(self, lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None) -> None:
-        """Give the lease back, and remember what is now known of the type; no request is settled by it."""
 
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         """Count a wait of the request."""
@@ -115,46 +107,38 @@ class Provisioner:
     ) -> Outcome | Wait:
         """Settle and announce the request, or say how long to wait. May be called again at any time, by anybody.
 
-        Any exception leaves the request accepted and, if it held the lease, the type in doubt: safe to repeat.
+        Any exception leaves the request accepted or unannounced and, if it held the lease, the type in doubt: safe to
+        repeat.
         """
         outcome = record.outcome
         if outcome is None:
             try:
                 outcome = self._work(record, request, organization)
             except (Busy, NotCreated) as error:
-                postponed = self._postpone(record, error, request.custom_object_type.name)
+                postponed = self._postpone(record, request, error)
                 if isinstance(postponed, Wait):
                     return postponed
                 outcome = postponed
         self._announce(record, outcome)
         return outcome
 
-    def give_up(self, record: RequestRecord, name: str, reason: str) -> Outcome:
-        """Settle as unresolved what could not be settled otherwise, so that nobody waits for ever."""
-        outcome = record.outcome or self.ledger.settle(record, self._unresolved(record, name, reason))
-        self._announce(record, outcome)
-        return outcome
-
-    def follow_up(
-        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization
-    ) -> CustomObjectType | Wait | None:
+    def follow_up(self, record: RequestRecord, request: ProvisioningRequest, organization: Organization) -> Wait | None:
         """Somebody sent an unresolved request again: find out what became of its type, by the same rules as ever.
 
-        The request's outcome stays what it was. What is found (or created, where the rules allow it) is announced as
-        an event of its own, about the type. None: it is still not known, or Close refuses.
+        The request's outcome stays what it was. A type that is found, or created where the rules allow it, is announced
+        as an event of its own.
         """
         try:
-            organization.open()
-            lease = self._without_old_doubt(self.ledger.lease(request))
-            outcome, found = self._attempt(record, request, organization, lease)
-        except Refused:
-            return None
+            self._work(record, request, organization)
         except (Busy, NotCreated) as error:
-            return Wait(error.seconds if isinstance(error, Busy) else BACKOFF_SECONDS[-1], str(error))
-        if found:
-            self.outcomes.publish_type(type_key(record.tenant, lease.key, found.id), outcome)
-        self.ledger.learn(lease, record, outcome, found)
-        return found
+            return Wait(_seconds(record, error), str(error))
+        return None
+
+    def give_up(self, record: RequestRecord, request: ProvisioningRequest, reason: str) -> Outcome:
+        """Settle as unresolved what could not be settled otherwise, so that nobody waits for ever."""
+        outcome = record.outcome or self.ledger.settle(record, self._unresolved(record, request, reason))
+        self._announce(record, outcome)
+        return outcome
 
     def _announce(self, record: RequestRecord, outcome: Outcome) -> None:
         if record.state is not RequestState.ANNOUNCED:
@@ -162,49 +146,55 @@ class Provisioner:
             self.ledger.announced(record)
 
     def _work(self, record: RequestRecord, request: ProvisioningRequest, organization: Organization) -> Outcome:
+        """One look, and at most one create. Raises ``Busy`` or ``NotCreated``, the lease given back."""
         try:
             organization.open()
         except Refused as refusal:
-            return self.ledger.settle(record, self._unsuccessful(record, refusal.problem))
-        lease = self._without_old_doubt(self.ledger.lease(request))
-        outcome, found = self._attempt(record, request, organization, lease)
-        return self.ledger.settle(record, outcome, lease, found)
-
-    def _attempt(
-        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, lease: Lease
-    ) -> tuple[Outcome, CustomObjectType | None]:
-        """What came of the lease: an outcome to settle, or ``Busy`` or ``NotCreated`` with the lease given back."""
+            return self.ledger.settle(record, self._failed(record, request, refusal.problem))
+        lease = self._without_old_doubt(self.ledger.lease(record, request))
         try:
-            return self._bring_about(record, request, organization, lease)
+            outcome, found = self._bring_about(record, request, organization, lease)
         except Refused as refusal:
-            return self._refused(record, lease, refusal), None
+            outcome, found = self._refused(record, request, lease, refusal), None
         except MaybeCreated as error:
-            self.ledger.doubt(lease, record)
-            raise Busy(
-                f"{error}; waiting until Close's list is sure to show it", self.list_lag, doubtful=True
-            ) from error
-        except (Busy, NotCreated) as error:
-            self.ledger.release(error.lease if isinstance(error, _Absent) else lease)
+            self.ledger.end(lease.in_doubt(self.clock()))
+            raise Busy(f"{error}; waiting until Close's list is sure to show it", self.list_lag) from error
+        except _Absent as absent:
+            self.ledger.end(replace(lease, absences=absent.absences, looked_at=absent.looked_at).given_back())
             raise
+        except (Busy, NotCreated):
+            self.ledger.end(lease.given_back())
+            raise
+        stands = self.ledger.settle(record, outcome, self._after(lease, record, outcome, found))
+        if found and stands.result is Result.UNRESOLVED:
+            self.outcomes.publish_type(type_key(record.tenant, lease.key, found.id), outcome)
+        return stands
+
+    def _after(self, lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None) -> Lease:
+        """What is known of the type once this holder is done with it."""
+        if found is None:
+            return lease.given_back()
+        makers = (record.id,) if outcome.result in {Result.CREATED, Result.RECOVERED} else lease.suspects
+        return lease.known(found.id, self.clock(), makers)
 
     def _bring_about(
         self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, lease: Lease
-    ) -> tuple[Outcome, CustomObjectType | None]:
+    ) -> tuple[Outcome, CustomObjectType]:
         """Look; then take what is there, or create it."""
         found = self._look(organization, lease)
         if found:
             return self._taken(record, request, lease, found), found[0]
-        if lease.doubtful:
+        if lease.suspects:
             self._need_another_look(lease)
         created = organization.create(request.custom_object_type)
         return self._outcome(record, Result.CREATED, created), created
 
     def _look(self, organization: Organization, lease: Lease) -> list[CustomObjectType]:
         now, not_before = self.clock(), 0.0
-        if lease.doubtful:
+        if lease.suspects:
             not_before = max(lease.doubt_since, lease.looked_at) + self.list_lag
             if now < not_before:
-                raise Busy("a create may be under way at Close", not_before - now, doubtful=True)
+                raise Busy("a create may be under way at Close", not_before - now)
         found = matching(organization.types(not_before), lease.key, lease.close_id)
         if found or lease.close_id is None:
             return found
@@ -218,18 +208,17 @@ class Provisioner:
         """An earlier create may be at large and was not found. Returns when it may be sent once more, else raises."""
         absences = lease.absences + 1
         if absences < LOOKS:
-            raise _Absent(replace(lease, absences=absences, looked_at=self.clock()), self.list_lag)
-        if lease.intents > MAX_INTENTS:
-            sent = lease.intents - 1
+            raise _Absent(absences, self.clock(), self.list_lag)
+        if lease.lost >= MAX_LOST or len(lease.suspects) >= MAX_INTENTS:
             raise _Unknowable(
                 Kind.UNRESOLVED,
-                f"{sent} creates were sent, their answers got lost, and Close's list shows no such type.",
+                f"Up to {len(lease.suspects)} creates were sent, their answers got lost, and Close's list shows none.",
             )
 
     def _without_old_doubt(self, lease: Lease) -> Lease:
         """After a day no create is on its way any more: what the list shows is what there is."""
-        if lease.doubtful and self.clock() > lease.doubt_since + DOUBT_ENDS_SECONDS:
-            return replace(lease, intents=1, suspect=None, absences=0, looked_at=0)
+        if lease.suspects and self.clock() > lease.doubt_since + DOUBT_ENDS_SECONDS:
+            return lease.without_suspects()
         return lease
 
     def _taken(
@@ -242,37 +231,42 @@ class Provisioner:
         if lease.made_by(record.id, actual.id) and not is_old:
             result = Result.RECOVERED
         elif request.if_exists is IfExists.FAIL:
-            detail = f"The organisation has a type named {actual.name!r} ({actual.id}), and if_exists is 'fail'."
-            return self._unsuccessful(record, problem(Kind.TYPE_EXISTS, detail))
+            result = Result.FAILED
         else:
             result = Result.ADOPTED if different else Result.UNCHANGED
-        return self._outcome(record, result, actual, different, tuple(each.id for each in others))
+        outcome = self._outcome(record, result, actual, different, tuple(each.id for each in others))
+        if result is not Result.FAILED:
+            return outcome
+        detail = f"The organisation has a type named {actual.name!r} ({actual.id}), and if_exists is 'fail'."
+        return outcome.model_copy(update={"problem": problem(Kind.TYPE_EXISTS, detail)})
 
-    def _refused(self, record: RequestRecord, lease: Lease, refusal: Refused) -> Outcome:
-        """While a create of this very request may be at large, nobody may say that it failed."""
-        if isinstance(refusal, _Unknowable) or (lease.doubtful and lease.suspect == record.id):
-            return self._unresolved(record, lease.key, str(refusal))
+    def _refused(self, record: RequestRecord, request: ProvisioningRequest, lease: Lease, refusal: Refused) -> Outcome:
+        if isinstance(refusal, _Unknowable) or record.id in lease.suspects:
+            return self._unresolved(record, request, str(refusal))
         return self._unsuccessful(record, refusal.problem)
 
-    def _postpone(self, record: RequestRecord, error: Busy | NotCreated, name: str) -> Outcome | Wait:
+    def _postpone(
+        self, record: RequestRecord, request: ProvisioningRequest, error: Busy | NotCreated
+    ) -> Outcome | Wait:
         """Wait as long as we were asked to or, where nobody said, a little longer each time; but not for ever."""
-        if isinstance(error, Busy):
-            seconds = error.seconds
-        else:
-            seconds = BACKOFF_SECONDS[min(record.waits, len(BACKOFF_SECONDS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
+        seconds = _seconds(record, error)
         if self.clock() + seconds <= record.accepted_at + self.wait_limit:
             self.ledger.count_wait(record, seconds)
             return Wait(seconds, str(error))
-        if isinstance(error, Busy) and error.doubtful:
-            return self.ledger.settle(record, self._unresolved(record, name, str(error)))
         detail = f"It was tried for {self.wait_limit:.0f} seconds. The last time: {error}."
-        return self.ledger.settle(record, self._unsuccessful(record, problem(Kind.GAVE_UP, detail)))
+        return self.ledger.settle(record, self._failed(record, request, problem(Kind.GAVE_UP, detail)))
 
-    def _unresolved(self, record: RequestRecord, name: str, cause: str) -> Outcome:
+    def _failed(self, record: RequestRecord, request: ProvisioningRequest, fault: Problem) -> Outcome:
+        """While a create of this very request may be at large, nobody may say that it failed."""
+        if self.ledger.is_suspect(record, request):
+            return self._unresolved(record, request, fault.detail)
+        return self._unsuccessful(record, fault)
+
+    def _unresolved(self, record: RequestRecord, request: ProvisioningRequest, cause: str) -> Outcome:
         detail = (
             f"{cause} Please look in Close, organisation of tenant {record.tenant!r}, Settings > Custom Objects, for "
-            f"a type named {name!r}. If it is there, send a new request to adopt it; if there are two, delete the "
-            "one without data first. If it is not there, send a new request tomorrow."
+            f"a type named {request.custom_object_type.name!r}. If it is there, send a new request to adopt it; if "
+            "there are two, delete the one without data first. If it is not there, send a new request tomorrow."
         )
         return self._unsuccessful(record, problem(Kind.UNRESOLVED, detail), Result.UNRESOLVED)
 
@@ -287,11 +281,13 @@ class Provisioner:
         different: tuple[Difference, ...] = (),
         also_found: tuple[str, ...] = (),
     ) -> Outcome:
+        shown, left_out = actual.shown() if actual else (None, ())
         return Outcome(
             tenant=record.tenant,
             request_id=record.request_id,
             result=result,
-            custom_object_type=actual.model_dump(mode="json") if actual else None,
+            custom_object_type=shown,
+            left_out=left_out,
             differences=different,
             also_found=also_found,
             attempts=record.waits + 1,
@@ -299,12 +295,21 @@ class Provisioner:
         )
 
 
-class _Absent(Busy):
-    """The look did not find a create that may be at large; the lease goes back with that look counted."""
+def _seconds(record: RequestRecord, error: Busy | NotCreated) -> float:
+    """How long to wait before the next try: at least a second, so that no wait runs in circles."""
+    if isinstance(error, Busy):
+        return max(error.seconds, 1)
+    step = min(record.waits, len(BACKOFF_SECONDS) - 1)
+    return BACKOFF_SECONDS[step] * random.uniform(0.8, 1.2)  # noqa: S311
 
-    def __init__(self, lease: Lease, seconds: float) -> None:
-        super().__init__("a create whose answer got lost is not to be seen at Close yet", seconds, doubtful=True)
-        self.lease = lease
+
+class _Absent(Busy):
+    """The look did not find a create that may be at large."""
+
+    def __init__(self, absences: int, looked_at: float, seconds: float) -> None:
+        super().__init__("a create whose answer got lost is not to be seen at Close yet", seconds)
+        self.absences = absences
+        self.looked_at = looked_at
 
 
 class _Unknowable(Refused):

@@ -9,6 +9,7 @@ from provisioner.contract import MAX_BODY_BYTES, ErrorDetail, ProvisioningReques
 from provisioner.errors import Kind, Refused
 
 MAX_ERRORS = 50
+MAX_POINTER = 300
 
 
 def read_request(body: str | bytes, *, key: str | None = None, fallback_id: str | None = None) -> ProvisioningRequest:
@@ -36,11 +37,19 @@ def _json_object(body: str | bytes) -> dict[str, Any]:
     if len(body) > MAX_BODY_BYTES:
         raise Refused(Kind.BODY_TOO_LARGE, f"A request takes at most {MAX_BODY_BYTES} bytes.")
     try:
-        document = json.loads(body, parse_constant=_not_json)
+        text = body if isinstance(body, str) else body.decode()
+        document = json.loads(text, parse_constant=_not_json, object_pairs_hook=_without_doubles)
     except (ValueError, RecursionError):
-        _invalid(ErrorDetail(pointer="", detail="is not JSON (UTF-8, RFC 8259)"))
+        _invalid(ErrorDetail(pointer="", detail="is not JSON (RFC 8259, UTF-8, no key twice)"))
     if not isinstance(document, dict):
         _invalid(ErrorDetail(pointer="", detail="must be a JSON object"))
+    return document
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("a key occurs twice")
     return document
 
 
@@ -51,6 +60,7 @@ def _not_json(constant: str) -> NoReturn:
 def _detail(error: Any) -> ErrorDetail:
     pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in error["loc"])
     detail = str(error["msg"]).removeprefix("Value error, ")
+    pointer = pointer[:MAX_POINTER]  # a key of the caller's choice may be as long as the body
     if pointer == "/request_id" and error["type"] == "missing":
         detail = "is required, here or as the Idempotency-Key header"
     return ErrorDetail(pointer=pointer, detail=detail)

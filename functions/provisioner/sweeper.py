@@ -10,10 +10,9 @@ from functools import cache
 from typing import Any
 
 from provisioner.assembly import Service
-from provisioner.ledger_items import OVERDUE_SECONDS
 from provisioner.records import RequestState
 from provisioner.settings import Settings
-from provisioner.telemetry import count, logger
+from provisioner.telemetry import logger, record
 
 BATCH = 500  # of each sweep; what is more waits for the next one
 MARGIN_SECONDS = 10  # what is left to do when a sweep stops for lack of time
@@ -39,18 +38,24 @@ class Sweeper:
     def sweep(self, time_left: Callable[[], float]) -> dict[str, int]:
         """Put overdue requests back on the queue, the longest overdue first, as long as there is time."""
         found = [self._requeue(key) for key in self.service.ledger.overdue(BATCH) if time_left() > MARGIN_SECONDS]
-        counts = {kind: found.count(kind) for kind in ("Unsettled", "Unannounced")}
-        count(kind for kind in found if kind)
+        counts = {kind: found.count(kind) for kind in ("Unsettled", "Unannounced", "Unswept")}
+        record(counts)
         logger.info("swept", extra=counts)
         return counts
 
     def _requeue(self, request_key: str) -> str | None:
-        """Sent before it is expected back: should this die in between, the request is sent twice, never lost."""
-        found = self.service.ledger.find(request_key)
-        if found is None or found[0].state is RequestState.ANNOUNCED:  # the index lags behind the table
-            return None
-        record, request = found
-        self.service.messages.send(request.to_json(), record.tenant)
-        self.service.ledger.expect(request_key, OVERDUE_SECONDS)
-        logger.warning("requeued", extra={"tenant": record.tenant, "request_id": record.request_id, "id": record.id})
-        return "Unannounced" if record.outcome else "Unsettled"
+        """One request that cannot be put back must not keep the others from it."""
+        try:
+            found = self.service.ledger.find(request_key)
+            if found is None or found[0].state is RequestState.ANNOUNCED:  # the index lags behind the table
+                return None
+            accepted, request = found
+            # Sent before it is expected back: should this die in between, the request is sent twice, never lost.
+            self.service.messages.send(request.to_json(), accepted.tenant)
+            self.service.ledger.expect(accepted)
+        except Exception:
+            logger.exception("could not be put back on the queue", extra={"id": request_key})
+            return "Unswept"
+        seen = {"tenant": accepted.tenant, "request_id": accepted.request_id, "id": accepted.id}
+        logger.warning("requeued", extra=seen)
+        return "Unannounced" if accepted.outcome else "Unsettled"

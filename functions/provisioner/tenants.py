@@ -68,11 +68,12 @@ class Tenants:
             return credential
 
     def _fetch(self, tenant: str) -> Credential:
+        # Secrets Manager takes no colon in a name: a tenant that has one cannot be there.
         try:
             secret = self.secretsmanager.get_secret_value(SecretId=f"{self.prefix}/{tenant}")
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code == "ResourceNotFoundException":
+            if code in {"ResourceNotFoundException", "ValidationException", "InvalidParameterException"}:
                 raise Refused(Kind.TENANT_UNKNOWN, f"There is no tenant {tenant!r} here.") from None
             if code in {"InvalidRequestException", "AccessDeniedException", "DecryptionFailure"}:
                 raise _unreadable(tenant, f"Secrets Manager says {code}") from None

@@ -14,26 +14,29 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
 from provisioner.assembly import TENANTS_AT_ONCE, Service
 from provisioner.close import Organization
 from provisioner.contract import (
-    CustomObjectType,
     Outcome,
+    Problem,
     ProvisioningRequest,
     Result,
     identifier_or,
     message_key,
 )
-from provisioner.errors import Refused
+from provisioner.errors import Kind, Refused, problem
 from provisioner.provision import Wait
 from provisioner.records import RequestRecord
 from provisioner.request_body import read_request
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
+
+
+MESSAGE_SECONDS = 8  # a message is not begun with less time left
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -64,6 +67,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class NoRequest:
+    """One SQS record that is no request, and why."""
+
+    record: Mapping[str, Any]
+    refusal: Refused
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """What became of one message: its name in the metrics, and whether it is to be delivered again."""
 
@@ -81,43 +92,43 @@ class Worker:
     def work(self, records: Sequence[Mapping[str, Any]], time_left: Callable[[], float]) -> dict[str, Any]:
         """Tenants side by side; the messages of one tenant one after the other, with one look at Close's list."""
         read = [self._read(record) for record in records]
-        done = [each for each in read if isinstance(each, Done)]
         messages = sorted((each for each in read if isinstance(each, Message)), key=_tenant)
-        tenants = [list(group) for _, group in groupby(messages, key=_tenant)]
+        work: list[Callable[[], list[Done]]] = [
+            *(partial(self._bury, each) for each in read if isinstance(each, NoRequest)),
+            *(partial(self._work_for_tenant, list(group), time_left) for _, group in groupby(messages, key=_tenant)),
+        ]
         with ThreadPoolExecutor(TENANTS_AT_ONCE) as pool:
-            for finished in pool.map(lambda group: self._work_for_tenant(group, time_left), tenants):
-                done += finished
+            done = [each for future in [pool.submit(task) for task in work] for each in future.result()]
         count(each.counted_as for each in done)
         return {"batchItemFailures": [{"itemIdentifier": each.message_id} for each in done if each.again]}
 
-    def _read(self, record: Mapping[str, Any]) -> Message | Done:
+    def _read(self, record: Mapping[str, Any]) -> Message | NoRequest:
         try:
             return Message(record, read_request(record["body"], fallback_id=record["messageId"]))
         except Refused as refusal:
-            return self._bury(record, refusal)
+            return NoRequest(record, refusal)
 
     def _work_for_tenant(self, messages: Sequence[Message], time_left: Callable[[], float]) -> list[Done]:
         organization = self.service.organization(_tenant(messages[0]), time_left)
+        return [each for message in messages for each in self._work(message, organization, time_left)]
 
-        def work(message: Message) -> Done:
-            accepted = None
-            try:
-                accepted = self.service.ledger.accept(message.request)
-                return self._finish(message, accepted, organization)
-            except Refused as refusal:  # its id was used for other content; that other request stays what it is
-                return self._bury(message.record, refusal)
-            except Exception:  # whatever it is, the message stays on the queue
-                logger.exception("failed; the message stays on the queue", extra=_seen(message))
-                return self._retry(message, accepted)
-
-        return [work(message) for message in messages]
+    def _work(self, message: Message, organization: Organization, time_left: Callable[[], float]) -> list[Done]:
+        accepted = None
+        try:
+            if time_left() < MESSAGE_SECONDS:
+                return [self._wait(message, Wait(0, "too little time is left in this run"))]
+            accepted = self.service.ledger.accept(message.request)
+            return [self._finish(message, accepted, organization)]
+        except Refused as refusal:  # its id was used for other content; that other request stays what it is
+            return self._bury(NoRequest(message.record, refusal))
+        except Exception:  # whatever it is, the message stays on the queue
+            logger.exception("failed; the message stays on the queue", extra=_seen(message))
+            return [self._retry(message, accepted)]
 
     def _finish(self, message: Message, accepted: RequestRecord, organization: Organization) -> Done:
         result = self.service.provisioner.carry_out(accepted, message.request, organization)
         if isinstance(result, Wait):
-            logger.info("waits", extra={**_seen(message), "seconds": result.seconds, "reason": result.reason})
-            self.service.messages.send(message.request.to_json(), message.request.tenant, result.seconds)
-            return Done(message.id, "Waited")
+            return self._wait(message, result)
         if accepted.outcome is None:
             logger.info("settled", extra={**_seen(message), "result": result.result, "attempts": result.attempts})
             return Done(message.id, result.result.capitalize())
@@ -126,31 +137,52 @@ class Worker:
             return self._follow_up(message, accepted, organization)
         return Done(message.id, "Replayed")
 
+    def _wait(self, message: Message, wait: Wait) -> Done:
+        logger.info("waits", extra={**_seen(message), "seconds": wait.seconds, "reason": wait.reason})
+        self.service.messages.send(message.request.to_json(), message.request.tenant, wait.seconds)
+        return Done(message.id, "Waited")
+
     def _follow_up(self, message: Message, accepted: RequestRecord, organization: Organization) -> Done:
         """A dead letter was redriven: what became of its type may be known by now. Its receives bound the waiting."""
-        result = self.service.provisioner.follow_up(accepted, message.request, organization)
-        logger.info("followed up", extra={**_seen(message), "found": isinstance(result, CustomObjectType)})
-        if isinstance(result, Wait):
-            self.service.messages.back_off(message.record["receiptHandle"], message.receives, result.seconds)
-            return Done(message.id, "Waited", again=True)
-        return Done(message.id, "FollowedUp")
+        wait = self.service.provisioner.follow_up(accepted, message.request, organization)
+        logger.info("followed up", extra={**_seen(message), "reason": wait and wait.reason})
+        if wait is None:
+            return Done(message.id, "FollowedUp")
+        self.service.messages.back_off(message.record["receiptHandle"], message.receives, wait.seconds)
+        return Done(message.id, "Waited", again=True)
 
     def _retry(self, message: Message, accepted: RequestRecord | None) -> Done:
         """Leave the message on the queue for a while, or announce that this was its last receive."""
         try:
             if message.receives < self.service.settings.max_receives:
                 self.service.messages.back_off(message.record["receiptHandle"], message.receives)
-            elif accepted:
-                name = message.request.custom_object_type.name
-                reason = f"The service failed {message.receives} times in a row; the message is with the dead letters."
-                self.service.provisioner.give_up(accepted, name, reason)
+            else:
+                self._give_up(message, accepted)
         except Exception:  # then the queue's own visibility timeout is the pause
             logger.exception("could not prepare the retry", extra=_seen(message))
         return Done(message.id, "Retried", again=True)
 
-    def _bury(self, record: Mapping[str, Any], refusal: Refused) -> Done:
+    def _give_up(self, message: Message, accepted: RequestRecord | None) -> None:
+        reason = f"The service failed {message.receives} times in a row; the message is with the dead letters."
+        if accepted:
+            self.service.provisioner.give_up(accepted, message.request, reason)
+        else:  # the ledger cannot be asked: what is announced of the message says nothing of its request
+            self._announce_message(message.record, problem(Kind.UNRESOLVED, reason), Result.UNRESOLVED)
+
+    def _bury(self, message: NoRequest) -> list[Done]:
         """What can never be carried out is announced as failed, under an id of its own, and kept as a dead letter."""
+        record, refusal = message.record, message.refusal
         message_id = record["messageId"]
+        try:
+            self._announce_message(record, refusal.problem, Result.FAILED)
+            self.service.messages.bury(record["body"], str(refusal), message_id)
+        except Exception:  # both are repeated together
+            logger.exception("could not bury a message", extra={"message_id": message_id})
+            return [Done(message_id, "Retried", again=True)]
+        logger.warning("buried", extra={"message_id": message_id, "problem": refusal.problem.type, "why": str(refusal)})
+        return [Done(message_id, "Buried")]
+
+    def _announce_message(self, record: Mapping[str, Any], fault: Problem, result: Result) -> None:
         try:
             document = json.loads(record["body"])
         except (ValueError, RecursionError):
@@ -158,20 +190,13 @@ class Worker:
         named = document if isinstance(document, dict) else {}
         outcome = Outcome(
             tenant=identifier_or(named.get("tenant", "default"), "unknown"),
-            request_id=identifier_or(named.get("request_id"), message_id),
-            result=Result.FAILED,
-            problem=refusal.problem,
-            attempts=1,
+            request_id=identifier_or(named.get("request_id"), record["messageId"]),
+            result=result,
+            problem=fault,
+            attempts=int(record["attributes"]["ApproximateReceiveCount"]),
             settled_at=datetime.fromtimestamp(self.service.provisioner.clock(), UTC).isoformat(),
         )
-        try:
-            self.service.outcomes.publish(message_key(message_id), outcome)
-            self.service.messages.bury(record["body"], str(refusal), message_id)
-        except Exception:  # both are repeated together
-            logger.exception("could not bury a message", extra={"message_id": message_id})
-            return Done(message_id, "Retried", again=True)
-        logger.warning("buried", extra={"message_id": message_id, "problem": refusal.problem.type, "why": str(refusal)})
-        return Done(message_id, "Buried")
+        self.service.outcomes.publish(message_key(record["messageId"]), outcome)
 
 
 def _tenant(message: Message) -> str:

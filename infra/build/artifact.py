@@ -29,7 +29,9 @@ SHIPPED_FOLDERS = ("provisioner", "blueprints", "sources")
 
 def build(architecture: str, target: Path) -> None:
     """Fills ``target`` (emptied first) with dependencies and our own code, compiled, for ``arm64`` or ``x86_64``."""
-    dependencies = cached(CACHE, f"{architecture}-{fingerprint(architecture)}", lambda folder: vendor(architecture, folder))
+    dependencies = cached(
+        CACHE, f"{architecture}-{fingerprint(architecture)}", lambda folder: vendor(architecture, folder)
+    )
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(dependencies, target)
     for name in SHIPPED_FOLDERS:
@@ -84,8 +86,10 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python -m infra.build.artifact {'|'.join(ARCHITECTURES)} <folder>", file=sys.stderr)
         return 2
     if sys.version_info[:2] != (3, 13):
-        print(f"the artifact is compiled for Python 3.13, but this is {sys.version.split()[0]} at {sys.executable}",
-              file=sys.stderr)
+        print(
+            f"the artifact is compiled for Python 3.13, but this is {sys.version.split()[0]} at {sys.executable}",
+            file=sys.stderr,
+        )
         return 2
     os.umask(0o022)  # Lambda runs the code as another user, who must be able to read it
     build(arguments[0], Path(arguments[1]).resolve())

@@ -49,7 +49,8 @@ def cut_endpoints(endpoints: dict[str, Any]) -> dict[str, Any]:
     """The same partitions and regions, with the endpoints of our services only."""
     return endpoints | {
         "partitions": [
-            partition | {"services": {name: partition["services"][name] for name in SERVICES if name in partition["services"]}}
+            partition
+            | {"services": {name: partition["services"][name] for name in SERVICES if name in partition["services"]}}
             for partition in endpoints["partitions"]
         ]
     }

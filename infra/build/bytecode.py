@@ -20,7 +20,23 @@ def compile_tree(folder: Path, artifact: Path) -> None:
     done before, and the same sources are to give the same bytes.
     """
     subprocess.run(  # noqa: S603 - fixed arguments
-        [sys.executable, "-m", "compileall", "-q", "-f", "-j", "1", "--invalidation-mode", "unchecked-hash",
-         "-s", str(artifact), "-p", TASK_ROOT, str(folder)],
-        env=os.environ | {"PYTHONHASHSEED": "0"}, check=True, stdin=subprocess.DEVNULL,
+        [
+            sys.executable,
+            "-m",
+            "compileall",
+            "-q",
+            "-f",
+            "-j",
+            "1",
+            "--invalidation-mode",
+            "unchecked-hash",
+            "-s",
+            str(artifact),
+            "-p",
+            TASK_ROOT,
+            str(folder),
+        ],
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+        check=True,
+        stdin=subprocess.DEVNULL,
     )

@@ -25,7 +25,11 @@ def install(requirements: Path, architecture: str, target: Path) -> None:
     command = installer(ARCHITECTURES[architecture])
     done = subprocess.run(  # noqa: S603 - the command is built here, from nothing a stranger wrote
         [*command, "--target", str(target), "--require-hashes", "--requirement", str(requirements)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         raise CannotInstall(f"{command[0]} could not install {requirements.name}:\n{done.stdout}")
@@ -36,10 +40,41 @@ def installer(machine: str) -> list[str]:
     uv = str(OWN_UV) if OWN_UV.exists() else shutil.which("uv")
     if uv:
         # Copies, since files are rewritten afterwards, and a hard link would reach into uv's cache.
-        return [uv, "pip", "install", "--quiet", "--no-progress", "--link-mode", "copy", "--python", sys.executable,
-                "--python-version", "3.13", "--python-platform", f"{machine}-manylinux2014", "--only-binary", ":all:"]
+        return [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--no-progress",
+            "--link-mode",
+            "copy",
+            "--python",
+            sys.executable,
+            "--python-version",
+            "3.13",
+            "--python-platform",
+            f"{machine}-manylinux2014",
+            "--only-binary",
+            ":all:",
+        ]
     if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile",
-                "--implementation", "cp", "--python-version", "3.13", "--only-binary", ":all:",
-                "--platform", f"manylinux2014_{machine}", "--platform", f"manylinux_2_17_{machine}"]
+        return [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+            "--implementation",
+            "cp",
+            "--python-version",
+            "3.13",
+            "--only-binary",
+            ":all:",
+            "--platform",
+            f"manylinux2014_{machine}",
+            "--platform",
+            f"manylinux_2_17_{machine}",
+        ]
     raise CannotInstall(f"there is no uv, and {sys.executable} has no pip: run `make install` first")
