@@ -66,8 +66,9 @@ class Call:
         return self.find(kind, self.parameters["id"])
 
     def find(self, kind: str, wanted: str) -> Stored:
+        """A deleted thing may still be read for a while, but not written."""
         mine: dict[str, Stored] = getattr(self.organization, kind)
-        if (found := mine.get(wanted)) and found.readable:
+        if (found := mine.get(wanted)) and found.readable and (found.exists or self.request.method == "GET"):
             return found
         foreign = any(wanted in getattr(other, kind) for other in self.world.organizations.values())
         if foreign and wanted not in mine and self.switches.foreign_id == 403:

@@ -76,8 +76,6 @@ def update_type(call: Call) -> Answer:
 
 def delete_type(call: Call) -> Answer:
     stored = call.stored("types")
-    if not stored.exists:
-        return DELETED[call.switches.delete_answer]
     referring = referring_fields(call.organization, stored.id)
     if referring and call.switches.delete_of_referenced_type == "refused":
         refuse({"id": Mistake("referenced")}, call.switches)

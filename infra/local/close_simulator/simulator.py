@@ -34,8 +34,13 @@ class CloseSimulator:
         return Remote(self.url)
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self._server.stop()
-        self._thread.join()
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends every connection and thread. Doing so twice does no harm."""
+        if self._thread.is_alive():
+            self._server.stop()
+            self._thread.join()
 
     def wait(self) -> None:
         """Until interrupted."""

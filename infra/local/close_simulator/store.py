@@ -156,6 +156,13 @@ class World:
     windows: Windows = field(default_factory=Windows)
     log: deque[Entry] = field(default_factory=lambda: deque(maxlen=100_000))
 
+    def clear(self) -> None:
+        """Forgets everybody and everything they made. Switches and log stay."""
+        held = (self.organizations, self.credentials, self.oauth_clients, self.authorization_codes, self.refresh_tokens)
+        for things in held:
+            things.clear()
+        self.windows.clear()
+
     def switches_of(self, organization: Organization | None) -> Switches:
         return self.switches.changed(organization.switches) if organization else self.switches
 

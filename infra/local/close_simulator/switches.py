@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -130,7 +131,7 @@ class Switches:
 
     def changed(self, changes: Mapping[str, object]) -> Self:
         """These switches with some set otherwise. Raises ``ValueError`` for an unknown name or value."""
-        hints = get_type_hints(type(self))
+        hints = _hints()
         for name, value in changes.items():
             if name not in hints:
                 raise ValueError(f"no switch {name!r}; there are: {', '.join(sorted(hints))}")
@@ -145,8 +146,13 @@ class Switches:
     @classmethod
     def choices(cls) -> dict[str, str]:
         """Per switch what it takes, for people."""
-        hints = get_type_hints(cls)
+        hints = _hints()
         return {field.name: _described(hints[field.name]) for field in fields(cls)}
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(Switches)
 
 
 def _fits(value: object, hint: Any) -> bool:
