@@ -35,7 +35,7 @@ def faults(service: Service, body: Body) -> Body:
     return {
         "fired": service.orders.fired(organization),
         "pending": service.pending(),
-        "armed": [asdict(order) for order in orders],
+        "orders": [asdict(order) for order in orders],
         "chaos": _shown(service.orders.chaos),
     }
 

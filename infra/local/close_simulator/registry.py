@@ -1,5 +1,6 @@
 """Control: organisations, who may enter them, and types put there by hand."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -58,6 +59,8 @@ def clear_organization(service: Service, body: Body) -> Body:
 
 def add_key(service: Service, body: Body) -> Body:
     organization, key = organization_in(service, body), body.get("key") or new_secret("api")
+    if not isinstance(key, str) or ":" in key:
+        raise ValueError("a key is a text without colons")
     if key in service.world.credentials:
         raise ValueError("that key exists")
     limit = _rate_limit(body.get("rate_limit"))
@@ -118,12 +121,32 @@ def _change(organization: Organization, settings: Body) -> None:
         Switches().changed(changes["switches"])
     if "rate_limit" in changes:
         changes["rate_limit"] = _rate_limit(changes["rate_limit"])
+    for name in changes.keys() & _FITS.keys():
+        if not _FITS[name](changes[name]):
+            raise ValueError(f"{name} cannot be {changes[name]!r}")
     for name, value in changes.items():
         setattr(organization, name, value)
 
 
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+_FITS: Mapping[str, Callable[[object], bool]] = {
+    "name": lambda value: isinstance(value, str),
+    "has_custom_objects": lambda value: isinstance(value, bool),
+    "may_customize": lambda value: isinstance(value, bool),
+    "max_types": lambda value: value is None or _is_amount(value),
+}
+
+
 def _rate_limit(setting: Body | None) -> RateLimit | None:
-    return RateLimit(setting["requests"], setting.get("window_seconds", 8.0)) if setting else None
+    if setting is None:
+        return None
+    limit = RateLimit(setting["requests"], setting.get("window_seconds", 8.0))
+    if not _is_amount(limit.requests) or not _is_amount(limit.window_seconds):
+        raise ValueError("a rate limit is {requests, window_seconds}")
+    return limit
 
 
 def _moment(text: str) -> datetime:

@@ -115,12 +115,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(answer, cut=reaction.ending == "cut")
 
     def _hold(self, seconds: float) -> None:
-        """Waits until the client goes, the server stops, or the time is over."""
+        """Waits until the client goes, the server stops (which shuts the socket down), or the time is over."""
         poll = select.poll()
         poll.register(self.connection, select.POLLIN | select.POLLHUP)
         until = monotonic() + seconds
         while not self.server.stopping.is_set() and (left := until - monotonic()) > 0:
-            if poll.poll(min(left, 0.1) * 1000) and not self._client_sent_something():
+            if poll.poll(left * 1000) and not self._client_sent_something():
                 return
 
     def _client_sent_something(self) -> bool:

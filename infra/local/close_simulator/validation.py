@@ -51,11 +51,11 @@ def checked(
 ) -> dict[str, Any]:
     """The known keys of a body. Raises ``Refused`` with every mistake. ``partial``: nothing is required."""
     mistakes = {} if partial else _absent(body, rules)
-    for name in body.keys() & rules.keys():
-        if mistake := rules[name].mistake(body[name], switches):
+    for name, rule in rules.items():
+        if name in body and (mistake := rule.mistake(body[name], switches)):
             mistakes[name] = mistake
     if switches.unknown_keys == "refused":
-        mistakes |= dict.fromkeys(body.keys() - rules.keys() - READ_ONLY - set(ignored), Mistake("unknown"))
+        mistakes |= dict.fromkeys(sorted(body.keys() - rules.keys() - READ_ONLY - set(ignored)), Mistake("unknown"))
     refuse(mistakes, switches)
     known = {name: body[name] for name in rules if name in body}
     if not switches.names_trimmed:

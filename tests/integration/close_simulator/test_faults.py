@@ -219,7 +219,7 @@ def test_orders_are_taken_back(close: Remote, client: httpx.Client) -> None:
     close.arm("502_before", times=None, aim={"organization": "orga_acme"})
     assert create(client).status_code == 500
     close.disarm("orga_acme")
-    assert [armed["name"] for armed in close.faults()["armed"]] == ["500_before"]
+    assert [order["name"] for order in close.faults()["orders"]] == ["500_before"]
     close.disarm()
     assert create(client).status_code == 201
     assert close.fired() == {"500_before": 1}

@@ -67,7 +67,7 @@ def test_a_reset_goes_back_to_the_setup(client: httpx.Client) -> None:
         close.add_type("orga_a", "Other")
         close.arm("late_create", times=None)
         close.reset()
-        assert close.faults() == {"fired": {}, "pending": 0, "armed": [], "chaos": None}
+        assert close.faults() == {"fired": {}, "pending": 0, "orders": [], "chaos": None}
         assert close.call("GET", "switches/")["create_status"] == 200
         assert close.call("GET", "state/")["organizations"].keys() == {"orga_a"}
         assert [entry["name"] for entry in close.types("orga_a")] == ["Invoice"]
@@ -79,7 +79,7 @@ def test_a_reset_of_parts_leaves_the_rest(close: Remote, client: httpx.Client) -
     close.arm("500_before")
     client.get("me/")
     close.reset("faults", "requests")
-    assert (close.faults()["armed"], close.requests()) == ([], [])
+    assert (close.faults()["orders"], close.requests()) == ([], [])
     assert [entry["name"] for entry in close.types("orga_acme")] == ["Invoice"]
     assert client.get("me/").status_code == 200
     close.reset("types", "switches")
@@ -112,7 +112,19 @@ def test_a_control_call_that_does_not_exist_gets_the_list(close: Remote) -> None
 
 
 @pytest.mark.parametrize(
-    "body", [{"id": "orga_acme"}, {"colour": "red"}, {"switches": {"colour": "red"}}, {"types": [{}]}, {"keys": "x"}]
+    "body",
+    [
+        {"id": "orga_acme"},
+        {"colour": "red"},
+        {"switches": {"colour": "red"}},
+        {"types": [{}]},
+        {"keys": "x"},
+        {"keys": [1]},
+        {"max_types": -1},
+        {"may_customize": "no"},
+        {"rate_limit": {"requests": "2"}},
+        {"keys": ["api_acme.0123456789"]},
+    ],
 )
 def test_an_organisation_that_makes_no_sense_is_refused_and_not_there(close: Remote, body: dict[str, Any]) -> None:
     with pytest.raises(ControlError):
