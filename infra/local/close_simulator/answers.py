@@ -26,7 +26,7 @@ class Answer:
         return 200 <= self.status < 300
 
 
-class Refused(Exception):  # noqa: N818 - a word of the simulator, read as "raise Refused(answer)"
+class Refused(Exception):
     """Ends the work on a request: this is its answer."""
 
     def __init__(self, answer: Answer) -> None:

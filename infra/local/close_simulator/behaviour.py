@@ -53,14 +53,18 @@ def set_chaos(service: Service, body: Body) -> Body:
     parameters = {name: complete(name, given.get(name, {})) for name in mix}
     bounds: dict[str, Any] = {key: body.get(key) for key in _BOUNDS}
     _refuse_no_count(**bounds)
-    if not parameters or not 0 <= body["probability"] <= 1:
-        raise ValueError("chaos takes a mix of faults and a probability from 0 to 1")
+    if min(mix.values(), default=0) <= 0 or not 0 <= body["probability"] <= 1:
+        raise ValueError("chaos takes a mix of faults with weights above 0, and a probability from 0 to 1")
     service.orders.chaos = Chaos(body["seed"], body["probability"], mix, _aim(body), parameters, **bounds)
     return faults(service, {})
 
 
 def _aim(body: Body) -> Aim:
-    return Aim(**{key: body[key] for key in _AIM if key in body})
+    given = {key: body[key] for key in _AIM if body.get(key) is not None}
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{key} takes a text, not {value!r}")
+    return Aim(**given)
 
 
 def _refuse_no_count(**counts: object) -> None:

@@ -10,6 +10,7 @@ from infra.local.close_simulator.switches import RateLimitHeader, RetryAfter, To
 
 _VALUES: Mapping[str, tuple[object, ...]] = {
     "header": (None, *get_args(RateLimitHeader)),
+    "retry_after": (None, *get_args(RetryAfter)),
     "too_many_body": (None, *get_args(TooManyBody)),
     "body": ("text", "html", "json", "empty"),
     "how": ("reset", "close"),
@@ -39,10 +40,10 @@ class FaultKind:
 
 
 def _fits(name: str, value: object, default: object) -> bool:
-    if name == "retry_after":  # of a 429 a spelling, of a proxy's answer a number of seconds
-        return value is None or value in get_args(RetryAfter) or _is_amount(value)
     if name in _VALUES:
         return value in _VALUES[name]
+    if name == "status":
+        return type(value) is int and 300 <= value <= 599
     if isinstance(default, bool | str):
         return isinstance(value, type(default))
     return _is_amount(value) or (value is None and default is None)
@@ -52,7 +53,7 @@ def _is_amount(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
-_PROXY = {"body": "text", "retry_after": None, "seconds": 0}
+_PROXY = {"body": "text", "retry_after_seconds": None, "seconds": 0}
 _STATUSES = (408, 500, 502, 503, 504)
 _TOO_MANY = {"limit": 100, "remaining": 0, "reset": 1.0, "header": None, "retry_after": None, "too_many_body": None}
 

@@ -68,7 +68,8 @@ class Chaos:
     """Strikes each request with probability ``probability``, with a fault drawn from ``mix`` (name → weight).
 
     A draw depends on the seed, the organisation's name, the method, the path, the type's name, and the how-manieth
-    request of that kind it is: however threads interleave, the same seed strikes the same requests.
+    request of that kind it is: however threads interleave, the same seed strikes the same requests. It strikes at most
+    ``times`` in all and ``times_each`` per kind; ``times`` depends on the order of arrival.
     """
 
     seed: int | str

@@ -53,7 +53,7 @@ def proxy_status(status: int) -> React:
 
     def react(_: Moment, parameters: Parameters) -> Reaction:
         answer = _bodied(status, _PROXY_TEXTS[status], parameters["body"])
-        if (seconds := parameters["retry_after"]) is not None:
+        if (seconds := parameters["retry_after_seconds"]) is not None:
             answer = answer.with_headers({"Retry-After": str(math.ceil(seconds))})
         return Reaction(answer, wait=parameters["seconds"])
 
@@ -105,7 +105,9 @@ def without_id(moment: Moment, parameters: Parameters) -> Reaction:
     if not isinstance(made, dict):
         return Reaction(moment.answer)
     rest = {name: value for name, value in made.items() if name != "id"}
-    kept = {"Location": moment.answer.headers["Location"]} if parameters["location"] else {}
+    kept = {
+        name: value for name, value in moment.answer.headers.items() if name == "Location" and parameters["location"]
+    }
     return Reaction(json_answer(rest, moment.answer.status, kept))
 
 

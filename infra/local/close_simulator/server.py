@@ -154,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._chunks() if chunked else self.rfile.read(int(length))
         if body is None:
             return None
+        if not chunked and len(body) < int(length):
+            raise ConnectionAbortedError("the client went before its request was complete")
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         host = headers.get("host") or self.server.url.removeprefix("http://")

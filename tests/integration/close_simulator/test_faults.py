@@ -119,6 +119,19 @@ def test_a_success_that_does_not_name_what_it_made(close: Remote, client: httpx.
     assert names(close) == ["Invoice"]
 
 
+def test_a_success_that_names_it_in_its_location_only(close: Remote, client: httpx.Client) -> None:
+    close.arm("success_without_id", location=True)
+    response = create(client)
+    assert response.headers["Location"].endswith(f"/{close.types('orga_acme')[0]['id']}/")
+    assert "id" not in response.json()
+
+
+def test_a_proxy_in_trouble_may_say_when_to_come_again(close: Remote, client: httpx.Client) -> None:
+    close.arm("503_before", retry_after_seconds=1.5, body="html")
+    response = create(client)
+    assert (response.headers["Retry-After"], response.text[:6]) == ("2", "<html>")
+
+
 def test_garbage_instead_of_json(close: Remote, client: httpx.Client) -> None:
     close.arm("garbage_json")
     response = create(client)
@@ -232,6 +245,12 @@ def test_orders_are_taken_back(close: Remote, client: httpx.Client) -> None:
         ("slow", {"how": "reset"}, "no parameter 'how'"),
         ("slow", {"seconds": -1}, "cannot be -1"),
         ("429", {"header": "loud"}, "cannot be 'loud'"),
+        ("429", {"retry_after": 3}, "cannot be 3"),
+        ("html_error", {"status": 201}, "cannot be 201"),
+        ("success_without_id", {"location": "yes"}, "cannot be 'yes'"),
+        ("slow", {"aim": {"path": 5}}, "path takes a text"),
+        ("slow", {"times": -1}, "times takes a whole number"),
+        ("slow", {"skip": True}, "skip takes a whole number"),
     ],
 )
 def test_orders_that_make_no_sense_are_refused(
@@ -290,6 +309,23 @@ def test_chaos_knows_its_bounds(close: Remote, client: httpx.Client) -> None:
     close.chaos(1, 1.0, ["500_before"], times_each=1, times=2, parameters={"500_before": {"body": "json"}})
     assert [create(client, name).status_code for name in ("A", "A", "B", "C")] == [500, 201, 500, 201]
     assert close.faults()["chaos"]["fired"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"probability": 2}, "a probability from 0 to 1"),
+        ({"mix": {}}, "a mix of faults"),
+        ({"mix": {"slow": 0}}, "weights above 0"),
+        ({"mix": ["unheard_of"]}, "no fault 'unheard_of'"),
+        ({"parameters": {"429": {}}}, "unknown: 429"),
+        ({"times_each": 0.5}, "times_each takes a whole number"),
+    ],
+)
+def test_chaos_that_makes_no_sense_is_refused(close: Remote, change: dict[str, object], complaint: str) -> None:
+    sound = {"seed": 1, "probability": 0.5, "mix": ["slow"]}
+    with pytest.raises(ControlError, match=complaint):
+        close.call("PUT", "chaos/", {**sound, **change})
 
 
 def test_every_fault_says_what_it_does(close: Remote) -> None:

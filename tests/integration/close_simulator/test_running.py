@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,19 @@ def test_a_body_of_no_length_is_refused(close: Remote) -> None:
         with socket.create_connection(("127.0.0.1", port_of(close)), timeout=5) as connection:
             connection.sendall(b"POST /api/v1/me/ HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 413")
+
+
+def test_a_request_that_breaks_off_is_not_carried_out(close: Remote) -> None:
+    """Half of a create creates nothing, even when the half is JSON by itself."""
+    head = (
+        b"POST /api/v1/custom_object_type/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Authorization: Basic " + b64encode(b"api_acme.0123456789:") + b"\r\nContent-Length: 99\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port_of(close)), timeout=5) as connection:
+        connection.sendall(head + b'{"name": "Invoice", "name_plural": "Invoices"}')
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    assert (close.types("orga_acme"), close.requests()) == ([], [])
 
 
 def test_stopping_ends_held_connections_and_threads() -> None:
