@@ -12,11 +12,11 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from infra.build.bytecode import compile_tree
-from infra.build.dependencies import ARCHITECTURES, install
+from infra.build.dependencies import ARCHITECTURES, CannotInstall, install
 from infra.build.trim import trim
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,9 +29,9 @@ SHIPPED_FOLDERS = ("provisioner", "blueprints", "sources")
 
 def build(architecture: str, target: Path) -> None:
     """Fills ``target`` (emptied first) with dependencies and our own code, compiled, for ``arm64`` or ``x86_64``."""
-    dependencies = cached(
-        CACHE, f"{architecture}-{fingerprint(architecture)}", lambda folder: vendor(architecture, folder)
-    )
+    name = f"{architecture}-{fingerprint(architecture)}"
+    dependencies = cached(CACHE, name, lambda folder: vendor(architecture, folder))
+    forget(CACHE, architecture, name)
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(dependencies, target)
     for name in SHIPPED_FOLDERS:
@@ -50,20 +50,15 @@ def vendor(architecture: str, folder: Path) -> None:
 def fingerprint(architecture: str) -> str:
     """Names all that decides what the dependencies look like: 16 hex digits."""
     digest = hashlib.sha256(f"{architecture} {sys.version}".encode())
-    for path in [REQUIREMENTS, *build_scripts()]:
+    for path in [REQUIREMENTS, *sorted(Path(__file__).parent.glob("*.py"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def build_scripts() -> Iterator[Path]:
-    yield from sorted(Path(__file__).parent.glob("*.py"))
 
 
 def cached(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
     """The folder of that name, made when it is missing. A folder under its own name is always complete.
 
-    Two builds at once may both make it; the first to finish wins, and the second throws its own away. Folders of other
-    names stay until the next ``make clean``.
+    Two builds at once may both make it; the first to finish wins, and the second throws its own away.
     """
     folder = cache / name
     if folder.is_dir():
@@ -81,18 +76,27 @@ def cached(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
+def forget(cache: Path, architecture: str, current: str) -> None:
+    """Removes what earlier requirements or build scripts left behind for this architecture."""
+    for folder in cache.glob(f"{architecture}-*"):
+        if folder.name != current:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 2 or arguments[0] not in ARCHITECTURES or not arguments[1]:
         print(f"usage: python -m infra.build.artifact {'|'.join(ARCHITECTURES)} <folder>", file=sys.stderr)
         return 2
     if sys.version_info[:2] != (3, 13):
-        print(
-            f"the artifact is compiled for Python 3.13, but this is {sys.version.split()[0]} at {sys.executable}",
-            file=sys.stderr,
-        )
+        this = f"{sys.version.split()[0]} at {sys.executable}"
+        print(f"the artifact is compiled for Python 3.13, but this is {this}", file=sys.stderr)
         return 2
     os.umask(0o022)  # Lambda runs the code as another user, who must be able to read it
-    build(arguments[0], Path(arguments[1]).resolve())
+    try:
+        build(arguments[0], Path(arguments[1]).resolve())
+    except CannotInstall as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -16,26 +16,12 @@ TASK_ROOT = "/var/task"
 def compile_tree(folder: Path, artifact: Path) -> None:
     """Compiles every file under the folder, which lies in the artifact's root or is it.
 
-    In a process of its own, with a fixed hash seed and one worker: what a compiler writes depends on what its process has
-    done before, and the same sources are to give the same bytes.
+    In a process of its own, with a fixed hash seed and one worker: what a compiler writes depends on what its process
+    has done before, and the same sources are to give the same bytes.
     """
-    subprocess.run(  # noqa: S603 - fixed arguments
-        [
-            sys.executable,
-            "-m",
-            "compileall",
-            "-q",
-            "-f",
-            "-j",
-            "1",
-            "--invalidation-mode",
-            "unchecked-hash",
-            "-s",
-            str(artifact),
-            "-p",
-            TASK_ROOT,
-            str(folder),
-        ],
+    options = f"-q -f -j 1 --invalidation-mode unchecked-hash -p {TASK_ROOT} -s".split()
+    subprocess.run(  # noqa: S603 - fixed arguments and two paths
+        [sys.executable, "-m", "compileall", *options, str(artifact), str(folder)],
         env=os.environ | {"PYTHONHASHSEED": "0"},
         check=True,
         stdin=subprocess.DEVNULL,

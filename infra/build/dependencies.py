@@ -37,44 +37,16 @@ def install(requirements: Path, architecture: str, target: Path) -> None:
 
 def installer(machine: str) -> list[str]:
     """The command, up to where it takes a target and the requirements."""
+    wheels = ["--python-version", "3.13", "--only-binary", ":all:"]
     uv = str(OWN_UV) if OWN_UV.exists() else shutil.which("uv")
     if uv:
         # Copies, since files are rewritten afterwards, and a hard link would reach into uv's cache.
-        return [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--no-progress",
-            "--link-mode",
-            "copy",
-            "--python",
-            sys.executable,
-            "--python-version",
-            "3.13",
-            "--python-platform",
-            f"{machine}-manylinux2014",
-            "--only-binary",
-            ":all:",
-        ]
+        quiet = ["pip", "install", "--quiet", "--no-progress", "--link-mode", "copy"]
+        return [uv, *quiet, "--python", sys.executable, "--python-platform", f"{machine}-manylinux2014", *wheels]
     if importlib.util.find_spec("pip"):
-        return [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-compile",
-            "--implementation",
-            "cp",
-            "--python-version",
-            "3.13",
-            "--only-binary",
-            ":all:",
-            "--platform",
-            f"manylinux2014_{machine}",
-            "--platform",
-            f"manylinux_2_17_{machine}",
-        ]
+        quiet = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+        platforms = (
+            f"--implementation cp --platform manylinux2014_{machine} --platform manylinux_2_17_{machine}".split()
+        )
+        return [sys.executable, *quiet, *platforms, *wheels]
     raise CannotInstall(f"there is no uv, and {sys.executable} has no pip: run `make install` first")

@@ -1,0 +1,136 @@
+"""What holds for everything in the template: encrypted, logged for a while, signed for, traced, built as one."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.rules.cloudformation import Template
+from tests.rules.conftest import PROJECT
+
+
+def operations(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
+    """(method, path) to the OpenAPI operation of each route."""
+    return {
+        (method, path): operation
+        for path, methods in template.properties("Api")["Body"]["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_requests_are_signed_for(template: Template) -> None:
+    routes = operations(template)
+    assert set(routes) == {("post", "/v1/provisioning-requests"), ("get", "/v1/provisioning-requests/{id}")}
+    assert all(operation["security"] == [{"AWS_IAM": []}] for operation in routes.values())
+
+
+def test_callers_need_no_right_to_invoke_the_function(template: Template) -> None:
+    for operation in operations(template).values():
+        assert "credentials" not in operation["x-amazon-apigateway-integration"]
+
+
+def test_bodies_arrive_byte_for_byte(template: Template) -> None:
+    assert template.properties("Api")["BinaryMediaTypes"] == ["*/*"]
+
+
+def test_the_stage_logs_throttles_and_traces(template: Template) -> None:
+    stage = template.properties("ApiliveStage")
+    assert stage["TracingEnabled"] is True
+    # The format is JSON by itself, before anything is filled in.
+    assert isinstance(yaml.safe_load(stage["AccessLogSetting"]["Format"]), dict)
+    [settings] = stage["MethodSettings"]
+    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
+    assert settings["ThrottlingRateLimit"] > 0
+    assert settings["ThrottlingBurstLimit"] > 0
+    assert settings["DataTraceEnabled"] is False
+
+
+def test_everything_at_rest_is_encrypted(template: Template) -> None:
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in template.resources("AWS::SQS::Queue").values())
+    assert all(topic["KmsMasterKeyId"] for topic in template.resources("AWS::SNS::Topic").values())
+    tables = template.resources("AWS::DynamoDB::Table").values()
+    assert all(table["SSESpecification"]["SSEEnabled"] is True for table in tables)
+
+
+@pytest.mark.parametrize(
+    ("policies", "resources"),
+    [("AWS::SQS::QueuePolicy", "AWS::SQS::Queue"), ("AWS::SNS::TopicPolicy", "AWS::SNS::Topic")],
+)
+def test_everything_on_the_way_is_encrypted(template: Template, policies: str, resources: str) -> None:
+    refused = set()
+    for policy in template.resources(policies).values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Deny"
+            assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        refused |= {target["Ref"] for target in policy.get("Queues", []) + policy.get("Topics", [])}
+    assert refused == set(template.resources(resources))
+
+
+def test_logs_are_kept_for_a_while_and_each_function_has_its_own(template: Template) -> None:
+    groups = template.resources("AWS::Logs::LogGroup")
+    assert all(group["RetentionInDays"] == 30 for group in groups.values())
+    for name, function in template.resources("AWS::Lambda::Function").items():
+        logging = function["LoggingConfig"]
+        assert logging["LogFormat"] == "JSON"
+        assert logging["LogGroup"] == {"Ref": name.replace("Function", "Logs")}
+        assert logging["LogGroup"]["Ref"] in groups
+
+
+def test_functions_are_traced_and_published_under_one_name(template: Template) -> None:
+    functions = template.resources("AWS::Lambda::Function")
+    assert all(function["TracingConfig"] == {"Mode": "Active"} for function in functions.values())
+    assert all(function["Runtime"] == "python3.13" for function in functions.values())
+    aliases = template.resources("AWS::Lambda::Alias").values()
+    assert {alias["FunctionName"]["Ref"] for alias in aliases} == set(functions)
+    assert {alias["Name"] for alias in aliases} == {"live"}
+
+
+def test_the_ledger_can_be_recovered_and_not_deleted_by_mistake(template: Template) -> None:
+    table = template.properties("LedgerTable")
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    thrown_away = Template(template.source, {"Protection": "off"})
+    assert thrown_away.properties("LedgerTable")["DeletionProtectionEnabled"] is False
+
+
+def test_only_the_provisioning_queue_has_dead_letters(template: Template) -> None:
+    queue, dead = template.properties("ProvisioningQueue"), template.properties("DeadLetterQueue")
+    [source] = dead["RedriveAllowPolicy"]["sourceQueueArns"]
+    name: str = queue["QueueName"]["Fn::Sub"]
+    assert source["Fn::Sub"].endswith(f":{name}")
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+
+
+def test_nothing_has_a_name_that_two_stacks_of_an_account_would_share(template: Template) -> None:
+    """Names that are given hold the stack's; CloudFormation makes up the others."""
+    for resource in template.source["Resources"].values():
+        for key in ("Name", "FunctionName", "QueueName", "TableName", "TopicName", "RoleName", "LogGroupName"):
+            name = resource.get("Properties", {}).get(key)
+            assert not isinstance(name, str) or resource["Type"] == "AWS::Lambda::Alias", (resource["Type"], name)
+
+
+def test_every_function_is_built_for_the_architecture_it_runs_on() -> None:
+    source = yaml.load((PROJECT / "template.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    for name in ("ApiFunction", "WorkerFunction", "SweeperFunction"):
+        metadata = source["Resources"][name]["Metadata"]
+        assert metadata == {"BuildMethod": "makefile", "ContextPath": "infra/build/${Architecture}"}
+    for architecture in source["Parameters"]["Architecture"]["AllowedValues"]:
+        makefile = (PROJECT / "infra" / "build" / architecture / "Makefile").read_text()
+        assert makefile.startswith(f"ARCHITECTURE := {architecture}\n")
+
+
+class _Intrinsics(yaml.SafeLoader):
+    """Reads ``!Ref x`` and the like as what follows the tag."""
+
+
+def _what_follows(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.MappingNode)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Intrinsics.add_multi_constructor("!", _what_follows)
