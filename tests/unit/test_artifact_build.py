@@ -1,0 +1,101 @@
+"""How the build keeps what it has made, and how it installs."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+
+from infra.build import artifact, dependencies
+from infra.build.trim import trim_dist_info
+
+
+def make_one(folder: Path) -> None:
+    (folder / "made").write_text("complete")
+
+
+def fail_half_way(folder: Path) -> None:
+    (folder / "made").write_text("half")
+    raise RuntimeError("no network")
+
+
+def test_what_was_made_is_kept(tmp_path: Path) -> None:
+    first = artifact.cached(tmp_path, "arm64-1", make_one)
+    assert artifact.cached(tmp_path, "arm64-1", fail_half_way) == first
+    assert (first / "made").read_text() == "complete"
+
+
+def test_half_of_it_is_not_kept(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        artifact.cached(tmp_path, "arm64-1", fail_half_way)
+    assert list(tmp_path.iterdir()) == []
+    assert (artifact.cached(tmp_path, "arm64-1", make_one) / "made").exists()
+
+
+def test_the_first_of_two_builds_at_once_wins(tmp_path: Path) -> None:
+    def overtaken(folder: Path) -> None:
+        (tmp_path / "arm64-1").mkdir()
+        (tmp_path / "arm64-1" / "made").write_text("by the other one")
+        make_one(folder)
+
+    assert (artifact.cached(tmp_path, "arm64-1", overtaken) / "made").read_text() == "by the other one"
+    assert [path.name for path in tmp_path.iterdir()] == ["arm64-1"]
+
+
+def test_what_is_out_of_date_is_forgotten(tmp_path: Path) -> None:
+    for name in ("arm64-1", "arm64-2", "x86_64-1"):
+        (tmp_path / name).mkdir()
+    artifact.forget(tmp_path, "arm64", "arm64-2")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["arm64-2", "x86_64-1"]
+
+
+def test_the_fingerprint_tells_architectures_and_requirements_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = artifact.fingerprint("arm64")
+    assert before != artifact.fingerprint("x86_64")
+    assert before == artifact.fingerprint("arm64")
+    changed = tmp_path / "requirements.txt"
+    changed.write_text(artifact.REQUIREMENTS.read_text() + "\n")
+    monkeypatch.setattr(artifact, "REQUIREMENTS", changed)
+    assert before != artifact.fingerprint("arm64")
+
+
+@pytest.mark.parametrize("arguments", [[], ["arm64"], ["sparc", "folder"], ["arm64", ""]])
+def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert artifact.main(arguments) == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_without_uv_the_pip_of_this_python_installs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dependencies, "OWN_UV", tmp_path / "no-uv")
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: object())
+    command = " ".join(dependencies.installer("aarch64"))
+    assert " -m pip install " in command
+    assert "--platform manylinux2014_aarch64" in command
+
+
+def test_with_neither_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dependencies, "OWN_UV", tmp_path / "no-uv")
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(dependencies.CannotInstall, match="make install"):
+        dependencies.installer("x86_64")
+
+
+def test_a_requirement_whose_hash_is_wrong_is_not_installed(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(dependencies.CannotInstall, match=r"requirements\.txt"):
+        dependencies.install(requirements, "x86_64", tmp_path / "target")
+
+
+def test_a_package_keeps_its_name_version_and_licences(tmp_path: Path) -> None:
+    (tmp_path / "licenses").mkdir()
+    (tmp_path / "licenses" / "LICENSE").write_text("MIT")
+    (tmp_path / "RECORD").write_text("x,,")
+    (tmp_path / "METADATA").write_text("Metadata-Version: 2.4\nName: x\nVersion: 1.2\nSummary: s\n\nA long text\n")
+    trim_dist_info(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["METADATA", "licenses"]
+    assert (tmp_path / "METADATA").read_text() == "Metadata-Version: 2.4\nName: x\nVersion: 1.2\n"

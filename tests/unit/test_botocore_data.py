@@ -1,0 +1,64 @@
+"""Cutting botocore's data, on a small copy of its shape."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+from infra.build.botocore_data import cut_data, without_documentation
+
+MODEL = {
+    "documentation": "<p>long</p>",
+    "shapes": {
+        "documentation": {"type": "string", "documentation": "<p>a member by that name</p>"},
+        "Sheet": {"members": [{"name": "a", "documentation": "x"}]},
+    },
+}
+MODEL_WITHOUT = {"shapes": {"documentation": {"type": "string"}, "Sheet": {"members": [{"name": "a"}]}}}
+
+
+def put(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(content)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+
+
+def botocore_data(folder: Path) -> Path:
+    services: dict[str, Any] = {"sqs": {"endpoints": {}}, "ec2": {"endpoints": {}}}
+    put(folder / "endpoints.json", {"version": 3, "partitions": [{"regions": {"eu-1": {}}, "services": services}]})
+    put(folder / "_retry.json", {"retry": "kept"})
+    put(folder / "sqs" / "2011-01-01" / "service-2.json.gz", {"old": True})
+    put(folder / "sqs" / "2012-11-05" / "service-2.json.gz", MODEL)
+    put(folder / "sqs" / "2012-11-05" / "endpoint-rule-set-1.json.gz", {"rules": []})
+    put(folder / "sqs" / "2012-11-05" / "examples-1.json", {})
+    put(folder / "ec2" / "2016-11-15" / "service-2.json.gz", MODEL)
+    return folder
+
+
+def test_the_newest_version_of_each_service_in_use_stays(tmp_path: Path) -> None:
+    cut_data(botocore_data(tmp_path))
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {
+        "endpoints.json",
+        "_retry.json",
+        "sqs/2012-11-05/service-2.json",
+        "sqs/2012-11-05/endpoint-rule-set-1.json",
+    }
+
+
+def test_endpoints_keep_their_partitions_and_regions(tmp_path: Path) -> None:
+    cut_data(botocore_data(tmp_path))
+    endpoints = json.loads((tmp_path / "endpoints.json").read_text())
+    assert endpoints == {
+        "version": 3,
+        "partitions": [{"regions": {"eu-1": {}}, "services": {"sqs": {"endpoints": {}}}}],
+    }
+
+
+def test_models_lose_their_documentation_but_no_member_of_that_name(tmp_path: Path) -> None:
+    cut_data(botocore_data(tmp_path))
+    assert json.loads((tmp_path / "sqs" / "2012-11-05" / "service-2.json").read_text()) == MODEL_WITHOUT
+    assert without_documentation(MODEL_WITHOUT) == MODEL_WITHOUT
