@@ -1,0 +1,182 @@
+"""The built artifact under the real Lambda runtime: each function starts from it alone, and answers.
+
+This is what tells whether anything is missing from the artifact: the local AWS runs functions on an interpreter that
+has packages of its own. A small server stands in for AWS, so that each door also speaks to the services it needs.
+"""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.build import artifact
+from tests.e2e.runtime import Function, copy_runtime_client, emulated
+from tests.integration.test_artifact import HERE
+
+PUBLISHED = """<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>
+<MessageId>1</MessageId></PublishResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></PublishResponse>"""
+JSON_ANSWERS = {
+    "DynamoDB_20120810.GetItem": {},
+    "DynamoDB_20120810.Query": {"Items": [], "Count": 0, "ScannedCount": 0},
+    "AmazonSQS.SendMessage": {"MessageId": "1", "MD5OfMessageBody": "0" * 32},
+}
+
+
+@dataclass
+class StandIn:
+    """Answers the few calls that these tests lead to, and remembers which they were."""
+
+    port: int = 0
+    calls: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def aws() -> Iterator[StandIn]:
+    stand_in = StandIn()
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            target = self.headers.get("X-Amz-Target")
+            stand_in.calls.append(target or "SNS")
+            body = json.dumps(JSON_ANSWERS[target]) if target else PUBLISHED
+            self.send_response(200)
+            self.send_header("Content-Type", "application/x-amz-json-1.0" if target else "text/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *arguments: Any) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        stand_in.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield stand_in
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifact")
+    artifact.build(HERE, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runtime_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runtime")
+    copy_runtime_client(folder)
+    return folder
+
+
+@pytest.fixture
+def start(built: Path, runtime_client: Path, aws: StandIn, tmp_path: Path) -> Any:
+    """Starts a door by its name."""
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws.port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_LAMBDA_FUNCTION_NAME": "function",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "30",
+        "LEDGER_TABLE_NAME": "ledger",
+        "PROVISIONING_QUEUE_URL": f"http://127.0.0.1:{aws.port}/queue",
+        "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:{aws.port}/dead",
+        "OUTCOMES_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:outcomes",
+        "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
+        "EVENT_SOURCE": "/close-provisioner/test",
+        "CLOSE_API_URL": "https://api.close.com/api/v1/",
+        "CLOSE_TIMEOUT_SECONDS": "20",
+        "LIST_LAG_SECONDS": "60",
+        "LEASE_SECONDS": "90",
+        "SAFETY_NET_DELAY_SECONDS": "30",
+        "WAIT_LIMIT_SECONDS": "21600",
+        "MAX_RECEIVES": "5",
+        "REQUEST_RETENTION_DAYS": "90",
+        "POWERTOOLS_SERVICE_NAME": "close-provisioner",
+        "POWERTOOLS_METRICS_NAMESPACE": "CloseProvisioner",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+    return lambda door: emulated(
+        built, runtime_client, f"provisioner.{door}.lambda_handler", environment, tmp_path / "log"
+    )
+
+
+def http(method: str, resource: str, body: str | None = None, **parameters: str) -> dict[str, Any]:
+    """An event as a REST API sends it."""
+    return {
+        "resource": resource,
+        "path": resource.format(**parameters),
+        "httpMethod": method,
+        "headers": {"Content-Type": "application/json"},
+        "multiValueHeaders": {"Content-Type": ["application/json"]},
+        "queryStringParameters": None,
+        "pathParameters": parameters or None,
+        "requestContext": {"requestId": "1", "stage": "live", "path": f"/live{resource}"},
+        "body": base64.b64encode(body.encode()).decode() if body is not None else None,
+        "isBase64Encoded": body is not None,
+    }
+
+
+def problem(answer: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(answer["body"])
+    return content
+
+
+def test_the_http_door(start: Any, aws: StandIn) -> None:
+    function: Function
+    with start("api") as function:
+        unknown = function.invoke(http("GET", "/v1/provisioning-requests/{id}", id="0" * 32))
+        malformed = function.invoke(http("POST", "/v1/provisioning-requests", "{"))
+    assert unknown["statusCode"] == 404, unknown
+    assert problem(unknown)["status"] == 404
+    assert malformed["statusCode"] == 400, malformed
+    assert problem(malformed)["status"] == 400
+    assert aws.calls == ["DynamoDB_20120810.GetItem"]
+
+
+def test_the_queue_door(start: Any, aws: StandIn) -> None:
+    record = {
+        "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78",
+        "receiptHandle": "handle",
+        "body": "{",
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1795478005000"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:111122223333:queue",
+        "awsRegion": "us-east-1",
+    }
+    with start("worker") as function:
+        answer = function.invoke({"Records": [record]})
+    assert answer == {"batchItemFailures": []}
+    assert aws.calls == ["SNS", "AmazonSQS.SendMessage"]
+
+
+def test_the_clocks_door(start: Any, aws: StandIn) -> None:
+    with start("sweeper") as function:
+        answer = function.invoke({})
+    assert "errorType" not in answer
+    assert aws.calls == ["DynamoDB_20120810.Query"]
+
+
+def test_an_artifact_with_something_missing_is_noticed(
+    built: Path, runtime_client: Path, start: Any, tmp_path: Path
+) -> None:
+    """So that the tests above mean something."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in built.iterdir():
+        if path.name != "httpx":
+            (broken / path.name).symlink_to(path)
+    with emulated(broken, runtime_client, "provisioner.worker.lambda_handler", {}, tmp_path / "log") as function:
+        answer = function.invoke({"Records": []})
+    assert answer["errorType"] == "Runtime.ImportModuleError"
+    assert "httpx" in answer["errorMessage"]
