@@ -1,0 +1,36 @@
+"""The simulated Close as a process of its own."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.local.close_simulator import Remote
+from infra.local.emulator import without_aws
+from infra.local.options import PROJECT
+from infra.local.processes import Process
+
+START_SECONDS = 15
+
+
+def start_close(setup: Mapping[str, Any], temporary: Path, log: Path) -> Process:
+    """Starts it on a free port, with the organisations of ``setup``."""
+    file = temporary / "close-setup.json"
+    file.touch(mode=0o600)  # it holds the tenants' keys
+    file.write_text(json.dumps(setup))
+    command = [sys.executable, "-m", "infra.local.close_simulator", "--port", "0", "--setup", str(file)]
+    return Process.start("the simulated Close", command, log, without_aws(os.environ), PROJECT)
+
+
+def control_of(process: Process) -> Remote:
+    """Waits until it serves. Raises ``CannotRun`` when it does not."""
+    process.wait_until(lambda: bool(_first_line(process.log)), START_SECONDS)
+    return Remote(json.loads(_first_line(process.log))["url"])
+
+
+def _first_line(log: Path) -> str:
+    """The line that says where it listens, once it is whole."""
+    line, ended, _ = log.read_text(errors="replace").partition("\n")
+    return line if ended and line.startswith("{") else ""

@@ -1,0 +1,53 @@
+"""The tenants of the local stack: what each one's organisation in the simulated Close is like, and its credential.
+
+default, acme     ordinary organisations
+globex            an ordinary one, in which somebody made a type by hand
+initech           its stored key is dead: Close answers 401
+hooli             its Close plan holds no (further) custom objects: 402
+umbrella          its key's role may not customise the organisation: 403
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from infra.local.emulator import LocalAws
+
+# What a person made in Globex's organisation before this service came along.
+MADE_BY_HAND = {"name": "Device", "name_plural": "Devices", "description": "Made by hand, long ago"}
+
+_ORGANIZATIONS: Mapping[str, Mapping[str, Any]] = {
+    "default": {"name": "The only one"},
+    "acme": {"name": "Acme"},
+    "globex": {"name": "Globex", "types": [MADE_BY_HAND]},
+    "initech": {"name": "Initech"},
+    "hooli": {"name": "Hooli", "max_types": 0},
+    "umbrella": {"name": "Umbrella", "may_customize": False},
+}
+DEAD = frozenset({"initech"})
+
+
+def organization_id(tenant: str) -> str:
+    """Of the tenant's organisation in the simulated Close: fixed, so that state can be asked for by it."""
+    return f"orga_{tenant}"
+
+
+def new_credentials() -> dict[str, str]:
+    """A secret for each tenant, made up anew for each run: a key that Close knows, or once knew."""
+    return {tenant: f"api_{secrets.token_hex(8)}.{secrets.token_hex(16)}" for tenant in _ORGANIZATIONS}
+
+
+def close_setup(credentials: Mapping[str, str]) -> dict[str, Any]:
+    """The simulated Close's ``--setup``: the organisations with the keys that open them."""
+    organizations = []
+    for tenant, settings in _ORGANIZATIONS.items():
+        keys = [] if tenant in DEAD else [credentials[tenant]]
+        organizations.append({"id": organization_id(tenant), "keys": keys, **settings})
+    return {"organizations": organizations}
+
+
+def keep_credentials(aws: LocalAws, prefix: str, credentials: Mapping[str, str]) -> None:
+    """Stores each as the secret ``<prefix>/<tenant>``."""
+    secretsmanager = aws.client("secretsmanager")
+    for tenant, text in credentials.items():
+        secretsmanager.create_secret(Name=f"{prefix}/{tenant}", SecretString=text)

@@ -1,0 +1,111 @@
+"""Brings the whole stack up on this machine, and takes it down again.
+
+    with local_stack(Options(port=0, list_lag_seconds=1)) as stack:
+        stack.http.submit({...})
+
+Nothing that it starts outlives the block, whatever ends it, short of killing this process outright; and then the next
+run ends what was left.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from infra.local.close_process import control_of, start_close
+from infra.local.close_simulator import Remote
+from infra.local.deployment import build, deploy, needs_build, parameters_for
+from infra.local.description import StackDescription
+from infra.local.emulator import START_SECONDS, LocalAws, start_emulator, tool
+from infra.local.example_tenants import close_setup, keep_credentials, new_credentials
+from infra.local.failures import CannotRun
+from infra.local.http_door import HttpDoor
+from infra.local.options import Options
+from infra.local.outcomes_feed import subscribe_queue
+from infra.local.ports import take_port
+from infra.local.processes import Process
+from infra.local.progress import Progress
+from infra.local.state_folder import StateFolder
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """A stack that is up."""
+
+    aws: LocalAws
+    description: StackDescription
+    http: HttpDoor
+    close: Remote | None
+    """Controls the simulated Close; None when another server plays its part."""
+    credentials: Mapping[str, str]
+    """Every example tenant's secret: for looking whether one of them shows up where it must not."""
+    outcomes_to_show: str
+    """A second queue on the topic, for whoever prints: so ``outcomes_queue_url`` keeps all for tools and tests."""
+
+
+@contextmanager
+def local_stack(options: Options, progress: Progress | None = None) -> Iterator[LocalStack]:
+    """Raises ``CannotRun`` with words for the user."""
+    with ExitStack() as ending:
+        yield _Start(options, StateFolder(options.state), progress or Progress(quiet=True), ending).all()
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """One way up. ``ending`` collects what takes it all down again, in reverse order."""
+
+    options: Options
+    folder: StateFolder
+    progress: Progress
+    ending: ExitStack
+
+    def all(self) -> LocalStack:
+        _check_tools()
+        for left in self.folder.claim():
+            self.progress.say(f"  ended what a killed run had left running: {left}")
+        self.ending.callback(self.folder.release)
+        aws = LocalAws(take_port(self.options.port))
+        credentials = new_credentials()
+        close = self._servers(aws, credentials)
+        close_api_url = close.api_url if close else str(self.options.close_api_url)
+        with self.progress.step("deploying template.yaml"):
+            parameters = parameters_for(self.options, close_api_url)
+            outputs = deploy(aws, parameters, self.folder.log("deploy"))
+            keep_credentials(aws, outputs["TenantSecretPrefix"], credentials)
+            description, to_show = _described(aws, outputs, close_api_url)
+        description.write(self.folder.description)
+        return LocalStack(aws, description, HttpDoor(description.api_url), close, credentials, to_show)
+
+    def _servers(self, aws: LocalAws, credentials: Mapping[str, str]) -> Remote | None:
+        """Starts them, and builds while they come up."""
+        emulator = self._kept(start_emulator(aws, self.folder.temporary, self.folder.log("ministack")))
+        simulated = None
+        if not self.options.close_api_url:
+            setup = close_setup(credentials)
+            simulated = self._kept(start_close(setup, self.folder.temporary, self.folder.log("close")))
+        if needs_build():
+            with self.progress.step("building the functions"):
+                build(self.folder.log("build"))
+        with self.progress.step("starting the local AWS" + (" and the simulated Close" if simulated else "")):
+            emulator.wait_until(aws.is_ready, START_SECONDS)
+            return control_of(simulated) if simulated else None
+
+    def _kept(self, process: Process) -> Process:
+        self.ending.callback(process.stop)
+        self.folder.record(process)
+        return process
+
+
+def _described(aws: LocalAws, outputs: Mapping[str, str], close_api_url: str) -> tuple[StackDescription, str]:
+    topic = outputs["OutcomesTopicArn"]
+    outcomes, to_show = (subscribe_queue(aws, topic, name) for name in ("outcomes", "outcomes-to-show"))
+    url = urlsplit(close_api_url)
+    return StackDescription.of(aws, outputs, outcomes, f"{url.scheme}://{url.netloc}"), to_show
+
+
+def _check_tools() -> None:
+    missing = [name for name in ("sam", "ministack") if not tool(name).exists()]
+    if missing:
+        raise CannotRun(
+            f"Not installed: {', '.join(missing)}. `make run` installs what it needs; so does `make install`."
+        )
