@@ -63,6 +63,7 @@ def parameters_for(options: Options, close_api_url: str) -> dict[str, str]:
         "Architecture": architecture(),
         "CloseApiUrl": close_api_url,
         "Protection": "off",  # the stack is thrown away at the end
+        "TlsOnly": "off",  # ministack speaks plain HTTP
         "LogLevel": "DEBUG",
     }
     for name, value in (

@@ -32,6 +32,11 @@ def organization_id(tenant: str) -> str:
     return f"orga_{tenant}"
 
 
+def organizations() -> dict[str, dict[str, Any]]:
+    """Of each tenant: the organisation's ``id`` and ``name``, and how it differs from an ordinary one."""
+    return {tenant: {"id": organization_id(tenant), **settings} for tenant, settings in _ORGANIZATIONS.items()}
+
+
 def new_credentials() -> dict[str, str]:
     """A secret for each tenant, made up anew for each run: a key that Close knows, or once knew."""
     return {tenant: f"api_{secrets.token_hex(8)}.{secrets.token_hex(16)}" for tenant in _ORGANIZATIONS}
@@ -39,11 +44,8 @@ def new_credentials() -> dict[str, str]:
 
 def close_setup(credentials: Mapping[str, str]) -> dict[str, Any]:
     """The simulated Close's ``--setup``: the organisations with the keys that open them."""
-    organizations = []
-    for tenant, settings in _ORGANIZATIONS.items():
-        keys = [] if tenant in DEAD else [credentials[tenant]]
-        organizations.append({"id": organization_id(tenant), "keys": keys, **settings})
-    return {"organizations": organizations}
+    keys = {tenant: [] if tenant in DEAD else [credential] for tenant, credential in credentials.items()}
+    return {"organizations": [{**each, "keys": keys[tenant]} for tenant, each in organizations().items()]}
 
 
 def keep_credentials(aws: LocalAws, prefix: str, credentials: Mapping[str, str]) -> None:

@@ -1,8 +1,9 @@
 """Queues subscribed to the outcomes topic, and what arrives on them."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from infra.local.emulator import LocalAws
@@ -10,16 +11,62 @@ from infra.local.emulator import LocalAws
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One CloudEvent as a subscriber gets it."""
+    """One CloudEvent as a subscriber gets it. ``published_at``: Unix seconds."""
 
     event: dict[str, Any]
     attributes: dict[str, str]
     text: str
+    published_at: float
 
     @property
     def data(self) -> dict[str, Any]:
         data: dict[str, Any] = self.event["data"]
         return data
+
+    @property
+    def concerns(self) -> tuple[str, str]:
+        """Tenant and request id."""
+        return self.data["tenant"], self.data["request_id"]
+
+
+@dataclass(slots=True)
+class Feed:
+    """Reads a subscribed queue and keeps all that ever arrived on it. What was read is gone from the queue."""
+
+    sqs: Any
+    queue_url: str
+    arrived: list[Announcement] = field(default_factory=list)
+
+    def poll(self, wait_seconds: int = 0) -> list[Announcement]:
+        """What is on the queue now, or arrives within the time."""
+        new: list[Announcement] = []
+        while messages := self._receive(0 if new else wait_seconds):
+            new += map(_announcement, messages)
+        self.arrived += new
+        return new
+
+    def wait_for(self, wanted: Callable[[Announcement], bool], seconds: float, number: int = 1) -> list[Announcement]:
+        """All that is wanted, once there are so many, what came before included. Raises ``TimeoutError``."""
+        deadline = time.monotonic() + seconds
+        while len(found := [each for each in self.arrived if wanted(each)]) < number:
+            if time.monotonic() > deadline:
+                seen = [(*each.concerns, each.data["result"]) for each in self.arrived]
+                raise TimeoutError(f"{len(found)} of {number} outcomes after {seconds} s; on the topic were {seen}")
+            self.poll(1)
+        return found
+
+    def _receive(self, wait_seconds: int) -> list[Mapping[str, Any]]:
+        found = self.sqs.receive_message(
+            QueueUrl=self.queue_url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=wait_seconds,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["SentTimestamp"],
+        )
+        messages: list[Mapping[str, Any]] = found.get("Messages", [])
+        for message in messages:
+            self.sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return messages
 
 
 def subscribe_queue(aws: LocalAws, topic_arn: str, name: str) -> str:
@@ -33,19 +80,10 @@ def subscribe_queue(aws: LocalAws, topic_arn: str, name: str) -> str:
     return url
 
 
-def receive(sqs: Any, queue_url: str, wait_seconds: int = 1) -> Iterator[Announcement]:
-    """What is on the queue now, or arrives within the time; what was read is gone from it."""
-    found = sqs.receive_message(
-        QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=wait_seconds, MessageAttributeNames=["All"]
-    )
-    for message in found.get("Messages", []):
-        sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-        yield _announcement(message)
-
-
 def _announcement(message: Mapping[str, Any]) -> Announcement:
     attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-    return Announcement(json.loads(message["Body"]), attributes, message["Body"])
+    published_at = int(message["Attributes"]["SentTimestamp"]) / 1000
+    return Announcement(json.loads(message["Body"]), attributes, message["Body"], published_at)
 
 
 def _policy(queue_arn: str, topic_arn: str) -> str:

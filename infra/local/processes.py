@@ -53,11 +53,15 @@ class Process:
         """Raises ``CannotRun`` with the log's end when the process ends first, or is not ready in time."""
         deadline = time.monotonic() + seconds
         while not ready():
-            if self.child.poll() is not None:
-                raise failed(f"{self.name} ended at once (exit code {self.child.returncode})", self.log)
+            self.check()
             if time.monotonic() > deadline:
                 raise failed(f"{self.name} is not ready after {seconds:.0f} seconds", self.log)
             time.sleep(POLL_SECONDS)
+
+    def check(self) -> None:
+        """Raises ``CannotRun`` with the log's end when the process has ended, which a server never does by itself."""
+        if self.child.poll() is not None:
+            raise failed(f"{self.name} has ended (exit code {self.child.returncode})", self.log)
 
     def finish(self, seconds: float) -> None:
         """Wait for a tool to end. Raises ``CannotRun`` when it fails or takes too long."""

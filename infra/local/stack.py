@@ -41,6 +41,12 @@ class LocalStack:
     """Every example tenant's secret: for looking whether one of them shows up where it must not."""
     outcomes_to_show: str
     """A second queue on the topic, for whoever prints: so ``outcomes_queue_url`` keeps all for tools and tests."""
+    servers: tuple[Process, ...]
+
+    def check(self) -> None:
+        """Raises ``CannotRun`` with the end of its log when a server died."""
+        for server in self.servers:
+            server.check()
 
 
 @contextmanager
@@ -66,7 +72,7 @@ class _Start:
         self.ending.callback(self.folder.release)
         aws = LocalAws(take_port(self.options.port))
         credentials = new_credentials()
-        close = self._servers(aws, credentials)
+        servers, close = self._servers(aws, credentials)
         close_api_url = close.api_url if close else str(self.options.close_api_url)
         with self.progress.step("deploying template.yaml"):
             parameters = parameters_for(self.options, close_api_url)
@@ -74,9 +80,9 @@ class _Start:
             keep_credentials(aws, outputs["TenantSecretPrefix"], credentials)
             description, to_show = _described(aws, outputs, close_api_url)
         description.write(self.folder.description)
-        return LocalStack(aws, description, HttpDoor(description.api_url), close, credentials, to_show)
+        return LocalStack(aws, description, HttpDoor(description.api_url), close, credentials, to_show, servers)
 
-    def _servers(self, aws: LocalAws, credentials: Mapping[str, str]) -> Remote | None:
+    def _servers(self, aws: LocalAws, credentials: Mapping[str, str]) -> tuple[tuple[Process, ...], Remote | None]:
         """Starts them, and builds while they come up."""
         emulator = self._kept(start_emulator(aws, self.folder.temporary, self.folder.log("ministack")))
         simulated = None
@@ -88,7 +94,9 @@ class _Start:
                 build(self.folder.log("build"))
         with self.progress.step("starting the local AWS" + (" and the simulated Close" if simulated else "")):
             emulator.wait_until(aws.is_ready, START_SECONDS)
-            return control_of(simulated) if simulated else None
+            if simulated is None:
+                return (emulator,), None
+            return (emulator, simulated), control_of(simulated)
 
     def _kept(self, process: Process) -> Process:
         self.ending.callback(process.stop)

@@ -1,0 +1,68 @@
+"""What a person can do with the stack while it serves: commands to copy, that work as they stand."""
+
+import json
+import shlex
+
+from rich.text import Text
+
+from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from infra.local.http_door import PATH
+from infra.local.options import PROJECT, Options
+from infra.local.stack import LocalStack
+
+
+def invitation(options: Options, stack: LocalStack) -> Text:
+    """Several lines."""
+    text = Text("\n")
+    for title, command in _commands(stack).items():
+        text.append(f"  {title}\n\n", "bold")
+        text.append(f"{command}\n\n")
+    state = _short(options)
+    text.append("  Where things are: ", "bold")
+    text.append(f"{state}/stack.json (every address), {state}/*.log\n\n")
+    text.append("  Serving until Ctrl-C. Outcomes show here as they arrive.\n", "bold")
+    return text
+
+
+def _commands(stack: LocalStack) -> dict[str, str]:
+    """Ready for a shell. curl signs for all of AWS (7.75 and later), so no further tool is needed."""
+    about = stack.description
+    http = [*_curl("execute-api"), "--json", _body("my-1", "Ticket"), f"{about.api_url}{PATH}"]
+    form = {"Action": "SendMessage", "QueueUrl": about.queue_url, "MessageBody": _body("my-2", "Crate")}
+    queue = [*_curl("sqs"), *_data(form), f"{about.aws_endpoint_url}/"]
+    secret = {"Name": f"{about.tenant_secret_prefix}/mine", "SecretString": "your Close API key"}
+    target = ["-H", "X-Amz-Target: secretsmanager.CreateSecret", "-H", "Content-Type: application/x-amz-json-1.1"]
+    tenant = [*_curl("secretsmanager"), *target, "-d", json.dumps(secret), f"{about.aws_endpoint_url}/"]
+    return {
+        "Ask over HTTP, and wait for the answer:": _shell(http),
+        "Ask over the queue:": _shell(queue),
+        "Add a tenant:": _shell(tenant),
+    }
+
+
+def _curl(service: str) -> list[str]:
+    return ["curl", "-si", "--aws-sigv4", f"aws:amz:{REGION}:{service}", "--user", f"{ACCESS_KEY}:{SECRET_KEY}"]
+
+
+def _body(request_id: str, name: str) -> str:
+    spec = {"name": name, "name_plural": f"{name}s"}
+    return json.dumps({"tenant": "acme", "request_id": request_id, "custom_object_type": spec})
+
+
+def _data(form: dict[str, str]) -> list[str]:
+    return [word for name, value in form.items() for word in ("--data-urlencode", f"{name}={value}")]
+
+
+def _shell(words: list[str]) -> str:
+    """One word group a line, so that it can be read; one command all the same."""
+    lines: list[list[str]] = [[]]
+    for word in words:
+        if word.startswith(("-", "http")):
+            lines.append([])
+        lines[-1].append(shlex.quote(word))
+    return " \\\n".join(f"    {'  ' if number else ''}{' '.join(line)}" for number, line in enumerate(lines))
+
+
+def _short(options: Options) -> str:
+    inside = options.state.is_relative_to(PROJECT)
+    return str(options.state.relative_to(PROJECT) if inside else options.state)

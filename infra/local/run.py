@@ -1,0 +1,145 @@
+"""What ``make run`` calls: the whole stack up, the examples through both doors, every outcome shown, until Ctrl-C.
+
+PORT                    of the local AWS, which carries the HTTP door too (4566; 0: any free one)
+CLOSE_API_URL           use that server, not the simulated Close
+EXAMPLES                0: send none
+ONCE                    1: end after the examples, with exit code 1 if one did not come out as it should
+LIST_LAG_SECONDS        how long the functions believe that Close's list may lag (the template's default: 60)
+CLOSE_TIMEOUT_SECONDS   the most that a call to Close may take (the template's default: 20)
+"""
+
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import FrameType
+
+from rich.console import Console
+from rich.text import Text
+
+from infra.local.examples import Example, Exchange, assign, load_examples
+from infra.local.failures import CannotRun
+from infra.local.invitation import invitation
+from infra.local.options import Options
+from infra.local.outcomes_feed import Feed
+from infra.local.progress import Progress
+from infra.local.senders import Sender
+from infra.local.show import Table
+from infra.local.stack import LocalStack, local_stack
+from infra.local.summary import summary
+
+PATIENT_LAG_SECONDS = 10  # an example whose answer gets lost takes at least the list's lag
+OUTCOMES_SECONDS = 60
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
+
+
+@dataclass(slots=True)
+class Run:
+    """One run, once the stack is up."""
+
+    options: Options
+    stack: LocalStack
+    console: Console
+    table: Table
+    feed: Feed
+
+    @classmethod
+    def of(cls, options: Options, stack: LocalStack, console: Console) -> "Run":
+        feed = Feed(stack.aws.client("sqs"), stack.outcomes_to_show)
+        return cls(options, stack, console, Table(console), feed)
+
+    def examples(self) -> bool:
+        """Sends all and shows what comes of them. Answers whether all came out as they should."""
+        if not self.options.examples or not self.stack.close:
+            why = "EXAMPLES=0" if not self.options.examples else "they need the tenants of the simulated Close"
+            self.console.print(f"\n  No examples are sent ({why}).\n")
+            return True
+        examples = load_examples()
+        patient = [each for each in examples if not self._has_time_for(each)]
+        exchanges = self._send_all([each for each in examples if each not in patient])
+        self.console.print(summary(exchanges, patient, self.stack.close), soft_wrap=True, highlight=False)
+        return not any(exchange.faults() for exchange in exchanges)
+
+    def serve(self) -> None:
+        """Shows outcomes as they arrive. Ends by a signal only, or raises ``CannotRun`` when a server died."""
+        self.console.print(invitation(self.options, self.stack), soft_wrap=True, highlight=False)
+        while True:
+            self.stack.check()
+            self.show_outcomes([], 1)
+
+    def show_outcomes(self, exchanges: list[Exchange], wait_seconds: int) -> None:
+        for announcement in self.feed.poll(wait_seconds):
+            self.table.announced(announcement, assign(announcement, exchanges))
+
+    def _send_all(self, examples: list[Example]) -> list[Exchange]:
+        self.console.print()
+        self.table.head()
+        exchanges: list[Exchange] = []
+        sender = Sender.of(self.stack)
+        for example in examples:
+            exchanges.append(sender.send(example))
+            self.table.asked(exchanges[-1])
+            self.show_outcomes(exchanges, 0)
+        self._await_outcomes(exchanges)
+        return exchanges
+
+    def _await_outcomes(self, exchanges: list[Exchange]) -> None:
+        """Until every awaited outcome is there. A look more then, for what must not be."""
+        rounds = 0
+        while rounds < OUTCOMES_SECONDS and any(exchange.waits for exchange in exchanges):
+            self.stack.check()
+            self.show_outcomes(exchanges, 1)
+            rounds += 1
+        self.show_outcomes(exchanges, 1)
+
+    def _has_time_for(self, example: Example) -> bool:
+        lag = self.options.list_lag_seconds
+        return example.close_fault is None or (lag is not None and lag <= PATIENT_LAG_SECONDS)
+
+
+def main() -> int:
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+    console, progress = Console(), Progress()
+    up = False
+    ending = ExitStack()
+    try:
+        options = Options.from_environment(os.environ)
+        progress.say("\nClose Provisioner, all of it on this machine\n")
+        stack = ending.enter_context(local_stack(options, progress))
+        up = True
+        run = Run.of(options, stack, console)
+        good = run.examples()
+        if not options.once:
+            run.serve()
+    except CannotRun as error:
+        console.print(Text(f"\n{error}\n"), soft_wrap=True, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        progress.say()
+        return 0 if up and not options.once else INTERRUPTED
+    else:
+        return 0 if good else 1
+    finally:
+        _end(ending, progress, up=up)
+
+
+def _end(ending: ExitStack, progress: Progress, *, up: bool) -> None:
+    """Takes the stack down. A second Ctrl-C does not leave half of it running."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if not up:
+        ending.close()
+        return
+    with progress.step("stopping everything"):
+        ending.close()
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
