@@ -16,7 +16,7 @@ def invitation(options: Options, stack: LocalStack) -> Text:
     text = Text("\n")
     for title, command in _commands(stack).items():
         text.append(f"  {title}\n\n", "bold")
-        text.append(f"{command}\n\n")
+        text.append(f"    {command}\n\n")
     state = _short(options)
     text.append("  Where things are: ", "bold")
     text.append(f"{state}/stack.json (every address), {state}/*.log\n\n")
@@ -27,16 +27,16 @@ def invitation(options: Options, stack: LocalStack) -> Text:
 def _commands(stack: LocalStack) -> dict[str, str]:
     """Ready for a shell. curl signs for all of AWS (7.75 and later), so no further tool is needed."""
     about = stack.description
-    http = [*_curl("execute-api"), "--json", _body("my-1", "Ticket"), f"{about.api_url}{PATH}"]
+    http = [*_json("application/json", _body("my-1", "Ticket")), [f"{about.api_url}{PATH}"]]
     form = {"Action": "SendMessage", "QueueUrl": about.queue_url, "MessageBody": _body("my-2", "Crate")}
-    queue = [*_curl("sqs"), *_data(form), f"{about.aws_endpoint_url}/"]
-    secret = {"Name": f"{about.tenant_secret_prefix}/mine", "SecretString": "your Close API key"}
-    target = ["-H", "X-Amz-Target: secretsmanager.CreateSecret", "-H", "Content-Type: application/x-amz-json-1.1"]
-    tenant = [*_curl("secretsmanager"), *target, "-d", json.dumps(secret), f"{about.aws_endpoint_url}/"]
+    queue = [*(["--data-urlencode", f"{name}={value}"] for name, value in form.items()), [f"{about.aws_endpoint_url}/"]]
+    secret = json.dumps({"Name": f"{about.tenant_secret_prefix}/mine", "SecretString": "your Close API key"})
+    target = ["-H", "X-Amz-Target: secretsmanager.CreateSecret"]
+    tenant = [target, *_json("application/x-amz-json-1.1", secret), [f"{about.aws_endpoint_url}/"]]
     return {
-        "Ask over HTTP, and wait for the answer:": _shell(http),
-        "Ask over the queue:": _shell(queue),
-        "Add a tenant:": _shell(tenant),
+        "Ask over HTTP, and wait for the answer:": _shell([_curl("execute-api"), *http]),
+        "Ask over the queue:": _shell([_curl("sqs"), *queue]),
+        "Add a tenant:": _shell([_curl("secretsmanager"), *tenant]),
     }
 
 
@@ -44,23 +44,18 @@ def _curl(service: str) -> list[str]:
     return ["curl", "-si", "--aws-sigv4", f"aws:amz:{REGION}:{service}", "--user", f"{ACCESS_KEY}:{SECRET_KEY}"]
 
 
+def _json(media_type: str, text: str) -> list[list[str]]:
+    return [["-H", f"Content-Type: {media_type}"], ["-d", text]]
+
+
 def _body(request_id: str, name: str) -> str:
     spec = {"name": name, "name_plural": f"{name}s"}
     return json.dumps({"tenant": "acme", "request_id": request_id, "custom_object_type": spec})
 
 
-def _data(form: dict[str, str]) -> list[str]:
-    return [word for name, value in form.items() for word in ("--data-urlencode", f"{name}={value}")]
-
-
-def _shell(words: list[str]) -> str:
-    """One word group a line, so that it can be read; one command all the same."""
-    lines: list[list[str]] = [[]]
-    for word in words:
-        if word.startswith(("-", "http")):
-            lines.append([])
-        lines[-1].append(shlex.quote(word))
-    return " \\\n".join(f"    {'  ' if number else ''}{' '.join(line)}" for number, line in enumerate(lines))
+def _shell(command: list[list[str]]) -> str:
+    """One group of words a line, so that it can be read; one command all the same."""
+    return " \\\n      ".join(" ".join(map(shlex.quote, group)) for group in command)
 
 
 def _short(options: Options) -> str:

@@ -99,4 +99,16 @@ def _group_lives(pid: int) -> bool:
         return False
     except PermissionError:  # macOS says so of a group of which only zombies are left
         return False
-    return True
+    return not Path("/proc/self/stat").exists() or _has_living_member(pid)
+
+
+def _has_living_member(group: int) -> bool:
+    """Zombies do not count: they wait for a parent, which may be the machine's init in no hurry."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]  # proc(5): fields 3 to 5
+        except OSError:
+            continue
+        if int(its_group) == group and state not in "ZX":
+            return True
+    return False
