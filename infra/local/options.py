@@ -27,11 +27,7 @@ class Options:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Raises ``CannotRun`` that names the variable and what it may be."""
-        close_api_url = environment.get("CLOSE_API_URL") or None
-        if close_api_url and (
-            urlsplit(close_api_url).scheme not in {"http", "https"} or "/api/v1" not in close_api_url
-        ):
-            raise CannotRun("CLOSE_API_URL must look like http://127.0.0.1:8080/api/v1/")
+        close_api_url = _close_api_url(environment.get("CLOSE_API_URL", "").strip())
         port = _number(environment, "PORT")
         if port is not None and not (port.is_integer() and 0 <= port <= 65535):
             raise CannotRun("PORT must be a whole number up to 65535 (0: any free port)")
@@ -43,6 +39,17 @@ class Options:
             list_lag_seconds=_number(environment, "LIST_LAG_SECONDS"),
             close_timeout_seconds=_number(environment, "CLOSE_TIMEOUT_SECONDS"),
         )
+
+
+def _close_api_url(text: str) -> str | None:
+    """With /api/v1/ behind it, where only the server was named."""
+    if not text:
+        return None
+    url = urlsplit(text)
+    path = url.path.strip("/")
+    if url.scheme not in {"http", "https"} or not url.hostname or path not in {"", "api/v1"}:
+        raise CannotRun("CLOSE_API_URL must look like http://127.0.0.1:8080/api/v1/")
+    return text if path else f"{text.rstrip('/')}/api/v1/"
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
