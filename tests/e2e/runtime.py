@@ -73,7 +73,7 @@ def emulated(
         **environment,
     }
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=artifact, env=variables, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=artifact, env=variables, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
         try:
             _wait_for(port, process, log)
             yield Function(port)

@@ -18,7 +18,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     if not python.exists():
         pytest.fail("SAM's translator is not installed: run `make install`")
     translated = tmp_path_factory.mktemp("translated") / "template.json"
-    subprocess.run(
+    subprocess.run(  # noqa: S603
         [python, "infra/checks/translate.py", "template.yaml", translated], cwd=PROJECT, check=True, capture_output=True
     )
     return Template(json.loads(translated.read_text()))
