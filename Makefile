@@ -33,7 +33,7 @@ bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls,
 	@$(PYTHON) -m tests.bench
 
 deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (ENV=dev or prod, see samconfig.toml)
-	$(TOOLS)/sam/bin/sam build
+	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
 	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
 
 install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/checkov/.installed ## install everything, so that the other commands need no network

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from infra.build.bytecode import compile_tree
 from infra.build.dependencies import ARCHITECTURES, CannotInstall, install
-from infra.build.trim import trim
+from infra.build.trim import Stale, trim
 
 PROJECT = Path(__file__).resolve().parents[2]
 FUNCTIONS = PROJECT / "functions"
@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> int:
     os.umask(0o022)  # Lambda runs the code as another user, who must be able to read it
     try:
         build(arguments[0], Path(arguments[1]).resolve())
-    except CannotInstall as error:
+    except (CannotInstall, Stale) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -16,20 +16,30 @@ METADATA_HEADERS = ("Metadata-Version", "Name", "Version")
 INSTALLER_NOTES = ("INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "top_level.txt", "zip-safe", "sboms")
 """Files and folders of a dist-info folder that only installers read."""
 
+LEFT_BY_INSTALLERS = ("bin", "share", ".lock")
+"""Command-line scripts, manual pages, and uv's own; which of them there are depends on the installer."""
+
 UNREAD = (
-    "bin",  # command-line scripts
-    "share",  # manual pages
-    ".lock",  # the installer's own
     "boto3/data",  # boto3.resource(); the functions use clients
     "boto3/examples",  # documentation
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js",  # the Swagger page, never served
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui.min.css",
+    "botocore/cacert.pem",  # botocore takes certifi's, where that is installed
+    "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",  # time zones by name, of which there are none here
 )
+"""Data that no function reads."""
+
+
+class Stale(RuntimeError):
+    """A package is no longer laid out as it was when its rule was written."""
 
 
 def trim(folder: Path) -> None:
-    """Cuts the installed packages in that folder down in place. Fails when an entry of ``UNREAD`` has become stale."""
+    """Cuts the installed packages in that folder down in place. Raises ``Stale``."""
     for name in UNREAD:
+        if not (folder / name).exists():
+            raise Stale(f"{name} is not there any more: look where its content went, and mend the list in {__file__}")
+    for name in (*UNREAD, *LEFT_BY_INSTALLERS):
         remove(folder / name)
     for pattern in ("**/__pycache__", "**/*.pyi", "**/py.typed", "*/tests"):
         for path in sorted(folder.glob(pattern)):

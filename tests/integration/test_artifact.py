@@ -118,6 +118,15 @@ print(boto3.client("dynamodb", region_name="us-east-1").exceptions.TransactionCa
     ]
 
 
+def test_certificates_are_found_where_they_are_left(built: Path) -> None:
+    code = """
+import certifi, pathlib
+from botocore.httpsession import get_cert_path
+assert get_cert_path(True) == certifi.where()
+print(pathlib.Path(certifi.where()).read_text().count("BEGIN CERTIFICATE"))"""
+    assert int(run_in(built, code)) > 100
+
+
 def test_libraries_still_know_their_versions(built: Path) -> None:
     code = "import importlib.metadata as m; print(m.version('pydantic'), m.version('boto3'))"
     pins = artifact.REQUIREMENTS.read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.build import artifact, dependencies
-from infra.build.trim import trim_dist_info
+from infra.build.trim import Stale, trim, trim_dist_info
 
 
 def make_one(folder: Path) -> None:
@@ -89,6 +89,11 @@ def test_a_requirement_whose_hash_is_wrong_is_not_installed(tmp_path: Path) -> N
     requirements.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(dependencies.CannotInstall, match=r"requirements\.txt"):
         dependencies.install(requirements, "x86_64", tmp_path / "target")
+
+
+def test_a_rule_that_has_become_stale_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(Stale, match="boto3/data"):
+        trim(tmp_path)
 
 
 def test_a_package_keeps_its_name_version_and_licences(tmp_path: Path) -> None:
