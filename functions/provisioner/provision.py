@@ -8,14 +8,12 @@ Always in this order: the lease before the look, the look before the create, the
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Protocol
 
+from provisioner import verdict
 from provisioner.contract import (
     CustomObjectType,
     CustomObjectTypeSpec,
-    Difference,
-    IfExists,
     Outcome,
     Problem,
     ProvisioningRequest,
@@ -23,14 +21,13 @@ from provisioner.contract import (
     type_key,
 )
 from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused, problem
-from provisioner.plan import created_at, differences, matching
+from provisioner.plan import matching
 from provisioner.records import Lease, RequestRecord, RequestState
 
 MAX_LOST = 2  # a create whose answer got lost may be sent again once
 MAX_INTENTS = 4  # a create of a killed holder, who perhaps never sent it, may be followed by more
 LOOKS = 2  # and only after this many looks, a lag apart, did not find it
 DOUBT_ENDS_SECONDS = 24 * 3600  # after a day no create is on its way any more: what the list shows is what there is
-CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
 BACKOFF_SECONDS = (5, 10, 20, 40, 80, 160, 300)  # after a failure for which Close named no time
 
 
@@ -136,7 +133,9 @@ class Provisioner:
 
     def give_up(self, record: RequestRecord, request: ProvisioningRequest, reason: str) -> Outcome:
         """Settle as unresolved what could not be settled otherwise, so that nobody waits for ever."""
-        outcome = record.outcome or self.ledger.settle(record, self._unresolved(record, request, reason))
+        outcome = record.outcome or self.ledger.settle(
+            record, verdict.unresolved(record, request, reason, self.clock())
+        )
         self._announce(record, outcome)
         return outcome
 
@@ -183,11 +182,11 @@ class Provisioner:
         """Look; then take what is there, or create it."""
         found = self._look(organization, lease)
         if found:
-            return self._taken(record, request, lease, found), found[0]
+            return verdict.taken(record, request, lease, found, self.clock()), found[0]
         if lease.suspects:
             self._need_another_look(lease)
         created = organization.create(request.custom_object_type)
-        return self._outcome(record, Result.CREATED, created), created
+        return verdict.created(record, created, self.clock()), created
 
     def _look(self, organization: Organization, lease: Lease) -> list[CustomObjectType]:
         now, not_before = self.clock(), 0.0
@@ -221,29 +220,10 @@ class Provisioner:
             return lease.without_suspects()
         return lease
 
-    def _taken(
-        self, record: RequestRecord, request: ProvisioningRequest, lease: Lease, found: list[CustomObjectType]
-    ) -> Outcome:
-        actual, *others = found
-        different = differences(request.custom_object_type, actual)
-        # A killed holder of the lease may have found an old type, and not have created anything.
-        is_old = created_at(actual) < record.accepted_at - CLOCK_SKEW_SECONDS
-        if lease.made_by(record.id, actual.id) and not is_old:
-            result = Result.RECOVERED
-        elif request.if_exists is IfExists.FAIL:
-            result = Result.FAILED
-        else:
-            result = Result.ADOPTED if different else Result.UNCHANGED
-        outcome = self._outcome(record, result, actual, different, tuple(each.id for each in others))
-        if result is not Result.FAILED:
-            return outcome
-        detail = f"The organisation has a type named {actual.name!r} ({actual.id}), and if_exists is 'fail'."
-        return outcome.model_copy(update={"problem": problem(Kind.TYPE_EXISTS, detail)})
-
     def _refused(self, record: RequestRecord, request: ProvisioningRequest, lease: Lease, refusal: Refused) -> Outcome:
         if isinstance(refusal, _Unknowable) or record.id in lease.suspects:
-            return self._unresolved(record, request, str(refusal))
-        return self._unsuccessful(record, refusal.problem)
+            return verdict.unresolved(record, request, str(refusal), self.clock())
+        return verdict.failed(record, refusal.problem, self.clock())
 
     def _postpone(
         self, record: RequestRecord, request: ProvisioningRequest, error: Busy | NotCreated
@@ -259,40 +239,8 @@ class Provisioner:
     def _failed(self, record: RequestRecord, request: ProvisioningRequest, fault: Problem) -> Outcome:
         """While a create of this very request may be at large, nobody may say that it failed."""
         if self.ledger.is_suspect(record, request):
-            return self._unresolved(record, request, fault.detail)
-        return self._unsuccessful(record, fault)
-
-    def _unresolved(self, record: RequestRecord, request: ProvisioningRequest, cause: str) -> Outcome:
-        detail = (
-            f"{cause} Please look in Close, organisation of tenant {record.tenant!r}, Settings > Custom Objects, for "
-            f"a type named {request.custom_object_type.name!r}. If it is there, send a new request to adopt it; if "
-            "there are two, delete the one without data first. If it is not there, send a new request tomorrow."
-        )
-        return self._unsuccessful(record, problem(Kind.UNRESOLVED, detail), Result.UNRESOLVED)
-
-    def _unsuccessful(self, record: RequestRecord, fault: Problem, result: Result = Result.FAILED) -> Outcome:
-        return self._outcome(record, result).model_copy(update={"problem": fault})
-
-    def _outcome(
-        self,
-        record: RequestRecord,
-        result: Result,
-        actual: CustomObjectType | None = None,
-        different: tuple[Difference, ...] = (),
-        also_found: tuple[str, ...] = (),
-    ) -> Outcome:
-        shown, left_out = actual.shown() if actual else (None, ())
-        return Outcome(
-            tenant=record.tenant,
-            request_id=record.request_id,
-            result=result,
-            custom_object_type=shown,
-            left_out=left_out,
-            differences=different,
-            also_found=also_found,
-            attempts=record.waits + 1,
-            settled_at=datetime.fromtimestamp(self.clock(), UTC).isoformat(),
-        )
+            return verdict.unresolved(record, request, fault.detail, self.clock())
+        return verdict.failed(record, fault, self.clock())
 
 
 def _seconds(record: RequestRecord, error: Busy | NotCreated) -> float:

@@ -18,7 +18,7 @@ PACKAGE = "provisioner"
 
 DOORS = {"api", "worker", "sweeper"}
 ASSEMBLY = {"assembly"}
-CORE = {"provision", "plan"}
+CORE = {"provision", "plan", "verdict"}
 WORDS = {"contract", "errors", "records", "request_body"}
 EDGES = {"settings", "telemetry"}
 

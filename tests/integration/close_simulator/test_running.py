@@ -28,7 +28,7 @@ def port_of(close: Remote) -> int:
 
 def run(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", MODULE, *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
 
 def test_it_runs_by_itself_from_a_setup_and_ends_when_told(tmp_path: Path) -> None:
