@@ -1,0 +1,237 @@
+"""The world outside the core, in memory, under the same conditions as the real one.
+
+Tests look at what it holds, never at how it was called. tests/integration/test_ledger.py holds MemoryLedger and the
+real ledger to the same promises.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from provisioner.contract import CustomObjectType, CustomObjectTypeSpec, Outcome, ProvisioningRequest, Result
+from provisioner.errors import Busy, Kind, MaybeCreated, Refused
+from provisioner.provision import Provisioner, Wait
+from provisioner.records import Lease, RequestRecord, RequestState
+
+START = 1_800_000_000.0
+
+
+@dataclass
+class Clock:
+    """Stands still until it is told to go."""
+
+    now: float = START
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def a_request(request_id: str = "signup-8841", name: str = "Account", **further: Any) -> ProvisioningRequest:
+    """``further``: other keys of the request, or ``spec`` for further keys of its type."""
+    spec = {"name": name, "name_plural": f"{name}s", **further.pop("spec", {})}
+    return ProvisioningRequest.model_validate(
+        {"tenant": "acme", "request_id": request_id, "custom_object_type": spec, **further}
+    )
+
+
+@dataclass
+class MemoryLedger:
+    """One table's worth of memory."""
+
+    clock: Clock
+    lease_seconds: float = 90
+    requests: dict[str, tuple[RequestRecord, ProvisioningRequest]] = field(default_factory=dict)
+    types: dict[tuple[str, str], Lease] = field(default_factory=dict)
+    holders: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)  # lease's end, request id
+
+    def accept(self, request: ProvisioningRequest) -> RequestRecord:
+        if request.id in self.requests:
+            record, known = self.requests[request.id]
+            if known.fingerprint != request.fingerprint:
+                raise Refused(Kind.REQUEST_CONFLICT, "used before")
+            return record
+        record = RequestRecord(request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock())
+        self.requests[request.id] = record, request
+        return replace(record, fresh=True)
+
+    def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
+        return self.requests.get(request_key)
+
+    def lease(self, request: ProvisioningRequest) -> Lease:
+        where = (request.tenant, request.custom_object_type.natural_key)
+        known = self.types.get(where, Lease(*where, attempt=0, intents=0))
+        until, holder = self.holders.get(where, (0, ""))
+        if until >= self.clock():
+            raise Busy("leased", 2, doubtful=request.id in {holder, known.suspect})
+        lease = replace(known, attempt=known.attempt + 1, intents=known.intents + 1)
+        self.types[where] = replace(known, attempt=lease.attempt, intents=lease.intents)
+        self.holders[where] = self.clock() + self.lease_seconds, request.id
+        return replace(lease, suspect=holder, doubt_since=until, absences=0, looked_at=0) if holder else lease
+
+    def release(self, lease: Lease) -> None:
+        self._end(replace(lease, intents=lease.intents - 1))
+
+    def doubt(self, lease: Lease, record: RequestRecord) -> None:
+        self._end(replace(lease, suspect=record.id, doubt_since=self.clock(), absences=0, looked_at=0))
+
+    def settle(
+        self,
+        record: RequestRecord,
+        outcome: Outcome,
+        lease: Lease | None = None,
+        found: CustomObjectType | None = None,
+    ) -> Outcome:
+        if lease:
+            self.learn(lease, record, outcome, found)
+        stored, request = self.requests[record.id]
+        if stored.outcome:
+            return stored.outcome
+        self.requests[record.id] = replace(stored, outcome=outcome, state=RequestState.SETTLED), request
+        return outcome
+
+    def learn(self, lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None) -> None:
+        if found is None:
+            return self._end(replace(lease, intents=lease.intents - 1))
+        maker = record.id if outcome.result is Result.CREATED else lease.suspect
+        creator = lease.creator if found.id == lease.close_id else maker
+        known = Lease(lease.tenant, lease.key, lease.attempt, intents=0, close_id=found.id, creator=creator)
+        return self._end(replace(known, known_at=self.clock()))
+
+    def count_wait(self, record: RequestRecord, seconds: float) -> None:
+        self._change(record, waits=self.requests[record.id][0].waits + 1)
+
+    def announced(self, record: RequestRecord) -> None:
+        self._change(record, state=RequestState.ANNOUNCED)
+
+    def _change(self, record: RequestRecord, **changes: Any) -> None:
+        stored, request = self.requests[record.id]
+        self.requests[record.id] = replace(stored, **changes), request
+
+    def _end(self, lease: Lease) -> None:
+        where = (lease.tenant, lease.key)
+        if where not in self.holders or self.types[where].attempt != lease.attempt:
+            raise Busy("the lease was lost", 4, doubtful=True)
+        del self.holders[where]
+        self.types[where] = lease
+
+
+LOST = "the create happens, its answer gets lost"
+LOST_BEFORE = "the create gets lost on its way"
+
+
+@dataclass
+class MemoryClose:
+    """One Close organisation. ``faults`` strike the creates to come, one each: LOST, LOST_BEFORE or an exception."""
+
+    clock: Clock
+    lag: float = 0
+    existing: list[CustomObjectType] = field(default_factory=list)
+    listed_from: dict[str, float] = field(default_factory=dict)
+    faults: list[str | Exception] = field(default_factory=list)
+    list_fails: Exception | None = None
+    made: int = 0
+
+    def add(self, name: str, **further: Any) -> CustomObjectType:
+        """Somebody made it in Close. ``further``: other keys of the type."""
+        self.made += 1
+        plain = {"id": f"cotype_{self.made}", "name": name, "name_plural": f"{name}s", "api_create_only": False}
+        dates = {"date_created": f"2026-01-01T00:00:{self.made:02}.000000", "organization_id": "orga_acme"}
+        created = CustomObjectType.model_validate({**plain, **dates, **further})
+        self.existing.append(created)
+        return created
+
+    @property
+    def names(self) -> list[str]:
+        return [each.name for each in self.existing]
+
+    def listed(self) -> list[CustomObjectType]:
+        if self.list_fails:
+            raise self.list_fails
+        return [each for each in self.existing if self.listed_from.get(each.id, 0) <= self.clock()]
+
+    def create(self, spec: CustomObjectTypeSpec) -> CustomObjectType:
+        fault = self.faults.pop(0) if self.faults else None
+        if isinstance(fault, Exception):
+            raise fault
+        if fault == LOST_BEFORE:
+            raise MaybeCreated("no answer")
+        created = self.add(**spec.wanted())
+        self.listed_from[created.id] = self.clock() + self.lag
+        if fault == LOST:
+            raise MaybeCreated("no answer")
+        return created
+
+
+@dataclass
+class MemoryOrganization:
+    """A batch's look at MemoryClose: the list is read once, and again only when it must be newer."""
+
+    close: MemoryClose
+    refusal: Exception | None = None
+    seen: list[CustomObjectType] | None = None
+    seen_at: float = 0
+
+    def open(self) -> None:
+        if self.refusal:
+            raise self.refusal
+
+    def types(self, not_before: float) -> Sequence[CustomObjectType]:
+        if self.seen is None or self.seen_at < not_before:
+            self.seen, self.seen_at = self.close.listed(), self.close.clock()
+        return self.seen
+
+    def type(self, close_id: str) -> CustomObjectType | None:
+        return next((each for each in self.close.existing if each.id == close_id), None)
+
+    def create(self, spec: CustomObjectTypeSpec) -> CustomObjectType:
+        created = self.close.create(spec)
+        if self.seen is not None:
+            self.seen.append(created)
+        return created
+
+
+@dataclass
+class MemoryOutcomes:
+    """A topic that remembers: (event id, outcome). ``fails`` is raised instead, if it is set."""
+
+    events: list[tuple[str, Outcome]] = field(default_factory=list)
+    types: list[tuple[str, Outcome]] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def publish(self, event_id: str, outcome: Outcome) -> None:
+        if self.fails:
+            raise self.fails
+        self.events.append((event_id, outcome))
+
+    def publish_type(self, event_id: str, outcome: Outcome) -> None:
+        self.types.append((event_id, outcome))
+
+
+class World:
+    """The use case with all of its surroundings in memory."""
+
+    def __init__(self, list_lag: float = 60, wait_limit: float = 20_000) -> None:
+        self.clock = Clock()
+        self.ledger = MemoryLedger(self.clock)
+        self.close = MemoryClose(self.clock)
+        self.outcomes = MemoryOutcomes()
+        self.provisioner = Provisioner(self.ledger, self.outcomes, list_lag, wait_limit, self.clock)
+
+    def organization(self, refusal: Exception | None = None) -> MemoryOrganization:
+        return MemoryOrganization(self.close, refusal)
+
+    def carry_out(self, request: ProvisioningRequest, organization: MemoryOrganization | None = None) -> Outcome | Wait:
+        """As each door does it: accept, then carry out."""
+        return self.provisioner.carry_out(self.ledger.accept(request), request, organization or self.organization())
+
+    def settle(self, request: ProvisioningRequest, runs: int = 10) -> tuple[Outcome, int]:
+        """Carry out until it is settled, past every wait. Answers the outcome, and how many runs it took."""
+        for run in range(1, runs + 1):
+            result = self.carry_out(request)
+            if isinstance(result, Outcome):
+                return result, run
+            self.clock.advance(result.seconds + 0.001)
+        raise AssertionError(f"not settled after {runs} runs: {result}")
