@@ -6,9 +6,10 @@ real ledger to the same promises.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.contract import CustomObjectType, CustomObjectTypeSpec, Outcome, ProvisioningRequest, Result
+from provisioner.contract import CustomObjectType, CustomObjectTypeSpec, Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, MaybeCreated, Refused
 from provisioner.provision import Provisioner, Wait
 from provisioner.records import Lease, RequestRecord, RequestState
@@ -45,9 +46,10 @@ class MemoryLedger:
     lease_seconds: float = 90
     requests: dict[str, tuple[RequestRecord, ProvisioningRequest]] = field(default_factory=dict)
     types: dict[tuple[str, str], Lease] = field(default_factory=dict)
-    holders: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)  # lease's end, request id
+    leased_until: dict[tuple[str, str], float] = field(default_factory=dict)
+    ended: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def accept(self, request: ProvisioningRequest) -> RequestRecord:
+    def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
         if request.id in self.requests:
             record, known = self.requests[request.id]
             if known.fingerprint != request.fingerprint:
@@ -60,45 +62,38 @@ class MemoryLedger:
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
         return self.requests.get(request_key)
 
-    def lease(self, request: ProvisioningRequest) -> Lease:
-        where = (request.tenant, request.custom_object_type.natural_key)
-        known = self.types.get(where, Lease(*where, attempt=0, intents=0))
-        until, holder = self.holders.get(where, (0, ""))
+    def lease(self, record: RequestRecord, request: ProvisioningRequest) -> Lease:
+        where = _type_of(request)
+        until = self.leased_until.get(where, 0)
         if until >= self.clock():
-            raise Busy("leased", 2, doubtful=request.id in {holder, known.suspect})
-        lease = replace(known, attempt=known.attempt + 1, intents=known.intents + 1)
-        self.types[where] = replace(known, attempt=lease.attempt, intents=lease.intents)
-        self.holders[where] = self.clock() + self.lease_seconds, request.id
-        return replace(lease, suspect=holder, doubt_since=until, absences=0, looked_at=0) if holder else lease
+            raise Busy("leased", min(until - self.clock(), 2))
+        known = self.types.get(where, Lease(*where, attempt=0, intents=()))
+        lease = replace(known, attempt=known.attempt + 1, intents=(*known.intents, record.id))
+        self.types[where], self.leased_until[where] = lease, self.clock() + self.lease_seconds
+        return replace(lease, doubt_since=until, absences=0, looked_at=0) if until else lease
 
-    def release(self, lease: Lease) -> None:
-        self._end(replace(lease, intents=lease.intents - 1))
+    def is_suspect(self, record: RequestRecord, request: ProvisioningRequest) -> bool:
+        where = _type_of(request)
+        return where in self.types and record.id in self.types[where].intents
 
-    def doubt(self, lease: Lease, record: RequestRecord) -> None:
-        self._end(replace(lease, suspect=record.id, doubt_since=self.clock(), absences=0, looked_at=0))
+    def end(self, after: Lease) -> None:
+        where = (after.tenant, after.key)
+        if self.ended.get(where) == after.attempt:
+            return
+        self._need(after)
+        del self.leased_until[where]
+        self.types[where], self.ended[where] = after, after.attempt
 
-    def settle(
-        self,
-        record: RequestRecord,
-        outcome: Outcome,
-        lease: Lease | None = None,
-        found: CustomObjectType | None = None,
-    ) -> Outcome:
-        if lease:
-            self.learn(lease, record, outcome, found)
+    def settle(self, record: RequestRecord, outcome: Outcome, after: Lease | None = None) -> Outcome:
         stored, request = self.requests[record.id]
+        if stored.outcome is None and after:
+            self._need(after)
+        if after:
+            self.end(after)
         if stored.outcome:
             return stored.outcome
         self.requests[record.id] = replace(stored, outcome=outcome, state=RequestState.SETTLED), request
         return outcome
-
-    def learn(self, lease: Lease, record: RequestRecord, outcome: Outcome, found: CustomObjectType | None) -> None:
-        if found is None:
-            return self._end(replace(lease, intents=lease.intents - 1))
-        maker = record.id if outcome.result is Result.CREATED else lease.suspect
-        creator = lease.creator if found.id == lease.close_id else maker
-        known = Lease(lease.tenant, lease.key, lease.attempt, intents=0, close_id=found.id, creator=creator)
-        return self._end(replace(known, known_at=self.clock()))
 
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         self._change(record, waits=self.requests[record.id][0].waits + 1)
@@ -110,12 +105,14 @@ class MemoryLedger:
         stored, request = self.requests[record.id]
         self.requests[record.id] = replace(stored, **changes), request
 
-    def _end(self, lease: Lease) -> None:
+    def _need(self, lease: Lease) -> None:
         where = (lease.tenant, lease.key)
-        if where not in self.holders or self.types[where].attempt != lease.attempt:
-            raise Busy("the lease was lost", 4, doubtful=True)
-        del self.holders[where]
-        self.types[where] = lease
+        if where not in self.leased_until or self.types[where].attempt != lease.attempt:
+            raise Busy("the lease was lost", 2)
+
+
+def _type_of(request: ProvisioningRequest) -> tuple[str, str]:
+    return request.tenant, request.custom_object_type.natural_key
 
 
 LOST = "the create happens, its answer gets lost"
@@ -138,8 +135,9 @@ class MemoryClose:
         """Somebody made it in Close. ``further``: other keys of the type."""
         self.made += 1
         plain = {"id": f"cotype_{self.made}", "name": name, "name_plural": f"{name}s", "api_create_only": False}
-        dates = {"date_created": f"2026-01-01T00:00:{self.made:02}.000000", "organization_id": "orga_acme"}
-        created = CustomObjectType.model_validate({**plain, **dates, **further})
+        date = datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        made = {"date_created": date, "organization_id": "orga_acme"}
+        created = CustomObjectType.model_validate({**plain, **made, **further})
         self.existing.append(created)
         return created
 

@@ -1,0 +1,239 @@
+"""Every request to DynamoDB as a value: its key, its condition, what it changes. The real thing proves them once."""
+
+import hashlib
+import re
+from typing import Any
+
+import pytest
+
+from provisioner import ledger_items as items
+from provisioner.contract import Outcome, Result
+from provisioner.records import Lease, RequestRecord, RequestState
+from tests.fakes import a_request
+
+REQUEST = a_request(spec={"description": "d"})
+RECORD = RequestRecord(REQUEST.id, "acme", "signup-8841", RequestState.ACCEPTED, accepted_at=100.5)
+OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED, settled_at="2027-01-15T08:00:00Z")
+TIMES = items.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
+TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
+REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
+
+
+def names_used(request: dict[str, Any]) -> set[str]:
+    expressions = (value for name, value in request.items() if name.endswith("Expression"))
+    return set(re.findall(r"[:#]\w+", " ".join(expressions)))
+
+
+def names_given(request: dict[str, Any]) -> set[str]:
+    return {*request.get("ExpressionAttributeValues", {}), *request.get("ExpressionAttributeNames", {})}
+
+
+def test_accept_puts_a_request_only_where_none_is() -> None:
+    request = items.accept_input("t", REQUEST, "token-1", TIMES)
+
+    assert request == {
+        "TableName": "t",
+        "Item": {
+            **REQUEST_KEY,
+            "tenant": {"S": "acme"},
+            "request_id": {"S": "signup-8841"},
+            "fingerprint": {"S": REQUEST.fingerprint},
+            "body": {"S": REQUEST.to_json()},
+            "state": {"S": "accepted"},
+            "accept_token": {"S": "token-1"},
+            "accepted_at": {"N": "100.5"},
+            "unfinished": {"S": "request"},
+            "due_at": {"N": "190.5"},
+            "expires_at": {"N": "8640100"},
+        },
+        "ConditionExpression": "attribute_not_exists(pk)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def test_lease_is_taken_only_when_free_or_expired() -> None:
+    request = items.lease_input("t", REQUEST, "token-1", 100.0, 190.0)
+
+    assert request["Key"] == TYPE_KEY
+    assert request["ConditionExpression"] == "attribute_not_exists(lease_until) OR lease_until < :now"
+    assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+    assert request["ReturnValues"] == "ALL_NEW"
+    values = request["ExpressionAttributeValues"]
+    assert (values[":now"], values[":until"]) == ({"N": "100"}, {"N": "190"})
+    assert (values[":token"], values[":intent"]) == ({"S": "token-1"}, {"L": [{"S": REQUEST.id}]})
+
+
+def test_lease_adds_its_intent_to_those_before_and_keeps_the_killed_holders_end() -> None:
+    update = items.lease_input("t", REQUEST, "token-1", 100.0, 190.0)["UpdateExpression"]
+
+    assert "intents = list_append(if_not_exists(intents, :none), :intent)" in update
+    assert "killed_until = if_not_exists(lease_until, :zero)" in update
+    assert update.endswith("ADD attempt :one")
+
+
+def test_a_types_key_depends_on_tenant_and_natural_key_only() -> None:
+    def key(**changes: Any) -> object:
+        return items.lease_input("t", a_request(**changes), "x", 1, 2)["Key"]
+
+    assert key() == key(request_id="2") == key(name=" ACCOUNT ") == TYPE_KEY
+    assert key(tenant="globex") != TYPE_KEY
+    assert key(name="Deal") != TYPE_KEY
+    assert len(str(key(name="ﷺ" * 199))) < 200
+
+
+def test_ending_a_lease_is_fenced_by_its_attempt() -> None:
+    update = items.end_lease_update(Lease("acme", "account", 7, ()))
+
+    assert update["Key"] == TYPE_KEY
+    assert update["ConditionExpression"] == "attempt = :attempt AND attribute_exists(lease_until)"
+    assert update["ExpressionAttributeValues"] == {":attempt": {"N": "7"}}
+    assert update["UpdateExpression"] == (
+        "SET ended = :attempt REMOVE lease_until, lease_token, killed_until, "
+        "intents, lost, close_id, known_at, makers, doubt_since, absences, looked_at"
+    )
+
+
+def test_ending_a_lease_writes_all_that_is_known() -> None:
+    lease = Lease("acme", "account", 7, ("r1", "r2"), 1, "cotype_1", 10.0, ("r3",), 20.25, 1, 30.0)
+
+    update = items.end_lease_update(lease)
+
+    assert update["ExpressionAttributeValues"] == {
+        ":attempt": {"N": "7"}, ":intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, ":lost": {"N": "1"},
+        ":close_id": {"S": "cotype_1"}, ":known_at": {"N": "10"}, ":makers": {"L": [{"S": "r3"}]},
+        ":doubt_since": {"N": "20.25"}, ":absences": {"N": "1"}, ":looked_at": {"N": "30"},
+    }  # fmt: skip
+    assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token, killed_until")
+
+
+@pytest.mark.parametrize(("ended", "is_ended"), [({"N": "7"}, True), ({"N": "6"}, False), (None, False)])
+def test_a_lease_that_was_ended_is_known_again(ended: dict[str, str] | None, is_ended: bool) -> None:
+    """The SDK sends a write again when its answer got lost: the second one meets what the first one wrote."""
+    assert items.is_ended({"ended": ended} if ended else {}, Lease("acme", "account", 7, ())) is is_ended
+
+
+def test_settling_writes_outcome_and_type_together_or_neither() -> None:
+    after = Lease("acme", "account", 7, ())
+
+    both = items.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
+
+    assert both[0] == {
+        "Update": {
+            "TableName": "t",
+            "Key": REQUEST_KEY,
+            "ConditionExpression": "#state = :accepted",
+            "UpdateExpression": "SET #state = :settled, outcome = :outcome, due_at = :due_at",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {
+                ":accepted": {"S": "accepted"},
+                ":settled": {"S": "settled"},
+                ":outcome": {"S": OUTCOME.to_json()},
+                ":due_at": {"N": "220"},
+            },
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+    assert both[1:] == [{"Update": {"TableName": "t", **items.end_lease_update(after)}}]
+
+
+def test_settling_without_a_lease_touches_no_type() -> None:
+    assert len(items.settle_input("t", RECORD, OUTCOME, None, 100.0)["TransactItems"]) == 1
+
+
+@pytest.mark.parametrize("build", [items.wait_input, lambda t, r, due: items.expect_input(t, r.id, due)])
+def test_only_what_is_unfinished_is_expected_back(build: Any) -> None:
+    request = build("t", RECORD, 1000.0)
+
+    assert request["Key"] == REQUEST_KEY
+    assert request["ConditionExpression"] == "attribute_exists(unfinished)"
+    assert request["ExpressionAttributeValues"][":due_at"] == {"N": "1000"}
+
+
+def test_waits_and_sweeps_are_counted() -> None:
+    assert items.wait_input("t", RECORD, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD waits :one"
+    assert items.expect_input("t", RECORD.id, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD sweeps :one"
+
+
+def test_what_is_announced_leaves_the_index() -> None:
+    request = items.announced_input("t", RECORD)
+
+    assert request["ConditionExpression"] == "attribute_exists(pk)"  # one that has expired does not come back
+    assert request["UpdateExpression"] == "SET #state = :announced REMOVE unfinished, due_at"
+    assert request["ExpressionAttributeValues"] == {":announced": {"S": "announced"}}
+
+
+def test_a_pause_only_grows() -> None:
+    request = items.pause_input("t", "acme", 100.0)
+
+    assert request["Key"] == {"pk": {"S": "TENANT#acme"}}
+    assert request["ConditionExpression"] == "attribute_not_exists(not_before) OR not_before < :until"
+
+
+def test_overdue_asks_the_sparse_index() -> None:
+    request = items.overdue_input("t", 100.0, 7)
+
+    assert (request["IndexName"], request["Limit"]) == ("unfinished", 7)
+    assert request["KeyConditionExpression"] == "unfinished = :request AND due_at < :now"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        items.accept_input("t", REQUEST, "x", TIMES),
+        items.lease_input("t", REQUEST, "x", 1, 2),
+        {"TableName": "t", **items.end_lease_update(Lease("a", "b", 1, ("c",), 1, "d", 1, ("e",), 1, 1, 1))},
+        {"TableName": "t", **items.end_lease_update(Lease("a", "b", 1, ()))},
+        items.wait_input("t", RECORD, 1),
+        items.expect_input("t", "x", 1),
+        items.announced_input("t", RECORD),
+        items.pause_input("t", "acme", 1),
+        items.overdue_input("t", 1, 1),
+        *(
+            each["Update"]
+            for each in items.settle_input("t", RECORD, OUTCOME, Lease("a", "b", 1, ()), 1)["TransactItems"]
+        ),
+    ],
+)
+def test_every_name_is_defined_and_used(request_: dict[str, Any]) -> None:
+    """DynamoDB refuses an expression with a name that is missing, and one that is superfluous."""
+    assert names_used(request_) == names_given(request_)
+    assert request_["TableName"] == "t"
+
+
+def test_a_request_reads_back() -> None:
+    item = items.accept_input("t", REQUEST, "x", TIMES)["Item"]
+
+    assert items.to_record(item) == RECORD
+    later = {**item, "state": {"S": "settled"}, "outcome": {"S": OUTCOME.to_json()}, "waits": {"N": "3"}}
+    record = items.to_record({**later, "sweeps": {"N": "2"}})
+    assert (record.state, record.outcome, record.waits, record.sweeps) == ("settled", OUTCOME, 3, 2)
+
+
+TYPE_ITEM = {
+    **TYPE_KEY, "tenant": {"S": "acme"}, "natural_key": {"S": "account"}, "attempt": {"N": "7"}, "lost": {"N": "1"},
+    "intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, "doubt_since": {"N": "20.25"}, "absences": {"N": "1"},
+    "looked_at": {"N": "30"}, "killed_until": {"N": "0"}, "close_id": {"S": "cotype_1"}, "known_at": {"N": "10"},
+    "makers": {"L": [{"S": "r3"}]},
+}  # fmt: skip
+
+
+def test_a_lease_reads_back_what_was_known() -> None:
+    lease = items.to_lease(TYPE_ITEM)
+
+    assert lease == Lease("acme", "account", 7, ("r1", "r2"), 1, "cotype_1", 10.0, ("r3",), 20.25, 1, 30.0)
+    assert lease.suspects == ("r1",)
+
+
+def test_after_a_kill_looks_count_from_the_end_of_the_lease() -> None:
+    lease = items.to_lease({**TYPE_ITEM, "killed_until": {"N": "50"}})
+
+    assert (lease.intents, lease.doubt_since, lease.absences, lease.looked_at) == (("r1", "r2"), 50, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (0.0, "0"), (100.0, "100"), (1800000000.123457, "1800000000.123457"), (10, "10")]
+)
+def test_numbers_are_written_without_an_exponent(number: float, text: str) -> None:
+    due = items.pause_input("t", "acme", number)["ExpressionAttributeValues"][":until"]
+
+    assert due == {"N": text}
