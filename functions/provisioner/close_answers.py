@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ DEFAULT_WAIT_SECONDS = 2.0  # what Close's own client waits when a 429 names no 
 MAX_WAIT_SECONDS = 900.0
 
 MAX_DETAILS = 50
+MAX_DEPTH = 20  # of nested field errors; Close nests two or three deep
 MAX_TEXT = 300
 CLOSE_KEY = re.compile(r"api_[A-Za-z0-9]+\.[A-Za-z0-9.]+")
 
@@ -43,7 +45,7 @@ class Answer:
         """The body as JSON, None when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -120,10 +122,10 @@ def _words(document: Any, secret: str) -> tuple[str, tuple[ErrorDetail, ...]]:
     error = document.get("error")
     general = [*_texts(error.get("message") if isinstance(error, dict) else error), *_texts(document.get("errors"))]
     details = [
-        ErrorDetail(pointer=f"/custom_object_type{pointer}"[:MAX_TEXT], detail=_struck(text, secret))
-        for pointer, text in _faults(document.get("field-errors"), "")
+        ErrorDetail(pointer=f"/custom_object_type{_struck(pointer, secret)}", detail=_struck(text, secret))
+        for pointer, text in islice(_faults(document.get("field-errors"), ""), MAX_DETAILS)
     ]
-    return _struck("; ".join(general), secret), tuple(details[:MAX_DETAILS])
+    return _struck("; ".join(general), secret), tuple(details)
 
 
 def _texts(value: Any) -> list[str]:
@@ -132,17 +134,19 @@ def _texts(value: Any) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-def _faults(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+def _faults(value: Any, pointer: str, depth: int = 0) -> Iterator[tuple[str, str]]:
     """(JSON pointer, text) of every field error; a list's items are faults of the field, or of its entries."""
     if isinstance(value, str):
         yield pointer, value
+    elif depth == MAX_DEPTH:
+        return
     elif isinstance(value, dict):
         for name, inner in value.items():
             step = "" if name == "errors" else f"/{str(name).replace('~', '~0').replace('/', '~1')}"
-            yield from _faults(inner, f"{pointer}{step}")
+            yield from _faults(inner, f"{pointer}{step}", depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _faults(inner, pointer if isinstance(inner, str) else f"{pointer}/{index}")
+            yield from _faults(inner, pointer if isinstance(inner, str) else f"{pointer}/{index}", depth + 1)
 
 
 def _struck(text: str, secret: str) -> str:
