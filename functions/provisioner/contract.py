@@ -216,7 +216,11 @@ class Outcome(_Words):
         return cls.model_validate_json(text)
 
     def to_json(self) -> str:
-        return self.model_dump_json(exclude_none=True)
+        """What there is not is left out. But a difference's null stays: it says that Close has nothing there."""
+        absent: dict[str, Any] = {name: True for name, value in self if value is None}
+        if self.problem and self.problem.close_status is None:
+            absent["problem"] = {"close_status"}
+        return self.model_dump_json(exclude=absent)
 
     @property
     def succeeded(self) -> bool:

@@ -1,5 +1,6 @@
 """The words: what makes names equal, what a request may hold, and the ids that everybody can compute."""
 
+import json
 import subprocess
 import unicodedata
 from typing import Any
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from provisioner.contract import (
+    MAX_SHOWN_BYTES,
     Credential,
     CustomObjectType,
     CustomObjectTypeSpec,
+    Difference,
     Outcome,
     Problem,
     ProvisioningRequest,
@@ -228,17 +231,39 @@ def test_a_type_without_an_id_is_none(document: dict[str, Any]) -> None:
         CustomObjectType.model_validate(document)
 
 
-def test_an_outcome_survives_its_own_json() -> None:
-    outcome = Outcome(
-        tenant="acme",
-        request_id="1",
-        result=Result.FAILED,
-        problem=Problem(type="urn:x", title="T", status=422, detail="d", close_status=400),
-        settled_at="2027-01-15T08:00:00+00:00",
-    )
+PROBLEM = Problem(type="urn:x", title="T", status=422, detail="d")
+DIFFERENCE = Difference(field="description", wanted="Who pays us", actual=None)
+
+
+@pytest.mark.parametrize(
+    "further",
+    [
+        {},
+        {"problem": PROBLEM},
+        {"problem": PROBLEM.model_copy(update={"close_status": 400})},
+        {"differences": (DIFFERENCE,), "custom_object_type": {"id": "cotype_1", "description": None, "fields": [None]}},
+        {"also_found": ("cotype_2",), "left_out": ("fields",), "attempts": 3},
+    ],
+)
+def test_an_outcome_survives_its_own_json(further: dict[str, Any]) -> None:
+    settled_at = "2027-01-15T08:00:00+00:00"
+    outcome = Outcome(tenant="acme", request_id="1", result=Result.ADOPTED, settled_at=settled_at, **further)
 
     assert Outcome.from_json(outcome.to_json()) == outcome
-    assert "custom_object_type" not in outcome.to_json()
+    assert ("custom_object_type" in outcome.to_json()) is ("custom_object_type" in further)
+    assert "close_status" not in outcome.to_json() or "400" in outcome.to_json()
+
+
+def test_a_type_too_large_for_an_event_is_shown_without_its_largest_keys() -> None:
+    fields = [{"id": f"cf_{number}", "description": "x" * 280} for number in range(1000)]
+    document = {"id": "cotype_1", "name": "Account", "description": "d", "fields": fields, "back_reference_fields": []}
+
+    shown, left_out = CustomObjectType.model_validate(document).shown()
+
+    assert left_out == ("fields",)
+    assert (shown["id"], shown["name"], shown["description"]) == ("cotype_1", "Account", "d")
+    assert "fields" not in shown
+    assert len(json.dumps(shown)) < MAX_SHOWN_BYTES
 
 
 @pytest.mark.parametrize("result", Result)
