@@ -1,6 +1,7 @@
 """Calls to the HTTP door as a caller on AWS makes them: JSON over HTTP, signed with Signature Version 4."""
 
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 
 PATH = "/v1/provisioning-requests"
 TIMEOUT_SECONDS = 40  # API Gateway itself answers within 29
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain HTTP needs none, and loading them takes 30 ms a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,15 @@ class HttpDoor:
         url = f"{self.api_url}{path}"
         given = {**({"Content-Type": "application/json"} if content else {}), **(headers or {})}
         sent = sign(method, url, content, given) if signed else given
-        return httpx.request(method, url, content=content, headers=sent, timeout=TIMEOUT_SECONDS, trust_env=False)
+        return httpx.request(
+            method,
+            url,
+            content=content,
+            headers=sent,
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            verify=_NO_CERTIFICATES,
+        )
 
 
 def sign(method: str, url: str, content: bytes, headers: Mapping[str, str]) -> dict[str, str]:

@@ -77,6 +77,8 @@ class Process:
     def stop(self) -> None:
         """Ends the whole group, politely first. Does nothing when it has ended."""
         stop_group(self.pid, reap=self.child.poll)
+        with suppress(subprocess.TimeoutExpired):
+            self.child.wait(GRACE_SECONDS)
 
 
 def stop_group(pid: int, reap: Callable[[], object] = lambda: None) -> None:

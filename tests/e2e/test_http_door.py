@@ -1,0 +1,136 @@
+"""A request over HTTP, through the deployed stack, to Close and the topic."""
+
+from tests.e2e.world import Tenant, World, eventually
+
+
+def test_a_type_is_created_while_the_caller_waits(world: World, tenant: Tenant) -> None:
+    asked = tenant.asks("Project", description="What we build", api_create_only=True)
+    answer = world.stack.http.submit(asked)
+    assert answer.status_code == 201
+    assert answer.headers["content-type"] == "application/json"
+    document = answer.json()
+    assert (document["tenant"], document["request_id"], document["state"]) == (
+        tenant.name,
+        asked["request_id"],
+        "settled",
+    )
+    (in_close,) = world.close.types(tenant.organization)
+    assert document["outcome"]["custom_object_type"]["id"] == in_close["id"]
+    assert (in_close["name"], in_close["name_plural"], in_close["description"]) == (
+        "Project",
+        "Projects",
+        "What we build",
+    )
+    assert in_close["api_create_only"] is True
+    assert world.outcome(asked).data == document["outcome"]
+
+
+def test_a_type_that_is_there_as_wanted_is_left_unchanged(world: World, tenant: Tenant) -> None:
+    made = world.close.add_type(tenant.organization, "Project", description="Whatever it says")
+    answer = world.stack.http.submit(tenant.asks("Project"))
+    assert answer.status_code == 200
+    assert answer.json()["outcome"]["result"] == "unchanged"
+    assert answer.json()["outcome"]["custom_object_type"]["id"] == made["id"]
+    assert world.creates_sent(tenant) == 0
+
+
+def test_a_type_that_differs_is_adopted_with_its_differences(world: World, tenant: Tenant) -> None:
+    made = world.close.add_type(tenant.organization, "  project ", description="Made by hand")
+    asked = tenant.asks("Project", name_plural="  project s", description="What we build")
+    answer = world.stack.http.submit(asked)
+    assert answer.status_code == 200
+    outcome = answer.json()["outcome"]
+    assert outcome["result"] == "adopted"
+    assert {each["field"]: (each["wanted"], each["actual"]) for each in outcome["differences"]} == {
+        "name": ("Project", made["name"]),
+        "name_plural": ("project s", made["name_plural"]),
+        "description": ("What we build", "Made by hand"),
+    }
+    assert world.creates_sent(tenant) == 0
+    assert world.outcome(asked).data["differences"] == outcome["differences"]
+
+
+def test_a_type_that_must_not_exist_but_does_is_a_conflict(world: World, tenant: Tenant) -> None:
+    world.close.add_type(tenant.organization, "Project")
+    asked = tenant.asks("Project", if_exists="fail")
+    answer = world.stack.http.submit(asked)
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:close-provisioner:problem:type-exists"
+    assert world.outcome(asked).event["type"] == "close-provisioner.provisioning.failed"
+
+
+def test_the_same_request_again_is_answered_as_the_first(world: World, tenant: Tenant) -> None:
+    asked = tenant.asks("Project")
+    first = world.stack.http.submit(asked)
+    calls = len(world.close.requests(tenant.organization))
+    again = world.stack.http.submit(asked, {"Idempotency-Key": f'"{asked["request_id"]}"'})
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    assert "idempotency-replayed" not in first.headers
+    assert len(world.close.requests(tenant.organization)) == calls, "a replay costs no call to Close"
+
+
+def test_the_same_key_for_other_content_is_refused(world: World, tenant: Tenant) -> None:
+    asked = tenant.asks("Project")
+    assert world.stack.http.submit(asked).status_code == 201
+    answer = world.stack.http.submit(tenant.asks("Invoice", request_id=asked["request_id"]))
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:close-provisioner:problem:request-conflict"
+    assert world.type_names(tenant) == ["Project"]
+
+
+def test_a_caller_who_will_not_wait_gets_a_place_to_look(world: World, tenant: Tenant) -> None:
+    asked = tenant.asks("Project")
+    answer = world.stack.http.submit(asked, {"Prefer": "respond-async"})
+    assert answer.status_code == 202
+    assert answer.headers["preference-applied"] == "respond-async"
+    assert int(answer.headers["retry-after"]) > 0
+    where = answer.headers["location"].rpartition("/")[2]
+
+    def settled() -> dict[str, object] | None:
+        document: dict[str, object] = world.stack.http.read(where).json()
+        return document if document["state"] == "settled" else None
+
+    document = eventually(settled)
+    assert document["outcome"] == world.outcome(asked).data
+    assert world.type_names(tenant) == ["Project"]
+
+
+def test_a_bad_body_is_refused_with_a_pointer_to_each_fault(world: World, tenant: Tenant) -> None:
+    body = {**tenant.asks(" ", colour="blue"), "if_exists": "update", "request_id": "a/b"}
+    answer = world.stack.http.submit(body)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert {each["pointer"] for each in answer.json()["errors"]} == {
+        "/request_id",
+        "/if_exists",
+        "/custom_object_type/name",
+        "/custom_object_type/colour",
+    }
+    assert all(each["detail"] for each in answer.json()["errors"])
+    assert world.close.requests(tenant.organization) == []
+
+
+def test_a_body_that_is_no_utf_8_is_refused(world: World) -> None:
+    answer = world.stack.http.submit(b'{"tenant": "\xff"}')
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "")
+
+
+def test_who_does_not_sign_does_not_get_in(world: World, tenant: Tenant) -> None:
+    assert world.stack.http.submit(tenant.asks(), signed=False).status_code == 403
+    assert world.stack.http.read("0" * 32, signed=False).status_code == 403
+    assert world.close.requests(tenant.organization) == []
+
+
+def test_an_unknown_tenant_is_refused_without_the_name_of_a_secret(world: World) -> None:
+    answer = world.stack.http.submit(Tenant("nobody", "", "").asks())
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:close-provisioner:problem:tenant-unknown"
+    assert world.stack.description.tenant_secret_prefix not in answer.text
+    assert "secret" not in answer.text.lower()
+
+
+def test_an_unknown_request_is_not_found(world: World) -> None:
+    answer = world.stack.http.read("0" * 32)
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:close-provisioner:problem:request-unknown")

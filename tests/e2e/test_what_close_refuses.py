@@ -1,0 +1,59 @@
+"""What Close does not allow fails at once, says who can mend it, and is not tried again."""
+
+import pytest
+
+from tests.e2e.world import Tenant, World
+
+
+@pytest.mark.parametrize(
+    ("settings", "close_status", "kind"),
+    [
+        ({"max_types": 0}, 402, "plan-limit"),
+        ({"has_custom_objects": False}, 402, "plan-limit"),
+        ({"may_customize": False}, 403, "permission-missing"),
+    ],
+)
+def test_plan_and_role(world: World, settings: dict[str, object], close_status: int, kind: str) -> None:
+    tenant = world.new_tenant(**settings)
+    asked = tenant.asks()
+    answer = world.stack.http.submit(asked)
+    problem = answer.json()
+    assert answer.status_code == 424
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (problem["type"], problem["close_status"]) == (f"urn:close-provisioner:problem:{kind}", close_status)
+    assert problem["detail"]
+    announced = world.outcome(asked)
+    assert announced.event["type"] == "close-provisioner.provisioning.failed"
+    assert announced.data["problem"]["close_status"] == close_status
+    assert world.creates_sent(tenant) == 1
+
+
+def test_a_dead_key(world: World) -> None:
+    tenant = world.new_tenant()
+    world.close.revoke(tenant.secret)
+    asked = tenant.asks()
+    answer = world.stack.http.submit(asked)
+    assert (answer.status_code, answer.json()["close_status"]) == (424, 401)
+    assert answer.json()["type"] == "urn:close-provisioner:problem:credential-rejected"
+    assert world.outcome(asked).data["result"] == "failed"
+    assert world.creates_sent(tenant) == 0
+
+
+def test_what_close_rejects_points_at_the_field(world: World, tenant: Tenant) -> None:
+    world.close.change_organization(tenant.organization, switches={"unknown_roles": "refused"})
+    answer = world.stack.http.submit(tenant.asks(editable_with_roles=["role_that_is_not"]))
+    assert answer.status_code == 422
+    assert answer.json()["close_status"] == 400
+    pointers = [each["pointer"] for each in answer.json()["errors"]]
+    assert pointers == ["/custom_object_type/editable_with_roles"]
+
+
+def test_a_rate_limit_is_waited_out(world: World, tenant: Tenant) -> None:
+    world.close.arm("429", aim={"organization": tenant.organization}, reset=1.5)
+    asked = tenant.asks()
+    world.send(asked)
+    announced = world.outcome(asked)
+    assert (announced.data["result"], announced.data["attempts"]) == ("created", 2)
+    assert world.close.fired(tenant.organization) == {"429": 1}
+    assert [entry["status"] for entry in world.close.requests(tenant.organization, "POST")] == [429, 201]
+    assert world.type_names(tenant) == ["Project"]

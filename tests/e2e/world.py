@@ -1,0 +1,118 @@
+"""What end-to-end tests do to the running stack, and see of it. Whoever waits here waits by deadline."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from infra.local.close_simulator import Remote
+from infra.local.outcomes_feed import Announcement, Feed
+from infra.local.stack import LocalStack
+
+PATIENCE = 60.0  # seconds: a cold start, a wait that Close asked for, the emulator's polling, a slow machine
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant, its organisation in the simulated Close, and the secret text that opens it."""
+
+    name: str
+    organization: str
+    secret: str
+
+    def asks(self, name: str = "Project", **more: Any) -> dict[str, Any]:
+        """A body. ``more`` goes to the spec, except ``request_id`` and ``if_exists``."""
+        envelope: dict[str, Any] = {key: more.pop(key) for key in ("request_id", "if_exists") if key in more}
+        spec = {"name": name, "name_plural": f"{name}s", **more}
+        return {"tenant": self.name, "request_id": f"r-{uuid4()}", **envelope, "custom_object_type": spec}
+
+
+@dataclass(slots=True)
+class World:
+    """The stack, and the subscriber of its topic."""
+
+    stack: LocalStack
+    feed: Feed
+    secrets: list[str] = field(default_factory=list)
+    """Every credential that a test made up."""
+
+    @property
+    def close(self) -> Remote:
+        assert self.stack.close
+        return self.stack.close
+
+    def new_tenant(self, **settings: Any) -> Tenant:
+        """A tenant with a key for an organisation of its own, with these settings."""
+        name = f"t-{uuid4().hex[:12]}"
+        organization = self.close.add_organization(id=f"orga_{name}", name=name, **settings)
+        key = organization["keys"][0]
+        self.keep_secret(name, key)
+        return Tenant(name, organization["id"], key)
+
+    def keep_secret(self, tenant: str, credential: str, text: str | None = None) -> None:
+        """Stores the tenant's secret: the credential, or a text that holds it."""
+        self.secrets.append(credential)
+        prefix = self.stack.description.tenant_secret_prefix
+        secretsmanager = self.stack.aws.client("secretsmanager")
+        secretsmanager.create_secret(Name=f"{prefix}/{tenant}", SecretString=text or credential)
+
+    def send(self, *bodies: object) -> list[str]:
+        """One batch to the provisioning queue; texts as they are, all else as JSON. Answers the messages' ids."""
+        entries = [
+            {"Id": str(number), "MessageBody": body if isinstance(body, str) else json.dumps(body)}
+            for number, body in enumerate(bodies)
+        ]
+        queue_url = self.stack.description.queue_url
+        sent = self.stack.aws.client("sqs").send_message_batch(QueueUrl=queue_url, Entries=entries)
+        ids = {each["Id"]: each["MessageId"] for each in sent["Successful"]}
+        return [ids[entry["Id"]] for entry in entries]
+
+    def outcome(self, request: Mapping[str, Any]) -> Announcement:
+        """What the topic says of the request of this body, waited for. Raises ``TimeoutError``."""
+        return self.announced(request["tenant"], request["request_id"])[0]
+
+    def announced(self, tenant: str, request_id: str, number: int = 1) -> list[Announcement]:
+        """What the topic says of the request, once there are so many announcements."""
+        return self.feed.wait_for(lambda each: each.concerns == (tenant, request_id), PATIENCE, number)
+
+    def dead_letter(self, message_id: str) -> Mapping[str, Any]:
+        """The dead letter of that message, taken off the dead-letter queue."""
+        sqs, queue_url = self.stack.aws.client("sqs"), self.stack.description.dead_letter_queue_url
+
+        def look() -> Mapping[str, Any] | None:
+            found = sqs.receive_message(
+                QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0, MessageAttributeNames=["All"]
+            )
+            for letter in found.get("Messages", []):
+                if letter["MessageAttributes"]["message_id"]["StringValue"] == message_id:
+                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=letter["ReceiptHandle"])
+                    return dict(letter)
+            return None
+
+        return eventually(look)
+
+    def type_names(self, tenant: Tenant) -> list[str]:
+        return [each["name"] for each in self.close.types(tenant.organization)]
+
+    def creates_sent(self, tenant: Tenant) -> int:
+        """How many creates reached Close, whatever it answered."""
+        return len(self.close.requests(tenant.organization, "POST"))
+
+    def logged(self) -> Iterator[str]:
+        """Every line that a function or the gateway wrote."""
+        logs = self.stack.aws.client("logs")
+        for group in logs.get_paginator("describe_log_groups").paginate().search("logGroups[].logGroupName"):
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+            yield from pages.search("events[].message")
+
+
+def eventually[Found](look: Callable[[], Found | None], seconds: float = PATIENCE) -> Found:
+    """What ``look`` finds, as soon as it finds something. Raises ``TimeoutError``."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing came of it in {seconds} s")
+        time.sleep(0.1)
+    return found
