@@ -84,7 +84,7 @@ def test_case_and_outer_spaces_do_not_matter(name: str) -> None:
 
 def test_whoever_has_a_shell_can_compute_the_id() -> None:
     command = "printf acme/signup-8841 | sha256sum | cut -c1-32"
-    said = subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, text=True).stdout.strip()
+    said = subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
 
     assert a_request("signup-8841").id == said
     assert request_key("acme", "signup-8841") == said
