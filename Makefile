@@ -19,6 +19,7 @@ unexport VIRTUAL_ENV
 
 .PHONY: help run test bench check deploy install pins clean
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,7 +27,7 @@ help: ## list these commands
 run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## bring the whole stack up on this machine and send it the examples (ONCE=1: then end)
 	@$(PYTHON) -m infra.local.run
 
-test: check $(TOOLS)/ministack/.installed ## every check and every test
+test: $(TOOLS)/ministack/.installed check ## every check and every test
 	@$(PYTHON) -m pytest $(TESTS)
 
 bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls, batches and size
@@ -36,7 +37,7 @@ deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (EN
 	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
 	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
 
-install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/checkov/.installed ## install everything, so that the other commands need no network
+install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/checkov/.installed ## install everything at once, also what the other commands would install when they need it
 
 clean: ## remove what was built and kept, but not what was installed
 	rm -rf .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -67,15 +68,19 @@ $(TOOLS)/uv/.installed: infra/tools/uv.txt
 	$(QUIETLY) "installing the project's packages" $(UV) sync --locked
 	@touch $@
 
+NAME_sam := the SAM CLI
+NAME_ministack := ministack, the local AWS
+NAME_checkov := checkov
+
 $(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
-	$(QUIETLY) "installing $*" infra/tools/install-tool $(UV) $(TOOLS)/$* $<
+	$(QUIETLY) "installing $(NAME_$*)" infra/tools/install-tool $(UV) $(TOOLS)/$* $<
 	@touch $@
 
 # ---- Pins -------------------------------------------------------------------------------------------------------------
 
 PINNED := uv sam ministack checkov
 
-pins: $(TOOLS)/uv/.installed ## take newer versions: of the lock, of the artifact's requirements, of the tools (infra/tools/*.in names those)
+pins: $(TOOLS)/uv/.installed ## take newer versions of everything (infra/tools/*.in says which tools)
 	$(UV) lock --upgrade
 	$(UV) export -q --locked --no-dev --no-emit-project --no-header --format requirements-txt -o functions/requirements.txt
 	for tool in $(PINNED); do $(UV) pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-header \

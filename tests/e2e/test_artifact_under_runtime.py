@@ -21,7 +21,10 @@ from tests.integration.test_artifact import HERE
 
 PUBLISHED = """<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>
 <MessageId>1</MessageId></PublishResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></PublishResponse>"""
+CREDENTIAL = "api_2KBJ9t.hush"
 JSON_ANSWERS = {
+    "secretsmanager.GetSecretValue": {"Name": "close-provisioner/tenants/default", "SecretString": CREDENTIAL},
+    "DynamoDB_20120810.PutItem": {},
     "DynamoDB_20120810.GetItem": {},
     "DynamoDB_20120810.Query": {"Items": [], "Count": 0, "ScannedCount": 0},
     "AmazonSQS.SendMessage": {"MessageId": "1", "MD5OfMessageBody": "0" * 32},
@@ -105,8 +108,8 @@ def start(built: Path, runtime_client: Path, aws: StandIn, tmp_path: Path) -> An
         "POWERTOOLS_METRICS_NAMESPACE": "CloseProvisioner",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
-    return lambda door: emulated(
-        built, runtime_client, f"provisioner.{door}.lambda_handler", environment, tmp_path / "log"
+    return lambda door, **more: emulated(
+        built, runtime_client, f"provisioner.{door}.lambda_handler", environment | more, tmp_path / "log"
     )
 
 
@@ -141,6 +144,21 @@ def test_the_http_door(start: Any, aws: StandIn) -> None:
     assert malformed["statusCode"] == 400, malformed
     assert problem(malformed)["status"] == 400
     assert aws.calls == ["DynamoDB_20120810.GetItem"]
+
+
+def test_no_credential_is_logged_even_at_the_lowest_level(start: Any, aws: StandIn, tmp_path: Path) -> None:
+    """Lambda's log level is the root logger's, so it would reach the SDKs, which log whole answers."""
+    body = {"request_id": "1", "custom_object_type": {"name": "Order", "name_plural": "Orders"}}
+    event = http("POST", "/v1/provisioning-requests", json.dumps(body))
+    event["multiValueHeaders"]["Prefer"] = ["respond-async"]
+    levels = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "DEBUG", "POWERTOOLS_LOG_LEVEL": "DEBUG"}
+    with start("api", **levels) as function:
+        answer = function.invoke(event)
+    assert answer["statusCode"] == 202, answer
+    assert "secretsmanager.GetSecretValue" in aws.calls
+    log = (tmp_path / "log").read_text()
+    assert '"service":"close-provisioner"' in log or "CloseProvisioner" in log, log
+    assert CREDENTIAL not in log
 
 
 def test_the_queue_door(start: Any, aws: StandIn) -> None:

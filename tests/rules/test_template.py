@@ -76,6 +76,15 @@ def test_logs_are_kept_for_a_while_and_each_function_has_its_own(template: Templ
         assert logging["LogGroup"]["Ref"] in groups
 
 
+def test_no_log_level_can_be_set_that_would_drop_metrics(template: Template) -> None:
+    """Lambda's own level overrules Powertools', and a line without a level (a metric) counts as INFO."""
+    for level in template.source["Parameters"]["LogLevel"]["AllowedValues"]:
+        assert level in {"DEBUG", "INFO"}
+        for function in Template(template.source, {"LogLevel": level}).resources("AWS::Lambda::Function").values():
+            assert function["LoggingConfig"]["ApplicationLogLevel"] == level
+            assert function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == level
+
+
 def test_functions_are_traced_and_published_under_one_name(template: Template) -> None:
     functions = template.resources("AWS::Lambda::Function")
     assert all(function["TracingConfig"] == {"Mode": "Active"} for function in functions.values())
