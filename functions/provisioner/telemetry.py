@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 # What the SDKs log at lower levels holds whole answers, credentials among them. Our own logger has its own level.
 logging.getLogger().setLevel(logging.WARNING)
 
-logger = Logger()
+logger = Logger(use_rfc3339=True)  # the form of time that Lambda reads a line's level by
 metrics = Metrics()
 
 
