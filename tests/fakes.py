@@ -48,6 +48,7 @@ class MemoryLedger:
     types: dict[tuple[str, str], Lease] = field(default_factory=dict)
     leased_until: dict[tuple[str, str], float] = field(default_factory=dict)
     ended: dict[tuple[str, str], int] = field(default_factory=dict)
+    pauses: dict[str, float] = field(default_factory=dict)
 
     def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
         if request.id in self.requests:
@@ -94,6 +95,12 @@ class MemoryLedger:
             return stored.outcome
         self.requests[record.id] = replace(stored, outcome=outcome, state=RequestState.SETTLED), request
         return outcome
+
+    def paused_until(self, tenant: str) -> float:
+        return self.pauses.get(tenant, 0)
+
+    def pause(self, tenant: str, until: float) -> None:
+        self.pauses[tenant] = max(until, self.paused_until(tenant))
 
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         self._change(record, waits=self.requests[record.id][0].waits + 1)

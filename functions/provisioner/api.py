@@ -29,6 +29,7 @@ from provisioner.telemetry import count, logger
 
 RETRY_AFTER_SECONDS = 5
 ON_QUEUE_SECONDS = 60  # a message is delivered well within this time after its delay
+ALLOWED = {"/v1/provisioning-requests": "POST", "/v1/provisioning-requests/{id}": "GET"}
 REQUEST_KEY = re.compile(r"[0-9a-f]{32}")
 
 type Response = dict[str, Any]
@@ -58,7 +59,9 @@ class Api:
         except Refused as refusal:
             count(["Refused"])
             logger.info("refused", extra={"problem": refusal.problem.type, "detail": str(refusal)})
-            return _problem(refusal.problem.status, refusal.problem.model_dump(mode="json", exclude_none=True))
+            shown = refusal.problem.model_dump(mode="json", exclude_none=True)
+            allow = {"Allow": ALLOWED[event["resource"]]} if refusal.kind is Kind.METHOD_NOT_ALLOWED else None
+            return _problem(refusal.problem.status, shown, allow)
         except Exception:  # nothing of it is shown to the caller; asking again under the same id is safe
             logger.exception("failed before the request was accepted")
             count(["Unavailable"])
@@ -70,7 +73,7 @@ class Api:
                 return self._provision(event, time_left)
             case "/v1/provisioning-requests/{id}", "GET":
                 return self._show(event["pathParameters"]["id"])
-            case (("/v1/provisioning-requests" | "/v1/provisioning-requests/{id}"), method):
+            case resource, method if resource in ALLOWED:
                 raise Refused(Kind.METHOD_NOT_ALLOWED, f"{method} is not offered here.")
         raise Refused(Kind.ROUTE_UNKNOWN, "No such route.")
 
