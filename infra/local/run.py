@@ -18,7 +18,7 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
-from infra.local.examples import Example, Exchange, assign, load_examples
+from infra.local.example_requests import Example, Exchange, assign, load_examples
 from infra.local.failures import CannotRun
 from infra.local.invitation import invitation
 from infra.local.options import Options

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
+from infra.local.example_requests import Example, Exchange
 from infra.local.example_tenants import organization_id
-from infra.local.examples import Example, Exchange
 from infra.local.stack import LocalStack
 
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from rich.console import Console
 from rich.text import Text
 
-from infra.local.examples import Exchange
+from infra.local.example_requests import Exchange
 from infra.local.outcomes_feed import Announcement
 
 # Widths of: time, door, tenant, request, what. The rest of a row is free.

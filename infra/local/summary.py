@@ -6,8 +6,8 @@ from typing import Any
 from rich.text import Text
 
 from infra.local.close_simulator import Remote
+from infra.local.example_requests import Example, Exchange
 from infra.local.example_tenants import organizations
-from infra.local.examples import Example, Exchange
 
 
 def summary(exchanges: Sequence[Exchange], not_sent: Sequence[Example], close: Remote) -> Text:

@@ -102,7 +102,7 @@ def test_one_bad_message_does_not_spoil_its_batch(world: World, tenant: Tenant) 
     assert world.dead_letter(bad)
 
 
-def test_a_message_that_fails_comes_back_alone(world: World, tenant: Tenant) -> None:
+def test_a_message_that_fails_stays_on_the_queue_alone(world: World, tenant: Tenant) -> None:
     """What nobody foresaw: its item in the ledger cannot be read, until somebody mends it."""
     good, bad = tenant.asks("Project"), tenant.asks("Contract")
     table, ledger = world.stack.description.table_name, world.stack.aws.client("dynamodb")
@@ -111,10 +111,10 @@ def test_a_message_that_fails_comes_back_alone(world: World, tenant: Tenant) -> 
     _, message_id = world.send(good, bad)
     assert world.outcome(good).data["result"] == "created"
     eventually(lambda: [line for line in world.logged() if message_id in line and "stays on the queue" in line])
+    eventually(lambda: world.messages_in_flight() == 1)
     ledger.delete_item(TableName=table, Key=item)
+    world.send(bad)  # does at once what the message itself does when its pause, of a minute, is over
     assert world.outcome(bad).data["result"] == "created"
-    about_good = [line for line in world.logged() if good["request_id"] in line and "settled" in line]
-    assert len(about_good) == 1, "what succeeded was not delivered again"
 
 
 def test_a_create_whose_answer_got_lost_is_recovered(world: World, tenant: Tenant) -> None:

@@ -69,6 +69,13 @@ class World:
         ids = {each["Id"]: each["MessageId"] for each in sent["Successful"]}
         return [ids[entry["Id"]] for entry in entries]
 
+    def messages_in_flight(self) -> int:
+        """How many messages were received, and neither acknowledged nor given back."""
+        name = "ApproximateNumberOfMessagesNotVisible"
+        queue_url = self.stack.description.queue_url
+        found = self.stack.aws.client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+        return int(found["Attributes"][name])
+
     def outcome(self, request: Mapping[str, Any]) -> Announcement:
         """What the topic says of the request of this body, waited for. Raises ``TimeoutError``."""
         return self.announced(request["tenant"], request["request_id"])[0]
