@@ -27,17 +27,18 @@ def invitation(options: Options, stack: LocalStack) -> Text:
 def _commands(stack: LocalStack) -> dict[str, str]:
     """Ready for a shell. curl signs for all of AWS (7.75 and later), so no further tool is needed."""
     about = stack.description
-    http = [*_json("application/json", _body("my-1", "Ticket")), [f"{about.api_url}{PATH}"]]
-    form = {"Action": "SendMessage", "QueueUrl": about.queue_url, "MessageBody": _body("my-2", "Crate")}
+    tenant = "acme" if stack.close else "mine"  # another Close than the simulated one knows none of the examples' keys
+    http = [*_json("application/json", _body(tenant, "my-1", "Ticket")), [f"{about.api_url}{PATH}"]]
+    form = {"Action": "SendMessage", "QueueUrl": about.queue_url, "MessageBody": _body(tenant, "my-2", "Crate")}
     queue = [*(["--data-urlencode", f"{name}={value}"] for name, value in form.items()), [f"{about.aws_endpoint_url}/"]]
     secret = json.dumps({"Name": f"{about.tenant_secret_prefix}/mine", "SecretString": "your Close API key"})
     target = ["-H", "X-Amz-Target: secretsmanager.CreateSecret"]
-    tenant = [target, *_json("application/x-amz-json-1.1", secret), [f"{about.aws_endpoint_url}/"]]
-    return {
+    keep = [target, *_json("application/x-amz-json-1.1", secret), [f"{about.aws_endpoint_url}/"]]
+    ask = {
         "Ask over HTTP, and wait for the answer:": _shell([_curl("execute-api"), *http]),
         "Ask over the queue:": _shell([_curl("sqs"), *queue]),
-        "Add a tenant:": _shell([_curl("secretsmanager"), *tenant]),
     }
+    return ask if stack.close else {"Add a tenant:": _shell([_curl("secretsmanager"), *keep])} | ask
 
 
 def _curl(service: str) -> list[str]:
@@ -48,9 +49,9 @@ def _json(media_type: str, text: str) -> list[list[str]]:
     return [["-H", f"Content-Type: {media_type}"], ["-d", text]]
 
 
-def _body(request_id: str, name: str) -> str:
+def _body(tenant: str, request_id: str, name: str) -> str:
     spec = {"name": name, "name_plural": f"{name}s"}
-    return json.dumps({"tenant": "acme", "request_id": request_id, "custom_object_type": spec})
+    return json.dumps({"tenant": tenant, "request_id": request_id, "custom_object_type": spec})
 
 
 def _shell(command: list[list[str]]) -> str:

@@ -59,8 +59,8 @@ def test_the_commands_to_copy_are_whole() -> None:
     text = invitation(Options(), a_stack()).plain
     commands = [shlex.split(part) for part in text.replace("\\\n", " ").splitlines() if part.strip().startswith("curl")]
     assert [command[-1] for command in commands] == [
-        "http://127.0.0.1:1/api/v1/provisioning-requests",
         "http://127.0.0.1:1/",
+        "http://127.0.0.1:1/api/v1/provisioning-requests",
         "http://127.0.0.1:1/",
     ]
     assert all(command[:4] == ["curl", "-si", "--aws-sigv4", command[3]] for command in commands)
