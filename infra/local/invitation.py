@@ -13,7 +13,7 @@ from infra.local.stack import LocalStack
 
 def invitation(options: Options, stack: LocalStack) -> Text:
     """Several lines."""
-    text = Text("\n")
+    text = Text()
     for title, command in _commands(stack).items():
         text.append(f"  {title}\n\n", "bold")
         text.append(f"    {command}\n\n")

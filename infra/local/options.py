@@ -42,13 +42,15 @@ class Options:
 
 
 def _close_api_url(text: str) -> str | None:
-    """With /api/v1/ behind it, where only the server was named."""
+    """With /api/v1/ behind it, where only the server was named. What the functions would refuse is refused here."""
     if not text:
         return None
     url = urlsplit(text)
     path = url.path.strip("/")
     if url.scheme not in {"http", "https"} or not url.hostname or path not in {"", "api/v1"}:
         raise CannotRun("CLOSE_API_URL must look like http://127.0.0.1:8080/api/v1/")
+    if url.scheme == "http" and url.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise CannotRun("CLOSE_API_URL must be https, unless it is on this machine")
     return text if path else f"{text.rstrip('/')}/api/v1/"
 
 

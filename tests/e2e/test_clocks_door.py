@@ -16,6 +16,6 @@ def test_a_request_whose_message_was_lost_is_finished(world: World, tenant: Tena
     ledger.accept(ProvisioningRequest.model_validate_json(json.dumps(asked)))
     swept = world.stack.aws.client("lambda").invoke(FunctionName=about.functions["sweeper"].name)
     assert "FunctionError" not in swept
-    assert json.load(swept["Payload"])["Unsettled"] == 1
+    assert json.load(swept["Payload"])["Unsettled"] >= 1
     assert world.outcome(asked).data["result"] == "created"
     assert world.type_names(tenant) == ["Project"]

@@ -17,6 +17,10 @@ class TestOptions:
     def test_everything_has_a_default(self) -> None:
         assert Options.from_environment({"PORT": "", "ONCE": ""}) == Options()
 
+    def test_of_another_close_the_server_is_enough(self) -> None:
+        options = Options.from_environment({"CLOSE_API_URL": "http://127.0.0.1:8080"})
+        assert options.close_api_url == "http://127.0.0.1:8080/api/v1/"
+
     def test_everything_can_be_set(self) -> None:
         options = Options.from_environment(
             {
@@ -39,6 +43,8 @@ class TestOptions:
             {"ONCE": "perhaps"},
             {"LIST_LAG_SECONDS": "-1"},
             {"CLOSE_API_URL": "127.0.0.1:8080"},
+            {"CLOSE_API_URL": "http://127.0.0.1:8080/v2/"},
+            {"CLOSE_API_URL": "http://close.example/api/v1/"},
         ],
     )
     def test_what_makes_no_sense_is_refused_by_name(self, wrong: dict[str, str]) -> None:
