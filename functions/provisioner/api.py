@@ -10,6 +10,7 @@ gc.disable()  # while importing: nothing is garbage yet, and looking for it cost
 
 import base64
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -128,10 +129,17 @@ class Api:
         if isinstance(result, Wait):
             logger.info("waits", extra={**seen, "seconds": result.seconds, "reason": result.reason})
             count(["Waited"])
-            return _accepted(record, self.service.settings.safety_net_delay_seconds)
+            return _accepted(record, self._come_back(request, result))
         logger.info("settled", extra={**seen, "result": result.result, "attempts": result.attempts})
         count([result.result.capitalize()])
         return _settled(record, result)
+
+    def _come_back(self, request: ProvisioningRequest, wait: Wait) -> int:
+        """A short wait is over before the safety net comes. Answers when to ask again (seconds)."""
+        delay = self.service.settings.safety_net_delay_seconds
+        if wait.seconds < delay and self._put_on_queue(request, wait.seconds):
+            delay = math.ceil(wait.seconds)
+        return delay + 1
 
     def _as_it_stands(self, record: RequestRecord) -> Response:
         """After a failure: it may be settled all the same, and only its announcement be left to the worker."""

@@ -204,6 +204,18 @@ class TestNotSettledInTime:
 
         self.check_accepted(caller.post())
 
+    @pytest.mark.parametrize(("lag", "delays", "retry_after"), [(60.0, [30], "31"), (2.5, [30, 2.5], "4")])
+    def test_202_a_wait_that_is_over_before_the_safety_net_comes_brings_a_message_of_its_own(
+        self, lag: float, delays: list[float], retry_after: str
+    ) -> None:
+        world = DoorWorld(list_lag_seconds=lag)
+        world.close.faults = [LOST]
+
+        answer = Caller(world).post()
+
+        assert [delay for _, _, delay in world.messages.waiting] == delays
+        assert answer.headers["Retry-After"] == retry_after
+
     def test_202_too_little_time_to_hear_the_answer_of_a_create(self, world: DoorWorld, caller: Caller) -> None:
         caller.time_left = 24
 
