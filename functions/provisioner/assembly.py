@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import boto3
@@ -96,5 +97,8 @@ def _http(base_url: str) -> httpx.Client:
     """One client, and one TLS context: making one from certifi's file costs 27 ms of CPU."""
     context = ssl.create_default_context(cafile=certifi.where()) if base_url.startswith("https:") else False
     return httpx.Client(
-        verify=context, trust_env=False, limits=httpx.Limits(max_connections=2 * TENANTS_AT_ONCE, keepalive_expiry=5)
+        verify=context,
+        trust_env=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one tenant's session is not another's
+        limits=httpx.Limits(max_connections=2 * TENANTS_AT_ONCE, keepalive_expiry=5),
     )

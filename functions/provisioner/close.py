@@ -207,6 +207,8 @@ class Organization:
         )
         try:
             response = self.http.send(request, stream=True)
+            # What is left bounds the reading of the body, too: httpx looks here when that begins.
+            request.extensions["timeout"]["read"] = max(deadline - time.monotonic(), 0.01)
             try:
                 return Answer(response.status_code, response.headers, _body(response, deadline))
             finally:
