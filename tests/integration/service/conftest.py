@@ -1,0 +1,46 @@
+"""One simulated Close and one moto for all tests; each has a service, and tenants, of its own."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from infra.local.close_simulator import CloseSimulator, Remote
+from provisioner import assembly
+from tests.integration.service.locked_moto import client, locked_moto
+from tests.integration.service.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def close() -> Iterator[Remote]:
+    with CloseSimulator() as remote:
+        yield remote
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[None]:
+    with locked_moto():
+        yield
+
+
+@pytest.fixture
+def new_stack(close: Remote, aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
+    """Makes a stack with the tenants ``acme`` and ``globex``; takes settings."""
+    monkeypatch.setattr(assembly, "_clients", lambda: client)
+    stacks: list[Stack] = []
+
+    def make(**settings: Any) -> Stack:
+        stack = Stack(close, **settings)
+        stack.add_tenant("acme")
+        stack.add_tenant("globex")
+        stacks.append(stack)
+        return stack
+
+    yield make
+    for stack in stacks:
+        stack.stop()
+
+
+@pytest.fixture
+def stack(new_stack: Callable[..., Stack]) -> Stack:
+    return new_stack()

@@ -1,0 +1,67 @@
+"""AWS in this process, by moto, one call at a time.
+
+moto's conditional writes are not atomic under threads: it reads, checks and writes without a lock. DynamoDB's are.
+Without the lock two of many racing writers may both win, and a race test proves nothing.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from unittest import mock
+
+import boto3
+from botocore.client import BaseClient
+from moto import mock_aws
+
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def locked_moto() -> Iterator[None]:
+    """While it is entered, AWS is moto, and every call waits for the one before."""
+    call: Any = BaseClient._make_api_call
+
+    def one_at_a_time(*arguments: Any) -> Any:
+        with _LOCK:
+            return call(*arguments)
+
+    nobody = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
+    with (
+        mock.patch.dict(os.environ, nobody),
+        mock_aws(),
+        mock.patch.object(BaseClient, "_make_api_call", one_at_a_time),
+    ):
+        yield
+
+
+@cache
+def client(name: str) -> Any:
+    """One client for all tests: making one takes longer than most of them."""
+    return boto3.Session(region_name="eu-central-1").client(name)
+
+
+def make_table(name: str) -> None:
+    """The ledger's table, as template.yaml describes it."""
+    client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "unfinished", "AttributeType": "S"},
+            {"AttributeName": "due_at", "AttributeType": "N"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "unfinished",
+                "KeySchema": [
+                    {"AttributeName": "unfinished", "KeyType": "HASH"},
+                    {"AttributeName": "due_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
