@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
-import boto3
 import certifi
 import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from provisioner import __version__
 from provisioner.close import Organization
@@ -89,8 +89,9 @@ class Service:
 
 
 def _clients() -> Callable[[str], Any]:
-    session = boto3.Session()
-    return lambda name: session.client(name, config=AWS_CONFIG)
+    """Makes clients as boto3 does, from its core: boto3 itself would import S3's transfers at every cold start."""
+    session = Session()
+    return lambda name: session.create_client(name, config=AWS_CONFIG)
 
 
 def _http(base_url: str) -> httpx.Client:
