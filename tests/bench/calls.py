@@ -1,0 +1,70 @@
+"""(c) Calls: how often each neighbour is called, case by case. What is promised of them is asserted."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from infra.local.close_simulator.simulator import CloseSimulator
+from tests.bench import handlers
+from tests.bench.handlers import Handler
+from tests.bench.installations import Installations
+from tests.bench.processes.stubbed_world import API_KEY
+from tests.bench.section import Ceiling, Section
+
+COLUMNS = {
+    "look at Close": ("Close GET",),
+    "create at Close": ("Close POST",),
+    "ledger reads": ("dynamodb GetItem", "dynamodb Query"),
+    "ledger writes": (
+        "dynamodb PutItem",
+        "dynamodb UpdateItem",
+        "dynamodb DeleteItem",
+        "dynamodb TransactWriteItems",
+    ),
+    "publish": ("sns Publish",),
+    "queue": ("sqs SendMessage", "sqs ChangeMessageVisibility"),
+}
+
+LIMITS = {
+    "create": {"look at Close": 1, "create at Close": 1, "ledger writes": 4, "publish": 1},
+    "adopt": {"look at Close": 1, "create at Close": 0, "ledger writes": 4, "publish": 1},
+    "repeat of a settled request": {"look at Close": 0, "create at Close": 0, "ledger writes": 1, "publish": 0},
+    "ten copies in one batch": {"look at Close": 1, "create at Close": 1, "publish": 1},
+    "ten requests for one type": {"look at Close": 1, "create at Close": 1, "publish": 10},
+}
+"""At most so many, by case: a look and a create, a write each to accept, lease, settle and note the announcement."""
+
+NOTES = (
+    "Counted at the clients, with the tenant's credential known, against an AWS that keeps what it is told (moto) and "
+    "the simulated Close. A create writes to the ledger to accept the request, to take the lease, to settle (the "
+    "outcome, and what is known of the type, in one transaction), and to note that the outcome was published; it reads "
+    "whether Close asked to leave the tenant alone. The api's one message to the queue is the safety net.",
+)
+
+
+def measure(installed: Installations) -> Section:
+    ours, afternoon = handlers.ours(installed), handlers.afternoon(installed)
+    rows = [["calls made", *COLUMNS]]
+    ceilings = []
+    for handler in (ours["api"], ours["worker"], afternoon["api"], afternoon["worker"]):
+        for case, calls in _cases(handler).items():
+            figures = {column: sum(calls.pop(name, 0) for name in names) for column, names in COLUMNS.items()}
+            if calls:
+                raise LookupError(f"{handler.name}, {case}: calls of a kind that no column counts: {sorted(calls)}")
+            rows.append([f"{handler.name}: {case}", *map(str, figures.values())])
+            if handler in ours.values():
+                ceilings += [_ceiling(handler, case, column, figures) for column in LIMITS[case]]
+    return Section("Calls", rows, NOTES, ceilings)
+
+
+def _ceiling(handler: Handler, case: str, column: str, figures: Mapping[str, int]) -> Ceiling:
+    return Ceiling(f"{handler.name}, {case}: {column}", figures[column], LIMITS[case][column])
+
+
+def _cases(handler: Handler) -> dict[str, dict[str, int]]:
+    with TemporaryDirectory() as folder, CloseSimulator(setup={"organizations": [{"keys": [API_KEY]}]}) as close:
+        file = Path(folder) / "calls.json"
+        handler.program("count_calls", file).with_environment(CLOSE_API_URL=close.api_url).run()
+        cases: dict[str, dict[str, int]] = json.loads(file.read_text(encoding="utf-8"))
+    return cases

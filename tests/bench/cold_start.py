@@ -1,0 +1,37 @@
+"""(a) Cold start: instructions of a whole process over those of ``python -c "import boto3; boto3.client('sns')"``."""
+
+from tests.bench import handlers
+from tests.bench.installations import Installations
+from tests.bench.programs import Program, count
+from tests.bench.section import Ceiling, Section
+
+LIMIT = 1.6
+HELD = ("api", "worker")
+FLOOR = Program(("-c", "import boto3; boto3.client('sns')"))
+
+NOTES = (
+    "Instructions of a whole Python process, over those of the floor in the project's own environment: "
+    "`python -c \"import boto3; boto3.client('sns')\"`. Our doors run from the built artifact, and nothing else can be "
+    "imported; the afternoon handler runs from a plain installation. *Ready*: imported and put together, with every "
+    "client and the TLS context for Close that the door needs. *Answered*: the same process, and its first request "
+    "is answered: a create, with AWS and Close stubbed at the lowest seam of botocore and httpx (for the sweeper: "
+    "nothing is overdue). The ceiling is on Answered, so nothing is gained by putting work off.",
+    "Not in it, since nothing is sent: connections, their TLS handshakes, and botocore's reading of its CA bundle for "
+    "each of them. Counted by `valgrind --tool=cachegrind --cache-sim=no` with `PYTHONHASHSEED=0`.",
+)
+
+
+def measure(installed: Installations) -> Section:
+    subjects = [
+        *handlers.ours(installed).values(),
+        *handlers.afternoon(installed).values(),
+        handlers.afternoon_without_bytecode(installed),
+    ]
+    programs = {f"{each.name} {requests}": each.program("door", requests) for each in subjects for requests in (0, 1)}
+    counts = count({"floor": FLOOR, **programs})
+    ratios = {name: instructions / counts["floor"] for name, instructions in counts.items()}
+    rows = [["cold start, instructions over the floor", "ready", "answered"]]
+    rows += [[each.name, *(f"{ratios[f'{each.name} {requests}']:.2f}" for requests in (0, 1))] for each in subjects]
+    rows += [[f"the floor: {counts['floor'] / 1e6:,.0f} million instructions", "1.00", ""]]
+    ceilings = [Ceiling(f"cold start of {door}, over the floor", ratios[f"{door} 1"], LIMIT) for door in HELD]
+    return Section("Cold start", rows, NOTES, ceilings)

@@ -1,0 +1,91 @@
+"""``python count_calls.py <folder> <module> <door> <file>``: what each case costs in calls, as JSON.
+
+AWS is moto, which keeps what it is told; Close is wherever CLOSE_API_URL says. The first request is not counted: it
+fetches the tenant's credential, which is kept.
+"""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+folder, module, door, file = sys.argv[1:]
+
+import boto3  # noqa: E402
+import events  # type: ignore[import-not-found]  # noqa: E402
+import httpx  # noqa: E402
+import stubbed_world  # type: ignore[import-not-found]  # noqa: E402
+from botocore.client import BaseClient  # noqa: E402
+from moto import mock_aws  # noqa: E402
+
+calls: Counter[str] = Counter()
+
+
+def main() -> None:
+    with mock_aws():
+        make_resources()
+        count_from_now_on()
+        sys.path.insert(0, folder)
+        handler = __import__(module, fromlist=["lambda_handler"])
+        Path(file).write_text(json.dumps(dict(cases(handler.lambda_handler))), encoding="utf-8")
+
+
+def cases(handle: Callable[[Any, Any], Any]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Name of each case, and its calls."""
+
+    def send(*bodies: str) -> None:
+        event = events.sqs_event(list(bodies)) if door == "worker" else events.http_event(bodies[0])
+        answer = handle(event, events.Context)
+        if answer.get("batchItemFailures") or answer.get("statusCode", 200) not in {200, 201}:
+            sys.exit(f"{module} failed: {answer}")
+
+    def counted(*bodies: str) -> dict[str, int]:
+        calls.clear()
+        send(*bodies)
+        return dict(calls)
+
+    send(events.body("first"))
+    yield "create", counted(events.body("second"))
+    yield "adopt", counted(events.body("third", name="Subscription second"))
+    yield "repeat of a settled request", counted(events.body("second"))
+    if door == "worker":
+        yield "ten copies in one batch", counted(*[events.body("fourth")] * 10)
+        yield "ten requests for one type", counted(*(events.body(f"fifth-{each}", name="One") for each in range(10)))
+
+
+def make_resources() -> None:
+    """What template.yaml makes, as far as a handler calls it; and the variables that name it."""
+    boto3.client("dynamodb").create_table(
+        TableName=os.environ["LEDGER_TABLE_NAME"],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    secret = f"{os.environ['TENANT_SECRET_PREFIX']}/acme"
+    boto3.client("secretsmanager").create_secret(Name=secret, SecretString=stubbed_world.API_KEY)
+    os.environ["OUTCOMES_TOPIC_ARN"] = boto3.client("sns").create_topic(Name="outcomes")["TopicArn"]
+    for variable in ("PROVISIONING_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"):
+        name = variable.removesuffix("_URL").lower()
+        os.environ[variable] = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+
+
+def count_from_now_on() -> None:
+    make_api_call = BaseClient._make_api_call
+    handle_request = httpx.HTTPTransport.handle_request
+
+    def counted_api_call(client: Any, operation: str, parameters: Any) -> Any:
+        calls[f"{client.meta.service_model.service_name} {operation}"] += 1
+        return make_api_call(client, operation, parameters)
+
+    def counted_request(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        calls[f"Close {request.method}"] += 1
+        return handle_request(transport, request)
+
+    BaseClient._make_api_call = counted_api_call
+    httpx.HTTPTransport.handle_request = counted_request  # type: ignore[assignment,method-assign]
+
+
+main()

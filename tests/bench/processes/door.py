@@ -1,0 +1,29 @@
+"""``python door.py <folder> <module> <door> <requests>``: starts as Lambda does, then takes so many requests.
+
+The folder (the artifact) is all that can be imported besides the standard library. No request at all means: import the
+handler's module, and put all parts together.
+"""
+
+import sys
+
+folder, module, door, requests = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+here = sys.path[0]
+sys.path[:] = [folder, *(path for path in sys.path[1:] if not path.endswith("site-packages"))]
+
+handler = __import__(module, fromlist=["lambda_handler"])
+
+if requests == 0:
+    assemble = getattr(handler, "_service", None)  # a handler that is put together at import has none
+    if assemble:
+        assemble()
+else:
+    sys.path.append(here)
+    import events  # type: ignore[import-not-found]
+    import stubbed_world  # type: ignore[import-not-found]
+
+    stubbed_world.stub_aws()
+    stubbed_world.stub_close()
+    for number in range(requests):
+        answer = handler.lambda_handler(events.event(door, f"request-{number}"), events.Context)
+        if answer.get("batchItemFailures") or answer.get("statusCode", 201) != 201:
+            sys.exit(f"{module} failed: {answer}")
