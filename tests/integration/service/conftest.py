@@ -20,6 +20,8 @@ def close() -> Iterator[Remote]:
 @pytest.fixture(scope="session")
 def aws() -> Iterator[None]:
     with locked_moto():
+        for name in ("dynamodb", "secretsmanager", "sns", "sqs"):
+            client(name)  # made now, or racing threads would each make one
         yield
 
 

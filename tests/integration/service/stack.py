@@ -154,7 +154,8 @@ class Stack:
 
 
 def _delay(message: Any) -> float:
-    return max(round((message.delayed_until - message.sent_timestamp) / 1000), 0)
+    """Seconds that a message of moto's is held back."""
+    return float(max(round((message.delayed_until - message.sent_timestamp) / 1000), 0))
 
 
 def _take_all(queue: str) -> list[Any]:
