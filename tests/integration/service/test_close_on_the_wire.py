@@ -2,6 +2,8 @@
 
 import base64
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ import pytest
 
 from provisioner import __version__
 from provisioner.assembly import _http
-from provisioner.close import SETTLE_SECONDS, Organization
+from provisioner.close import MAX_PAGES, SETTLE_SECONDS, Organization
 from provisioner.contract import Credential
 from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused
 from tests.fakes import Clock, a_request
@@ -119,6 +121,12 @@ class TestWhatIsSent:
             organization.type("cotype_3")
         assert wire.lines()[0] == "GET /api/v1/custom_object_type/cotype_1/"
 
+    def test_once_a_look_up_that_cannot_be_read_proves_no_absence(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [answer({"name": "Account"})]
+
+        with pytest.raises(NotCreated):
+            tenant.organization().type("cotype_1")
+
     def test_a_token(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [LIST]
         tenant.keys = [Credential("Bearer token", "token")]
@@ -203,6 +211,14 @@ class TestTheList:
             tenant.organization().types()
         assert len(wire.heard) == 2
 
+    def test_a_list_that_never_ends_comes_to_an_end(self, wire: Wire, tenant: Tenant) -> None:
+        pages = [{"data": [{**TYPE, "id": f"cotype_{number}"}], "has_more": True} for number in range(60)]
+        wire.replies = [answer(page) for page in pages]
+
+        with pytest.raises(NotCreated, match="no end"):
+            tenant.organization().types()
+        assert len(wire.heard) == MAX_PAGES
+
 
 class TestSilence:
     def test_a_kept_connection_that_died_is_noticed_on_a_read(self, wire: Wire, tenant: Tenant) -> None:
@@ -234,6 +250,20 @@ class TestSilence:
 
         with pytest.raises(NotCreated, match="ConnectError"):
             tenant.organization().create(SPEC)
+
+    def test_a_handshake_that_fails_sends_nothing(self) -> None:
+        def speak_no_tls() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        with socket.create_server(("127.0.0.1", 0)) as listener, _http("https://127.0.0.1/") as http:
+            thread = threading.Thread(target=speak_no_tls)
+            thread.start()
+            secure = Tenant(http, f"https://127.0.0.1:{listener.getsockname()[1]}/api/v1/")
+            with pytest.raises(NotCreated, match="ConnectError"):
+                secure.organization().create(SPEC)
+            thread.join()
 
     @pytest.mark.parametrize(
         "reply",
@@ -291,11 +321,11 @@ class TestDeadlines:
 
         with pytest.raises(MaybeCreated, match="ReadTimeout"):
             tenant.organization(timeout=0.2).create(SPEC)
-        assert time.monotonic() - begun < 0.6
+        assert time.monotonic() - begun < 2
 
     def test_late_headers_leave_less_time_for_the_body(self, wire: Wire, tenant: Tenant) -> None:
         def late(connection: Any, stopping: Any) -> None:
-            stopping.wait(0.3)
+            stopping.wait(0.6)
             connection.sendall(self.HEAD)
             stopping.wait(10)
 
@@ -303,8 +333,8 @@ class TestDeadlines:
         begun = time.monotonic()
 
         with pytest.raises(MaybeCreated, match="ReadTimeout"):
-            tenant.organization(timeout=0.4).create(SPEC)
-        assert time.monotonic() - begun < 0.6
+            tenant.organization(timeout=0.7).create(SPEC)
+        assert time.monotonic() - begun < 1.2
 
     def test_no_create_begins_without_time_to_hear_its_answer(self, wire: Wire, tenant: Tenant) -> None:
         tenant.time_left = SETTLE_SECONDS + 19.9
@@ -320,7 +350,7 @@ class TestDeadlines:
 
         with pytest.raises(NotCreated, match="ReadTimeout"):
             tenant.organization(timeout=20).types()
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < 5
 
     def test_no_read_begins_without_any(self, wire: Wire, tenant: Tenant) -> None:
         tenant.time_left = SETTLE_SECONDS + 0.5

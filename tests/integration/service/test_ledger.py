@@ -293,6 +293,13 @@ class TestOnlyTheRealOne:
         with pytest.raises(ClientError):
             leased(failing, "1")
 
+    def test_a_transaction_that_fails_for_another_reason_goes_on(self, dynamodb: Ledger) -> None:
+        record = dynamodb.accept(a_request("1"))
+
+        with pytest.raises(ClientError):
+            _with(dynamodb, "transact_write_items", _failing("ValidationException")).settle(record, outcome())
+        assert dynamodb.accept(a_request("1")).outcome is None
+
 
 class _Patched:
     """A client with one method of its own."""

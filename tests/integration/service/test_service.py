@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from tests.fakes import a_request
 from tests.integration.service.stack import Stack
@@ -302,6 +303,20 @@ class TestWaiting:
 
         stack.clock.advance(2)
         assert stack.settle(a_request())[0].result == "created"
+
+    def test_polite_even_when_the_pause_cannot_be_remembered(
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is certain, that nothing was created, must not turn into a doubt."""
+
+        def away(*_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+        monkeypatch.setattr("provisioner.ledger.Ledger.pause", away)
+        stack.arm("429", reset=17.0)
+
+        assert stack.settle(a_request())[0].result == "created"
+        assert stack.creates() == 2
 
     def test_fair_another_tenant_is_not_held_up(self, stack: Stack) -> None:
         stack.arm("429", method="*", reset=600.0)
