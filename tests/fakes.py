@@ -1,7 +1,7 @@
 """The world outside the core, in memory, under the same conditions as the real one.
 
-Tests look at what it holds, never at how it was called. tests/integration/test_ledger.py holds MemoryLedger and the
-real ledger to the same promises.
+Tests look at what it holds, never at how it was called. tests/integration/service/test_ledger.py holds MemoryLedger
+and the real ledger to the same promises.
 """
 
 from collections.abc import Sequence
@@ -240,3 +240,13 @@ class World:
                 return result, run
             self.clock.advance(result.seconds + 0.001)
         raise AssertionError(f"not settled after {runs} runs: {result}")
+
+    def lease_and_vanish(self, request: ProvisioningRequest) -> None:
+        """Somebody works on the request's type, and nothing more is heard of them."""
+        self.ledger.lease(self.ledger.accept(request), request)
+
+
+def kind_of(outcome: Outcome) -> str:
+    """The name of the outcome's problem."""
+    assert outcome.problem
+    return outcome.problem.type.rpartition(":")[2]

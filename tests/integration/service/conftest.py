@@ -1,14 +1,18 @@
-"""One simulated Close and one moto for all tests; each has a service, and tenants, of its own."""
+"""One simulated Close and one moto for all tests; each has a service, and tenants, or a wire of its own."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from infra.local.close_simulator import CloseSimulator, Remote
 from provisioner import assembly
+from provisioner.assembly import _http
+from tests.integration.service.close_caller import Tenant
 from tests.integration.service.locked_moto import client, locked_moto
 from tests.integration.service.stack import Stack
+from tests.integration.service.wire import Wire
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +50,20 @@ def new_stack(close: Remote, aws: None, monkeypatch: pytest.MonkeyPatch) -> Iter
 @pytest.fixture
 def stack(new_stack: Callable[..., Stack]) -> Stack:
     return new_stack()
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with Wire() as wire:
+        yield wire
+
+
+@pytest.fixture
+def http(wire: Wire) -> Iterator[httpx.Client]:
+    with _http(wire.url) as http:
+        yield http
+
+
+@pytest.fixture
+def tenant(wire: Wire, http: httpx.Client) -> Tenant:
+    return Tenant(http, wire.url)

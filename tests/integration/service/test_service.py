@@ -1,11 +1,9 @@
 """The service as a whole: what is at Close, in the ledger and on the topic after each story."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
 from tests.fakes import a_request
 from tests.integration.service.stack import Stack
@@ -90,82 +88,6 @@ class TestBothDoors:
         assert sorted(stack.results()) == [("message-0", "failed"), ("signup-8841", "created")]
 
 
-class TestOnceAfterALostAnswer:
-    @pytest.mark.parametrize(
-        "fault",
-        [
-            "create_then_hang_up", "create_then_cut_short", "create_then_408", "create_then_500", "create_then_502",
-            "create_then_503", "create_then_504", "create_then_html_error", "success_without_id", "garbage_json",
-        ],
-    )  # fmt: skip
-    def test_recovered(self, stack: Stack, fault: str) -> None:
-        stack.arm(fault)
-
-        outcome, runs = stack.settle(a_request())
-
-        assert (outcome.result, runs) == ("recovered", 2)
-        assert (stack.types(), stack.creates()) == (["Account"], 1)
-        assert stack.results() == [("signup-8841", "recovered")]
-
-    def test_recovered_when_it_never_answers(self, new_stack: Callable[..., Stack]) -> None:
-        stack = new_stack(close_timeout_seconds=0.2)
-        stack.arm("create_then_never_answer")
-
-        assert stack.settle(a_request())[0].result == "recovered"
-        assert (stack.types(), stack.creates()) == (["Account"], 1)
-
-    @pytest.mark.parametrize("fault", ["408_before", "500_before", "502_before", "503_before", "hang_up_before"])
-    def test_sent_once_more_when_two_looks_did_not_find_it(self, stack: Stack, fault: str) -> None:
-        stack.arm(fault)
-
-        outcome, runs = stack.settle(a_request())
-
-        assert (outcome.result, runs) == ("created", 3)
-        assert (stack.types(), stack.creates()) == (["Account"], 2)
-
-    def test_unresolved_when_both_were_lost_and_never_a_third(self, stack: Stack) -> None:
-        stack.arm("500_before", times=None)
-
-        outcome, _ = stack.settle(a_request())
-
-        assert outcome.result == "unresolved"
-        assert (stack.types(), stack.creates()) == ([], 2)
-        assert stack.settle(a_request("2"))[0].result == "unresolved"
-        assert stack.creates() == 2
-
-    def test_http_then_the_worker(self, stack: Stack) -> None:
-        stack.arm("create_then_hang_up")
-        assert stack.post(a_request())["status"] == 202
-
-        outcome, _ = stack.settle(a_request())
-
-        assert outcome.result == "recovered"
-        assert stack.post(a_request())["status"] == 201
-
-    def test_what_the_list_does_not_show_yet_is_not_created_again(self, stack: Stack) -> None:
-        """The type's id is known, so it is asked for by its id."""
-        stack.arm("list_lag", list_lag_seconds=600)
-        stack.settle(a_request("1"))
-
-        assert stack.settle(a_request("2"))[0].result == "unchanged"
-        assert (stack.types(), stack.creates()) == (["Account"], 1)
-
-    def test_deleted_by_hand_it_is_created_again(self, stack: Stack) -> None:
-        stack.settle(a_request("1"))
-        stack.close.clear_organization(stack.organizations["acme"])
-        stack.clock.advance(61)
-
-        assert stack.settle(a_request("2"))[0].result == "created"
-
-    def test_of_duplicates_at_close_the_oldest_is_taken(self, stack: Stack) -> None:
-        first, second = (stack.close.add_type(stack.organizations["acme"], name) for name in ("Account", "account"))
-
-        outcome, _ = stack.settle(a_request())
-
-        assert outcome.custom_object_type
-        assert (outcome.custom_object_type["id"], outcome.also_found) == (first["id"], (second["id"],))
-
-
 class TestSettledWithoutItsMessage:
     def test_the_sweeper_finds_what_was_accepted_and_forgotten(self, stack: Stack) -> None:
         stack.post(a_request(), Prefer="respond-async")
@@ -210,142 +132,6 @@ class TestSettledWithoutItsMessage:
 
         assert gaps == sorted(gaps)
         assert gaps[3] > 3 * gaps[1]
-
-
-class TestFinal:
-    @pytest.mark.parametrize(("fault", "status"), [("401", 401), ("402", 402), ("403", 403)])
-    def test_failed_at_once(self, stack: Stack, fault: str, status: int) -> None:
-        stack.arm(fault)
-
-        answer = stack.post(a_request())
-
-        assert (answer["status"], answer["close_status"]) == (424, status)
-        assert stack.results() == [("signup-8841", "failed")]
-        assert stack.creates() == 1
-
-    def test_closes_field_errors_become_pointers(self, stack: Stack) -> None:
-        stack.add_tenant("strict", switches={"name_max_length": 8})
-
-        answer = stack.post(a_request(name="Customer", tenant="strict"))
-
-        assert (answer["status"], answer["close_status"]) == (422, 400)
-        assert [each["pointer"] for each in answer["errors"]] == ["/custom_object_type/name_plural"]
-
-    def test_no_such_tenant(self, stack: Stack) -> None:
-        assert stack.post(a_request(tenant="nobody"))["status"] == 404
-        assert stack.work(a_request(tenant="nobody").to_json()) == []
-        assert stack.results() == [("signup-8841", "failed")]
-
-
-class TestCredentials:
-    def test_a_dead_key_fails(self, stack: Stack) -> None:
-        stack.set_secret("acme", "api_dead.key")
-
-        answer = stack.post(a_request())
-
-        assert (answer["status"], answer["close_status"]) == (424, 401)
-        assert "api_dead" not in json.dumps(answer)
-
-    def test_a_rotated_key_is_noticed_at_the_first_401(self, stack: Stack) -> None:
-        stack.settle(a_request("1"))
-        organization = stack.organizations["acme"]
-        new = stack.close.add_key(organization)
-        [old] = {each["key_suffix"] for each in stack.close.requests(organization)}
-        stack.set_secret("acme", new)
-        stack.close.revoke(stack.service.tenants.credential("acme").secret)
-
-        answer = stack.post(a_request("2", "Deal"))
-
-        assert answer["status"] == 201
-        log = [(each["method"], each["status"]) for each in stack.close.requests(organization)[2:]]
-        assert log == [("GET", 401), ("GET", 200), ("POST", 201)]
-        assert stack.close.requests(organization)[-1]["key_suffix"] == new[-4:] != old
-
-    def test_a_token_works_as_well(self, stack: Stack) -> None:
-        organization = stack.add_tenant("oauth")
-        stack.set_secret("oauth", json.dumps({"access_token": stack.close.add_tokens(organization)["access_token"]}))
-
-        assert stack.post(a_request(tenant="oauth"))["status"] == 201
-
-    def test_pinned_to_the_right_organisation(self, stack: Stack) -> None:
-        stack.add_tenant("pinned", secret=lambda key, id_: json.dumps({"api_key": key, "organization_id": id_}))
-
-        assert stack.post(a_request(tenant="pinned"))["status"] == 201
-        paths = [each["path"] for each in stack.close.requests(stack.organizations["pinned"])]
-        assert paths == ["/api/v1/custom_object_type/", "/api/v1/me/", "/api/v1/custom_object_type/"]
-
-    @pytest.mark.parametrize("there", [[], ["Deal"]])
-    def test_apart_pinned_to_another_organisation(self, stack: Stack, there: list[str]) -> None:
-        organization = stack.add_tenant(
-            "pinned", secret=lambda key, _: json.dumps({"api_key": key, "organization_id": "orga_other"})
-        )
-        for name in there:
-            stack.close.add_type(organization, name)
-
-        answer = stack.post(a_request(tenant="pinned"))
-
-        assert (answer["status"], answer["type"]) == (424, "urn:close-provisioner:problem:wrong-organization")
-        assert (stack.types("pinned"), stack.creates("pinned")) == (there, 0)
-
-
-class TestWaiting:
-    @pytest.mark.parametrize("header", ["commas", "commas_decimal", "semicolons_decimal", "legacy", "ietf", "absent"])
-    def test_polite_a_429_is_obeyed(self, stack: Stack, header: str) -> None:
-        stack.arm("429", reset=17.0, header=header)
-        stack.work(a_request().to_json())
-        [copy] = stack.waiting()
-
-        assert 17 <= copy.delay <= 18
-        before = len(stack.close.requests(stack.organizations["acme"]))
-        stack.clock.advance(16)
-        stack.work(copy.body, service=stack.new_service())  # another worker knows of it, too
-        assert len(stack.close.requests(stack.organizations["acme"])) == before
-
-        stack.clock.advance(2)
-        assert stack.settle(a_request())[0].result == "created"
-
-    def test_polite_even_when_the_pause_cannot_be_remembered(
-        self, stack: Stack, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """What is certain, that nothing was created, must not turn into a doubt."""
-
-        def away(*_: Any) -> None:
-            raise EndpointConnectionError(endpoint_url="https://dynamodb")
-
-        monkeypatch.setattr("provisioner.ledger.Ledger.pause", away)
-        stack.arm("429", reset=17.0)
-
-        assert stack.settle(a_request())[0].result == "created"
-        assert stack.creates() == 2
-
-    def test_fair_another_tenant_is_not_held_up(self, stack: Stack) -> None:
-        stack.arm("429", method="*", reset=600.0)
-        stack.work(a_request("1").to_json(), a_request("2", tenant="globex").to_json())
-
-        assert stack.results() == [("2", "created")]
-
-    def test_slow_is_not_lost(self, new_stack: Callable[..., Stack]) -> None:
-        stack = new_stack(close_timeout_seconds=5)
-        stack.arm("slow", seconds=0.2)
-
-        assert stack.settle(a_request()) == (stack.service.ledger.find(a_request().id)[0].outcome, 1)  # type: ignore[index]
-
-    def test_a_list_that_fails_is_waited_for(self, stack: Stack) -> None:
-        stack.arm("500_before", method="GET", times=2)
-
-        outcome, runs = stack.settle(a_request())
-
-        assert (outcome.result, outcome.attempts, runs) == ("created", 3, 3)
-
-    def test_gives_up_in_the_end(self, new_stack: Callable[..., Stack]) -> None:
-        stack = new_stack(wait_limit_seconds=60)
-        stack.arm("500_before", method="GET", times=None)
-
-        outcome, _ = stack.settle(a_request())
-
-        assert outcome.result == "failed"
-        assert outcome.problem
-        assert outcome.problem.type.endswith(":gave-up")
 
 
 def test_silent_nothing_anywhere_holds_a_key(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

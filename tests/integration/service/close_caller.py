@@ -1,0 +1,52 @@
+"""A tenant's side of the wire to Close, and answers of Close."""
+
+import base64
+from dataclasses import dataclass, field
+
+import httpx
+
+from provisioner.close import Organization
+from provisioner.contract import Credential
+from tests.fakes import Clock, a_request
+from tests.integration.service.wire import answer
+
+SPEC = a_request(spec={"description": "Wer zahlt: Größe"}).custom_object_type
+TYPE = {"id": "cotype_1", "name": "Account", "name_plural": "Accounts", "organization_id": "orga_acme"}
+LIST = answer({"data": [TYPE]})
+NO_TYPES = answer({"data": []})
+CREATED = answer(TYPE, "201 Created", "Location: /api/v1/custom_object_type/cotype_1/")
+UNAUTHORIZED = answer({"error": "Unauthorized"}, "401 Unauthorized")
+
+
+def key(text: str, organization_id: str | None = None) -> Credential:
+    return Credential(f"Basic {base64.b64encode(f'{text}:'.encode()).decode()}", text, organization_id)
+
+
+@dataclass
+class Tenant:
+    """A tenant's side of things: its keys, the newest last, and how long it was asked to be left alone."""
+
+    http: httpx.Client
+    base_url: str
+    keys: list[Credential] = field(default_factory=lambda: [key("api_acme.secret")])
+    left_alone_until: float = 0
+    clock: Clock = field(default_factory=Clock)
+    time_left: float = 60
+
+    def credential(self, rejected: Credential | None) -> Credential:
+        return self.keys[0] if rejected is None else self.keys[-1]
+
+    def pause(self, until: float) -> None:
+        self.left_alone_until = until
+
+    def organization(self, timeout: float = 20) -> Organization:
+        return Organization(
+            http=self.http,
+            base_url=self.base_url,
+            credentials=self.credential,
+            timeout=timeout,
+            time_left=lambda: self.time_left,
+            clock=self.clock,
+            paused_until=lambda: self.left_alone_until,
+            pause=self.pause,
+        )

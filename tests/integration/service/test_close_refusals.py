@@ -1,0 +1,190 @@
+"""Close that asks to wait, does not know the credential, or is another organisation than it should be."""
+
+from typing import Any
+
+import pytest
+
+from provisioner.contract import Credential
+from provisioner.errors import Busy, Kind, NotCreated, Refused
+from tests.integration.service.close_caller import (
+    CREATED,
+    LIST,
+    NO_TYPES,
+    SPEC,
+    TYPE,
+    UNAUTHORIZED,
+    Tenant,
+    key,
+)
+from tests.integration.service.wire import Wire, answer
+
+
+class TestPolite:
+    LIMITED = answer(None, "429 Too Many Requests", "RateLimit: limit=100, remaining=0, reset=17.5", "Retry-After: 18")
+
+    def test_a_429_is_obeyed_by_everybody_on_this_tenant(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [self.LIMITED]
+        organization = tenant.organization()
+
+        with pytest.raises(Busy) as caught:
+            organization.create(SPEC)
+        assert caught.value.seconds == 17.5
+        assert tenant.left_alone_until == tenant.clock() + 17.5
+        for each in (organization, tenant.organization()):
+            with pytest.raises(Busy):
+                each.open()
+        assert len(wire.heard) == 1
+
+    def test_and_no_longer_than_asked_for(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [self.LIMITED, LIST]
+        organization = tenant.organization()
+        with pytest.raises(Busy):
+            organization.types()
+        tenant.clock.advance(17.5)
+
+        organization.open()
+        assert len(organization.types()) == 1
+
+    def test_an_outage_spares_the_rest_of_the_batch(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [answer(None, "503 Service Unavailable")]
+        organization = tenant.organization()
+
+        with pytest.raises(NotCreated):
+            organization.types()
+        with pytest.raises(Busy, match="503"):
+            organization.types()
+        assert len(wire.heard) == 1
+        assert tenant.left_alone_until == 0
+
+
+class TestCredentials:
+    OLD, NEW = key("api_old.secret"), key("api_new.secret")
+
+    def test_a_401_on_a_list_is_answered_with_a_new_key(self, wire: Wire, tenant: Tenant) -> None:
+        tenant.keys = [self.OLD, self.NEW]
+        wire.replies = [UNAUTHORIZED, LIST]
+
+        assert len(tenant.organization().types()) == 1
+        assert [each.headers["authorization"] for each in wire.heard] == [
+            self.OLD.authorization, self.NEW.authorization
+        ]  # fmt: skip
+
+    def test_final_a_401_with_the_newest_key_is_the_end(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [UNAUTHORIZED]
+
+        with pytest.raises(Refused) as caught:
+            tenant.organization().types()
+        assert (caught.value.kind, len(wire.heard)) == (Kind.CREDENTIAL_REJECTED, 1)
+
+    def test_final_a_second_401_is_the_end(self, wire: Wire, tenant: Tenant) -> None:
+        tenant.keys = [self.OLD, self.NEW]
+        wire.replies = [UNAUTHORIZED, UNAUTHORIZED]
+
+        with pytest.raises(Refused) as caught:
+            tenant.organization().types()
+        assert (caught.value.kind, len(wire.heard)) == (Kind.CREDENTIAL_REJECTED, 2)
+
+    def test_once_a_401_on_a_create_begins_again_with_a_look(self, wire: Wire, tenant: Tenant) -> None:
+        tenant.keys = [self.OLD, self.NEW]
+        wire.replies = [NO_TYPES, UNAUTHORIZED, LIST]
+        organization = tenant.organization()
+        organization.types()
+
+        with pytest.raises(Busy, match="renewed"):
+            organization.create(SPEC)
+        assert len(organization.types()) == 1
+        assert wire.heard[-1].headers["authorization"] == self.NEW.authorization
+
+    def test_once_a_401_on_a_look_up_begins_again_with_a_look(self, wire: Wire, tenant: Tenant) -> None:
+        tenant.keys = [self.OLD, self.NEW]
+        wire.replies = [NO_TYPES, UNAUTHORIZED]
+        organization = tenant.organization()
+        organization.types()
+
+        with pytest.raises(Busy, match="renewed"):
+            organization.type("cotype_1")
+
+    def test_silent_neither_key_is_in_what_is_told(self, wire: Wire, tenant: Tenant) -> None:
+        tenant.keys = [Credential("Bearer old-token", "old-token"), Credential("Bearer new-token", "new-token")]
+        wire.replies = [UNAUTHORIZED, answer({"error": "no new-token here"}, "403 Forbidden")]
+
+        with pytest.raises(Refused) as caught:
+            tenant.organization().types()
+        assert "new-token" not in str(caught.value)
+        assert "no … here" in str(caught.value)
+
+
+class TestPinned:
+    ME = "GET /api/v1/me/?_fields=organizations"
+
+    @pytest.fixture
+    def pinned(self, tenant: Tenant) -> Tenant:
+        tenant.keys = [key("api_acme.secret", "orga_acme")]
+        return tenant
+
+    def test_the_list_shows_the_right_organisation(self, wire: Wire, pinned: Tenant) -> None:
+        wire.replies = [LIST]
+
+        assert len(pinned.organization().types()) == 1
+        assert len(wire.heard) == 1
+
+    @pytest.mark.parametrize("listed", [[], [{"id": "cotype_1", "name": "Account"}]])
+    def test_where_the_list_says_nothing_close_is_asked(self, wire: Wire, pinned: Tenant, listed: list[Any]) -> None:
+        wire.replies = [answer({"data": listed}), answer({"organizations": [{"id": "orga_acme"}]}), CREATED]
+        organization = pinned.organization()
+        organization.types()
+        organization.create(SPEC)
+
+        assert wire.lines()[1] == self.ME
+
+    def test_once_it_was_checked_it_is_not_checked_again(self, wire: Wire, pinned: Tenant) -> None:
+        wire.replies = [NO_TYPES, answer({"organizations": [{"id": "orga_acme"}]}), NO_TYPES]
+        organization = pinned.organization()
+        organization.types()
+        pinned.clock.advance(1)
+        organization.types(pinned.clock())
+
+        assert wire.lines().count(self.ME) == 1
+
+    @pytest.mark.parametrize(
+        "replies",
+        [
+            [answer({"data": [{**TYPE, "organization_id": "orga_other"}]})],
+            [answer({"data": [TYPE, {**TYPE, "id": "cotype_2", "organization_id": "orga_other"}]})],
+            [NO_TYPES, answer({"organizations": [{"id": "orga_other"}]})],
+            [NO_TYPES, answer({"organizations": [{"id": "orga_acme"}, {"id": "orga_other"}]})],
+            [NO_TYPES, answer({"organizations": []})],
+            [NO_TYPES, answer({})],
+            [NO_TYPES, answer(["?"])],
+        ],
+    )
+    def test_apart_another_organisation_stops_the_request(
+        self, wire: Wire, pinned: Tenant, replies: list[bytes]
+    ) -> None:
+        wire.replies = list(replies)
+
+        with pytest.raises(Refused) as caught:
+            pinned.organization().types()
+        assert caught.value.kind is Kind.WRONG_ORGANIZATION
+        assert "POST" not in [each.method for each in wire.heard]
+
+    def test_apart_a_create_that_ended_up_elsewhere_is_told(self, wire: Wire, pinned: Tenant) -> None:
+        wire.replies = [LIST, answer({**TYPE, "organization_id": "orga_other"}, "201 Created")]
+        organization = pinned.organization()
+        organization.types()
+
+        with pytest.raises(Refused, match="cotype_1 was created in orga_other") as caught:
+            organization.create(SPEC)
+        assert caught.value.kind is Kind.WRONG_ORGANIZATION
+
+    def test_apart_a_renewed_credential_is_checked_anew(self, wire: Wire, pinned: Tenant) -> None:
+        pinned.keys.append(key("api_new.secret", "orga_acme"))
+        stolen = answer({"data": [{**TYPE, "organization_id": "orga_other"}]})
+        wire.replies = [LIST, UNAUTHORIZED, stolen]
+        organization = pinned.organization()
+        organization.types()
+        pinned.clock.advance(1)
+
+        with pytest.raises(Refused) as caught:
+            organization.types(pinned.clock())
+        assert caught.value.kind is Kind.WRONG_ORGANIZATION

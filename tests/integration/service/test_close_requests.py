@@ -1,0 +1,162 @@
+"""What goes over the wire to Close, byte for byte, and how its list is read."""
+
+import json
+from typing import Any
+
+import pytest
+
+from provisioner import __version__
+from provisioner.close import MAX_PAGES
+from provisioner.contract import Credential
+from provisioner.errors import NotCreated, Refused
+from tests.integration.service.close_caller import (
+    CREATED,
+    LIST,
+    NO_TYPES,
+    SPEC,
+    TYPE,
+    Tenant,
+    key,
+)
+from tests.integration.service.wire import Wire, answer
+
+
+class TestWhatIsSent:
+    def test_a_list(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [LIST]
+        tenant.organization().types()
+
+        [heard] = wire.heard
+        assert (heard.method, heard.target, heard.body) == ("GET", "/api/v1/custom_object_type/", b"")
+        assert heard.headers["authorization"] == "Basic YXBpX2FjbWUuc2VjcmV0Og=="
+        assert heard.headers["user-agent"] == f"close-provisioner/{__version__}"
+        assert heard.headers["accept"] == "application/json"
+        assert not {"content-type", "content-length", "transfer-encoding", "cookie"} & heard.headers.keys()
+
+    def test_a_create(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [CREATED]
+        created = tenant.organization().create(SPEC)
+
+        [heard] = wire.heard
+        assert (heard.method, heard.target) == ("POST", "/api/v1/custom_object_type/")
+        assert json.loads(heard.body) == {
+            "name": "Account", "name_plural": "Accounts", "description": "Wer zahlt: Größe"
+        }  # fmt: skip
+        assert heard.headers["content-length"] == str(len(heard.body))
+        assert heard.headers["content-type"] == "application/json"
+        assert "transfer-encoding" not in heard.headers
+        assert created.id == "cotype_1"
+
+    def test_a_look_up(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [
+            answer(TYPE),
+            answer({"error": "no"}, "404 Not Found"),
+            answer({"error": "no"}, "403 Forbidden"),
+        ]
+        organization = tenant.organization()
+
+        found = organization.type("cotype_1")
+        assert found
+        assert found.name == "Account"
+        assert organization.type("cotype_2") is None
+        with pytest.raises(Refused):
+            organization.type("cotype_3")
+        assert wire.lines()[0] == "GET /api/v1/custom_object_type/cotype_1/"
+
+    def test_once_a_look_up_that_cannot_be_read_proves_no_absence(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [answer({"name": "Account"})]
+
+        with pytest.raises(NotCreated):
+            tenant.organization().type("cotype_1")
+
+    def test_a_token(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [LIST]
+        tenant.keys = [Credential("Bearer token", "token")]
+        tenant.organization().types()
+
+        assert wire.heard[0].headers["authorization"] == "Bearer token"
+
+    def test_connections_are_kept(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [NO_TYPES, CREATED]
+        organization = tenant.organization()
+        organization.types()
+        organization.create(SPEC)
+
+        assert [each.connection for each in wire.heard] == [1, 1]
+
+    def test_apart_no_cookie_is_carried_from_one_tenant_to_another(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [answer({"data": []}, "200 OK", "Set-Cookie: session=acme; Path=/"), LIST]
+        tenant.organization().types()
+        tenant.keys = [key("api_globex.secret")]
+        tenant.organization().types()
+
+        assert [each.headers.get("cookie") for each in wire.heard] == [None, None]
+
+
+class TestTheList:
+    def test_read_once(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [LIST, NO_TYPES]
+        organization = tenant.organization()
+
+        assert organization.types(0) == organization.types(tenant.clock())
+        tenant.clock.advance(1)
+        assert organization.types(tenant.clock()) == []
+        assert len(wire.heard) == 2
+
+    def test_it_holds_what_was_created_since(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [NO_TYPES, CREATED]
+        organization = tenant.organization()
+        organization.types()
+        created = organization.create(SPEC)
+
+        assert organization.types() == [created]
+
+    @pytest.mark.parametrize(
+        "envelope", [{}, {"has_more": False}, {"cursor": None}, {"has_more": False, "cursor": None, "total_results": 1}]
+    )
+    def test_every_envelope(self, wire: Wire, tenant: Tenant, envelope: dict[str, Any]) -> None:
+        wire.replies = [answer({"data": [TYPE], **envelope})]
+
+        assert [each.id for each in tenant.organization().types()] == ["cotype_1"]
+
+    def test_should_it_begin_to_page_no_page_is_missed(self, wire: Wire, tenant: Tenant) -> None:
+        other = {**TYPE, "id": "cotype_2"}
+        wire.replies = [answer({"data": [TYPE], "has_more": True}), answer({"data": [other], "has_more": False})]
+
+        assert [each.id for each in tenant.organization().types()] == ["cotype_1", "cotype_2"]
+        assert wire.lines()[1] == "GET /api/v1/custom_object_type/?_skip=1"
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            {"data": [TYPE], "cursor": "abc"},
+            {"data": {"0": TYPE}},
+            {"data": None},
+            {"error": "?"},
+            [TYPE],
+            None,
+            {"data": [TYPE, {"name": "Deal"}]},
+            {"data": [TYPE, {"id": "cotype_2", "name": None}]},
+            {"data": [TYPE, None]},
+        ],
+    )
+    def test_once_what_cannot_be_read_to_its_end_proves_no_absence(self, wire: Wire, tenant: Tenant, page: Any) -> None:
+        wire.replies = [answer(page)]
+
+        with pytest.raises(NotCreated):
+            tenant.organization().types()
+
+    def test_a_list_that_pages_in_circles_comes_to_an_end(self, wire: Wire, tenant: Tenant) -> None:
+        wire.replies = [answer({"data": [TYPE], "has_more": True})] * 60
+
+        with pytest.raises(NotCreated, match="no end"):
+            tenant.organization().types()
+        assert len(wire.heard) == 2
+
+    def test_a_list_that_never_ends_comes_to_an_end(self, wire: Wire, tenant: Tenant) -> None:
+        pages = [{"data": [{**TYPE, "id": f"cotype_{number}"}], "has_more": True} for number in range(60)]
+        wire.replies = [answer(page) for page in pages]
+
+        with pytest.raises(NotCreated, match="no end"):
+            tenant.organization().types()
+        assert len(wire.heard) == MAX_PAGES
