@@ -15,8 +15,8 @@ LIMIT = 1.4
 LATENCY_SECONDS = 0.2
 
 NOTES = (
-    "Wall time of one invocation with ten records, each of another tenant and creating a type, over one with one "
-    f"record. Close is a real HTTP server that takes {LATENCY_SECONDS * 1000:.0f} ms for each call (a create makes two), "
+    "Wall time of one invocation with ten records, each of another tenant and creating a type, over one "
+    f"with one record. Close is a real server that takes {LATENCY_SECONDS * 1000:.0f} ms for each call (a create makes two); "
     "AWS answers at once. Best of three, connections kept.",
 )
 

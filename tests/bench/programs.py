@@ -67,7 +67,7 @@ class Program:
 
     def run(self, before: Sequence[str] = ()) -> None:
         """Raises ``ProgramFailed`` with what the program said."""
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own programs
             [*before, sys.executable, *self.arguments],
             env={**ENVIRONMENT, **self.environment},
             stdin=subprocess.DEVNULL,
