@@ -16,7 +16,7 @@ LATENCY_SECONDS = 0.2
 
 NOTES = (
     "Wall time of one invocation with ten records, each of another tenant and creating a type, over one "
-    f"with one record. Close is a real server that takes {LATENCY_SECONDS * 1000:.0f} ms for each call (a create makes two); "
+    f"with one record. Close is a real server that takes {LATENCY_SECONDS * 1000:.0f} ms for each call (two a create); "
     "AWS answers at once. Best of three, connections kept.",
 )
 
