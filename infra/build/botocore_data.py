@@ -8,11 +8,20 @@ the size of the zip.
 import gzip
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-SERVICES = ("dynamodb", "secretsmanager", "sns", "sqs")
+OPERATIONS = {
+    "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "secretsmanager": ("GetSecretValue",),
+    "sns": ("Publish",),
+    "sqs": ("ChangeMessageVisibility", "SendMessage"),
+}
+"""What the functions call, by service; a test holds this against their source. A client that is made gets a method for
+each operation in its model, called or not."""
+
+SERVICES = tuple(OPERATIONS)
 """Every service that the functions make a client for; a test holds this against their source."""
 
 KEPT_FILES = ("endpoint-rule-set-1", "paginators-1", "service-2", "service-2.sdk-extras")
@@ -36,7 +45,9 @@ def cut_service(service: Path) -> None:
         shutil.rmtree(version)
     for path in sorted(newest.iterdir()):
         name = path.name.removesuffix(".gz").removesuffix(".json")
-        if name in KEPT_FILES:
+        if name == "service-2":
+            rewrite(unzipped(path), lambda model: without_documentation(only(OPERATIONS[service.name], model)))
+        elif name in KEPT_FILES:
             rewrite(unzipped(path), without_documentation)
         else:
             path.unlink()
@@ -50,6 +61,28 @@ def unzipped(path: Path) -> Path:
     plain.write_bytes(gzip.decompress(path.read_bytes()))
     path.unlink()
     return plain
+
+
+def only(operations: Collection[str], model: dict[str, Any]) -> dict[str, Any]:
+    """The model with these operations, and the shapes that they reach: their errors among them."""
+    kept = {name: operation for name, operation in model["operations"].items() if name in operations}
+    reached: set[str] = set()
+    ahead = names_of_shapes(kept)
+    while ahead:
+        reached |= ahead
+        ahead = names_of_shapes([model["shapes"][name] for name in ahead]) - reached
+    shapes = {name: shape for name, shape in model["shapes"].items() if name in reached}
+    return model | {"operations": kept, "shapes": shapes}
+
+
+def names_of_shapes(part: Any) -> set[str]:
+    """Every shape that a part of a model refers to: ``{"shape": <its name>}``, at any depth."""
+    if isinstance(part, list):
+        return set().union(*map(names_of_shapes, part))
+    if not isinstance(part, dict):
+        return set()
+    own = {part["shape"]} if isinstance(part.get("shape"), str) else set()
+    return own.union(*map(names_of_shapes, part.values()))
 
 
 def cut_endpoints(endpoints: dict[str, Any]) -> dict[str, Any]:

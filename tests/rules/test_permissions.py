@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore import xform_name
 
-from infra.build.botocore_data import SERVICES
+from infra.build.botocore_data import OPERATIONS, SERVICES
 from tests.rules.cloudformation import Template, as_list, statements
 
 PROVISIONER = Path(__file__).resolve().parents[2] / "functions" / "provisioner"
@@ -124,14 +124,15 @@ def test_every_function_has_its_own_role(template: Template) -> None:
 
 
 def calls_to_aws() -> set[tuple[str, str]]:
-    """(service, method) of each call in our source. Adapters keep a client under its service's name: ``self.sqs``."""
+    """(service, method) of each method of a client in our source, called there or handed on to be called.
+
+    Adapters keep a client under its service's name: ``self.sqs``.
+    """
     found = set()
     for path in PROVISIONER.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
-                case ast.Call(func=ast.Attribute(value=ast.Attribute(attr=service), attr=method)) if (
-                    service in SERVICES
-                ):
+                case ast.Attribute(value=ast.Attribute(attr=service), attr=method) if service in SERVICES:
                     found.add((service, method))
     return found
 
@@ -140,12 +141,22 @@ TRANSACTION = "dynamodb:TransactWriteItems"
 """Not an action of its own: it takes the permissions of the writes it holds."""
 
 
-def test_every_call_in_the_source_is_granted_and_every_grant_is_called(template: Template) -> None:
+def operations_called() -> set[str]:
+    """``service:Operation`` of each call in our source."""
     called = set()
     for service, method in calls_to_aws():
         client = boto3.client(service, region_name="us-east-1")
         operations = {xform_name(name): name for name in client.meta.service_model.operation_names}
         called.add(f"{service}:{operations[method]}")
+    return called
+
+
+def test_the_artifact_holds_the_models_of_what_the_source_calls() -> None:
+    assert operations_called() == {f"{service}:{name}" for service in OPERATIONS for name in OPERATIONS[service]}
+
+
+def test_every_call_in_the_source_is_granted_and_every_grant_is_called(template: Template) -> None:
+    called = operations_called()
     made_by_lambda = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
     of_our_services = {
         action

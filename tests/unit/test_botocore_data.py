@@ -7,14 +7,27 @@ from typing import Any
 
 from infra.build.botocore_data import cut_data, without_documentation
 
-MODEL = {
+MODEL: dict[str, Any] = {
     "documentation": "<p>long</p>",
+    "operations": {
+        "SendMessage": {"input": {"shape": "Message"}, "errors": [{"shape": "NoSuchQueue"}]},
+        "PurgeQueue": {"input": {"shape": "Purge"}},
+    },
     "shapes": {
-        "documentation": {"type": "string", "documentation": "<p>a member by that name</p>"},
-        "Sheet": {"members": [{"name": "a", "documentation": "x"}]},
+        "Message": {"members": {"documentation": {"shape": "Text", "documentation": "<p>a member by that name</p>"}}},
+        "Text": {"type": "string", "documentation": "x"},
+        "NoSuchQueue": {"members": {"inner": {"shape": "NoSuchQueue"}}},
+        "Purge": {"members": {"name": {"shape": "Text"}}},
     },
 }
-MODEL_WITHOUT = {"shapes": {"documentation": {"type": "string"}, "Sheet": {"members": [{"name": "a"}]}}}
+MODEL_WITHOUT: dict[str, Any] = {
+    "operations": {"SendMessage": MODEL["operations"]["SendMessage"]},
+    "shapes": {
+        "Message": {"members": {"documentation": {"shape": "Text"}}},
+        "Text": {"type": "string"},
+        "NoSuchQueue": {"members": {"inner": {"shape": "NoSuchQueue"}}},
+    },
+}
 
 
 def put(path: Path, content: Any) -> None:
@@ -58,7 +71,7 @@ def test_endpoints_keep_their_partitions_and_regions(tmp_path: Path) -> None:
     }
 
 
-def test_models_lose_their_documentation_but_no_member_of_that_name(tmp_path: Path) -> None:
+def test_models_keep_what_is_called_and_lose_their_documentation_but_no_member_of_that_name(tmp_path: Path) -> None:
     cut_data(botocore_data(tmp_path))
     assert json.loads((tmp_path / "sqs" / "2012-11-05" / "service-2.json").read_text()) == MODEL_WITHOUT
     assert without_documentation(MODEL_WITHOUT) == MODEL_WITHOUT
