@@ -1,0 +1,158 @@
+"""What happens, apart from what goes wrong: each scenario is one short play, run once for every case of the matrix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.callers import body
+from tests.faults.close_wire import LIST_LAG_SECONDS
+from tests.faults.play import Play
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``rival``: somebody else who wants the same, at the worst moment."""
+
+    name: str
+    plot: Callable[[Play], object]
+    rival: Callable[[Play], object]
+
+
+def another(play: Play) -> None:
+    """Another request for the same type, by another spelling of its name, over HTTP."""
+    play.post(body("rival", " ACCOUNT "))
+
+
+def duplicate(play: Play) -> None:
+    """The same messages once more, to another worker."""
+    play.deliver_twice()
+
+
+def api_create(play: Play) -> None:
+    play.world.add_tenant("acme")
+    play.post(body("one"))
+
+
+def api_insistent(play: Play) -> None:
+    """The caller asks again under the same id until it knows."""
+    play.world.add_tenant("acme")
+    play.insist(body("one"))
+
+
+def api_async_create(play: Play) -> None:
+    play.world.add_tenant("acme")
+    play.post(body("one"), Prefer="respond-async")
+    play.deliver()
+
+
+def queue_create(play: Play) -> None:
+    play.world.add_tenant("acme")
+    play.send(body("one"))
+    play.deliver()
+
+
+def adopt(play: Play) -> None:
+    """The organisation has the type already, and it differs."""
+    play.world.add_tenant("acme", types=[{"name": "account", "description": "older"}])
+    play.world.clock.advance(LIST_LAG_SECONDS)
+    play.post(body("one", description="newer"))
+
+
+def if_exists_fail(play: Play) -> None:
+    """The second request fails because of the first one."""
+    play.world.add_tenant("acme")
+    play.post(body("one"))
+    play.send(body("two", if_exists="fail"))
+    play.deliver()
+
+
+def both_doors(play: Play) -> None:
+    """Two requests, one type, over both doors."""
+    play.world.add_tenant("acme")
+    play.send(body("one"))
+    play.post(body("two", "ACCOUNT"))
+    play.deliver()
+
+
+def same_twice(play: Play) -> None:
+    """The same request over both doors, and by an impatient caller once more."""
+    play.world.add_tenant("acme")
+    play.post(body("one"))
+    play.send(body("one"))
+    play.post(body("one"))
+    play.deliver()
+
+
+def rate_limited(play: Play) -> None:
+    """Close wants the tenant left alone for a while; another tenant goes on."""
+    play.world.add_tenant("acme")
+    play.world.add_tenant("globex")
+    play.world.close.throttle("acme")
+    play.send(body("one"))
+    play.deliver()
+    play.send(body("two", "Deal"))
+    play.send(body("three", "Ship", tenant="globex"))
+    play.deliver()
+
+
+def plan_limit(play: Play) -> None:
+    """Close refuses the create for good."""
+    play.world.add_tenant("acme", has_custom_objects=False)
+    play.post(body("one"))
+
+
+def malformed(play: Play) -> None:
+    """A message that is no request, one that is, and one that uses the latter's id for something else."""
+    play.world.add_tenant("acme")
+    play.send("{")
+    play.send(body("one"))
+    play.deliver()
+    play.send(body("one", "Other"))
+    play.deliver()
+
+
+def key_changed(play: Play) -> None:
+    """The tenant's key is replaced while the functions remember the old one."""
+    old = play.world.add_tenant("acme")
+    play.post(body("one"))
+    play.world.replace_key("acme", old)
+    play.post(body("two", "Deal"))
+
+
+def pinned(play: Play) -> None:
+    """The tenant's secret names the organisation that it must open."""
+    play.world.add_tenant("acme")
+    play.world.pin("acme")
+    play.send(body("one"))
+    play.deliver()
+
+
+def batch(play: Play) -> None:
+    """Two tenants in one batch, side by side."""
+    play.world.add_tenant("acme")
+    play.world.add_tenant("globex")
+    play.send(body("one"))
+    play.send(body("two", "account"))
+    play.send(body("three", "Ship", tenant="globex"))
+    play.deliver()
+
+
+SCENARIOS = {
+    each.name: each
+    for each in (
+        Scenario("api create", api_create, another),
+        Scenario("api insistent", api_insistent, another),
+        Scenario("api async create", api_async_create, another),
+        Scenario("queue create", queue_create, duplicate),
+        Scenario("adopt", adopt, another),
+        Scenario("if_exists fail", if_exists_fail, another),
+        Scenario("both doors", both_doors, duplicate),
+        Scenario("same twice", same_twice, another),
+        Scenario("rate limited", rate_limited, another),
+        Scenario("plan limit", plan_limit, another),
+        Scenario("malformed", malformed, duplicate),
+        Scenario("key changed", key_changed, another),
+        Scenario("pinned", pinned, duplicate),
+        Scenario("batch", batch, another),
+    )
+}
+"""By name."""

@@ -1,0 +1,100 @@
+"""Who is put to the test: something with the three doors of the service."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import tests.faults.environment  # noqa: F401 - before the service is imported
+from provisioner.api import Api
+from provisioner.assembly import Service
+from provisioner.settings import Settings
+from provisioner.sweeper import Sweeper
+from provisioner.worker import Worker
+from tests.faults import aws
+from tests.faults.close_wire import BASE_URL
+
+TABLE = "ledger"
+SECRET_PREFIX = "close-provisioner/tenants"
+QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/provisioning"
+DEAD_LETTER_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters"
+LIST_LAG_SECONDS = 60
+LEASE_SECONDS = 90
+MAX_RECEIVES = 5
+
+type Items = Mapping[str, Mapping[str, Any]]
+type TimeLeft = Callable[[], float]
+
+
+class Environment(Protocol):
+    """One execution environment: keeps what it has in memory from one invocation to the next."""
+
+    def api(self, event: Mapping[str, Any], time_left: TimeLeft) -> Mapping[str, Any]: ...
+
+    def worker(self, records: Sequence[Mapping[str, Any]], time_left: TimeLeft) -> Mapping[str, Any]: ...
+
+    def sweeper(self, time_left: TimeLeft) -> object: ...
+
+
+class Subject(Protocol):
+    """``modules``: prefixes of the names of its modules, whose looks at the clock are calls, too."""
+
+    name: str
+    modules: tuple[str, ...]
+
+    def start(self) -> Environment: ...
+
+    def unfinished(self, items: Items) -> bool:
+        """Whether its table says that something is still to be done."""
+
+    def pauses(self, items: Items) -> Mapping[str, float]:
+        """Until when (Unix seconds) which tenant is to be left alone, as its table says."""
+
+
+class Ours:
+    """The service."""
+
+    name = "ours"
+    modules: tuple[str, ...] = ("provisioner",)
+
+    def start(self) -> Environment:
+        return _OurEnvironment()
+
+    def unfinished(self, items: Items) -> bool:
+        return any("unfinished" in item for item in items.values())
+
+    def pauses(self, items: Items) -> Mapping[str, float]:
+        paused = {pk.removeprefix("TENANT#"): item for pk, item in items.items() if pk.startswith("TENANT#")}
+        return {tenant: float(item["not_before"]["N"]) for tenant, item in paused.items() if "not_before" in item}
+
+
+def settings() -> Settings:
+    return Settings(
+        ledger_table_name=TABLE,
+        provisioning_queue_url=QUEUE_URL,
+        dead_letter_queue_url=DEAD_LETTER_QUEUE_URL,
+        outcomes_topic_arn=aws.TOPIC,
+        tenant_secret_prefix=SECRET_PREFIX,
+        event_source="urn:close-provisioner:test",
+        close_api_url=BASE_URL,
+        close_timeout_seconds=20,
+        list_lag_seconds=LIST_LAG_SECONDS,
+        lease_seconds=LEASE_SECONDS,
+        safety_net_delay_seconds=30,
+        wait_limit_seconds=21_600,
+        max_receives=MAX_RECEIVES,
+        request_retention_days=90,
+    )
+
+
+class _OurEnvironment:
+    def __init__(self) -> None:
+        self._service = Service.from_settings(settings(), clock=time.time)  # that of the world it was started in
+
+    def api(self, event: Mapping[str, Any], time_left: TimeLeft) -> Mapping[str, Any]:
+        return Api(self._service).answer(event, time_left)
+
+    def worker(self, records: Sequence[Mapping[str, Any]], time_left: TimeLeft) -> Mapping[str, Any]:
+        return Worker(self._service).work(records, time_left)
+
+    def sweeper(self, time_left: TimeLeft) -> object:
+        return Sweeper(self._service).sweep(time_left)
