@@ -14,6 +14,7 @@ from tests.faults.play import Play
 from tests.faults.promises import Broken, broken
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.subject import Subject
+from tests.faults.tally import Tally, tally
 from tests.faults.world import World
 
 AROUND = (Position.BEFORE, Position.AFTER)
@@ -27,6 +28,9 @@ AT_CLOSE: list[tuple[Kind, Position]] = [*AT_A_CALL, (Kind.GARBLED, Position.AFT
 AT_THE_CLOCK: list[tuple[Kind, Position]] = [(kind, Position.BEFORE) for kind in (Kind.KILL, Kind.OVERRUN, Kind.FREEZE)]
 IN_PAIRS = list(itertools.product((Kind.ERROR, Kind.THROTTLE, Kind.KILL, Kind.OVERRUN), AROUND))
 
+PAIRED = ("api create", "queue create", "both doors")
+"""The scenarios whose critical stretches are struck twice: by either door, and by both."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -36,7 +40,8 @@ class Verdict:
     calls: tuple[str, ...]
     fired: tuple[Fault, ...]
     broken: tuple[Broken, ...]
-    output: str = ""
+    tally: Tally
+    output: str
 
 
 def run(case: Case, subject: Subject) -> Verdict:
@@ -50,10 +55,11 @@ def run(case: Case, subject: Subject) -> Verdict:
             play.until_quiet()
             if play.redrive():
                 play.until_quiet()
-            faults = tuple(broken(play))
+            faults = tuple(broken(play)) if subject.promises else ()
         except Exception:  # noqa: BLE001 - a crash of the test itself is a finding, too
             faults = (Broken("(the test itself)", traceback.format_exc()),)
-        return Verdict(case, tuple(world.wire.recorded), tuple(world.wire.fired), faults, world.output.getvalue())
+        wire = world.wire
+        return Verdict(case, tuple(wire.recorded), tuple(wire.fired), faults, tally(play), world.output.getvalue())
 
 
 def singles(scenario: str, subject: Subject) -> Iterator[Case]:
@@ -70,6 +76,15 @@ def pairs(scenario: str, subject: Subject) -> Iterator[Case]:
     for one, other in [*itertools.combinations(calls, 2), *again]:
         for (kind, position), (next_kind, next_position) in itertools.product(IN_PAIRS, IN_PAIRS):
             yield Case(scenario, (Fault(kind, position, one), Fault(next_kind, next_position, other)))
+
+
+def whole(subject: Subject) -> Iterator[Case]:
+    """All singles, and the pairs of some."""
+    for scenario in SCENARIOS:
+        if scenario not in subject.cannot:
+            yield from singles(scenario, subject)
+    for scenario in PAIRED:
+        yield from pairs(scenario, subject)
 
 
 def critical(calls: Sequence[str]) -> list[str]:

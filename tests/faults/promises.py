@@ -1,16 +1,16 @@
 """The promises, checked on what Close and the ledger hold, and on all that was published, printed and answered."""
 
-import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.contract import message_key, natural_key, request_key
+from provisioner.contract import natural_key, request_key
 from tests.faults import aws
 from tests.faults.play import Play
 from tests.faults.subject import TABLE
+from tests.faults.tally import events_by_request, leaks, types_by_name
 
 MADE = {"created", "recovered"}
 
@@ -30,11 +30,9 @@ def broken(play: Play) -> list[Broken]:
 
 def once(play: Play) -> Iterator[str]:
     """At most one type per tenant and natural key."""
-    for tenant in play.world.close.tenants:
-        types = play.world.close.organization(tenant).existing_types()
-        for name, number in Counter(natural_key(stored.data["name"]) for stored in types).items():
-            if number > 1:
-                yield f"{tenant} has {number} types named {name!r}"
+    for (tenant, name), number in types_by_name(play).items():
+        if number > 1:
+            yield f"{tenant} has {number} types named {name!r}"
 
 
 def settled(play: Play) -> Iterator[str]:
@@ -44,13 +42,14 @@ def settled(play: Play) -> Iterator[str]:
     for pk, item in _ledger(play):
         if pk.startswith("REQUEST#") and "outcome" not in item:
             yield f"{item['request_id']['S']} was accepted and is not settled"
+    events = events_by_request(play)
     for asked in play.asked.values():
         outcome = stored.get(f"REQUEST#{request_key(*asked.key)}")
         if asked.accepted and outcome is None:
             yield f"{asked.request_id} was accepted and is not remembered"
         if any(heard != outcome for heard in asked.outcomes):
             yield f"{asked.request_id} was told another outcome than what is stored"
-        if any(event["data"] != outcome for event in _events(play).get(asked.key, [])):
+        if any(event["data"] != outcome for event in events.get(asked.key, [])):
             yield f"{asked.request_id} was announced with another outcome than what is stored"
 
 
@@ -74,7 +73,7 @@ def truthful(play: Play) -> Iterator[str]:
 
 def announced(play: Play) -> Iterator[str]:
     """Every outcome was published, always under the same id."""
-    events = _events(play)
+    events = events_by_request(play)
     for pk, item in _ledger(play):
         if "outcome" in item:
             key = (item["tenant"]["S"], item["request_id"]["S"])
@@ -100,17 +99,7 @@ def apart(play: Play) -> Iterator[str]:
 
 def silent(play: Play) -> Iterator[str]:
     """No credential in a log line, a metric, an item, an event, a message or an answer."""
-    world = play.world
-    places = {
-        "the output": world.output.getvalue(),
-        "the ledger": json.dumps(aws.items(TABLE)),
-        "an event": json.dumps([(each.message, each.attributes) for each in world.account.published]),
-        "a message": json.dumps([(m.body, m.attributes) for m in world.queue.messages + world.dead_letters.messages]),
-        "an answer": json.dumps([asked.answers for asked in play.asked.values()]),
-    }
-    for secret in world.secrets_told:
-        for spelled in (secret, secret.partition(".")[2], base64.b64encode(f"{secret}:".encode()).decode()):
-            yield from (f"a secret is in {place}" for place, text in places.items() if spelled in text)
+    return leaks(play)
 
 
 def additive(play: Play) -> Iterator[str]:
@@ -167,16 +156,6 @@ def _outcomes(play: Play) -> Iterator[tuple[dict[str, Any], str]]:
         if "outcome" in item:
             name = json.loads(item["body"]["S"])["custom_object_type"]["name"]
             yield json.loads(item["outcome"]["S"]), natural_key(name)
-
-
-def _events(play: Play) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """What was published of each request; events about types, and about messages that are no request, are apart."""
-    buried = {message_key(f"provisioning-{number + 1}") for number in range(play.world.queue.sent)}
-    events: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for event in (each.event for each in play.world.account.published):
-        if ".provisioning." in event["type"] and event["id"] not in buried:
-            events[event["data"]["tenant"], event["data"]["request_id"]].append(event)
-    return events
 
 
 def _by_service(play: Play, tenant: str, key: str) -> bool:

@@ -36,6 +36,10 @@ AWS_ENVIRONMENT = {
 }
 
 
+class Output(io.StringIO):
+    """What the service prints and logs."""
+
+
 class Neighbourhood(Protocol):
     """What answers at the seams."""
 
@@ -53,7 +57,7 @@ class Neighbourhood(Protocol):
 
 
 @contextmanager
-def under(world: Neighbourhood, output: io.StringIO, seed: str) -> Iterator[None]:
+def under(world: Neighbourhood, output: Output, seed: str) -> Iterator[None]:
     """Whatever runs inside meets this world; what it prints and logs goes to ``output``."""
     with ExitStack() as stack:
         for replaced in (
@@ -117,14 +121,15 @@ def _client(self: botocore.session.Session, service_name: str, *args: Any, **opt
 
 
 @contextmanager
-def _logs_to(output: io.StringIO) -> Iterator[None]:
-    """Loggers keep the standard output of the time when they were made."""
+def _logs_to(output: Output) -> Iterator[None]:
+    """Loggers keep the standard output of the time when they were made, in this world or in an earlier one."""
     loggers = [each for each in logging.Logger.manager.loggerDict.values() if isinstance(each, logging.Logger)]
     handlers = [
         handler
         for logger in loggers
         for handler in logger.handlers
-        if isinstance(handler, logging.StreamHandler) and handler.stream in {sys.stdout, sys.__stdout__}
+        if isinstance(handler, logging.StreamHandler)
+        and (handler.stream in {sys.stdout, sys.__stdout__} or isinstance(handler.stream, Output))
     ]
     before = [handler.setStream(output) for handler in handlers]
     try:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import tests.faults.environment  # noqa: F401 - before the service is imported
@@ -36,10 +37,16 @@ class Environment(Protocol):
 
 
 class Subject(Protocol):
-    """``modules``: prefixes of the names of its modules, whose looks at the clock are calls, too."""
+    """``modules``: prefixes of the names of its modules, whose looks at the clock are calls, too.
+
+    ``promises``: whether it makes those of the service, and is held to them. ``cannot``: scenarios that ask for
+    something that it does not offer.
+    """
 
     name: str
     modules: tuple[str, ...]
+    promises: bool
+    cannot: frozenset[str]
 
     def start(self) -> Environment: ...
 
@@ -49,12 +56,17 @@ class Subject(Protocol):
     def pauses(self, items: Items) -> Mapping[str, float]:
         """Until when (Unix seconds) which tenant is to be left alone, as its table says."""
 
+    def seams(self, now: Callable[[], float]) -> AbstractContextManager[None]:
+        """Where it looks at the clock past ``time``; ``now`` gives Unix seconds."""
+
 
 class Ours:
     """The service."""
 
     name = "ours"
     modules: tuple[str, ...] = ("provisioner",)
+    promises = True
+    cannot: frozenset[str] = frozenset()
 
     def start(self) -> Environment:
         return _OurEnvironment()
@@ -65,6 +77,9 @@ class Ours:
     def pauses(self, items: Items) -> Mapping[str, float]:
         paused = {pk.removeprefix("TENANT#"): item for pk, item in items.items() if pk.startswith("TENANT#")}
         return {tenant: float(item["not_before"]["N"]) for tenant, item in paused.items() if "not_before" in item}
+
+    def seams(self, now: Callable[[], float]) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 def settings() -> Settings:

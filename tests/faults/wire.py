@@ -68,10 +68,14 @@ _process: ContextVar[Process | None] = ContextVar("process", default=None)
 
 @dataclass(slots=True)
 class Wire:
-    """Records calls and strikes them. ``plan`` holds at most one fault for each call."""
+    """Records calls and strikes them. ``plan`` holds at most one fault for each call.
+
+    ``armed``: faults for the next call whose name begins so, whichever that will be.
+    """
 
     clock: Clock
     plan: dict[str, Fault] = field(default_factory=dict)
+    armed: list[tuple[str, Kind, Position]] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)
     fired: list[Fault] = field(default_factory=list)
     rival: Callable[[], object] = lambda: None
@@ -98,7 +102,7 @@ class Wire:
         self.breathe()
         with self.lock:
             point, attempt = self._arrived(name, attempts_of)
-            fault = self.plan.get(point)
+            fault = self._fault_at(point)
             strikes = fault and (attempt == 1 or fault.kind in {Kind.ERROR, Kind.THROTTLE})
             if fault and attempt == 1:
                 self.fired.append(fault)
@@ -118,7 +122,7 @@ class Wire:
         self.breathe()
         with self.lock:
             point, _ = self._arrived(f"clock {reader}", None)
-            fault = self.plan.get(point)
+            fault = self._fault_at(point)
             if fault:
                 self.fired.append(fault)
         if fault:
@@ -152,6 +156,14 @@ class Wire:
                 return carry_out()
 
         return guarded
+
+    def _fault_at(self, point: str) -> Fault | None:
+        for armed in [*self.armed]:
+            prefix, kind, position = armed
+            if point not in self.plan and point.startswith(prefix):
+                self.armed.remove(armed)
+                self.plan[point] = Fault(kind, position, point)
+        return self.plan.get(point)
 
     def _arrived(self, name: str, attempts_of: str | None) -> tuple[str, int]:
         known = self._attempts.get(attempts_of or "")

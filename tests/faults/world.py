@@ -4,7 +4,6 @@ One process, one simulated clock. The service's code is the real one, with real 
 says where the world begins. A process that is killed loses all that it had in memory.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,7 +45,7 @@ class World:
     subject: Subject
     case: Case
     clock: Clock = field(default_factory=Clock)
-    output: io.StringIO = field(default_factory=io.StringIO)
+    output: seams.Output = field(default_factory=seams.Output)
     secrets_told: set[str] = field(default_factory=set)
     told_to_wait: list[tuple[float, float, str, Process | None]] = field(default_factory=list)
     kills: int = 0
@@ -68,7 +67,7 @@ class World:
     @contextmanager
     def entered(self) -> Iterator["World"]:
         """The world stands while this is entered; only one can."""
-        with seams.under(self, self.output, str(self.case)):
+        with seams.under(self, self.output, str(self.case)), self.subject.seams(lambda: self.clock.now):
             aws.empty_table(TABLE)
             yield self
 
