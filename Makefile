@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run test bench check deploy install pins clean
+.PHONY: help run test bench faults check deploy install pins clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -32,6 +32,9 @@ test: $(TOOLS)/ministack/.installed check ## every check and every test
 
 bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls, batches and size
 	@$(PYTHON) -m tests.bench
+
+faults: .venv/.installed ## the whole fault matrix, for us and for a naive handler (quarter of an hour; CASES=500: a part)
+	@$(PYTHON) -m tests.faults $(if $(CASES),--cases $(CASES))
 
 deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (ENV=dev or prod, see samconfig.toml)
 	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
