@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.faults.fault import Case, Fault, Kind, Position
+from tests.faults.judgement import broken, evidence
 from tests.faults.play import Play
-from tests.faults.promises import Broken, broken
+from tests.faults.promises import Broken
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.subject import Subject
 from tests.faults.tally import Tally, tally
@@ -59,7 +60,9 @@ def run(case: Case, subject: Subject) -> Verdict:
         except Exception:  # noqa: BLE001 - a crash of the test itself is a finding, too
             faults = (Broken("(the test itself)", traceback.format_exc()),)
         wire = world.wire
-        return Verdict(case, tuple(wire.recorded), tuple(wire.fired), faults, tally(play), world.output.getvalue())
+        return Verdict(
+            case, tuple(wire.recorded), tuple(wire.fired), faults, tally(evidence(play)), world.output.getvalue()
+        )
 
 
 def singles(scenario: str, subject: Subject) -> Iterator[Case]:

@@ -10,11 +10,11 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.faults import promises
+from tests.faults import judgement, promises
 from tests.faults.callers import body
 from tests.faults.fault import Case, Kind, Position
+from tests.faults.judgement import broken, evidence
 from tests.faults.play import Play
-from tests.faults.promises import broken
 from tests.faults.subject import Ours
 from tests.faults.world import World
 
@@ -106,7 +106,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def once(self) -> None:
-        assert not [*promises.once(self.play)]
+        assert not [*promises.once(evidence(self.play))]
 
     @invariant()
     def settled_for_good(self) -> None:
@@ -114,15 +114,15 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def apart(self) -> None:
-        assert not [*promises.apart(self.play)]
+        assert not [*promises.apart(evidence(self.play))]
 
     @invariant()
     def additive(self) -> None:
-        assert not [*promises.additive(self.play)]
+        assert not [*promises.additive(evidence(self.play))]
 
     @invariant()
     def polite(self) -> None:
-        assert not [*promises.polite(self.play)]
+        assert not [*judgement.polite(self.play)]
 
     def teardown(self) -> None:
         """In the end nothing goes wrong any more, everything comes to rest, and every promise is kept."""
