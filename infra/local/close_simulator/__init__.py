@@ -29,6 +29,7 @@ What an organisation may, and how it differs from the others (``null`` takes a s
 
     curl $C/organizations/orga_demo/ -X PATCH -d '{"has_custom_objects": true, "may_customize": true}'
     curl $C/organizations/orga_demo/ -X PATCH -d '{"max_types": 9, "rate_limit": {"requests": 500}}'
+    curl $C/organizations/orga_demo/ -X PATCH -d '{"roles": {"role_1": "Sales Manager"}}'
     curl $C/organizations/orga_demo/ -X PATCH -d '{"switches": {"list_lag_seconds": 0, "dates": "offset"}}'
     curl $C/switches/ -X PATCH -d '{"rate_limit_header": "semicolons", "duplicate_names": "accepted"}'
 

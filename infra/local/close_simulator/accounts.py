@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from infra.local.close_simulator.answers import Answer, json_answer
 from infra.local.close_simulator.calls import Call, Request
-from infra.local.close_simulator.store import LITERAL_ROLES, Credential, Organization, RefreshToken, World
+from infra.local.close_simulator.store import Credential, Organization, RefreshToken, World
 
 _PERMISSIONS = ("manage_organization", "manage_customizations", "bulk_edit", "export", "view_all_leads")
 
@@ -44,14 +44,14 @@ def me(call: Call) -> Answer:
 
 
 def list_roles(call: Call) -> Answer:
-    return call.paged([_role(call.organization, role_id, name) for role_id, name in LITERAL_ROLES.items()])
+    return call.paged([_role(call.organization, role_id, name) for role_id, name in call.roles().items()])
 
 
 def _role(organization: Organization, role_id: str, name: str) -> dict[str, Any]:
     return {
         "id": role_id,
         "name": name,
-        "editable": False,
+        "editable": role_id in organization.roles,
         "organization_id": organization.id,
         "permissions": list(_PERMISSIONS) if role_id in {"admin", "superuser"} else [],
         "visibility_user_lcf_behavior": None,

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
@@ -75,8 +75,9 @@ class Call:
             raise Refused(error_answer(403, "Forbidden"))
         raise Refused(not_found(wanted))
 
-    def roles(self) -> Iterable[str]:
-        return LITERAL_ROLES
+    def roles(self) -> Mapping[str, str]:
+        """Names by id."""
+        return LITERAL_ROLES | self.organization.roles
 
     def signed(self, **data: Any) -> dict[str, Any]:
         """``data`` with who made it and when. A seeded thing brings its own."""

@@ -43,7 +43,7 @@ _NESTED_IN_FULL = ("choices", "is_shared", "referenced_custom_type_id", "back_re
 
 
 def list_fields(call: Call) -> Answer:
-    return call.listed([shown_field(call, stored.data) for stored in call.organization.fields.values()])
+    return call.listed([shown_field(call, each.data) for each in call.organization.fields.values() if each.listed])
 
 
 def create_field(call: Call) -> Answer:
@@ -51,9 +51,15 @@ def create_field(call: Call) -> Answer:
     if not _is_type(call.organization, data["custom_object_type_id"]):
         refuse({"custom_object_type_id": Mistake("missing")}, call.switches)
     _refuse_duplicate(call, data["custom_object_type_id"], data["name"])
+    stored = keep_field(call, data)
+    return call.created(f"custom_field/custom_object_type/{stored.id}/", shown_field(call, stored.data))
+
+
+def keep_field(call: Call, data: Mapping[str, Any]) -> Stored:
+    """Stores a field of a type. Raises ``Refused`` when its keys do not go together."""
     stored = call.stored_now(call.signed(id=new_id("cf"), **complete(call, data), is_shared=False))
     call.organization.fields[stored.id] = stored
-    return call.created(f"custom_field/custom_object_type/{stored.id}/", shown_field(call, stored.data))
+    return stored
 
 
 def get_field(call: Call) -> Answer:
@@ -114,14 +120,19 @@ def refuse_changed(call: Call, stored: Stored, changes: Mapping[str, Any], fixed
     refuse(dict.fromkeys(moved, Mistake("fixed")), call.switches)
 
 
-def fields_of(organization: Organization, type_id: str) -> list[dict[str, Any]]:
-    """A type's fields in their order: its own, and the shared ones with what their association says."""
-    own = [stored.data for stored in organization.fields.values() if stored.data["custom_object_type_id"] == type_id]
+def fields_of(organization: Organization, type_id: str, *, listed: bool = False) -> list[dict[str, Any]]:
+    """A type's fields in their order: its own, and the shared ones with what their association says.
+
+    ``listed``: as far as lists show them yet.
+    """
+    mine = (each for each in organization.fields.values() if each.data["custom_object_type_id"] == type_id)
+    own = [each.data for each in mine if each.listed or not listed]
     shared = [
         {**stored.data, **{key: association.get(key) for key in ("required", "editable_with_roles")}}
         for stored in organization.shared_fields.values()
         for association in stored.data["associations"]
         if association.get("custom_object_type_id") == type_id
+        and (not listed or organization.is_associated_in_lists(stored.id, f"custom_object_type/{type_id}"))
     ]
     order = {field_id: place for place, field_id in enumerate(organization.field_order.get(type_id, ()))}
     return sorted([*own, *shared], key=lambda data: order.get(data["id"], len(order)))

@@ -29,7 +29,7 @@ _COMPUTED = ("fields", "back_reference_fields")
 
 def list_types(call: Call) -> Answer:
     shown = [
-        shown_type(call, stored)
+        shown_type(call, stored, listed=True)
         for stored in call.organization.types.values()
         if stored.listed and (call.switches.archived_listed or not stored.data["is_archived"])
     ]
@@ -87,8 +87,8 @@ def delete_type(call: Call) -> Answer:
     return DELETED[call.switches.delete_answer]
 
 
-def shown_type(call: Call, stored: Stored) -> dict[str, Any]:
-    """The full object as Close echoes it everywhere."""
+def shown_type(call: Call, stored: Stored, *, listed: bool = False) -> dict[str, Any]:
+    """The full object as Close echoes it everywhere; in a list with those of its fields that lists show yet."""
     shown = call.with_dates(stored.data)
     if shown["description"] is None and call.switches.description_when_omitted == "empty":
         shown["description"] = ""
@@ -97,7 +97,7 @@ def shown_type(call: Call, stored: Stored) -> dict[str, Any]:
     archived = shown.pop("is_archived")
     if call.switches.is_archived_shown == "always" or (archived and call.switches.is_archived_shown != "never"):
         shown["is_archived"] = archived
-    shown["fields"] = [nested(call, entry) for entry in fields_of(call.organization, stored.id)]
+    shown["fields"] = [nested(call, entry) for entry in fields_of(call.organization, stored.id, listed=listed)]
     referring = referring_fields(call.organization, stored.id)
     shown["back_reference_fields"] = [nested(call, entry.data) for entry in referring]
     return shown

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from infra.local.close_simulator import accounts
 from infra.local.close_simulator.bodies import Body, organization_in, refuse_unknown
 from infra.local.close_simulator.calls import Call, Request
+from infra.local.close_simulator.custom_fields import keep_field
 from infra.local.close_simulator.custom_object_types import keep_type, shown_type
 from infra.local.close_simulator.rate_limits import RateLimit
 from infra.local.close_simulator.service import Service, suffix
 from infra.local.close_simulator.store import Credential, Organization, new_id, new_secret
 from infra.local.close_simulator.switches import Switches
 
-_SETTINGS = ("switches", "has_custom_objects", "may_customize", "max_types")
+_SETTINGS = ("switches", "has_custom_objects", "may_customize", "max_types", "roles")
 _NO_REQUEST = Request("POST", "", {}, {}, b"", "")
 
 
@@ -95,15 +96,21 @@ def add_tokens(service: Service, body: Body) -> Body:
 
 
 def add_type(service: Service, body: Body) -> Body:
-    """Seeds a type. Its name may be a duplicate; ``date_created`` and ``is_archived`` are taken as given."""
+    """Seeds a type. Its name may be a duplicate; ``date_created`` and ``is_archived`` are taken as given.
+
+    ``fields`` are seeded with it, each as a create would give it.
+    """
     known = ("name", "name_plural", "description", "api_create_only", "editable_with_roles", "is_archived")
     dates = ("date_created", "date_updated")
     organization = organization_in(service, body)
-    refuse_unknown(body, ("organization", "id", *known, *dates))
+    refuse_unknown(body, ("organization", "id", "fields", *known, *dates))
     data = {name: value for name, value in body.items() if name in {"id", *known}}
     data |= {name: _moment(body[name]) for name in dates if name in body}
     call = control_call(service, organization)
-    return shown_type(call, keep_type(call, {"name_plural": f"{data['name']}s", **data}))
+    stored = keep_type(call, {"name_plural": f"{data['name']}s", **data})
+    for each in body.get("fields", ()):
+        keep_field(call, {**each, "custom_object_type_id": stored.id})
+    return shown_type(call, stored)
 
 
 def control_call(service: Service, organization: Organization) -> Call:
@@ -137,6 +144,7 @@ _FITS: Mapping[str, Callable[[object], bool]] = {
     "has_custom_objects": lambda value: isinstance(value, bool),
     "may_customize": lambda value: isinstance(value, bool),
     "max_types": lambda value: value is None or _is_amount(value),
+    "roles": lambda value: isinstance(value, dict) and all(isinstance(name, str) for name in value.values()),
 }
 
 

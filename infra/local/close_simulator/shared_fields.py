@@ -1,5 +1,6 @@
 """``/custom_field/shared/`` with its associations, and the order of a type's fields."""
 
+import time
 from typing import Any
 
 from infra.local.close_simulator.answers import Answer, Mistake, Refused, json_answer, not_found
@@ -30,7 +31,7 @@ _WITH_TYPE = ("custom_object_type", "custom_activity_type")
 
 
 def list_shared(call: Call) -> Answer:
-    return call.paged([_shown(call, stored) for stored in call.organization.shared_fields.values()])
+    return call.paged([_shown(call, each) for each in call.organization.shared_fields.values() if each.listed])
 
 
 def create_shared(call: Call) -> Answer:
@@ -69,6 +70,8 @@ def associate(call: Call) -> Answer:
     if _address(association) in map(_address, stored.data["associations"]):
         refuse({"object_type": Mistake("taken")}, call.switches)
     stored.data["associations"].append(association)
+    listed_from = time.monotonic() + call.switches.list_lag_seconds
+    call.organization.associations_listed_from[stored.id, _address(association)] = listed_from
     return json_answer(association, 201)
 
 

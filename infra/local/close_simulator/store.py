@@ -66,7 +66,10 @@ class Stored:
 
 @dataclass(slots=True)
 class Organization:
-    """One Close organisation with its one user, its data, and how it differs from the others."""
+    """One Close organisation with its one user, its data, and how it differs from the others.
+
+    ``roles``: its own, by id, beside those that every organisation has.
+    """
 
     id: str
     name: str
@@ -80,7 +83,13 @@ class Organization:
     fields: dict[str, Stored] = field(default_factory=dict)
     shared_fields: dict[str, Stored] = field(default_factory=dict)
     field_order: dict[str, list[str]] = field(default_factory=dict)
+    associations_listed_from: dict[tuple[str, str], float] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
     creates: int = 0
+
+    def is_associated_in_lists(self, field_id: str, address: str) -> bool:
+        """Whether lists show the association of that shared field yet."""
+        return self.associations_listed_from.get((field_id, address), 0) <= time.monotonic()
 
     def existing_types(self) -> list[Stored]:
         return [stored for stored in self.types.values() if stored.exists]
@@ -94,7 +103,8 @@ class Organization:
 
     def clear(self) -> None:
         """Forgets what the organisation made; who it is and what it may stays."""
-        for made in (self.types, self.fields, self.shared_fields, self.field_order):
+        held = (self.types, self.fields, self.shared_fields, self.field_order, self.associations_listed_from)
+        for made in held:
             made.clear()
         self.creates = 0
 

@@ -112,7 +112,7 @@ class Switches:
     # --- time
 
     list_lag_seconds: float = 0
-    """How long the list goes on not showing a type that was created."""
+    """How long the lists go on not showing a type, a field, a shared field or an association that was created."""
     get_lag_seconds: float = 0
     """How long GET of one type goes on answering 404 after its create."""
     delete_lag_seconds: float = 0
