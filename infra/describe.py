@@ -20,6 +20,7 @@ from pydantic.json_schema import models_json_schema
 from provisioner import __version__
 from provisioner.contract import Outcome, Problem, ProvisioningRequest
 from provisioner.outcomes import CONTENT_TYPE
+from provisioner.plan import Action, Mode
 
 ROOT = Path(__file__).parents[1]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -75,15 +76,15 @@ def openapi() -> Document:
             "/v1/provisioning-requests": {
                 "post": {
                     "operationId": "provision",
-                    "summary": "Make sure that a Custom Object Type exists",
+                    "summary": "Make sure that Custom Object Types exist, with their fields",
                     "parameters": [
                         _header("Idempotency-Key", "The request id, quoted or bare; or give request_id in the body."),
                         _header("Prefer", "respond-async: answer 202 as soon as the request is safe."),
                     ],
                     "requestBody": request_body,
                     "responses": {
-                        "201": _shown("It was created by this request."),
-                        "200": _shown("It was there already."),
+                        "201": _shown("Something was created by this request."),
+                        "200": _shown("It was there already, or was updated."),
                         "202": _shown("It is safe, and not settled yet.", "Location", "Retry-After"),
                         **_problems(_POST_PROBLEMS),
                     },
@@ -95,6 +96,24 @@ def openapi() -> Document:
                     "summary": "The state of a request, and its outcome",
                     "parameters": [{"name": "id", "in": "path", "required": True, "schema": _REQUEST_KEY}],
                     "responses": {"200": _shown("The request."), **_problems({"404": "No such request."})},
+                }
+            },
+            "/v1/plans": {
+                "post": {
+                    "operationId": "plan",
+                    "summary": "What would be done for a request; nothing is written anywhere",
+                    "parameters": [_header("Accept", "text/plain: the plan as text for people.")],
+                    "requestBody": request_body,
+                    "responses": {
+                        "200": {
+                            "description": "The plan.",
+                            "content": {
+                                "application/json": {"schema": _PLAN},
+                                "text/plain": {"schema": {"type": "string"}},
+                            },
+                        },
+                        **_problems(_PLAN_PROBLEMS),
+                    },
                 }
             },
         },
@@ -152,13 +171,50 @@ _REQUEST_KEY = {
 _POST_PROBLEMS = {
     "400": "The request is not valid; errors[] points at each fault.",
     "404": "No such tenant.",
-    "409": "The type exists, and if_exists is fail.",
+    "409": "A type exists, and if_exists is fail; what is wanted is blocked; or the plan is stale.",
     "413": "The body is too large.",
     "415": "The body is not said to be JSON.",
-    "422": "Close refused the type; or the request id was used for other content.",
+    "422": "Close refused what was wanted; a role or a reference does not exist; or the id was used for other content.",
     "424": "The tenant's key, role or plan does not allow it; close_status says which.",
     "503": "It is not known whether it was accepted; send it again under the same id.",
     "504": "It is not known whether the type was created, or it was tried for too long.",
+}
+_PLAN_PROBLEMS = {
+    **{status: _POST_PROBLEMS[status] for status in ("400", "404", "413", "415", "424")},
+    "422": "A role or a reference does not exist.",
+    "503": "Close cannot be asked at the moment; Retry-After says when.",
+}
+_STEP = {
+    "type": "object",
+    "required": ["do", "name", "pointer", "body"],
+    "properties": {
+        "do": {"enum": [each.value for each in Action]},
+        "name": {"type": "string", "description": "Of the type or field."},
+        "pointer": {"type": "string", "description": "To its part of the request's body."},
+        "body": {"type": "object", "description": "What is sent; references are natural keys, roles are ids."},
+        "changes": {"type": "array", "items": {"$ref": "#/components/schemas/Difference"}},
+    },
+}
+_TYPE_PLAN = {
+    "type": "object",
+    "required": ["name", "mode", "id", "differences", "blocked", "also_found"],
+    "properties": {
+        "name": {"type": "string"},
+        "mode": {"enum": [each.value for each in Mode]},
+        "id": {"type": ["string", "null"], "description": "In Close, where it is there."},
+        "differences": {"type": "array", "items": {"$ref": "#/components/schemas/Difference"}},
+        "blocked": {"type": "array", "items": {"$ref": "#/components/schemas/Blocked"}},
+        "also_found": {"type": "array", "items": {"type": "string"}},
+    },
+}
+_PLAN = {
+    "type": "object",
+    "required": ["digest", "types", "steps"],
+    "properties": {
+        "digest": {"type": "string", "description": "Of all that it was computed from."},
+        "types": {"type": "array", "items": _TYPE_PLAN},
+        "steps": {"type": "array", "items": _STEP, "description": "In the order in which they would be done."},
+    },
 }
 _SHOWN = {
     "type": "object",

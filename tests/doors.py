@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 
 from provisioner.assembly import Service
-from provisioner.contract import Credential, CustomObjectTypeSpec
+from provisioner.contract import Credential
 from provisioner.errors import Kind, MaybeCreated, NotCreated, Refused
 from provisioner.settings import Settings
 from tests.fakes import MemoryClose, World
@@ -81,7 +81,7 @@ def over_http(close: MemoryClose, seen: list[httpx.Request]) -> httpx.MockTransp
         path = request.url.path.removeprefix("/api/v1/custom_object_type/")
         try:
             if request.method == "POST":
-                created = close.create(CustomObjectTypeSpec.model_validate_json(request.content))
+                created = close.create(json.loads(request.content))
                 return httpx.Response(201, json=created.model_dump(mode="json"))
             found = [each.model_dump(mode="json") for each in close.listed()]
         except Refused as refusal:

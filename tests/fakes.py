@@ -4,15 +4,16 @@ Tests look at what it holds, never at how it was called. tests/integration/servi
 and the real ledger to the same promises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.contract import CustomObjectType, CustomObjectTypeSpec, Outcome, ProvisioningRequest
+from provisioner.contract import CustomField, CustomObjectType, Outcome, ProvisioningRequest, Role
 from provisioner.errors import Busy, Kind, MaybeCreated, Refused
+from provisioner.plan import things_of
 from provisioner.provision import Provisioner, Wait
-from provisioner.records import Lease, RequestRecord, RequestState
+from provisioner.records import Doubt, Lease, RequestRecord, RequestState, Unit
 
 START = 1_800_000_000.0
 
@@ -45,9 +46,10 @@ class MemoryLedger:
     clock: Clock
     lease_seconds: float = 90
     requests: dict[str, tuple[RequestRecord, ProvisioningRequest]] = field(default_factory=dict)
-    types: dict[tuple[str, str], Lease] = field(default_factory=dict)
-    leased_until: dict[tuple[str, str], float] = field(default_factory=dict)
-    ended: dict[tuple[str, str], int] = field(default_factory=dict)
+    units: dict[Unit, Lease] = field(default_factory=dict)
+    intents: dict[Unit, tuple[str, ...]] = field(default_factory=dict)
+    leased_until: dict[Unit, float] = field(default_factory=dict)
+    ended: dict[Unit, int] = field(default_factory=dict)
     pauses: dict[str, float] = field(default_factory=dict)
 
     def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
@@ -63,34 +65,37 @@ class MemoryLedger:
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
         return self.requests.get(request_key)
 
-    def lease(self, record: RequestRecord, request: ProvisioningRequest) -> Lease:
-        where = _type_of(request)
-        until = self.leased_until.get(where, 0)
+    def lease(self, record: RequestRecord, unit: Unit) -> Lease:
+        until = self.leased_until.get(unit, 0)
         if until >= self.clock():
             raise Busy("leased", min(until - self.clock(), 2))
-        known = self.types.get(where, Lease(*where, attempt=0, intents=()))
-        lease = replace(known, attempt=known.attempt + 1, intents=(*known.intents, record.id))
-        self.types[where], self.leased_until[where] = lease, self.clock() + self.lease_seconds
-        return replace(lease, doubt_since=until, absences=0, looked_at=0) if until else lease
+        known = self.units.get(unit, Lease(unit, attempt=0))
+        killed = self.intents.get(unit, ())
+        since = until or (known.killed.since if known.killed else 0)
+        lease = replace(known, attempt=known.attempt + 1, killed=Doubt(since, killed) if killed else None)
+        self.units[unit], self.leased_until[unit] = lease, self.clock() + self.lease_seconds
+        self.intents[unit] = (*killed, record.id)
+        return lease
 
-    def is_suspect(self, record: RequestRecord, request: ProvisioningRequest) -> bool:
-        where = _type_of(request)
-        return where in self.types and record.id in self.types[where].intents
+    def known(self, unit: Unit) -> Lease:
+        known, intents = self.units.get(unit, Lease(unit, attempt=0)), self.intents.get(unit, ())
+        since = self.leased_until.get(unit) or (known.killed.since if known.killed else 0)
+        return replace(known, killed=Doubt(since, intents) if intents else None)
 
-    def end(self, after: Lease) -> None:
-        where = (after.tenant, after.key)
-        if self.ended.get(where) == after.attempt:
-            return
-        self._need(after)
-        del self.leased_until[where]
-        self.types[where], self.ended[where] = after, after.attempt
+    def end(self, after: Iterable[Lease]) -> None:
+        for lease in after:
+            if self.ended.get(lease.unit) != lease.attempt:
+                self._need(lease)
+                del self.leased_until[lease.unit]
+                self.units[lease.unit], self.ended[lease.unit] = lease, lease.attempt
+                self.intents[lease.unit] = lease.killed.requests if lease.killed else ()
 
-    def settle(self, record: RequestRecord, outcome: Outcome, after: Lease | None = None) -> Outcome:
+    def settle(self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = ()) -> Outcome:
         stored, request = self.requests[record.id]
-        if stored.outcome is None and after:
-            self._need(after)
-        if after:
-            self.end(after)
+        if stored.outcome is None:
+            for lease in after:
+                self._need(lease)
+        self.end(after)
         if stored.outcome:
             return stored.outcome
         self.requests[record.id] = replace(stored, outcome=outcome, state=RequestState.SETTLED), request
@@ -113,89 +118,229 @@ class MemoryLedger:
         self.requests[record.id] = replace(stored, **changes), request
 
     def _need(self, lease: Lease) -> None:
-        where = (lease.tenant, lease.key)
-        if where not in self.leased_until or self.types[where].attempt != lease.attempt:
+        if lease.unit not in self.leased_until or self.units[lease.unit].attempt != lease.attempt:
             raise Busy("the lease was lost", 2)
 
 
-def _type_of(request: ProvisioningRequest) -> tuple[str, str]:
-    return request.tenant, request.custom_object_type.natural_key
+LOST = "the write happens, its answer gets lost"
+LOST_BEFORE = "the write gets lost on its way"
+KILLED = "the write happens, and whoever sent it is killed"
+KILLED_BEFORE = "whoever was to send the write is killed"
 
 
-LOST = "the create happens, its answer gets lost"
-LOST_BEFORE = "the create gets lost on its way"
+class Killed(BaseException):
+    """The function ended here, and nobody heard of it."""
 
 
 @dataclass
 class MemoryClose:
-    """One Close organisation. ``faults`` strike the creates to come, one each: LOST, LOST_BEFORE or an exception."""
+    """One Close organisation. ``faults`` strike the writes to come, one each; None lets one pass.
+
+    They are LOST, LOST_BEFORE, KILLED, KILLED_BEFORE, or an exception.
+
+    ``order`` holds the ids of each type's fields, shared ones included; ``associations`` what is said of the latter.
+    """
 
     clock: Clock
     lag: float = 0
     existing: list[CustomObjectType] = field(default_factory=list)
+    fields: list[CustomField] = field(default_factory=list)
+    shared: list[CustomField] = field(default_factory=list)
+    roles: list[Role] = field(default_factory=list)
+    order: dict[str, list[str]] = field(default_factory=dict)
+    associations: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     listed_from: dict[str, float] = field(default_factory=dict)
-    faults: list[str | Exception] = field(default_factory=list)
+    faults: list[str | Exception | None] = field(default_factory=list)
     list_fails: Exception | None = None
     made: int = 0
+    writes: list[str] = field(default_factory=list)
 
     def add(self, name: str, **further: Any) -> CustomObjectType:
         """Somebody made it in Close. ``further``: other keys of the type."""
-        self.made += 1
-        plain = {"id": f"cotype_{self.made}", "name": name, "name_plural": f"{name}s", "api_create_only": False}
-        date = datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
-        made = {"date_created": date, "organization_id": "orga_acme"}
-        created = CustomObjectType.model_validate({**plain, **made, **further})
+        plain = {"name": name, "name_plural": f"{name}s", "api_create_only": False, "organization_id": "orga_acme"}
+        created = CustomObjectType.model_validate({**self._signed("cotype"), **plain, **further})
         self.existing.append(created)
         return created
+
+    def add_field(self, type_id: str | None, name: str, **further: Any) -> CustomField:
+        """Somebody made a field of that type or, without one, a shared field."""
+        plain = {"name": name, "type": "text", "custom_object_type_id": type_id, "required": False}
+        created = CustomField.model_validate({**self._signed("cf"), **plain, **further})
+        (self.fields if type_id else self.shared).append(created)
+        if type_id:
+            self.order.setdefault(type_id, []).append(created.id)
+        return created
+
+    def add_association(self, field_id: str, type_id: str, **body: Any) -> None:
+        self.associations[field_id, type_id] = body
+        self.order.setdefault(type_id, []).append(field_id)
+
+    def delete_all(self) -> None:
+        """Somebody deleted all types, with their fields, and all shared fields."""
+        for each in (self.existing, self.fields, self.shared, self.order, self.associations):
+            each.clear()
+
+    def _signed(self, prefix: str) -> dict[str, Any]:
+        self.made += 1
+        date = datetime.fromtimestamp(self.clock(), UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        return {"id": f"{prefix}_{self.made}", "date_created": date}
 
     @property
     def names(self) -> list[str]:
         return [each.name for each in self.existing]
 
+    @property
+    def field_names(self) -> list[str]:
+        return [each.name for each in self.fields]
+
+    def is_listed(self, close_id: str) -> bool:
+        return self.listed_from.get(close_id, 0) <= self.clock()
+
     def listed(self) -> list[CustomObjectType]:
         if self.list_fails:
             raise self.list_fails
-        return [each for each in self.existing if self.listed_from.get(each.id, 0) <= self.clock()]
+        return [self.shown(each) for each in self.existing if self.is_listed(each.id)]
 
-    def create(self, spec: CustomObjectTypeSpec) -> CustomObjectType:
+    def shown(self, each: CustomObjectType) -> CustomObjectType:
+        """With rows for its fields, in their order."""
+        fields = {field.id: field for field in (*self.fields, *self.shared)}
+        ids = [close_id for close_id in self.order.get(each.id, []) if self.is_listed(f"{close_id} of {each.id}")]
+        rows = [
+            {"id": close_id, "name": fields[close_id].name, **self.associations.get((close_id, each.id), {})}
+            for close_id in ids
+        ]
+        return each.model_copy(update={"fields": rows})
+
+    def write[Made](self, what: str, do: Callable[[], Made]) -> Made:
+        """Any write: struck by a fault, if one is due."""
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, Exception):
             raise fault
+        if fault == KILLED_BEFORE:
+            raise Killed
+        self.writes.append(what)
         if fault == LOST_BEFORE:
             raise MaybeCreated("no answer")
-        created = self.add(**spec.wanted())
-        self.listed_from[created.id] = self.clock() + self.lag
+        made = do()
+        if fault == KILLED:
+            raise Killed
         if fault == LOST:
             raise MaybeCreated("no answer")
+        return made
+
+    def create(self, body: Mapping[str, Any]) -> CustomObjectType:
+        return self.write("create type", lambda: self.lagging(self.add(**body)))
+
+    def lagging[Row: (CustomObjectType, CustomField)](self, created: Row) -> Row:
+        self.listed_from[created.id] = self.clock() + self.lag
+        if isinstance(created, CustomField):
+            self.listed_from[f"{created.id} of {created.custom_object_type_id}"] = self.clock() + self.lag
         return created
+
+    def change[Row: (CustomObjectType, CustomField)](
+        self, rows: list[Row], close_id: str, body: Mapping[str, Any]
+    ) -> Row:
+        place = next(place for place, each in enumerate(rows) if each.id == close_id)
+        model = type(rows[place])
+        rows[place] = model.model_validate({**rows[place].model_dump(), **body})
+        return rows[place]
 
 
 @dataclass
 class MemoryOrganization:
-    """A batch's look at MemoryClose: the list is read once, and again only when it must be newer."""
+    """A batch's look at MemoryClose: each list is read once, and again only when it must be newer."""
 
     close: MemoryClose
     refusal: Exception | None = None
-    seen: list[CustomObjectType] | None = None
-    seen_at: float = 0
+    seen: dict[str, list[Any]] = field(default_factory=dict)
+    seen_at: dict[str, float] = field(default_factory=dict)
 
     def open(self) -> None:
         if self.refusal:
             raise self.refusal
 
-    def types(self, not_before: float) -> Sequence[CustomObjectType]:
-        if self.seen is None or self.seen_at < not_before:
-            self.seen, self.seen_at = self.close.listed(), self.close.clock()
-        return self.seen
+    def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
+        return self._read("types", not_before, self.close.listed)
+
+    def fields(self, not_before: float = 0) -> Sequence[CustomField]:
+        return self._read("fields", not_before, lambda: self._listed(self.close.fields))
+
+    def shared_fields(self, not_before: float = 0) -> Sequence[CustomField]:
+        return self._read("shared", not_before, lambda: self._listed(self.close.shared))
+
+    def roles(self) -> Sequence[Role]:
+        return self.close.roles
+
+    def _listed(self, rows: Sequence[CustomField]) -> list[CustomField]:
+        return [each for each in rows if self.close.is_listed(each.id)]
+
+    def _read(self, name: str, not_before: float, read: Callable[[], list[Any]]) -> list[Any]:
+        if self.seen_at.get(name, -1) < not_before:
+            self.seen[name], self.seen_at[name] = read(), self.close.clock()
+        return self.seen[name]
 
     def type(self, close_id: str) -> CustomObjectType | None:
-        return next((each for each in self.close.existing if each.id == close_id), None)
+        return next((self.close.shown(each) for each in self.close.existing if each.id == close_id), None)
 
-    def create(self, spec: CustomObjectTypeSpec) -> CustomObjectType:
-        created = self.close.create(spec)
-        if self.seen is not None:
-            self.seen.append(created)
-        return created
+    def field(self, close_id: str, *, shared: bool) -> CustomField:
+        return next(each for each in (self.close.shared if shared else self.close.fields) if each.id == close_id)
+
+    def create_type(self, body: Mapping[str, Any]) -> CustomObjectType:
+        return self._keep("types", self.close.create(body))
+
+    def update_type(self, close_id: str, body: Mapping[str, Any]) -> CustomObjectType:
+        changed = self.close.write("update type", lambda: self.close.change(self.close.existing, close_id, body))
+        return self._keep("types", self.close.shown(changed))
+
+    def create_field(self, body: Mapping[str, Any], *, shared: bool) -> CustomField:
+        made = {**body, "type_id": body.get("custom_object_type_id")}
+        created = self.close.write("create field", lambda: self.close.lagging(self.close.add_field(**made)))
+        if not shared:
+            self._change_rows(made["type_id"], lambda rows: [*rows, {"id": created.id, "name": created.name}])
+        return self._keep("shared" if shared else "fields", created)
+
+    def update_field(self, close_id: str, body: Mapping[str, Any], *, shared: bool) -> CustomField:
+        rows = self.close.shared if shared else self.close.fields
+        changed = self.close.write("update field", lambda: self.close.change(rows, close_id, body))
+        return self._keep("shared" if shared else "fields", changed)
+
+    def associate(self, field_id: str, type_id: str, body: Mapping[str, Any]) -> None:
+        def do() -> None:
+            self.close.add_association(field_id, type_id, **body)
+            self.close.listed_from[f"{field_id} of {type_id}"] = self.close.clock() + self.close.lag
+
+        self.close.write("associate", do)
+        self._change_rows(type_id, lambda rows: [*rows, {"id": field_id, **body}])
+
+    def update_association(self, field_id: str, type_id: str, body: Mapping[str, Any]) -> None:
+        associations = self.close.associations
+        self.close.write("update association", lambda: associations[field_id, type_id].update(body))
+        self._change_rows(type_id, lambda rows: [{**row, **body} if row["id"] == field_id else row for row in rows])
+
+    def reorder(self, type_id: str, field_ids: Sequence[str]) -> None:
+        """Those that are left out come at the end."""
+
+        def do() -> None:
+            left_out = [each for each in self.close.order.get(type_id, []) if each not in field_ids]
+            self.close.order[type_id] = [*field_ids, *left_out]
+
+        self.close.write("reorder", do)
+        places = {close_id: place for place, close_id in enumerate(field_ids)}
+        self._change_rows(type_id, lambda rows: sorted(rows, key=lambda row: places.get(row["id"], len(places))))
+
+    def _keep[Row: (CustomObjectType, CustomField)](self, name: str, row: Row) -> Row:
+        """A list that was read follows what we did."""
+        if name in self.seen:
+            rows = {each.id: each for each in self.seen[name]} | {row.id: row}
+            self.seen[name] = list(rows.values())
+        return row
+
+    def _change_rows(self, type_id: str, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+        """What the list of types says of a type's fields follows, too."""
+        for each in self.seen.get("types", []):
+            if each.id == type_id:
+                self._keep("types", each.model_copy(update={"fields": change(each.fields or [])}))
+                return
 
 
 @dataclass
@@ -242,8 +387,9 @@ class World:
         raise AssertionError(f"not settled after {runs} runs: {result}")
 
     def lease_and_vanish(self, request: ProvisioningRequest) -> None:
-        """Somebody works on the request's type, and nothing more is heard of them."""
-        self.ledger.lease(self.ledger.accept(request), request)
+        """Somebody works on the request's types, and nothing more is heard of them."""
+        for unit in things_of(request):
+            self.ledger.lease(self.ledger.accept(request), unit)
 
 
 def kind_of(outcome: Outcome) -> str:

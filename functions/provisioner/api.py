@@ -1,4 +1,4 @@
-"""The HTTP door: POST /v1/provisioning-requests, GET /v1/provisioning-requests/{id}.
+"""The HTTP door: POST /v1/provisioning-requests, GET /v1/provisioning-requests/{id}, POST /v1/plans.
 
 A request is in the ledger and on the queue before anything else is done with it. Then it is worked on while its caller
 waits; if that does not settle it, or the function dies at any line, the delayed message carries it on.
@@ -21,7 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from provisioner.assembly import Service
 from provisioner.contract import Outcome, ProvisioningRequest, Result
-from provisioner.errors import Kind, NotCreated, Refused, problem
+from provisioner.errors import Busy, Kind, NotCreated, Refused, problem
+from provisioner.plan_view import as_json, as_text
 from provisioner.provision import Wait
 from provisioner.records import RequestRecord
 from provisioner.request_body import read_request
@@ -30,7 +31,7 @@ from provisioner.telemetry import count, logger
 
 RETRY_AFTER_SECONDS = 5
 ON_QUEUE_SECONDS = 60  # a message is delivered well within this time after its delay
-ALLOWED = {"/v1/provisioning-requests": "POST", "/v1/provisioning-requests/{id}": "GET"}
+ALLOWED = {"/v1/provisioning-requests": "POST", "/v1/provisioning-requests/{id}": "GET", "/v1/plans": "POST"}
 REQUEST_KEY = re.compile(r"[0-9a-f]{32}")
 
 type Response = dict[str, Any]
@@ -74,6 +75,8 @@ class Api:
                 return self._provision(event, time_left)
             case "/v1/provisioning-requests/{id}", "GET":
                 return self._show(event["pathParameters"]["id"])
+            case "/v1/plans", "POST":
+                return self._plan(event, time_left)
             case resource, method if resource in ALLOWED:
                 raise Refused(Kind.METHOD_NOT_ALLOWED, f"{method} is not offered here.")
         raise Refused(Kind.ROUTE_UNKNOWN, "No such route.")
@@ -95,6 +98,23 @@ class Api:
             count(["Accepted"])
             return _accepted(record, RETRY_AFTER_SECONDS, {"Preference-Applied": "respond-async"})
         return self._carry_out(record, request, time_left)
+
+    def _plan(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
+        """What would be done, as JSON or, where the caller likes text better, as text. Nothing is written anywhere."""
+        headers = _headers(event)
+        _check_media_type(headers)
+        request = read_request(_body(event), key=_idempotency_key(headers), fallback_id="plan")
+        organization = self.service.organization(request.tenant, time_left)
+        try:
+            planned = self.service.provisioner.plan(request, organization)
+        except (Busy, NotCreated) as error:
+            logger.info("could not plan", extra={"tenant": request.tenant, "why": str(error)})
+            return _not_now(error)
+        count(["Planned"])
+        logger.info("planned", extra={"tenant": request.tenant, "steps": len(planned.steps)})
+        if _prefers_text(headers):
+            return _response(200, as_text(planned), {"Content-Type": "text/plain; charset=utf-8"})
+        return _response(200, as_json(planned))
 
     def _check_tenant(self, request: ProvisioningRequest) -> None:
         """Refuse a tenant that is surely not there; where that cannot be known now, the request is taken."""
@@ -190,6 +210,14 @@ def _preferences(headers: Mapping[str, list[str]]) -> set[str]:
     return {each.strip().lower() for value in headers.get("prefer", []) for each in re.split("[,;]", value)}
 
 
+def _prefers_text(headers: Mapping[str, list[str]]) -> bool:
+    """Whether the first of text/plain and JSON that the caller accepts is the text."""
+    accepted = [
+        each.partition(";")[0].strip().lower() for value in headers.get("accept", []) for each in value.split(",")
+    ]
+    return next((each for each in accepted if each in {"text/plain", "application/json", "*/*"}), "") == "text/plain"
+
+
 def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": record.id,
@@ -198,7 +226,7 @@ def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str,
         "state": "settled" if outcome else "accepted",
     }
     if outcome:
-        shown["outcome"] = json.loads(outcome.to_json())
+        shown["outcome"] = outcome.shown()
     return shown
 
 
@@ -228,15 +256,22 @@ def _unavailable() -> Response:
     return _problem(503, fault.model_dump(mode="json", exclude_none=True), {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def _not_now(error: Busy | NotCreated) -> Response:
+    """Close cannot be asked at the moment."""
+    seconds = math.ceil(error.seconds) if isinstance(error, Busy) else RETRY_AFTER_SECONDS
+    fault = problem(Kind.UNAVAILABLE, f"It cannot be planned at the moment: {error}.")
+    return _problem(503, fault.model_dump(mode="json", exclude_none=True), {"Retry-After": str(max(seconds, 1))})
+
+
 def _problem(status: int, document: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     return _response(status, document, {"Content-Type": "application/problem+json", **(headers or {})})
 
 
-def _response(status: int, document: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+def _response(status: int, document: dict[str, Any] | str, headers: Mapping[str, str] | None = None) -> Response:
     return {
         "statusCode": status,
         "headers": {"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
-        "body": json.dumps(document, ensure_ascii=False),
+        "body": document if isinstance(document, str) else json.dumps(document, ensure_ascii=False),
         "isBase64Encoded": False,
     }
 

@@ -16,6 +16,7 @@ from botocore.session import Session
 
 from provisioner import __version__
 from provisioner.close import Organization
+from provisioner.close_http import Connection
 from provisioner.ledger import Ledger
 from provisioner.messages import Messages
 from provisioner.outcomes import Outcomes
@@ -70,7 +71,7 @@ class Service:
 
     def organization(self, tenant: str, time_left: Callable[[], float]) -> Organization:
         """The tenant's organisation, for one batch of its requests. ``time_left``: seconds the function has left."""
-        return Organization(
+        connection = Connection(
             http=self.http,
             base_url=self.settings.close_api_url,
             credentials=lambda rejected: self.tenants.credential(tenant, rejected),
@@ -80,6 +81,7 @@ class Service:
             paused_until=lambda: self.ledger.paused_until(tenant),
             pause=lambda until: self._pause(tenant, until),
         )
+        return Organization(connection)
 
     def _pause(self, tenant: str, until: float) -> None:
         # If it cannot be remembered, each worker hears it from Close itself; what is certain (429: nothing was

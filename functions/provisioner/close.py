@@ -1,245 +1,220 @@
-"""Close's REST API: the Custom Object Types of one organisation.
+"""One Close organisation: its Custom Object Types and their fields, shared fields and roles, and what writes them.
 
-A read may be repeated. A create is sent once: it is sent again only when Close surely did not carry it out, which is
-after a 401 (with another credential) or when the connection was never made.
-
-What an answer means is in close_answers.py.
+Sources: developer.close.com, the pages on these resources. How requests are sent is in close_http.py.
 """
 
-import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-import httpx
 from pydantic import ValidationError
 
-from provisioner import __version__
-from provisioner.close_answers import Answer, failure
-from provisioner.contract import Credential, CustomObjectType, CustomObjectTypeSpec
-from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused
+from provisioner.close_answers import Answer
+from provisioner.close_http import TYPES, Connection
+from provisioner.contract import CustomField, CustomObjectType, FromClose, Role
+from provisioner.errors import Kind, MaybeCreated, NotCreated, Refused
 
-USER_AGENT = f"close-provisioner/{__version__}"
-TYPES = "custom_object_type/"
-CONNECT_SECONDS = 5
-SETTLE_SECONDS = 5  # what it takes to write down and announce what Close answered
-OUTAGE_SECONDS = 5
+FIELDS = "custom_field/custom_object_type/"
+SHARED_FIELDS = "custom_field/shared/"
+ROLES = "role/"
 MAX_PAGES = 50
-MAX_ANSWER_BYTES = 20_000_000
 
-type Credentials = Callable[[Credential | None], Credential]
-"""Gives the tenant's credential; given the one that Close rejected, reads it anew."""
+
+@dataclass(slots=True)
+class _Listed[Row: FromClose]:
+    """A list as it was read, and as it is since then by our own doing. ``read_at``: Unix seconds; None: not read."""
+
+    model: type[Row]
+    path: str
+    rows: dict[str, Row] = field(default_factory=dict)
+    read_at: float | None = None
+
+    def keep(self, row: Row) -> Row:
+        if self.read_at is not None:
+            self.rows[row.id] = row
+        return row
 
 
 @dataclass(slots=True)
 class Organization:
-    """One tenant's organisation, for the length of one batch: its list of types is read at most once when it can be.
+    """For the length of one batch of one tenant's requests: each list is read at most once when it can be.
 
-    ``timeout`` and ``time_left`` are in seconds, ``clock`` gives Unix seconds. Not to be shared between threads; the
-    ``http`` client may be.
+    Not to be shared between threads.
     """
 
-    http: httpx.Client
-    base_url: str
-    credentials: Credentials
-    timeout: float
-    time_left: Callable[[], float]
-    clock: Callable[[], float]
-    paused_until: Callable[[], float]
-    pause: Callable[[float], None]
-    _credential: Credential | None = None
-    _types: list[CustomObjectType] = field(default_factory=list)
-    _types_read_at: float | None = None
+    connection: Connection
+    _types: _Listed[CustomObjectType] = field(default_factory=lambda: _Listed(CustomObjectType, TYPES))
+    _fields: _Listed[CustomField] = field(default_factory=lambda: _Listed(CustomField, FIELDS))
+    _shared: _Listed[CustomField] = field(default_factory=lambda: _Listed(CustomField, SHARED_FIELDS))
+    _roles: _Listed[Role] = field(default_factory=lambda: _Listed(Role, ROLES))
+    _seen_with: int = 0
     _pin_holds: bool = False
-    _closed_until: float = 0
-    _closed_because: str = "Close asked to leave this tenant alone for a while (429)"
 
     def open(self) -> None:
-        """Have the credential at hand, and Close's leave to be asked.
+        """Have the credential at hand, and Close's leave to be asked. Raises as ``Connection.open`` does."""
+        self.connection.open()
 
-        Raises ``Refused`` when there is no credential, ``NotCreated`` when it can't be read, ``Busy`` while this tenant
-        is to be left alone.
-        """
-        self._closed_until = max(self._closed_until, self.paused_until())
-        self._be_polite()
-        if self._credential is None:
-            self._credential = self.credentials(None)
-
-    def _be_polite(self) -> None:
-        now = self.clock()
-        if now < self._closed_until:
-            raise Busy(self._closed_because, self._closed_until - now)
+    # --- what is there. Raises ``Refused``, ``NotCreated`` or ``Busy``.
 
     def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
-        """All types, from a list read at ``not_before`` (Unix seconds) or later.
+        """All types, from a list read at ``not_before`` (Unix seconds) or later; so are the other lists."""
+        return self._read(self._types, not_before, self._check_pin)
 
-        Raises ``Refused``, ``NotCreated`` or ``Busy``.
-        """
-        if self._types_read_at is None or self._types_read_at < not_before:
-            read_at = self.clock()
-            self._types = self._read_types()
-            self._types_read_at = read_at
-            self._check_pin()
-        return self._types
+    def fields(self, not_before: float = 0) -> Sequence[CustomField]:
+        """The fields of all types."""
+        return self._read(self._fields, not_before)
+
+    def shared_fields(self, not_before: float = 0) -> Sequence[CustomField]:
+        return self._read(self._shared, not_before)
+
+    def roles(self) -> Sequence[Role]:
+        return self._read(self._roles, 0)
 
     def type(self, close_id: str) -> CustomObjectType | None:
         """One type, asked for by its id; None when Close says that there is no such type."""
-        answer = self._send("GET", f"{TYPES}{close_id}/", may_be_missing=True)
+        answer = self.connection.get(f"{TYPES}{close_id}/", may_be_missing=True)
         if answer.status == 404:
             return None
-        found = _custom_object_type(answer.json())
+        found = _read_as(CustomObjectType, answer.json())
         if found is None:
             raise NotCreated("Close answered the look-up of a type with something else")
         return found
 
-    def create(self, spec: CustomObjectTypeSpec) -> CustomObjectType:
-        """Send the create, once.
+    def field(self, close_id: str, *, shared: bool) -> CustomField:
+        """One field as it is now."""
+        found = _read_as(CustomField, self.connection.get(f"{_fields_path(shared)}{close_id}/").json())
+        if found is None:
+            raise NotCreated("Close answered the look-up of a field with something else")
+        return found
 
-        Raises ``Busy`` when too little time is left to hear the answer and write it down, ``MaybeCreated`` when the
-        answer got lost or names no id, ``Refused`` or ``NotCreated`` when surely nothing was created.
-        """
-        answer = self._send("POST", TYPES, json.dumps(spec.wanted()).encode())
-        created = _custom_object_type(answer.json())
-        if created is None:
-            raise MaybeCreated(f"Close answered the create with {answer.status}, but named no type")
-        pin = self._credential and self._credential.organization_id
+    # --- writing. Each is sent once.
+    # Raises ``Busy`` when too little time is left to hear the answer and write it down, ``MaybeCreated`` when the
+    # answer got lost or cannot be read, ``Refused`` or ``NotCreated`` when surely nothing was written.
+
+    def create_type(self, body: Mapping[str, object]) -> CustomObjectType:
+        created = _written(CustomObjectType, self.connection.write("POST", TYPES, body))
+        pin = self.connection.pin
         if pin and created.organization_id not in {None, pin}:
             raise _wrong_organization(pin, f"the type {created.id} was created in {created.organization_id}")
-        self._types.append(created)
+        return self._types.keep(created)
+
+    def update_type(self, close_id: str, body: Mapping[str, object]) -> CustomObjectType:
+        return self._types.keep(_written(CustomObjectType, self.connection.write("PUT", f"{TYPES}{close_id}/", body)))
+
+    def create_field(self, body: Mapping[str, object], *, shared: bool) -> CustomField:
+        created = _written(CustomField, self.connection.write("POST", _fields_path(shared), body))
+        if shared:
+            return self._shared.keep(created)
+        type_id = str(body["custom_object_type_id"])
+        self._fields.keep(created.model_copy(update={"custom_object_type_id": type_id}))
+        self._change_rows(type_id, lambda rows: [*rows, created.model_dump(mode="json")])
         return created
 
-    def _read_types(self) -> list[CustomObjectType]:
-        """The whole list. Close sends it in one page today; should it begin to page, no page may be missed."""
-        types: dict[str, CustomObjectType] = {}
-        query = ""
+    def update_field(self, close_id: str, body: Mapping[str, object], *, shared: bool) -> CustomField:
+        path = f"{_fields_path(shared)}{close_id}/"
+        changed = _written(CustomField, self.connection.write("PUT", path, body))
+        return (self._shared if shared else self._fields).keep(changed)
+
+    def associate(self, field_id: str, type_id: str, body: Mapping[str, object]) -> None:
+        """Give the type that shared field. ``body``: required, editable_with_roles."""
+        whole = {"object_type": "custom_object_type", "custom_object_type_id": type_id, **body}
+        self.connection.write("POST", f"{SHARED_FIELDS}{field_id}/association/", whole)
+        name = self._shared.rows[field_id].name if field_id in self._shared.rows else ""
+        row = {"required": False, "editable_with_roles": [], **body, "id": field_id, "name": name, "is_shared": True}
+        self._change_rows(type_id, lambda rows: [*rows, row])
+
+    def update_association(self, field_id: str, type_id: str, body: Mapping[str, object]) -> None:
+        path = f"{SHARED_FIELDS}{field_id}/association/custom_object_type/{type_id}/"
+        self.connection.write("PUT", path, body)
+        self._change_rows(type_id, lambda rows: [{**row, **body} if row["id"] == field_id else row for row in rows])
+
+    def reorder(self, type_id: str, field_ids: Sequence[str]) -> None:
+        """Put the type's fields in this order. Close appends those that are left out."""
+        body = {"fields": [{"id": each} for each in field_ids]}
+        self.connection.write("PUT", f"custom_field_schema/custom_object/{type_id}/", body)
+        places = {close_id: place for place, close_id in enumerate(field_ids)}
+        self._change_rows(type_id, lambda rows: sorted(rows, key=lambda row: places.get(row["id"], len(places))))
+
+    # --- lists
+
+    def _read[Row: FromClose](
+        self, listed: _Listed[Row], not_before: float, check: Callable[[], None] | None = None
+    ) -> Sequence[Row]:
+        if self._seen_with != self.connection.renewed:
+            self._forget()
+        if listed.read_at is None or listed.read_at < not_before:
+            read_at = self.connection.clock()
+            rows = self._read_all(listed)
+            if self._seen_with != self.connection.renewed:
+                self._forget()
+            listed.rows, listed.read_at = rows, read_at
+            if check:
+                check()
+        return list(listed.rows.values())
+
+    def _forget(self) -> None:
+        """What was read and checked so far was read with another credential."""
+        for each in (self._types, self._fields, self._shared, self._roles):
+            each.read_at = None
+        self._pin_holds, self._seen_with = False, self.connection.renewed
+
+    def _read_all[Row: FromClose](self, listed: _Listed[Row]) -> dict[str, Row]:
+        """The whole list. Close sends some in one page today; should it begin to page, no page may be missed."""
+        found: dict[str, Row] = {}
+        path, query = listed.path, ""
         for _ in range(MAX_PAGES):
-            answer = self._send("GET", f"{TYPES}{query}")
-            page = answer.json()
+            page = self.connection.get(f"{path}{query}").json()
             rows = page.get("data") if isinstance(page, dict) else None
             if not isinstance(rows, list) or page.get("cursor"):
-                raise NotCreated("Close's list of types could not be read to its end")
-            known = len(types)
+                raise NotCreated(f"Close's list {path} could not be read to its end")
+            known = len(found)
             for row in rows:
-                # A row that cannot be read might be the very type that is looked for.
-                if (each := _custom_object_type(row)) is None:
-                    raise NotCreated("Close's list holds a type that could not be read")
-                types[each.id] = each
+                # A row that cannot be read might be the very thing that is looked for.
+                if (each := _read_as(listed.model, row)) is None:
+                    raise NotCreated(f"Close's list {path} holds something that could not be read")
+                found[each.id] = each
             if not page.get("has_more"):
-                return list(types.values())
-            if len(types) == known:
+                return found
+            if len(found) == known:
                 break
-            query = f"?_skip={len(types)}"
-        raise NotCreated("Close's list of types has no end")
+            query = f"?_skip={len(found)}"
+        raise NotCreated(f"Close's list {path} has no end")
+
+    def _change_rows(self, type_id: str, change: Callable[[list[dict[str, Any]]], Iterable[dict[str, Any]]]) -> None:
+        """What the list of types says of a type's fields follows what we did."""
+        if known := self._types.rows.get(type_id):
+            rows = [dict(known.field_row(close_id)) for close_id in known.field_ids]
+            self._types.keep(known.model_copy(update={"fields": [*change(rows)]}))
 
     def _check_pin(self) -> None:
         """Where the tenant is pinned to an organisation, make sure that this is it before anything is written."""
-        pin = self._credential and self._credential.organization_id
+        pin = self.connection.pin
         if not pin or self._pin_holds:
             return
-        organizations: set[str | None] = {each.organization_id for each in self._types} - {None}
+        organizations: set[str | None] = {each.organization_id for each in self._types.rows.values()} - {None}
         if not organizations:
-            answer = self._send("GET", "me/?_fields=organizations")
-            organizations = _organization_ids(answer.json())
+            organizations = _organization_ids(self.connection.get("me/?_fields=organizations").json())
         if organizations != {pin}:
             raise _wrong_organization(pin, f"it opens {_listed(organizations)}; nothing was written")
         self._pin_holds = True
 
-    def _send(self, method: str, path: str, content: bytes | None = None, *, may_be_missing: bool = False) -> Answer:
-        """A successful answer (or 404, where that is one).
 
-        A read is repeated once where the connection broke or the credential was old.
-        """
-        if self._credential is None:
-            self.open()
-        credential = cast("Credential", self._credential)
-        answer = self._exchange(method, path, content, credential)
-        if isinstance(answer, httpx.NetworkError | httpx.RemoteProtocolError) and method == "GET":
-            answer = self._exchange(method, path, content, credential)  # a kept connection may have died unnoticed
-        if isinstance(answer, Answer) and answer.status == 401:
-            answer = self._after_rejection(method, path, credential, answer)
-        if may_be_missing and isinstance(answer, Answer) and answer.status == 404:
-            return answer
-        error = failure(method, answer, cast("Credential", self._credential).secret)
-        if isinstance(error, Busy):
-            self._closed_until = self.clock() + error.seconds
-            self.pause(self._closed_until)
-        elif isinstance(
-            error, NotCreated | MaybeCreated
-        ):  # an outage: the rest of this batch need not wait for it as long
-            self._closed_until, self._closed_because = self.clock() + OUTAGE_SECONDS, str(error)
-        if error:
-            raise error
-        assert isinstance(answer, Answer)  # noqa: S101 - anything else is an error
-        return answer
-
-    def _after_rejection(
-        self, method: str, path: str, rejected: Credential, answer: Answer
-    ) -> Answer | httpx.RequestError:
-        """The key may have been rotated: read it anew, and use it if it is another one."""
-        renewed = self.credentials(rejected)
-        if renewed == rejected:
-            return answer
-        self._credential, self._pin_holds, self._types_read_at = renewed, False, None
-        if (method, path) != (
-            "GET",
-            TYPES,
-        ):  # what was read and checked before was read with another credential: begin again
-            raise Busy("the tenant's credential was renewed", 0)
-        return self._exchange(method, path, None, renewed)
-
-    def _exchange(
-        self, method: str, path: str, content: bytes | None, credential: Credential
-    ) -> Answer | httpx.RequestError:
-        """One request and its answer, both within the time that is left."""
-        self._be_polite()
-        left = self.time_left() - SETTLE_SECONDS
-        if left < (self.timeout if method == "POST" else 1):
-            raise Busy("too little time is left in this run", 0)
-        seconds = min(self.timeout, left)
-        deadline = time.monotonic() + seconds
-        request = self.http.build_request(
-            method,
-            self.base_url + path,
-            content=content,
-            headers=_headers(credential, content),
-            timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
-        )
-        try:
-            response = self.http.send(request, stream=True)
-            # What is left bounds the reading of the body, too: httpx looks here when that begins.
-            request.extensions["timeout"]["read"] = max(deadline - time.monotonic(), 0.01)
-            try:
-                return Answer(response.status_code, response.headers, _body(response, deadline))
-            finally:
-                response.close()
-        except httpx.RequestError as error:
-            return error
+def _fields_path(shared: bool) -> str:
+    return SHARED_FIELDS if shared else FIELDS
 
 
-def _headers(credential: Credential, content: bytes | None) -> dict[str, str]:
-    headers = {"Authorization": credential.authorization, "Accept": "application/json", "User-Agent": USER_AGENT}
-    # Close's server library refuses a body that does not say that it is JSON, and chunked bodies: httpx sends bytes
-    # with their Content-Length.
-    return headers | {"Content-Type": "application/json"} if content is not None else headers
-
-
-def _body(response: httpx.Response, deadline: float) -> bytes:
-    """The body, read within the deadline: httpx bounds each read, not their sum."""
-    chunks, size = [], 0
-    for chunk in response.iter_bytes():
-        chunks.append(chunk)
-        size += len(chunk)
-        if time.monotonic() > deadline or size > MAX_ANSWER_BYTES:
-            raise httpx.ReadTimeout("the answer took too long, or too much", request=response.request)
-    return b"".join(chunks)
-
-
-def _custom_object_type(document: Any) -> CustomObjectType | None:
+def _read_as[Row: FromClose](model: type[Row], document: Any) -> Row | None:
     try:
-        return CustomObjectType.model_validate(document)
+        return model.model_validate(document)
     except ValidationError:
         return None
+
+
+def _written[Row: FromClose](model: type[Row], answer: Answer) -> Row:
+    found = _read_as(model, answer.json())
+    if found is None:
+        raise MaybeCreated(f"Close answered the write with {answer.status}, but did not say what it wrote")
+    return found
 
 
 def _listed(organizations: set[Any]) -> str:

@@ -49,11 +49,17 @@ class Answer:
             return None
 
 
-def failure(method: str, answer: Answer | httpx.RequestError, secret: str = "") -> ProvisioningError | None:
-    """What is now true of Close; None when the answer is a success. ``secret`` is struck out of Close's own words."""
-    creates = method == "POST"
+def failure(
+    method: str, answer: Answer | httpx.RequestError, secret: str = "", *, of_types: bool = True
+) -> ProvisioningError | None:
+    """What is now true of Close; None when the answer is a success. ``secret`` is struck out of Close's own words.
+
+    ``of_types``: the resource is that of all types, which is always there for whoever may use it. Pointers of errors
+    are relative to what was sent.
+    """
+    writes = method != "GET"
     if isinstance(answer, httpx.RequestError):
-        return _silence(creates, answer)
+        return _silence(writes, answer)
     status = answer.status
     if 200 <= status < 300:
         return None
@@ -62,18 +68,20 @@ def failure(method: str, answer: Answer | httpx.RequestError, secret: str = "") 
     # 408: Close's proxy is known to say so while the work goes on behind it. Codes that nobody documents count as
     # unknown too: only what is known to be final is final.
     open_question = (
-        MaybeCreated(f"Close answered the create with {status}, which leaves open whether it happened")
-        if creates
+        MaybeCreated(f"Close answered the write with {status}, which leaves open whether it happened")
+        if writes
         else NotCreated(f"Close answered {status}")
     )
+    if writes and not of_types and status == HTTPStatus.NOT_FOUND:
+        return NotCreated("what was to be written to is not there any more (404)")
     return _refusal(method, answer, secret) or open_question
 
 
-def _silence(creates: bool, error: httpx.RequestError) -> ProvisioningError:
+def _silence(writes: bool, error: httpx.RequestError) -> ProvisioningError:
     how = type(error).__name__
-    if not creates or isinstance(error, NEVER_SENT):
+    if not writes or isinstance(error, NEVER_SENT):
         return NotCreated(f"Close could not be reached ({how})")
-    return MaybeCreated(f"the create was sent, and its answer got lost ({how})")
+    return MaybeCreated(f"the write was sent, and its answer got lost ({how})")
 
 
 def _refusal(method: str, answer: Answer, secret: str) -> Refused | None:
@@ -81,7 +89,7 @@ def _refusal(method: str, answer: Answer, secret: str) -> Refused | None:
     message, errors = _words(answer.json(), secret)
     said = f" Close says: {message}" if message else ""
     match status:
-        case 400 | 413 | 415 | 422 if method == "POST":
+        case 400 | 413 | 415 | 422 if method != "GET":
             return Refused(Kind.SPEC_REJECTED, f"Close answered {status}.{said}", close_status=status, errors=errors)
         case 401:
             kind = Kind.CREDENTIAL_REJECTED
@@ -122,7 +130,7 @@ def _words(document: Any, secret: str) -> tuple[str, tuple[ErrorDetail, ...]]:
     error = document.get("error")
     general = [*_texts(error.get("message") if isinstance(error, dict) else error), *_texts(document.get("errors"))]
     details = [
-        ErrorDetail(pointer=f"/custom_object_type{_struck(pointer, secret)}", detail=_struck(text, secret))
+        ErrorDetail(pointer=_struck(pointer, secret), detail=_struck(text, secret))
         for pointer, text in islice(_faults(document.get("field-errors"), ""), MAX_DETAILS)
     ]
     return _struck("; ".join(general), secret), tuple(details)
@@ -171,10 +179,20 @@ def rate_limit_seconds(answer: Answer, now: datetime | None = None) -> float:
     return min(found, MAX_WAIT_SECONDS)
 
 
+def used_up_seconds(answer: Answer) -> float | None:
+    """How long until the limit's next window, where this answer says that nothing of this one is left."""
+    header = answer.headers.get("ratelimit", "")
+    return _reset(header) if _part(header, {"remaining", "r"}) == 0 else None
+
+
 def _reset(header: str) -> float | None:
+    return _part(header, {"reset", "t"})
+
+
+def _part(header: str, names: set[str]) -> float | None:
     for part in re.split(r"[;,]", header):
         name, _, value = part.partition("=")
-        if name.strip().lower() in {"reset", "t"}:
+        if name.strip().lower() in names:
             return _seconds(value)
     return None
 

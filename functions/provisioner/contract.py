@@ -1,8 +1,8 @@
 """The words of the service: what a caller asks, and what everybody hears of it.
 
-    ProvisioningRequest ── tenant, request id, if_exists ── CustomObjectTypeSpec
-    Outcome ── result, the type as Close returned it, differences | Problem
-    CustomObjectType ── a type as Close returned it
+    ProvisioningRequest ── tenant, request id, if_exists ── CustomObjectTypeSpec ── FieldSpec (spec.py)
+    Outcome ── result, what became of each type and field | Problem
+    CustomObjectType, CustomField, Role ── as Close returned them
 
 All models are frozen. Requests refuse unknown keys; what Close returns may hold more than we know of.
 """
@@ -10,43 +10,26 @@ All models are frozen. Requests refuse unknown keys; what Close returns may hold
 import hashlib
 import json
 import re
-import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from provisioner.spec import CustomObjectTypeSpec, Name, Types, Words, check_together, natural_key
 
 MAX_BODY_BYTES = 262_144
 """The largest request taken, in bytes: what an SQS message could hold when the service was designed (256 KiB)."""
 
-MAX_SHOWN_BYTES = 40_000
-"""How much of a type an outcome shows, so that it fits an event and a ledger item with room to spare."""
+MAX_SHOWN_BYTES = 30_000
+"""How much an outcome shows of one type as Close returned it."""
 
 # Tenants name secrets and request ids name ledger items, so neither may hold anything that needs escaping.
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
-
-
-def natural_key(name: str) -> str:
-    """What makes two names the same name: NFC, trimmed, inner spaces folded to one, case-folded.
-
-    Case-folding may take a string out of NFC, hence the second normalisation.
-    """
-    folded = unicodedata.normalize("NFC", name).casefold()
-    return " ".join(unicodedata.normalize("NFC", folded).split())
-
-
-def _readable(text: str) -> str:
-    categories = [unicodedata.category(character) for character in text]
-    if any(category in {"Cc", "Cn", "Cs"} for category in categories):
-        raise ValueError("must not hold control characters, or what is no character")
-    if all(category[0] in "CZ" for category in categories):
-        raise ValueError("must hold at least one visible character")
-    return text
-
-
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_readable)]
+BLUEPRINT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
+Value = Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=500)]
 
 
 class IfExists(StrEnum):
@@ -58,56 +41,61 @@ class IfExists(StrEnum):
 
 
 class Result(StrEnum):
-    """What became of a request."""
+    """What became of a request, or of one type or field of it."""
 
     CREATED = "created"
     RECOVERED = "recovered"  # created by this request, whose answer got lost
-    UPDATED = "updated"
+    UPDATED = "updated"  # it existed, and was changed to match
     UNCHANGED = "unchanged"  # it existed and matched
     ADOPTED = "adopted"  # it existed, differs, and was taken as it is
     FAILED = "failed"
     UNRESOLVED = "unresolved"  # we do not know; a person must look
 
 
-class _Words(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class ProvisioningRequest(Words):
+    """One request: these types shall exist in that tenant's Close organisation.
 
+    It names them by one of ``custom_object_type``, ``custom_object_types`` and ``blueprint``. A blueprint together with
+    types is one that was filled in already: on its way between our own doors it stays what it was when it was accepted.
+    """
 
-class CustomObjectTypeSpec(_Words):
-    """The Custom Object Type that the caller wants. What is left out is neither sent to Close nor compared."""
-
-    name: Name
-    name_plural: Name
-    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
-    api_create_only: bool = False
-    editable_with_roles: (
-        Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...], Field(max_length=100)]
-        | None
-    ) = None
-
-    @property
-    def natural_key(self) -> str:
-        return natural_key(self.name)
-
-    def wanted(self) -> dict[str, Any]:
-        """The keys that the caller gave, as JSON values: the body of the create."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-
-
-class ProvisioningRequest(_Words):
-    """One request: this type shall exist in that tenant's Close organisation."""
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name]} for name in ("custom_object_type", "custom_object_types", "blueprint")]
+        }
+    )
 
     tenant: Identifier = "default"
     request_id: Identifier
     if_exists: IfExists = IfExists.ADOPT
-    custom_object_type: CustomObjectTypeSpec
+    custom_object_type: CustomObjectTypeSpec | None = None
+    custom_object_types: Types | None = None
+    blueprint: Annotated[str, StringConstraints(pattern=BLUEPRINT_PATTERN)] | None = None
+    values: Annotated[Mapping[str, Value], Field(max_length=100)] | None = None
+    """What fills the blueprint's placeholders."""
+    allow_partial: bool = False
+    """With if_exists 'update': do what can be done, although something else is blocked."""
+    plan_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Of a plan: the request is carried out only if Close still looks as it did then."""
 
-    @field_validator("if_exists")
-    @classmethod
-    def _is_supported(cls, value: IfExists) -> IfExists:
-        if value is IfExists.UPDATE:
-            raise ValueError("'update' is not supported yet; use 'adopt' or 'fail'")
-        return value
+    @model_validator(mode="after")
+    def _names_its_types(self) -> Self:
+        given = [name for name in ("custom_object_type", "custom_object_types", "blueprint") if getattr(self, name)]
+        if len(given) != 1 and given != ["custom_object_types", "blueprint"]:
+            raise ValueError("takes exactly one of custom_object_type, custom_object_types and blueprint")
+        if self.values is not None and self.blueprint is None:
+            raise ValueError("values are for a blueprint")
+        check_together(self.types)
+        return self
+
+    @property
+    def types(self) -> tuple[CustomObjectTypeSpec, ...]:
+        """The types that it wants; none while its blueprint is not filled in."""
+        return (self.custom_object_type,) if self.custom_object_type else self.custom_object_types or ()
+
+    def pointer(self, type_index: int) -> str:
+        """Where in the request's body one of its types stands (a JSON pointer)."""
+        return "/custom_object_type" if self.custom_object_type else f"/custom_object_types/{type_index}"
 
     @property
     def id(self) -> str:
@@ -116,9 +104,13 @@ class ProvisioningRequest(_Words):
 
     @property
     def fingerprint(self) -> str:
-        """Equal for two requests that ask for the same thing, however they spell their defaults (SHA-256, hex)."""
-        content = self.model_dump(mode="json", exclude={"request_id"}, exclude_none=True)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        """Equal for two requests that ask for the same thing, however they spell their defaults (SHA-256, hex).
+
+        A blueprint counts by its name and values: what it holds may change between a request and its redelivery.
+        """
+        left_out = {"request_id", *({"custom_object_types"} if self.blueprint else set())}
+        content = self.model_dump(mode="json", exclude=left_out, exclude_none=True, exclude_defaults=True)
+        return hashlib.sha256(json.dumps({**content, "tenant": self.tenant}, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
         """The request as its caller gave it, in ASCII: keys left out stay left out."""
@@ -145,23 +137,64 @@ def identifier_or(value: object, fallback: str) -> str:
     return value if isinstance(value, str) and re.fullmatch(IDENTIFIER_PATTERN, value) else fallback
 
 
-class CustomObjectType(BaseModel):
-    """A Custom Object Type as Close returned it. Keys that we do not know are kept."""
+class FromClose(BaseModel):
+    """As Close returned it. Keys that we do not know are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     id: Annotated[str, StringConstraints(min_length=1)]
     name: str
-    organization_id: Any = None
-    date_created: Any = None
 
     @property
     def natural_key(self) -> str:
         return natural_key(self.name)
 
+    def value(self, name: str) -> Any:
+        """What Close says under this key, as a JSON value; None when it does not."""
+        return self.model_dump(mode="json").get(name)
+
+
+class Role(FromClose):
+    """A role of the organisation."""
+
+
+class CustomField(FromClose):
+    """A field of a type, or a shared one."""
+
+    type: str
+    date_created: Any = None
+    custom_object_type_id: str | None = None
+    choices: tuple[str, ...] | None = None
+
+
+class CustomObjectType(FromClose):
+    """A Custom Object Type. ``fields`` are entries about its fields, in their order, shared ones included."""
+
+    organization_id: Any = None
+    date_created: Any = None
+    fields: Any = None
+
+    @property
+    def field_ids(self) -> tuple[str, ...]:
+        """Ids of its fields in their order, as far as Close says them."""
+        return tuple(str(row["id"]) for row in self._field_rows())
+
+    @property
+    def field_names(self) -> tuple[tuple[str, str], ...]:
+        """Id and natural key of each of its fields."""
+        return tuple((str(row["id"]), natural_key(str(row.get("name", "")))) for row in self._field_rows())
+
+    def field_row(self, close_id: str) -> Mapping[str, Any]:
+        """What Close says here of the field with this id; nothing when it is not one of the type's."""
+        return next((row for row in self._field_rows() if row["id"] == close_id), {})
+
+    def _field_rows(self) -> list[dict[str, Any]]:
+        rows = self.fields if isinstance(self.fields, list) else []
+        return [row for row in rows if isinstance(row, dict) and row.get("id")]
+
     def shown(self) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The type as JSON values, and the keys left out of it, largest first, to keep it within MAX_SHOWN_BYTES."""
-        shown = self.model_dump(mode="json")
+        shown = self.model_dump(mode="json", exclude={"fields"})
         sizes = {key: len(json.dumps(value)) for key, value in shown.items() if key not in {"id", "name"}}
         left_out: list[str] = []
         while sum(sizes.values()) > MAX_SHOWN_BYTES:
@@ -171,22 +204,31 @@ class CustomObjectType(BaseModel):
         return shown, tuple(left_out)
 
 
-class Difference(_Words):
-    """One thing that Close has otherwise than the spec wants it, and that was left alone."""
+class Difference(Words):
+    """One thing that Close has otherwise than the spec wants it, and that was left alone.
+
+    ``field`` is a key of the type, ``fields/<name>`` for a whole field, or ``fields/<name>/<key>``.
+    """
 
     field: str
     wanted: Any
     actual: Any
 
 
-class ErrorDetail(_Words):
+class Blocked(Difference):
+    """A difference that only something destructive could end. ``why`` says what that would be."""
+
+    why: str
+
+
+class ErrorDetail(Words):
     """One fault of a body. ``pointer`` is a JSON pointer (RFC 6901) into the request's body, "" for the whole of it."""
 
     pointer: str
     detail: str
 
 
-class Problem(_Words):
+class Problem(Words):
     """Why a request failed: an RFC 9457 problem. ``type`` is stable, ``detail`` is for people."""
 
     type: str
@@ -197,16 +239,39 @@ class Problem(_Words):
     errors: tuple[ErrorDetail, ...] = ()
 
 
-class Outcome(_Words):
+class FieldOutcome(Words):
+    """What became of one field that the spec wants. ``missing``: it is not there, and was not to be added."""
+
+    name: str
+    id: str | None = None
+    result: Result | Literal["missing", "blocked"]
+
+
+class TypeOutcome(Words):
+    """What became of one type that the request wants."""
+
+    name: str
+    id: str | None = None
+    result: Result
+    custom_object_type: dict[str, Any] | None = None
+    """As Close returned it, without its fields."""
+    left_out: tuple[str, ...] = ()  # keys of it that are too large to show
+    fields: tuple[FieldOutcome, ...] = ()
+    steps: tuple[str, ...] = ()  # what this request did, in words
+    differences: tuple[Difference, ...] = ()  # left alone
+    blocked: tuple[Blocked, ...] = ()  # would have to destroy something: left alone
+    also_found: tuple[str, ...] = ()  # ids of further types by that name: the oldest was taken
+
+
+class Outcome(Words):
     """What became of a request: terminal, announced, never changed."""
 
     tenant: str
     request_id: str
     result: Result
-    custom_object_type: dict[str, Any] | None = None
-    left_out: tuple[str, ...] = ()  # keys of the type that are too large for an event
-    differences: tuple[Difference, ...] = ()
-    also_found: tuple[str, ...] = ()  # ids of further types by that name: the oldest was taken
+    types: tuple[TypeOutcome, ...] = ()
+    note: str | None = None  # what was left out of it for want of room, and where it can be read
+    plan: dict[str, Any] | None = None  # the new plan, where the request came with the digest of an old one
     problem: Problem | None = None
     attempts: int = 0
     settled_at: str
@@ -217,14 +282,23 @@ class Outcome(_Words):
 
     def to_json(self) -> str:
         """What there is not is left out. But a difference's null stays: it says that Close has nothing there."""
-        absent: dict[str, Any] = {name: True for name, value in self if value is None}
-        if self.problem and self.problem.close_status is None:
-            absent["problem"] = {"close_status"}
-        return self.model_dump_json(exclude=absent)
+        return json.dumps(self.shown(), ensure_ascii=False)
+
+    def shown(self) -> dict[str, Any]:
+        """As a JSON object."""
+        whole = self.model_dump(mode="json")
+        shown = {**whole, "types": [_without_none(each) for each in whole["types"]]}
+        if self.problem:
+            shown["problem"] = _without_none(whole["problem"])
+        return _without_none(shown)
 
     @property
     def succeeded(self) -> bool:
         return self.result not in {Result.FAILED, Result.UNRESOLVED}
+
+
+def _without_none(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -26,14 +26,18 @@ class Kind(Enum):
     REQUEST_CONFLICT = ("request-conflict", "The request id was used for other content", 422)
     TENANT_UNKNOWN = ("tenant-unknown", "No such tenant", 404)
     TYPE_EXISTS = ("type-exists", "The Custom Object Type exists already", 409)
-    SPEC_REJECTED = ("spec-rejected", "Close refused the Custom Object Type", 422)
+    BLOCKED = ("blocked", "What is wanted would have to destroy something in Close", 409)
+    PLAN_STALE = ("plan-stale", "Close does not look as it did when this was planned", 409)
+    ROLE_UNKNOWN = ("role-unknown", "The organisation has no such role", 422)
+    REFERENCE_UNKNOWN = ("reference-unknown", "The organisation has no such type to refer to", 422)
+    SPEC_REJECTED = ("spec-rejected", "Close refused what was wanted", 422)
     CREDENTIAL_UNREADABLE = ("credential-unreadable", "The tenant's stored credential cannot be used", 424)
     CREDENTIAL_REJECTED = ("credential-rejected", "Close does not accept the tenant's credential", 424)
     PLAN_LIMIT = ("plan-limit", "The tenant's Close plan does not allow it", 424)
     PERMISSION_MISSING = ("permission-missing", "The tenant's credential lacks a permission in Close", 424)
     CLOSE_MISCONFIGURED = ("close-misconfigured", "Close did not answer as its API does", 424)
     WRONG_ORGANIZATION = ("wrong-organization", "The credential belongs to another organisation", 424)
-    GAVE_UP = ("gave-up", "Nothing was created in the time allowed", 504)
+    GAVE_UP = ("gave-up", "It could not be finished in the time allowed", 504)
     UNRESOLVED = ("unresolved", "It is not known whether the type was created", 504)
     UNAVAILABLE = ("unavailable", "The service cannot take requests at the moment", 503)
 
@@ -63,6 +67,13 @@ class Refused(ProvisioningError):
         self.kind = kind
         self.problem = problem(kind, detail, close_status=close_status, errors=errors)
 
+    def below(self, pointer: str) -> "Refused":
+        """The same, its pointers from the root of the request's body; they were from what was sent."""
+        errors = tuple(
+            ErrorDetail(pointer=f"{pointer}{each.pointer}", detail=each.detail) for each in self.problem.errors
+        )
+        return Refused(self.kind, str(self), close_status=self.problem.close_status, errors=errors)
+
 
 class NotCreated(ProvisioningError):
     """It is not there, and may be later. Whoever catches this chooses when to try again."""
@@ -77,4 +88,4 @@ class Busy(ProvisioningError):
 
 
 class MaybeCreated(ProvisioningError):
-    """A create was sent and its answer got lost, or cannot be read. It must not be sent again before a look."""
+    """A write was sent and its answer got lost, or cannot be read. A create must not be sent again before a look."""

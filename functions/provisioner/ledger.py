@@ -7,16 +7,17 @@ failed: nothing is read again.
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from provisioner import fitting
 from provisioner import ledger_items as items
 from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, Refused
-from provisioner.records import Lease, RequestRecord, RequestState
+from provisioner.records import Lease, RequestRecord, RequestState, Unit
 
 # DynamoDB refuses a write to an item that is inside a running transaction, and the SDK does not try that again.
 CONFLICT_TRIES = 4
@@ -68,37 +69,39 @@ class Ledger:
         item = self._get(items.request_item_key(request_key))
         return (items.to_record(item), ProvisioningRequest.model_validate_json(item["body"]["S"])) if item else None
 
-    def lease(self, record: RequestRecord, request: ProvisioningRequest) -> Lease:
-        """Take the type's lease. Raises ``Busy`` while another holds it."""
+    def lease(self, record: RequestRecord, unit: Unit) -> Lease:
+        """Take the unit's lease. Raises ``Busy`` while another holds it."""
         now, token = self.clock(), uuid.uuid4().hex
         try:
             answer = self._write(
                 self.dynamodb.update_item,
-                items.lease_input(self.table, request, token, now, now + self.lease_seconds),
+                items.lease_input(self.table, unit, record.id, token, items.LeaseTimes(now, now + self.lease_seconds)),
             )
         except ClientError as error:
             item = _met(error)
             if items.text_of(item, "lease_token") != token:  # else it is our own, as in accept
                 left = max(items.lease_until(item) - now, 0)
                 wait = min(left, MAX_LEASE_BUSY_SECONDS, random.uniform(*LEASE_BUSY_SECONDS) * 2**record.waits)  # noqa: S311
-                raise Busy("another request is working on this type", wait) from None
-            return items.to_lease(item)
-        return items.to_lease(answer["Attributes"])
+                raise Busy(f"another request is working on this {unit.kind}", wait) from None
+            return items.to_lease(item, unit)
+        return items.to_lease(answer["Attributes"], unit)
 
-    def is_suspect(self, record: RequestRecord, request: ProvisioningRequest) -> bool:
-        """Whether a create of this very request may be at large."""
-        return record.id in items.texts_of(self._get(items.type_item_key(request)), "intents")
+    def known(self, unit: Unit) -> Lease:
+        """What is known of the unit, whoever holds its lease: to be looked at, and not to be given back."""
+        return items.to_known(self._get(items.unit_item_key(unit)), unit)
 
-    def end(self, after: Lease) -> None:
-        """Give the lease back, and remember what is now known of the type."""
-        try:
-            self._write(self.dynamodb.update_item, {"TableName": self.table, **items.end_lease_update(after)})
-        except ClientError as error:
-            if not items.is_ended(_met(error), after):
-                raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
+    def end(self, after: Iterable[Lease]) -> None:
+        """Give the leases back, and remember what is now known of their units."""
+        for lease in after:
+            try:
+                self._write(self.dynamodb.update_item, {"TableName": self.table, **items.end_lease_update(lease)})
+            except ClientError as error:
+                if not items.is_ended(_met(error), lease):
+                    raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
 
-    def settle(self, record: RequestRecord, outcome: Outcome, after: Lease | None = None) -> Outcome:
-        """Store the outcome and what is now known of the type, together. Answers the outcome that stands."""
+    def settle(self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = ()) -> Outcome:
+        """Store the outcome and what is now known of its units, together. Answers the outcome that stands."""
+        outcome = fitting.kept(outcome)
         try:
             self._write(
                 self.dynamodb.transact_write_items,
@@ -108,8 +111,7 @@ class Ledger:
             settled = _met_together(error)[0]
             if not settled:
                 raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
-            if after:
-                self.end(after)
+            self.end(after)
             return Outcome.from_json(settled["outcome"]["S"])
         return outcome
 

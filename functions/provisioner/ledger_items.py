@@ -2,19 +2,20 @@
 
 Each condition can so be tested as a value. A failed condition hands back the item that it met.
 
-Keys: ``REQUEST#<request key>``, ``TYPE#<tenant>#<SHA-256 of the natural key>`` (a name may be longer than a key), and
-``TENANT#<tenant>`` for the time before which Close wants a tenant left alone.
+Keys: ``REQUEST#<request key>``; ``TYPE#<tenant>#<SHA-256 of the natural key>`` (a name may be longer than a key) and
+``SHARED-FIELD#…`` likewise; ``TENANT#<tenant>`` for the time before which Close wants a tenant left alone.
 Only requests expire. The sparse index ``unfinished`` holds the requests that are not announced yet, by ``due_at``: the
 time after which nobody works on them any more.
 """
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from provisioner.contract import Outcome, ProvisioningRequest
-from provisioner.records import Lease, RequestRecord, RequestState
+from provisioner.records import Doubt, How, Lease, Made, RequestRecord, RequestState, Unit
 
 type Item = dict[str, Any]
 
@@ -56,12 +57,19 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
     }
 
 
-def lease_input(table: str, request: ProvisioningRequest, token: str, now: float, until: float) -> Item:
+@dataclass(frozen=True, slots=True)
+class LeaseTimes:
+    """When a lease is taken, and until when (Unix seconds)."""
+
+    now: float
+    until: float
+
+
+def lease_input(table: str, unit: Unit, request_key: str, token: str, times: LeaseTimes) -> Item:
     """Take the lease if it is free or expired, and add the intent. An expired holder's intent and end are kept."""
-    spec = request.custom_object_type
     return {
         "TableName": table,
-        "Key": type_item_key(request),
+        "Key": unit_item_key(unit),
         "ConditionExpression": "attribute_not_exists(lease_until) OR lease_until < :now",
         "UpdateExpression": (
             "SET killed_until = if_not_exists(lease_until, :zero), lease_until = :until, lease_token = :token, "
@@ -69,15 +77,15 @@ def lease_input(table: str, request: ProvisioningRequest, token: str, now: float
             "tenant = :tenant, natural_key = :natural_key ADD attempt :one"
         ),
         "ExpressionAttributeValues": {
-            ":now": _n(now),
-            ":until": _n(until),
+            ":now": _n(times.now),
+            ":until": _n(times.until),
             ":zero": _n(0),
             ":one": _n(1),
             ":none": {"L": []},
-            ":intent": _strings([request.id]),
+            ":intent": _strings([request_key]),
             ":token": _s(token),
-            ":tenant": _s(request.tenant),
-            ":natural_key": _s(spec.natural_key),
+            ":tenant": _s(unit.tenant),
+            ":natural_key": _s(unit.key),
         },
         "ReturnValues": "ALL_NEW",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -85,22 +93,22 @@ def lease_input(table: str, request: ProvisioningRequest, token: str, now: float
 
 
 def end_lease_update(after: Lease) -> Item:
-    """What is now known of the type replaces what was known, if the lease is still this one."""
+    """What is now known of the unit replaces what was known, if the lease is still this one."""
+    killed = after.killed
     known = {
-        "intents": after.intents and _strings(after.intents),
-        "lost": after.lost and _n(after.lost),
+        "intents": killed and _strings(killed.requests),
+        "doubt_since": killed and _n(killed.since),
+        "doubts": after.doubts and _s(_doubts_text(after.doubts)),
+        "made": after.made and _s(_made_text(after.made)),
         "close_id": after.close_id and _s(after.close_id),
         "known_at": after.known_at and _n(after.known_at),
-        "makers": after.makers and _strings(after.makers),
-        "doubt_since": after.doubt_since and _n(after.doubt_since),
-        "absences": after.absences and _n(after.absences),
-        "looked_at": after.looked_at and _n(after.looked_at),
+        "fresh_from": after.fresh_from and _n(after.fresh_from),
     }
     kept = {name: value for name, value in known.items() if value}
     gone = ["lease_until", "lease_token", "killed_until", *(name for name in known if name not in kept)]
     assignments = ", ".join(["ended = :attempt", *(f"{name} = :{name}" for name in kept)])
     return {
-        "Key": _type_item_key(after.tenant, after.key),
+        "Key": unit_item_key(after.unit),
         "ConditionExpression": "attempt = :attempt AND attribute_exists(lease_until)",
         "UpdateExpression": f"SET {assignments} REMOVE {', '.join(gone)}",
         "ExpressionAttributeValues": {
@@ -111,8 +119,8 @@ def end_lease_update(after: Lease) -> Item:
     }
 
 
-def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Lease | None, now: float) -> Item:
-    """The outcome and, where there is a lease, what is now known of its type: both or neither."""
+def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Sequence[Lease], now: float) -> Item:
+    """The outcome and what is now known of every leased unit: all or nothing."""
     request = {
         "TableName": table,
         "Key": request_item_key(record.id),
@@ -127,10 +135,8 @@ def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Lea
         },
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    updates: list[Item] = [{"Update": request}]
-    if after:
-        updates.append({"Update": {"TableName": table, **end_lease_update(after)}})
-    return {"TransactItems": updates}
+    ends = [{"Update": {"TableName": table, **end_lease_update(lease)}} for lease in after]
+    return {"TransactItems": [{"Update": request}, *ends]}
 
 
 def wait_input(table: str, record: RequestRecord, due_at: float) -> Item:
@@ -200,22 +206,48 @@ def to_record(item: Item) -> RequestRecord:
     )
 
 
-def to_lease(item: Item) -> Lease:
+def to_lease(item: Item, unit: Unit) -> Lease:
     """The lease just taken. If its last holder was killed, no create of that one was sent after its end."""
-    killed_until = _number(item, "killed_until")
+    *killed, _ = texts_of(item, "intents")
+    since = _number(item, "killed_until") or _number(item, "doubt_since")
+    return _lease(item, unit, killed, since)
+
+
+def to_known(item: Item, unit: Unit) -> Lease:
+    """What an item says, without taking its lease: creates of its holder may be at large, too."""
+    since = max(_number(item, "lease_until"), _number(item, "doubt_since"))
+    return _lease(item, unit, texts_of(item, "intents"), since)
+
+
+def _lease(item: Item, unit: Unit, killed: Sequence[str], since: float) -> Lease:
     return Lease(
-        tenant=item["tenant"]["S"],
-        key=item["natural_key"]["S"],
+        unit=unit,
         attempt=int(_number(item, "attempt")),
-        intents=texts_of(item, "intents"),
-        lost=int(_number(item, "lost")),
+        killed=Doubt(since, tuple(killed)) if killed else None,
+        doubts=_doubts(text_of(item, "doubts")),
+        made=_made(text_of(item, "made")),
         close_id=text_of(item, "close_id"),
         known_at=_number(item, "known_at"),
-        makers=texts_of(item, "makers"),
-        doubt_since=killed_until or _number(item, "doubt_since"),
-        absences=0 if killed_until else int(_number(item, "absences")),
-        looked_at=0 if killed_until else _number(item, "looked_at"),
+        fresh_from=_number(item, "fresh_from"),
     )
+
+
+def _doubts_text(doubts: Mapping[str, Doubt]) -> str:
+    return json.dumps({thing: [each.since, each.lost, *each.requests] for thing, each in doubts.items()})
+
+
+def _doubts(text: str | None) -> dict[str, Doubt]:
+    rows = json.loads(text or "{}").items()
+    return {thing: Doubt(since, tuple(requests), lost) for thing, (since, lost, *requests) in rows}
+
+
+def _made_text(made: Mapping[str, Made]) -> str:
+    return json.dumps({thing: [each.close_id, each.at, each.how, *each.requests] for thing, each in made.items()})
+
+
+def _made(text: str | None) -> dict[str, Made]:
+    rows = json.loads(text or "{}").items()
+    return {thing: Made(close_id, at, How(how), tuple(requests)) for thing, (close_id, at, how, *requests) in rows}
 
 
 def lease_until(item: Item) -> float:
@@ -227,12 +259,9 @@ def is_ended(item: Item, lease: Lease) -> bool:
     return _number(item, "ended") == lease.attempt
 
 
-def type_item_key(request: ProvisioningRequest) -> Item:
-    return _type_item_key(request.tenant, request.custom_object_type.natural_key)
-
-
-def _type_item_key(tenant: str, natural_key: str) -> Item:
-    return _key(f"TYPE#{tenant}#{hashlib.sha256(natural_key.encode()).hexdigest()}")
+def unit_item_key(unit: Unit) -> Item:
+    name = unit.kind.upper().replace(" ", "-")
+    return _key(f"{name}#{unit.tenant}#{hashlib.sha256(unit.key.encode()).hexdigest()}")
 
 
 def request_item_key(request_key: str) -> Item:

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.contract import Outcome, Result
+from provisioner import fitting
+from provisioner.contract import Outcome, Result, request_key
 
 EVENT_TYPES = {Result.FAILED: "failed", Result.UNRESOLVED: "unresolved"}
 CONTENT_TYPE = "application/cloudevents+json"
@@ -21,11 +22,13 @@ class Outcomes:
     def publish(self, event_id: str, outcome: Outcome) -> None:
         """Publish the outcome. A second publish of the same outcome is visibly the same event."""
         kind = f"provisioning.{EVENT_TYPES.get(outcome.result, 'succeeded')}"
-        self._publish(cloud_event(event_id, self.source, kind, outcome), outcome)
+        told = fitting.told(outcome, event_id)
+        self._publish(cloud_event(event_id, self.source, kind, told), told)
 
     def publish_type(self, event_id: str, outcome: Outcome) -> None:
         """What is now known of a type, after its request had to be given up as unresolved."""
-        self._publish(cloud_event(event_id, self.source, "type.resolved", outcome), outcome)
+        told = fitting.told(outcome, request_key(outcome.tenant, outcome.request_id))
+        self._publish(cloud_event(event_id, self.source, "type.resolved", told), told)
 
     def _publish(self, event: dict[str, Any], outcome: Outcome) -> None:
         attributes = {
@@ -54,5 +57,5 @@ def cloud_event(event_id: str, source: str, kind: str, outcome: Outcome) -> dict
         "subject": f"{outcome.tenant}/{outcome.request_id}",
         "time": outcome.settled_at,
         "datacontenttype": "application/json",
-        "data": json.loads(outcome.to_json()),
+        "data": outcome.shown(),
     }

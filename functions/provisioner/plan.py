@@ -1,49 +1,153 @@
-"""The difference between what the spec wants and what Close has. Pure: no AWS, no HTTP, no clock."""
+"""The words of a plan: what was seen, the steps from there to what is wanted, and what they are about. Pure.
 
-import math
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+planning.py makes plans, apply.py carries them out, plan_view.py shows them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-from provisioner.contract import CustomObjectType, CustomObjectTypeSpec, Difference
+from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference, ProvisioningRequest, Role
+from provisioner.records import ITSELF, Unit, UnitKind
+from provisioner.spec import CustomObjectTypeSpec, FieldSpec
+
+ORDER = "order"
+"""The thing that is the order of a type's fields."""
+
+_ASSOCIATION = "association "
 
 
-def matching(types: Iterable[CustomObjectType], key: str, close_id: str | None) -> list[CustomObjectType]:
-    """The types that go by this natural key, oldest first; failing that, the one with this id, renamed meanwhile."""
-    types = list(types)
-    by_name = [each for each in types if each.natural_key == key]
-    return sorted(by_name, key=lambda each: (created_at(each), each.id)) or [
-        each for each in types if each.id == close_id
-    ]
+def field_thing(key: str) -> str:
+    """The thing that is a field of a type, by the field's natural key."""
+    return f"field {key}"
 
 
-def created_at(each: CustomObjectType) -> float:
-    """When Close created it (Unix seconds); infinite when Close does not say so legibly.
+def association_thing(key: str) -> str:
+    """The thing that is a type's association with a shared field, by the field's natural key."""
+    return f"{_ASSOCIATION}{key}"
 
-    Close writes 2020-08-07T15:18:33.797245 (UTC), some resources with +00:00 behind, some without a fraction.
+
+def is_association(thing: str) -> bool:
+    return thing.startswith(_ASSOCIATION)
+
+
+def thing_of(spec: FieldSpec) -> str:
+    """What the type has of the field: the field itself, or its association with a shared one."""
+    return (association_thing if spec.shared else field_thing)(spec.natural_key)
+
+
+def update_of(thing: str) -> str:
+    """What an update does is remembered apart from what made the thing."""
+    return f"update {thing}"
+
+
+def type_unit(tenant: str, key: str) -> Unit:
+    return Unit(UnitKind.TYPE, tenant, key)
+
+
+def shared_unit(tenant: str, key: str) -> Unit:
+    return Unit(UnitKind.SHARED_FIELD, tenant, key)
+
+
+def things_of(request: ProvisioningRequest) -> dict[Unit, list[str]]:
+    """All that the request must lease, and of each unit what it may have to create.
+
+    Always in the same order: so two requests never wait for each other.
     """
-    try:
-        moment = datetime.fromisoformat(each.date_created)
-    except (TypeError, ValueError):
-        return math.inf
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    things: dict[Unit, list[str]] = {}
+    for spec in request.types:
+        things[type_unit(request.tenant, spec.natural_key)] = [ITSELF, *map(thing_of, spec.fields)]
+        for each in spec.fields:
+            if each.shared:
+                things[shared_unit(request.tenant, each.natural_key)] = [ITSELF]
+    return {unit: things[unit] for unit in sorted(things)}
 
 
-def differences(spec: CustomObjectTypeSpec, actual: CustomObjectType) -> tuple[Difference, ...]:
-    """What of the spec Close has otherwise. What the spec leaves out is not compared."""
-    found = actual.model_dump(mode="json")
-    different = [
-        Difference(field=field, wanted=wanted, actual=found.get(field))
-        for field, wanted in spec.wanted().items()
-        if _comparable(wanted) != _comparable(found.get(field))
-    ]
-    if found.get("is_archived"):
-        different.append(Difference(field="is_archived", wanted=False, actual=True))
-    return tuple(different)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Close as it was looked at. ``fields``, ``shared`` and ``roles`` are there when the request needs them."""
+
+    types: Sequence[CustomObjectType]
+    fields: Sequence[CustomField] = ()
+    shared: Sequence[CustomField] = ()
+    roles: Sequence[Role] = ()
 
 
-def _comparable(value: Any) -> Any:
-    """Close echoes an empty description as null or "", and roles as a list in any order, [] or null for everyone."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return sorted(map(str, value)) or None
-    return value or None if value != 0 else False
+class Action(StrEnum):
+    CREATE_TYPE = "create type"
+    UPDATE_TYPE = "update type"
+    CREATE_FIELD = "create field"
+    UPDATE_FIELD = "update field"
+    CREATE_SHARED_FIELD = "create shared field"
+    UPDATE_SHARED_FIELD = "update shared field"
+    ASSOCIATE = "associate shared field"
+    UPDATE_ASSOCIATION = "update association"
+    REORDER = "reorder fields"
+
+    @property
+    def creates(self) -> bool:
+        """Whether it makes something that is made once: it must not be sent again before a look."""
+        return self in {Action.CREATE_TYPE, Action.CREATE_FIELD, Action.CREATE_SHARED_FIELD, Action.ASSOCIATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One write. ``thing`` is what it is about, of the ``unit`` whose lease covers it.
+
+    ``body`` is what to send, but for ids that are not known before earlier steps are done: ``references`` holds a
+    natural key, and so do the entries of ``order`` for fields to come. ``pointer``: to its part of the request's body.
+    """
+
+    action: Action
+    unit: Unit
+    thing: str
+    name: str
+    pointer: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+    close_id: str | None = None  # of what is changed
+    changes: tuple[Difference, ...] = ()
+
+
+class Mode(StrEnum):
+    """What is to be done with a type."""
+
+    MAKE = "make"  # what is missing: it is new, or this very request made it
+    UPDATE = "update"  # what is missing or differs
+    LEAVE = "leave"  # it is there by somebody else, and is taken as it is
+    REFUSE = "refuse"  # it is there by somebody else, and if_exists is 'fail'
+
+
+@dataclass(frozen=True, slots=True)
+class TypePlan:
+    """One type of the request. ``fields``: those of its spec that it has, by natural key."""
+
+    spec: CustomObjectTypeSpec
+    unit: Unit
+    existing: CustomObjectType | None
+    mode: Mode
+    also_found: tuple[str, ...] = ()
+    fields: Mapping[str, CustomField] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
+
+    @property
+    def stays(self) -> bool:
+        """Whether nothing of it may be written."""
+        return self.mode in {Mode.LEAVE, Mode.REFUSE}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``steps`` are in the order in which they are to be done; each belongs to a type, or to a shared field."""
+
+    types: tuple[TypePlan, ...]
+    steps: tuple[Step, ...]
+    references: Mapping[str, str]  # ids of all types that are there, by natural key
+    shared: Mapping[str, CustomField]  # the shared fields that are wanted and there, by natural key
+    digest: str
+
+    @property
+    def blocked(self) -> tuple[Blocked, ...]:
+        return tuple(each for plan in self.types for each in plan.blocked)

@@ -6,25 +6,36 @@ A request's item:
                           │  ▲
                           └──┘ wait (counted; nothing else changes)
 
-A type's item, one for each tenant and natural key, kept for good:
+A unit's item: one for each type of a tenant and one for each shared field, by its natural key, kept for good:
 
     free ──lease──► leased ──settle──► known (its id in Close)      and known ──lease──► leased, again
      ▲                │  │
-     └──give back─────┘  └──in doubt──► unknown ──lease──► leased (looks first, after the list's lag)
+     └──give back─────┘  └──in doubt──► unknown ──lease──► leased (looks, and creates when that is conclusive)
        (surely nothing
-        was created)      an expired lease is the same as unknown: its holder was killed, perhaps after the create
+        is at large)      an expired lease is the same as unknown: its holder was killed, perhaps after a create
+
+A request leases all of its units before it looks, and gives them back together. What it creates under a lease are
+*things*: the type (or shared field) itself, the type's fields, and its associations with shared fields.
 
 The lease *is* the intent to create: the write that takes it adds its request to ``intents``, and only somebody who
-surely knows what became of that intent takes it off again. So whoever holds the lease and reads more than its own
-intent knows that a create of an earlier holder may be at large, even if that holder was killed at any line. Every
-write after the lease is fenced by ``attempt``, which no two leases of a type share.
+surely knows what became of all that this holder sent takes it off again. So whoever holds the lease and reads more than
+its own intent knows that a create of a killed holder may be at large, of any thing of the unit. A holder that lives
+and loses an answer knows better: it leaves a doubt about that very thing. Every write after the lease is fenced by
+``attempt``, which no two leases of a unit share.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
 from provisioner.contract import Outcome
+
+ITSELF = "itself"
+"""The thing that is the type, or the shared field, of a unit."""
+
+LOOKS = 2
+"""After this many lags a look that does not find what may have been created is conclusive."""
 
 
 class RequestState(StrEnum):
@@ -48,44 +59,124 @@ class RequestRecord:
     fresh: bool = False
 
 
+class UnitKind(StrEnum):
+    TYPE = "type"
+    SHARED_FIELD = "shared field"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Unit:
+    """What one lease is about: a type or a shared field of a tenant, by its natural key."""
+
+    kind: UnitKind
+    tenant: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Creates that may be at large. ``since``: none of them was sent later (Unix seconds)."""
+
+    since: float
+    requests: tuple[str, ...]  # whose creates these are, one entry for each
+    lost: int = 0  # how many of them were surely sent, and their answers lost
+
+    def next_look(self, now: float, lag: float) -> float | None:
+        """When to look next: a lag after the last create was sent, and once more a lag later; None after that."""
+        return next((moment for moment in self._moments(lag) if moment > now), None)
+
+    def last_look(self, now: float, lag: float) -> float:
+        """A look must not be older than this to count: the latest of these moments that has passed, else 0."""
+        return max((moment for moment in self._moments(lag) if moment <= now), default=0)
+
+    def _moments(self, lag: float) -> list[float]:
+        return [self.since + look * lag for look in range(1, LOOKS + 1)]
+
+
+class How(StrEnum):
+    """How a thing came to be as it is."""
+
+    CREATED = "created"
+    FOUND = "found"  # by somebody; one of these requests created it, and lost the answer or was killed
+    RECOVERED = "recovered"  # this request found what it created itself
+    UPDATED = "updated"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What this service did to one thing lately. ``at``: when, at the latest (Unix seconds)."""
+
+    close_id: str
+    at: float
+    how: How
+    requests: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one type, and what was known of the type when it was taken. Times are Unix seconds."""
+    """The right to work on one unit, and what was known of it when it was taken. Times are Unix seconds."""
 
-    tenant: str
-    key: str  # the natural key
+    unit: Unit
     attempt: int  # the fence
-    intents: tuple[str, ...]  # ids of the requests whose creates may be at large, the holder's own to come at the end
-    lost: int = 0  # how many of these creates were surely sent, and their answers lost
-    close_id: str | None = None  # the type's id in Close, when this service knew it last
+    killed: Doubt | None = None  # earlier holders who were killed: any thing of theirs may be at large
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)  # by thing
+    made: Mapping[str, Made] = field(default_factory=dict)  # by thing
+    close_id: str | None = None  # the type's or field's id in Close, when this service knew it last
     known_at: float = 0
-    makers: tuple[str, ...] = ()  # ids of the requests whose creates made it, or may have made it
-    doubt_since: float = 0  # no create of an earlier holder was sent later than this
-    absences: int = 0  # looks since then that did not find it, each a lag after the one before
-    looked_at: float = 0
+    fresh_from: float = 0  # what was read at Close before this time does not count here
 
-    @property
-    def suspects(self) -> tuple[str, ...]:
-        """Ids of the requests of earlier holders whose creates may be at large."""
-        return self.intents[:-1]
+    def doubts_about(self, thing: str) -> tuple[Doubt, ...]:
+        """Every doubt that a create of this thing may be at large."""
+        return tuple(doubt for doubt in (self.killed, self.doubts.get(thing)) if doubt)
 
-    def made_by(self, request: str, close_id: str) -> bool:
-        """Whether the type that was found may be this request's own doing."""
-        return request in (self.makers if close_id == self.close_id else self.suspects)
+    def suspects(self, thing: str) -> tuple[str, ...]:
+        """The requests whose creates of this thing may be at large, one entry for each create."""
+        return tuple(request for doubt in self.doubts_about(thing) for request in doubt.requests)
 
-    def given_back(self) -> Self:
-        """This holder surely created nothing."""
-        return replace(self, intents=self.suspects)
+    def was_changed_by(self, request: str) -> bool:
+        """Whether this request is known to have written something here, whatever became of it."""
+        doubted = any(request in doubt.requests for doubt in self.doubts.values())
+        return doubted or any(request in made.requests for made in self.made.values())
 
-    def in_doubt(self, now: float) -> Self:
-        """This holder's create was sent, and may or may not have happened."""
-        return replace(self, lost=self.lost + 1, doubt_since=now, absences=0, looked_at=0)
+    def is_suspect(self, request: str) -> bool:
+        """Whether a create of this request may be at large, or may have made what somebody saw since."""
+        doubts = [*self.doubts.values(), *((self.killed,) if self.killed else ())]
+        found = [made for made in self.made.values() if made.how is How.FOUND]
+        return any(request in each.requests for each in (*doubts, *found))
 
-    def without_suspects(self) -> Self:
-        """No create of an earlier holder can be at large any more."""
-        return replace(self, intents=self.intents[-1:], lost=0, doubt_since=0, absences=0, looked_at=0)
+    def in_doubt(self, thing: str, request: str, now: float) -> Self:
+        """A create of this thing was sent, and may or may not have happened."""
+        lost = sum(doubt.lost for doubt in self.doubts_about(thing)) + 1
+        requests = (*self.suspects(thing), request)
+        return replace(self, doubts={**self.doubts, thing: Doubt(now, requests, lost)})
 
-    def known(self, close_id: str, now: float, makers: tuple[str, ...]) -> Self:
-        """It was seen: that ends all doubt."""
-        makers = self.makers if close_id == self.close_id else makers
-        return replace(self.without_suspects(), intents=(), close_id=close_id, known_at=now, makers=makers)
+    def has(self, thing: str, made: Made) -> Self:
+        """It was created, found or changed: what this ends is every doubt about this thing."""
+        doubts = {name: doubt for name, doubt in self.doubts.items() if name != thing}
+        known = replace(self, doubts=doubts, made={**self.made, thing: made})
+        return replace(known, close_id=made.close_id, known_at=made.at) if thing == ITSELF else known
+
+    def knows(self, close_id: str, now: float) -> Self:
+        """The type or shared field itself was seen."""
+        doubts = {name: doubt for name, doubt in self.doubts.items() if name != ITSELF}
+        return replace(self, doubts=doubts, close_id=close_id, known_at=now)
+
+    def without_old(self, before: float) -> Self:
+        """What was doubted or done before this time says nothing any more."""
+        return replace(
+            self,
+            killed=self.killed if self.killed and self.killed.since > before else None,
+            doubts={thing: doubt for thing, doubt in self.doubts.items() if doubt.since > before},
+            made={thing: made for thing, made in self.made.items() if made.at > before},
+        )
+
+    def not_before(self, things: Iterable[str], now: float, lag: float) -> float:
+        """A look must not be older than this to say anything about these things."""
+        doubts = (doubt.last_look(now, lag) for thing in things for doubt in self.doubts_about(thing))
+        return max([self.fresh_from, *doubts])
+
+    def looked(self, at: float, lag: float) -> Self:
+        """Close was looked at: after so many lags, all that killed holders sent is to be seen from now on."""
+        if self.killed is None or at < self.killed.since + LOOKS * lag:
+            return self
+        return replace(self, killed=None, fresh_from=self.killed.since + LOOKS * lag)

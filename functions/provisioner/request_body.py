@@ -28,9 +28,20 @@ def read_request(body: str | bytes, *, key: str | None = None, fallback_id: str 
         document["request_id"] = request_id
     try:
         # Strict, so that "yes" is no boolean and 7 no text; through JSON, so that a list is a tuple.
-        return ProvisioningRequest.model_validate_json(json.dumps(document), strict=True)
+        request = ProvisioningRequest.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         _invalid(*(_detail(each) for each in error.errors(include_input=False, include_url=False)[:MAX_ERRORS]))
+    if request.blueprint and not request.types:
+        request = _filled_in(request)
+    if len(request.to_json()) > MAX_BODY_BYTES:  # as it is kept: in ASCII, its blueprint filled in
+        raise Refused(Kind.BODY_TOO_LARGE, f"A request takes at most {MAX_BODY_BYTES} bytes, in ASCII.")
+    return request
+
+
+def _filled_in(request: ProvisioningRequest) -> ProvisioningRequest:
+    from provisioner.blueprints import filled_in  # noqa: PLC0415 - most requests bring their types, and start sooner
+
+    return filled_in(request)
 
 
 def _json_object(body: str | bytes) -> dict[str, Any]:

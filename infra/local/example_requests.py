@@ -1,12 +1,13 @@
 """The examples: one file each, in infra/local/examples/, sent in the order of their names.
 
 shows        what it is there to show
-door         "http" or "sqs"
+door         "http" or "sqs"; "plan" asks over HTTP what would be done
 headers      of the HTTP request, beside those of its signature
 body         JSON, or a text that is sent as it is
 close_fault  a fault for the simulated Close to strike this example's create with
-expect       status, headers, problem (the end of its type), pointers, close_status, differences (their fields), and
-             announced: the result on the topic, or null when nothing may be announced
+expect       status, headers, problem (the end of its type), pointers, close_status, differences and blocked (their
+             fields), types (the result of each), plan (its lines), and announced: the result on the topic, or null when
+             nothing may be announced
 """
 
 import json
@@ -45,8 +46,13 @@ class Example:
         """What it asks for, in a word or two."""
         if not isinstance(self.body, dict):
             return self.content
-        name = str(self.body["custom_object_type"]["name"]).strip() or '""'
-        return f"{name} ({self.body['if_exists']})" if "if_exists" in self.body else name
+        names = [self.body["blueprint"]] if "blueprint" in self.body else [each["name"] for each in self._types()]
+        asked = ", ".join(str(name).strip() or '""' for name in names)
+        return f"{asked} ({self.body['if_exists']})" if "if_exists" in self.body else asked
+
+    def _types(self) -> list[dict[str, Any]]:
+        body: dict[str, Any] = self.body
+        return body.get("custom_object_types") or [body["custom_object_type"]]
 
     @property
     def request_id(self) -> str | None:
@@ -68,6 +74,7 @@ class Exchange:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     answer: Mapping[str, Any] = field(default_factory=dict)
+    plan: str | None = None
     announcement: Announcement | None = None
     error: str | None = None
 
@@ -103,6 +110,7 @@ class Exchange:
 
     def _actual(self) -> dict[str, Any]:
         data = self.announcement.data if self.announcement else {}
+        types = data.get("types", [])
         return {
             "status": self.status,
             "headers": dict(self.headers),
@@ -110,14 +118,18 @@ class Exchange:
             "problem": str(self.problem.get("type", "")).rpartition(":")[2],
             "pointers": [each["pointer"] for each in self.problem.get("errors", [])],
             "close_status": self.problem.get("close_status"),
-            "differences": [each["field"] for each in data.get("differences", [])],
+            "differences": [each["field"] for found in types for each in found["differences"]],
+            "blocked": [each["field"] for found in types for each in found["blocked"]],
+            "types": {each["name"]: each["result"] for each in types},
+            "plan": [line for line in (self.plan or "").splitlines() if line and "digest" not in line],
         }
 
 
 def _meets(actual: Any, wanted: Any) -> bool:
-    """Headers hold at least what is wanted; lists hold the same in any order."""
+    """Mappings hold at least what is wanted, under names in any case; lists hold the same in any order."""
     if isinstance(wanted, Mapping):
-        return all(actual.get(name.lower()) == value for name, value in wanted.items())
+        found = {name.lower(): value for name, value in actual.items()}
+        return all(found.get(name.lower()) == value for name, value in wanted.items())
     if isinstance(wanted, list):
         return sorted(actual) == sorted(wanted)
     return bool(actual == wanted)

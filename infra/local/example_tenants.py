@@ -14,11 +14,19 @@ from typing import Any
 from infra.local.emulator import LocalAws
 
 # What a person made in Globex's organisation before this service came along.
-MADE_BY_HAND = {"name": "Device", "name_plural": "Devices", "description": "Made by hand, long ago"}
+MADE_BY_HAND = {
+    "name": "Device",
+    "name_plural": "Devices",
+    "description": "Made by hand, long ago",
+    "fields": [
+        {"name": "Serial number", "type": "text"},
+        {"name": "State", "type": "choices", "choices": ["In stock", "Shipped"]},
+    ],
+}
 
 _ORGANIZATIONS: Mapping[str, Mapping[str, Any]] = {
     "default": {"name": "The only one"},
-    "acme": {"name": "Acme"},
+    "acme": {"name": "Acme", "roles": {"role_salesmanager": "Sales Manager"}},
     "globex": {"name": "Globex", "types": [MADE_BY_HAND]},
     "initech": {"name": "Initech"},
     "hooli": {"name": "Hooli", "max_types": 0},

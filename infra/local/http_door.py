@@ -14,6 +14,7 @@ from botocore.credentials import Credentials
 from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 
 PATH = "/v1/provisioning-requests"
+PLANS = "/v1/plans"
 TIMEOUT_SECONDS = 40  # API Gateway itself answers within 29
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain HTTP needs none, and loading them takes 30 ms a call
 

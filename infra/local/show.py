@@ -4,9 +4,11 @@ Rows are only ever added, so it reads the same on a terminal, through a pipe and
 """
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +18,7 @@ from infra.local.outcomes_feed import Announcement
 
 # Widths of: time, door, tenant, request, what. The rest of a row is free.
 _COLUMNS = (8, 5, 9, 13, 24)
+_INDENT = sum(_COLUMNS) + 2 * len(_COLUMNS) + 2
 _COLOURS = {"created": "green", "recovered": "green", "updated": "green", "unchanged": "green", "adopted": "cyan"}
 
 
@@ -33,6 +36,10 @@ class Table:
         example = exchange.example
         cells = (_clock(exchange.sent_at), example.door, example.tenant, exchange.request_id, example.asks)
         self._row(cells, self._answer(exchange))
+        for line in (exchange.plan or "").rstrip().splitlines():
+            self.console.print(
+                Text(f"{'':{_INDENT}}{line}".rstrip(), _plan_colour(line)), soft_wrap=True, highlight=False
+            )
 
     def announced(self, announcement: Announcement, exchange: Exchange | None) -> None:
         """An outcome that arrived from the topic; with the time since its example was sent."""
@@ -74,9 +81,22 @@ def _detail(announcement: Announcement) -> str:
     if problem := data.get("problem"):
         asked_of_close = problem.get("close_status")
         return str(problem["title"]) + (f" (Close: {asked_of_close})" if asked_of_close else "")
-    found = data.get("custom_object_type") or {}
-    fields = ", ".join(each["field"] for each in data.get("differences", []))
-    return f"{found.get('id', '')}" + (f", differs in {fields}" if fields else "")
+    types = data.get("types", [])
+    if len(types) != 1:
+        return ", ".join(f"{each['name']} {each['result']}{_fields(each)}" for each in types)
+    [found] = types
+    differences = ", ".join(each["field"] for each in found["differences"])
+    return f"{found['id']}{_fields(found)}" + (f", differs in {differences}" if differences else "")
+
+
+def _fields(found: Mapping[str, Any]) -> str:
+    """How many of its fields there are of each result."""
+    counts = Counter(each["result"] for each in found["fields"])
+    return f" (fields: {', '.join(f'{number} {result}' for result, number in counts.items())})" if counts else ""
+
+
+def _plan_colour(line: str) -> str:
+    return {"+": "green", "~": "yellow", "!": "red"}.get(line.strip()[:1], "dim")
 
 
 def _milliseconds(begin: float, end: float) -> str:

@@ -15,7 +15,7 @@ def test_a_type_is_created_while_the_caller_waits(world: World, tenant: Tenant) 
         "settled",
     )
     (in_close,) = world.close.types(tenant.organization)
-    assert document["outcome"]["custom_object_type"]["id"] == in_close["id"]
+    assert document["outcome"]["types"][0]["id"] == in_close["id"]
     assert (in_close["name"], in_close["name_plural"], in_close["description"]) == (
         "Project",
         "Projects",
@@ -30,7 +30,7 @@ def test_a_type_that_is_there_as_wanted_is_left_unchanged(world: World, tenant: 
     answer = world.stack.http.submit(tenant.asks("Project"))
     assert answer.status_code == 200
     assert answer.json()["outcome"]["result"] == "unchanged"
-    assert answer.json()["outcome"]["custom_object_type"]["id"] == made["id"]
+    assert answer.json()["outcome"]["types"][0]["id"] == made["id"]
     assert world.creates_sent(tenant) == 0
 
 
@@ -41,13 +41,13 @@ def test_a_type_that_differs_is_adopted_with_its_differences(world: World, tenan
     assert answer.status_code == 200
     outcome = answer.json()["outcome"]
     assert outcome["result"] == "adopted"
-    assert {each["field"]: (each["wanted"], each["actual"]) for each in outcome["differences"]} == {
+    assert {each["field"]: (each["wanted"], each["actual"]) for each in outcome["types"][0]["differences"]} == {
         "name": ("Project", made["name"]),
         "name_plural": ("project s", made["name_plural"]),
         "description": ("What we build", "Made by hand"),
     }
     assert world.creates_sent(tenant) == 0
-    assert world.outcome(asked).data["differences"] == outcome["differences"]
+    assert world.outcome(asked).data["types"] == outcome["types"]
 
 
 def test_a_type_that_must_not_exist_but_does_is_a_conflict(world: World, tenant: Tenant) -> None:

@@ -43,8 +43,8 @@ def test_an_outcome_is_announced_as_a_cloud_event(world: World, tenant: Tenant) 
     assert (data["tenant"], data["request_id"], data["result"]) == (tenant.name, asked["request_id"], "created")
     assert data["settled_at"] == settled_at
     assert data["attempts"] == 1
-    assert data["custom_object_type"]["id"] == in_close["id"]
-    assert data["custom_object_type"]["organization_id"] == tenant.organization
+    assert data["types"][0]["id"] == in_close["id"]
+    assert data["types"][0]["custom_object_type"]["organization_id"] == tenant.organization
 
 
 def test_a_message_without_a_request_id_goes_by_its_own(world: World, tenant: Tenant) -> None:

@@ -40,12 +40,12 @@ def test_a_dead_key(world: World) -> None:
 
 
 def test_what_close_rejects_points_at_the_field(world: World, tenant: Tenant) -> None:
-    world.close.change_organization(tenant.organization, switches={"unknown_roles": "refused"})
-    answer = world.stack.http.submit(tenant.asks(editable_with_roles=["role_that_is_not"]))
+    world.close.change_organization(tenant.organization, switches={"name_max_length": 8})
+    answer = world.stack.http.submit(tenant.asks(name_plural="Projects of all kinds"))
     assert answer.status_code == 422
     assert answer.json()["close_status"] == 400
     pointers = [each["pointer"] for each in answer.json()["errors"]]
-    assert pointers == ["/custom_object_type/editable_with_roles"]
+    assert pointers == ["/custom_object_type/name_plural"]
 
 
 def test_a_rate_limit_is_waited_out(world: World, tenant: Tenant) -> None:

@@ -18,14 +18,17 @@ PACKAGE = "provisioner"
 
 DOORS = {"api", "worker", "sweeper"}
 ASSEMBLY = {"assembly"}
-CORE = {"provision", "plan", "verdict"}
-WORDS = {"contract", "errors", "records", "request_body"}
+CORE = {
+    *{"provision", "verdict", "look", "apply", "resolve", "compare"},
+    *{"plan", "planning", "planning_fields", "plan_view"},
+}
+WORDS = {"spec", "contract", "errors", "records", "request_body", "blueprints", "fitting"}
 EDGES = {"settings", "telemetry"}
 
 ADAPTERS = {
     # Each adapter's modules, and the one SDK it may import. An adapter's modules may import one another.
     "ledger": ({"ledger", "ledger_items"}, "botocore"),
-    "close": ({"close", "close_answers"}, "httpx"),
+    "close": ({"close", "close_http", "close_answers"}, "httpx"),
     "tenants": ({"tenants"}, "botocore"),
     "outcomes": ({"outcomes"}, "botocore"),
     "messages": ({"messages"}, "botocore"),

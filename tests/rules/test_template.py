@@ -20,7 +20,11 @@ def operations(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_requests_are_signed_for(template: Template) -> None:
     routes = operations(template)
-    assert set(routes) == {("post", "/v1/provisioning-requests"), ("get", "/v1/provisioning-requests/{id}")}
+    assert set(routes) == {
+        ("post", "/v1/provisioning-requests"),
+        ("get", "/v1/provisioning-requests/{id}"),
+        ("post", "/v1/plans"),
+    }
     assert all(operation["security"] == [{"AWS_IAM": []}] for operation in routes.values())
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from provisioner.close_http import LEAST_SECONDS, SETTLE_SECONDS
 from provisioner.errors import Kind, NotCreated, Refused
 from tests.doors import DoorWorld
 from tests.fakes import LOST, LOST_BEFORE, a_request
@@ -31,7 +32,7 @@ class TestSettledWhileTheCallerWaits:
         outcome = answer.body.pop("outcome")
         assert answer.body == {"id": ID, "tenant": "acme", "request_id": "signup-8841", "state": "settled"}
         assert outcome["result"] == "created"
-        assert outcome["custom_object_type"]["id"] == "cotype_1"
+        assert outcome["types"][0]["id"] == "cotype_1"
         assert world.close.names == ["Account"]
         assert [event_id for event_id, _ in world.outcomes.events] == [ID]
 
@@ -57,7 +58,8 @@ class TestSettledWhileTheCallerWaits:
 
         assert (unchanged.status, unchanged.body["outcome"]["result"]) == (200, "unchanged")
         assert (adopted.status, adopted.body["outcome"]["result"]) == (200, "adopted")
-        assert adopted.body["outcome"]["differences"] == [{"field": "description", "wanted": "New", "actual": "Old"}]
+        [adopted_type] = adopted.body["outcome"]["types"]
+        assert adopted_type["differences"] == [{"field": "description", "wanted": "New", "actual": "Old"}]
 
     def test_409_exists(self, world: DoorWorld, caller: Caller) -> None:
         world.close.add("Account")
@@ -67,7 +69,7 @@ class TestSettledWhileTheCallerWaits:
         assert (answer.status, answer.kind) == (409, "type-exists")
         assert (answer.body["id"], answer.body["state"]) == (ID, "settled")
         assert answer.body["outcome"]["result"] == "failed"
-        assert answer.body["outcome"]["custom_object_type"]["id"] == "cotype_1"
+        assert answer.body["outcome"]["types"][0]["id"] == "cotype_1"
 
     @pytest.mark.parametrize(
         ("close_status", "status", "kind"),
@@ -146,7 +148,7 @@ class TestNotSettledInTime:
         assert answer.headers["Retry-After"] == retry_after
 
     def test_202_too_little_time_to_hear_the_answer_of_a_create(self, world: DoorWorld, caller: Caller) -> None:
-        caller.time_left = 24
+        caller.time_left = LEAST_SECONDS + SETTLE_SECONDS - 0.1
 
         self.check_accepted(caller.post())
         assert [request.method for request in world.seen] == ["GET"]

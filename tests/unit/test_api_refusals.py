@@ -29,7 +29,7 @@ class TestRefused:
             ("{", [""]),
             ("", [""]),
             ("[]", [""]),
-            ({**BODY, "if_exists": "update"}, ["/if_exists"]),
+            ({**BODY, "if_exists": "replace"}, ["/if_exists"]),
             ({**BODY, "custom_object_type": {"name": ""}},
              ["/custom_object_type/name", "/custom_object_type/name_plural"]),
             ({**BODY, "x": 1}, ["/x"]),

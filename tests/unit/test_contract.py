@@ -12,20 +12,22 @@ from pydantic import ValidationError
 
 from provisioner.contract import (
     MAX_SHOWN_BYTES,
+    Blocked,
     Credential,
     CustomObjectType,
-    CustomObjectTypeSpec,
     Difference,
+    FieldOutcome,
     Outcome,
     Problem,
     ProvisioningRequest,
     Result,
+    TypeOutcome,
     identifier_or,
     message_key,
-    natural_key,
     request_key,
     type_key,
 )
+from provisioner.spec import CustomObjectTypeSpec, natural_key
 from tests.fakes import a_request
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -121,16 +123,16 @@ def test_defaults() -> None:
     )
 
     assert (request.tenant, request.if_exists) == ("default", "adopt")
-    assert request.custom_object_type.api_create_only is False
+    assert request.types[0].api_create_only is False
 
 
 def test_what_is_left_out_is_not_sent_to_close() -> None:
-    assert a_request().custom_object_type.wanted() == {"name": "Account", "name_plural": "Accounts"}
+    assert a_request().types[0].wanted() == {"name": "Account", "name_plural": "Accounts"}
     given_all = {"description": "", "api_create_only": False, "editable_with_roles": []}
-    assert a_request(spec=given_all).custom_object_type.wanted() == {
+    assert a_request(spec=given_all).types[0].wanted() == {
         "name": "Account", "name_plural": "Accounts", **given_all
     }  # fmt: skip
-    assert "description" not in a_request(spec={"description": None}).custom_object_type.wanted()
+    assert "description" not in a_request(spec={"description": None}).types[0].wanted()
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_a_request_survives_its_own_json() -> None:
     again = ProvisioningRequest.model_validate_json(request.to_json())
 
     assert again == request
-    assert again.custom_object_type.wanted() == request.custom_object_type.wanted()
+    assert again.types[0].wanted() == request.types[0].wanted()
     assert "api_create_only" not in request.to_json()
 
 
@@ -197,18 +199,12 @@ def test_names_that_are_taken(name: str) -> None:
         {"editable_with_roles": [""]},
         {"editable_with_roles": ["x" * 201]},
         {"editable_with_roles": ["x"] * 101},
-        {"fields": []},
         {"Name": "x"},
     ],
 )
 def test_bounds_and_unknown_keys(spec: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         a_request(spec=spec)
-
-
-def test_update_is_refused_until_it_is_supported() -> None:
-    with pytest.raises(ValidationError, match="not supported yet"):
-        a_request(if_exists="update")
 
 
 def test_requests_cannot_be_changed() -> None:
@@ -233,6 +229,15 @@ def test_a_type_without_an_id_is_none(document: dict[str, Any]) -> None:
 
 PROBLEM = Problem(type="urn:x", title="T", status=422, detail="d")
 DIFFERENCE = Difference(field="description", wanted="Who pays us", actual=None)
+SOMETHING = TypeOutcome(
+    name="Account",
+    result=Result.ADOPTED,
+    fields=(FieldOutcome(name="Seats", result="missing"), FieldOutcome(name="Plan", id="cf_1", result=Result.CREATED)),
+    differences=(DIFFERENCE,),
+    blocked=(Blocked(field="fields/Seats/type", wanted="number", actual="text", why="a field keeps its type"),),
+    also_found=("cotype_2",),
+    left_out=("description",),
+)
 
 
 @pytest.mark.parametrize(
@@ -241,8 +246,9 @@ DIFFERENCE = Difference(field="description", wanted="Who pays us", actual=None)
         {},
         {"problem": PROBLEM},
         {"problem": PROBLEM.model_copy(update={"close_status": 400})},
-        {"differences": (DIFFERENCE,), "custom_object_type": {"id": "cotype_1", "description": None, "fields": [None]}},
-        {"also_found": ("cotype_2",), "left_out": ("fields",), "attempts": 3},
+        {"types": (SOMETHING,)},
+        {"types": (SOMETHING.model_copy(update={"custom_object_type": {"id": "cotype_1", "description": None}}),)},
+        {"attempts": 3, "note": "Too large for here.", "plan": {"digest": "d", "types": [{"id": None}]}},
     ],
 )
 def test_an_outcome_survives_its_own_json(further: dict[str, Any]) -> None:
@@ -250,19 +256,18 @@ def test_an_outcome_survives_its_own_json(further: dict[str, Any]) -> None:
     outcome = Outcome(tenant="acme", request_id="1", result=Result.ADOPTED, settled_at=settled_at, **further)
 
     assert Outcome.from_json(outcome.to_json()) == outcome
-    assert ("custom_object_type" in outcome.to_json()) is ("custom_object_type" in further)
     assert "close_status" not in outcome.to_json() or "400" in outcome.to_json()
 
 
 def test_a_type_too_large_for_an_event_is_shown_without_its_largest_keys() -> None:
-    fields = [{"id": f"cf_{number}", "description": "x" * 280} for number in range(1000)]
-    document = {"id": "cotype_1", "name": "Account", "description": "d", "fields": fields, "back_reference_fields": []}
+    back = [{"id": f"cf_{number}", "description": "x" * 280} for number in range(1000)]
+    document = {"id": "cotype_1", "name": "Account", "description": "d", "fields": [], "back_reference_fields": back}
 
     shown, left_out = CustomObjectType.model_validate(document).shown()
 
-    assert left_out == ("fields",)
+    assert left_out == ("back_reference_fields",)
     assert (shown["id"], shown["name"], shown["description"]) == ("cotype_1", "Account", "d")
-    assert "fields" not in shown
+    assert not {"fields", "back_reference_fields"} & shown.keys()
     assert len(json.dumps(shown)) < MAX_SHOWN_BYTES
 
 

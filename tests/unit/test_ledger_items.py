@@ -2,13 +2,16 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from provisioner import ledger_items as items
 from provisioner.contract import Outcome, Result
-from provisioner.records import Lease, RequestRecord, RequestState
+from provisioner.plan import shared_unit, type_unit
+from provisioner.records import ITSELF, Doubt, How, Lease, Made, RequestRecord, RequestState
+from provisioner.spec import MAX_SHARED_FIELDS, MAX_TYPES
 from tests.fakes import a_request
 
 REQUEST = a_request(spec={"description": "d"})
@@ -16,6 +19,8 @@ RECORD = RequestRecord(REQUEST.id, "acme", "signup-8841", RequestState.ACCEPTED,
 OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED, settled_at="2027-01-15T08:00:00Z")
 TIMES = items.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
 TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
+UNIT = type_unit("acme", "account")
+LEASE_TIMES = items.LeaseTimes(now=100.0, until=190.0)
 REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
 
 
@@ -52,7 +57,7 @@ def test_accept_puts_a_request_only_where_none_is() -> None:
 
 
 def test_lease_is_taken_only_when_free_or_expired() -> None:
-    request = items.lease_input("t", REQUEST, "token-1", 100.0, 190.0)
+    request = items.lease_input("t", UNIT, REQUEST.id, "token-1", LEASE_TIMES)
 
     assert request["Key"] == TYPE_KEY
     assert request["ConditionExpression"] == "attribute_not_exists(lease_until) OR lease_until < :now"
@@ -64,44 +69,66 @@ def test_lease_is_taken_only_when_free_or_expired() -> None:
 
 
 def test_lease_adds_its_intent_to_those_before_and_keeps_the_killed_holders_end() -> None:
-    update = items.lease_input("t", REQUEST, "token-1", 100.0, 190.0)["UpdateExpression"]
+    update = items.lease_input("t", UNIT, REQUEST.id, "token-1", LEASE_TIMES)["UpdateExpression"]
 
     assert "intents = list_append(if_not_exists(intents, :none), :intent)" in update
     assert "killed_until = if_not_exists(lease_until, :zero)" in update
     assert update.endswith("ADD attempt :one")
 
 
-def test_a_types_key_depends_on_tenant_and_natural_key_only() -> None:
-    def key(**changes: Any) -> object:
-        return items.lease_input("t", a_request(**changes), "x", 1, 2)["Key"]
+def test_every_unit_has_a_key_of_its_own() -> None:
+    units = [f(tenant, key) for f in (type_unit, shared_unit) for tenant in ("acme", "globex") for key in ("a", "b")]
 
-    assert key() == key(request_id="2") == key(name=" ACCOUNT ") == TYPE_KEY
-    assert key(tenant="globex") != TYPE_KEY
-    assert key(name="Deal") != TYPE_KEY
-    assert len(str(key(name="ﷺ" * 199))) < 200
+    keys = [items.unit_item_key(unit)["pk"]["S"] for unit in units]
+
+    assert len(set(keys)) == len(units)
+    assert [key.partition("#")[0] for key in keys] == ["TYPE"] * 4 + ["SHARED-FIELD"] * 4
+    assert items.unit_item_key(UNIT) == TYPE_KEY
+    assert len(str(items.unit_item_key(type_unit("acme", "ﷺ" * 199)))) < 200
+
+
+def test_a_lease_says_what_it_is_about() -> None:
+    """For people who look into the table."""
+    values = items.lease_input("t", UNIT, REQUEST.id, "x", LEASE_TIMES)["ExpressionAttributeValues"]
+
+    assert (values[":tenant"], values[":natural_key"]) == ({"S": "acme"}, {"S": "account"})
+
+
+ALL_KNOWN = Lease(
+    UNIT,
+    attempt=7,
+    killed=Doubt(20.25, ("r1", "r2")),
+    doubts={"field seats": Doubt(30.5, ("r3", "r4"), lost=1)},
+    made={
+        ITSELF: Made("cotype_1", 10.0, How.CREATED, ("r5",)),
+        "field plan": Made("cf_1", 11.0, How.FOUND, ()),
+    },
+    close_id="cotype_1",
+    known_at=10.0,
+    fresh_from=40.0,
+)
 
 
 def test_ending_a_lease_is_fenced_by_its_attempt() -> None:
-    update = items.end_lease_update(Lease("acme", "account", 7, ()))
+    update = items.end_lease_update(Lease(UNIT, 7))
 
     assert update["Key"] == TYPE_KEY
     assert update["ConditionExpression"] == "attempt = :attempt AND attribute_exists(lease_until)"
     assert update["ExpressionAttributeValues"] == {":attempt": {"N": "7"}}
     assert update["UpdateExpression"] == (
         "SET ended = :attempt REMOVE lease_until, lease_token, killed_until, "
-        "intents, lost, close_id, known_at, makers, doubt_since, absences, looked_at"
+        "intents, doubt_since, doubts, made, close_id, known_at, fresh_from"
     )
 
 
 def test_ending_a_lease_writes_all_that_is_known() -> None:
-    lease = Lease("acme", "account", 7, ("r1", "r2"), 1, "cotype_1", 10.0, ("r3",), 20.25, 1, 30.0)
-
-    update = items.end_lease_update(lease)
+    update = items.end_lease_update(ALL_KNOWN)
 
     assert update["ExpressionAttributeValues"] == {
-        ":attempt": {"N": "7"}, ":intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, ":lost": {"N": "1"},
-        ":close_id": {"S": "cotype_1"}, ":known_at": {"N": "10"}, ":makers": {"L": [{"S": "r3"}]},
-        ":doubt_since": {"N": "20.25"}, ":absences": {"N": "1"}, ":looked_at": {"N": "30"},
+        ":attempt": {"N": "7"}, ":intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, ":doubt_since": {"N": "20.25"},
+        ":doubts": {"S": '{"field seats": [30.5, 1, "r3", "r4"]}'},
+        ":made": {"S": '{"itself": ["cotype_1", 10.0, "created", "r5"], "field plan": ["cf_1", 11.0, "found"]}'},
+        ":close_id": {"S": "cotype_1"}, ":known_at": {"N": "10"}, ":fresh_from": {"N": "40"},
     }  # fmt: skip
     assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token, killed_until")
 
@@ -109,15 +136,15 @@ def test_ending_a_lease_writes_all_that_is_known() -> None:
 @pytest.mark.parametrize(("ended", "is_ended"), [({"N": "7"}, True), ({"N": "6"}, False), (None, False)])
 def test_a_lease_that_was_ended_is_known_again(ended: dict[str, str] | None, is_ended: bool) -> None:
     """The SDK sends a write again when its answer got lost: the second one meets what the first one wrote."""
-    assert items.is_ended({"ended": ended} if ended else {}, Lease("acme", "account", 7, ())) is is_ended
+    assert items.is_ended({"ended": ended} if ended else {}, Lease(UNIT, 7)) is is_ended
 
 
-def test_settling_writes_outcome_and_type_together_or_neither() -> None:
-    after = Lease("acme", "account", 7, ())
+def test_settling_writes_outcome_and_units_together_or_nothing() -> None:
+    after = [Lease(UNIT, 7), Lease(shared_unit("acme", "plan"), 3)]
 
-    both = items.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
+    together = items.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
 
-    assert both[0] == {
+    assert together[0] == {
         "Update": {
             "TableName": "t",
             "Key": REQUEST_KEY,
@@ -133,11 +160,21 @@ def test_settling_writes_outcome_and_type_together_or_neither() -> None:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
     }
-    assert both[1:] == [{"Update": {"TableName": "t", **items.end_lease_update(after)}}]
+    assert together[1:] == [{"Update": {"TableName": "t", **items.end_lease_update(lease)}} for lease in after]
 
 
-def test_settling_without_a_lease_touches_no_type() -> None:
-    assert len(items.settle_input("t", RECORD, OUTCOME, None, 100.0)["TransactItems"]) == 1
+def test_settling_without_a_lease_touches_no_unit() -> None:
+    assert len(items.settle_input("t", RECORD, OUTCOME, (), 100.0)["TransactItems"]) == 1
+
+
+def test_the_largest_request_settles_in_one_transaction() -> None:
+    """DynamoDB takes 100 items together."""
+    units = [type_unit("a", f"{number}") for number in range(MAX_TYPES)]
+    units += [shared_unit("a", f"{number}") for number in range(MAX_SHARED_FIELDS)]
+
+    request = items.settle_input("t", RECORD, OUTCOME, [Lease(unit, 1) for unit in units], 100.0)
+
+    assert len(request["TransactItems"]) <= 100
 
 
 @pytest.mark.parametrize("build", [items.wait_input, lambda t, r, due: items.expect_input(t, r.id, due)])
@@ -180,18 +217,15 @@ def test_overdue_asks_the_sparse_index() -> None:
     "request_",
     [
         items.accept_input("t", REQUEST, "x", TIMES),
-        items.lease_input("t", REQUEST, "x", 1, 2),
-        {"TableName": "t", **items.end_lease_update(Lease("a", "b", 1, ("c",), 1, "d", 1, ("e",), 1, 1, 1))},
-        {"TableName": "t", **items.end_lease_update(Lease("a", "b", 1, ()))},
+        items.lease_input("t", UNIT, "x", "y", LEASE_TIMES),
+        {"TableName": "t", **items.end_lease_update(ALL_KNOWN)},
+        {"TableName": "t", **items.end_lease_update(Lease(UNIT, 1))},
         items.wait_input("t", RECORD, 1),
         items.expect_input("t", "x", 1),
         items.announced_input("t", RECORD),
         items.pause_input("t", "acme", 1),
         items.overdue_input("t", 1, 1),
-        *(
-            each["Update"]
-            for each in items.settle_input("t", RECORD, OUTCOME, Lease("a", "b", 1, ()), 1)["TransactItems"]
-        ),
+        *(each["Update"] for each in items.settle_input("t", RECORD, OUTCOME, [ALL_KNOWN], 1)["TransactItems"]),
     ],
 )
 def test_every_name_is_defined_and_used(request_: dict[str, Any]) -> None:
@@ -209,25 +243,35 @@ def test_a_request_reads_back() -> None:
     assert (record.state, record.outcome, record.waits, record.sweeps) == ("settled", OUTCOME, 3, 2)
 
 
-TYPE_ITEM = {
-    **TYPE_KEY, "tenant": {"S": "acme"}, "natural_key": {"S": "account"}, "attempt": {"N": "7"}, "lost": {"N": "1"},
-    "intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, "doubt_since": {"N": "20.25"}, "absences": {"N": "1"},
-    "looked_at": {"N": "30"}, "killed_until": {"N": "0"}, "close_id": {"S": "cotype_1"}, "known_at": {"N": "10"},
-    "makers": {"L": [{"S": "r3"}]},
-}  # fmt: skip
+def leased_item(known: Lease, killed_until: str = "0") -> dict[str, Any]:
+    """The unit's item after a lease with this end, and the next lease's beginning."""
+    values = items.end_lease_update(known)["ExpressionAttributeValues"]
+    item = {name.removeprefix(":"): value for name, value in values.items()}
+    intents = [*item.get("intents", {"L": []})["L"], {"S": "r9"}]
+    return {**item, "attempt": {"N": "8"}, "intents": {"L": intents}, "killed_until": {"N": killed_until}}
 
 
-def test_a_lease_reads_back_what_was_known() -> None:
-    lease = items.to_lease(TYPE_ITEM)
-
-    assert lease == Lease("acme", "account", 7, ("r1", "r2"), 1, "cotype_1", 10.0, ("r3",), 20.25, 1, 30.0)
-    assert lease.suspects == ("r1",)
+@pytest.mark.parametrize("known", [Lease(UNIT, 7), ALL_KNOWN])
+def test_a_lease_reads_back_what_was_known(known: Lease) -> None:
+    assert items.to_lease(leased_item(known), UNIT) == replace(known, attempt=8)
 
 
 def test_after_a_kill_looks_count_from_the_end_of_the_lease() -> None:
-    lease = items.to_lease({**TYPE_ITEM, "killed_until": {"N": "50"}})
+    lease = items.to_lease(leased_item(ALL_KNOWN, killed_until="50"), UNIT)
 
-    assert (lease.intents, lease.doubt_since, lease.absences, lease.looked_at) == (("r1", "r2"), 50, 0, 0)
+    assert lease == replace(ALL_KNOWN, attempt=8, killed=Doubt(50, ("r1", "r2")))
+
+
+@pytest.mark.parametrize(
+    ("request_key", "is_suspect"), [("r1", True), ("r9", True), ("r3", True), ("r5", False), ("r6", False)]
+)
+def test_whose_create_may_be_at_large(request_key: str, is_suspect: bool) -> None:
+    """The holder's, too: whoever looks without the lease does not know what it is about to send."""
+    assert items.to_known(leased_item(ALL_KNOWN), UNIT).is_suspect(request_key) is is_suspect
+
+
+def test_what_was_never_leased_is_not_known() -> None:
+    assert items.to_known({}, UNIT) == Lease(UNIT, attempt=0)
 
 
 @pytest.mark.parametrize(

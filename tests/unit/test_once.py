@@ -1,48 +1,53 @@
 """Once, against whatever order of requests, failures, kills and pauses Hypothesis thinks of."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from provisioner.contract import CustomObjectType, CustomObjectTypeSpec, Outcome, ProvisioningRequest
+from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, NotCreated, Refused
-from tests.fakes import LOST, LOST_BEFORE, MemoryOrganization, World, a_request
+from provisioner.spec import natural_key
+from tests.fakes import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed, World, a_request
 
-
-class Killed(BaseException):
-    """The function ended here, and nobody heard of it."""
-
-
-KILLED_BEFORE, KILLED_AFTER = "killed before its create", "killed after it"
 FAULTS = st.sampled_from(
     [
         LOST,
         LOST_BEFORE,
         KILLED_BEFORE,
-        KILLED_AFTER,
+        KILLED,
         Busy("429", 5),
         NotCreated("refused connection"),
         Refused(Kind.PLAN_LIMIT, "no", close_status=402),
     ]
 )
-REQUESTS = st.sampled_from([a_request("1"), a_request("2", "ACCOUNT"), a_request("3", if_exists="fail")])
-
-
-class MortalOrganization(MemoryOrganization):
-    def create(self, spec: CustomObjectTypeSpec) -> CustomObjectType:
-        fault = self.close.faults[0] if self.close.faults else None
-        if fault not in (KILLED_BEFORE, KILLED_AFTER):
-            return super().create(spec)
-        self.close.faults.pop(0)
-        if fault == KILLED_AFTER:
-            super().create(spec)
-        raise Killed
+PLAN = {"name": "Plan", "type": "choices", "choices": ["Free"]}
+MORE = [{**PLAN, "name": "plan", "choices": ["Paid"]}, {"name": "Seats", "type": "number"}]
+SHARED = {"name": "Region", "type": "text", "shared": True}
+OTHER = [{"name": f"Other {number}", "name_plural": "x", "fields": [SHARED]} for number in range(2)]
+REQUESTS = st.sampled_from(
+    [
+        a_request("1"),
+        a_request("2", "ACCOUNT"),
+        a_request("3", if_exists="fail"),
+        a_request("4", spec={"fields": [PLAN, SHARED]}),
+        a_request("5", spec={"fields": MORE}, if_exists="update"),
+        *(
+            ProvisioningRequest.model_validate({"tenant": "acme", "request_id": request_id, **named})
+            for request_id, named in (
+                ("6", {"custom_object_types": OTHER}),
+                ("7", {"custom_object_type": OTHER[0], "if_exists": "update"}),
+                ("8", {"custom_object_type": OTHER[1], "if_exists": "update"}),
+            )
+        ),
+    ]
+)
 
 
 class OnceMachine(RuleBasedStateMachine):
-    """One tenant, one name in two spellings, three requests. Close's list lags by up to the lag that we allow for."""
+    """One tenant, one name in two spellings, eight requests. Close's lists lag by up to the lag that we allow for."""
 
     @initialize(lag=st.integers(0, 60))
     def begin(self, lag: int) -> None:
@@ -50,11 +55,12 @@ class OnceMachine(RuleBasedStateMachine):
         self.world.close.lag = lag
         self.told: dict[str, str] = {}
 
-    @rule(request=REQUESTS, fault=st.none() | FAULTS)
-    def ask(self, request: ProvisioningRequest, fault: str | Exception | None) -> None:
-        self.world.close.faults = [fault] if fault else []
+    @rule(request=REQUESTS, before=st.integers(0, 4), fault=st.none() | FAULTS)
+    def ask(self, request: ProvisioningRequest, before: int, fault: str | Exception | None) -> None:
+        """The fault strikes after so many writes."""
+        self.world.close.faults = [*[None] * before, fault]
         with suppress(Killed):
-            self.world.carry_out(request, MortalOrganization(self.world.close))
+            self.world.carry_out(request)
 
     @rule(seconds=st.sampled_from([1, 59, 61, 91, 3_600, 90_000]))
     def time_goes_by(self, seconds: float) -> None:
@@ -64,11 +70,20 @@ class OnceMachine(RuleBasedStateMachine):
     def deleted_by_hand(self) -> None:
         """Long after: not while anybody might be waiting for the list to show it."""
         self.world.clock.advance(200)
-        self.world.close.existing.clear()
+        self.world.close.delete_all()
 
     @invariant()
     def there_is_one_at_most(self) -> None:
-        assert len(self.world.close.names) <= 1
+        """Of each type, of each field of a type, of each shared field and of each association."""
+        close = self.world.close
+        self.are_different(map(natural_key, close.names))
+        self.are_different((each.custom_object_type_id, each.natural_key) for each in close.fields)
+        self.are_different(each.natural_key for each in close.shared)
+        self.are_different((type_id, each) for type_id, ids in close.order.items() for each in ids)
+
+    def are_different(self, things: Iterable[object]) -> None:
+        listed = list(things)
+        assert len(set(listed)) == len(listed), listed
 
     @invariant()
     def an_outcome_never_changes_and_is_told_under_one_id(self) -> None:
@@ -83,7 +98,7 @@ class OnceMachine(RuleBasedStateMachine):
             outcome, _ = self.world.settle(request, runs=100)
             assert isinstance(outcome, Outcome)
             assert self.told.get(record.id, outcome.to_json()) == outcome.to_json()
-        assert len(self.world.close.names) <= 1
+        self.there_is_one_at_most()
 
 
 TestOnce = OnceMachine.TestCase

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.contract import Difference, ErrorDetail, Outcome, Problem, Result
+from provisioner.contract import Difference, ErrorDetail, FieldOutcome, Outcome, Problem, Result, TypeOutcome
 from provisioner.outcomes import Outcomes
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -32,13 +32,18 @@ def published(of: Outcome, *, as_type: bool = False) -> dict[str, Any]:
 
 
 def test_every_field_of_a_success() -> None:
-    close_type = {"id": "cotype_1", "name": "Ünïcode", "fields": []}
-    difference = Difference(field="description", wanted="a", actual=None)
-    created = outcome(
-        Result.ADOPTED, custom_object_type=close_type, differences=(difference,), also_found=("cotype_2",), attempts=3
+    close_type = {"id": "cotype_1", "name": "Ünïcode"}
+    adopted = TypeOutcome(
+        name="Ünïcode",
+        id="cotype_1",
+        result=Result.ADOPTED,
+        custom_object_type=close_type,
+        fields=(FieldOutcome(name="Seats", result="missing"),),
+        differences=(Difference(field="description", wanted="a", actual=None),),
+        also_found=("cotype_2",),
     )
 
-    message = published(created)
+    message = published(outcome(Result.ADOPTED, types=(adopted,), attempts=3))
 
     assert message["TopicArn"] == "arn:aws:sns:eu-central-1:111122223333:outcomes"
     assert json.loads(message["Message"]) == {
@@ -53,10 +58,20 @@ def test_every_field_of_a_success() -> None:
             "tenant": "acme",
             "request_id": "1",
             "result": "adopted",
-            "custom_object_type": close_type,
-            "left_out": [],
-            "differences": [{"field": "description", "wanted": "a", "actual": None}],
-            "also_found": ["cotype_2"],
+            "types": [
+                {
+                    "name": "Ünïcode",
+                    "id": "cotype_1",
+                    "result": "adopted",
+                    "custom_object_type": close_type,
+                    "left_out": [],
+                    "fields": [{"name": "Seats", "id": None, "result": "missing"}],
+                    "steps": [],
+                    "differences": [{"field": "description", "wanted": "a", "actual": None}],
+                    "blocked": [],
+                    "also_found": ["cotype_2"],
+                }
+            ],
             "attempts": 3,
             "settled_at": "2027-01-15T08:00:00+00:00",
         },
@@ -76,7 +91,7 @@ def test_a_failure_carries_its_problem() -> None:
     data = json.loads(published(outcome(Result.FAILED, problem=fault))["Message"])["data"]
 
     assert data["problem"] == fault.model_dump(mode="json")
-    assert "custom_object_type" not in data
+    assert data["types"] == []
 
 
 @pytest.mark.parametrize(

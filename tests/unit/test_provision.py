@@ -22,9 +22,10 @@ class TestWithoutTrouble:
 
         assert (outcome.result, runs, outcome.attempts) == ("created", 1, 1)
         assert (outcome.tenant, outcome.request_id) == ("acme", "signup-8841")
-        assert outcome.custom_object_type
-        assert outcome.custom_object_type["id"] == "cotype_1"
-        assert outcome.custom_object_type["description"] == "Who pays us"
+        [made] = outcome.types
+        assert (made.name, made.id, made.result) == ("Account", "cotype_1", "created")
+        assert made.custom_object_type
+        assert made.custom_object_type["description"] == "Who pays us"
         assert outcome.settled_at == "2027-01-15T08:00:00+00:00"
         assert world.close.names == ["Account"]
 
@@ -34,7 +35,7 @@ class TestWithoutTrouble:
         outcome, _ = world.settle(a_request(spec={"description": "New"}))
 
         assert outcome.result == "adopted"
-        assert {each.field: (each.wanted, each.actual) for each in outcome.differences} == {
+        assert {each.field: (each.wanted, each.actual) for each in outcome.types[0].differences} == {
             "name": ("Account", "account"), "name_plural": ("Accounts", "accounts"), "description": ("New", "Old"),
         }  # fmt: skip
         assert world.close.existing == [there]
@@ -44,7 +45,7 @@ class TestWithoutTrouble:
 
         outcome, _ = world.settle(a_request())
 
-        assert (outcome.result, outcome.differences) == ("unchanged", ())
+        assert (outcome.result, outcome.types[0].differences) == ("unchanged", ())
 
     def test_fail_if_it_exists(self, world: World) -> None:
         world.close.add("Account")
@@ -72,8 +73,7 @@ class TestWithoutTrouble:
 
         outcome, _ = world.settle(a_request())
 
-        assert outcome.custom_object_type
-        assert (outcome.custom_object_type["id"], outcome.also_found) == ("old", ("young",))
+        assert (outcome.types[0].id, outcome.types[0].also_found) == ("old", ("young",))
         assert len(world.close.existing) == 3
 
     def test_one_look_serves_a_batch(self, world: World) -> None:
@@ -173,7 +173,7 @@ class TestFinal:
 
         assert isinstance(outcome, Outcome)
         assert kind_of(outcome) == "tenant-unknown"
-        assert world.ledger.types == {}
+        assert world.ledger.units == {}
 
     def test_a_failure_does_not_stand_in_the_way_of_the_next_request(self, world: World) -> None:
         world.close.faults = [Refused(Kind.PLAN_LIMIT, "no")]

@@ -50,7 +50,7 @@ class TestChangedByHandInClose:
         outcome, _ = world.settle(a_request("2"))
 
         assert outcome.result == "adopted"
-        assert [(each.field, each.actual) for each in outcome.differences] == [("name", "Customer")]
+        assert [(each.field, each.actual) for each in outcome.types[0].differences] == [("name", "Customer")]
         assert world.close.names == ["Customer"]
 
     def test_a_second_one_by_hand_does_not_hide_the_first(self, world: World) -> None:
@@ -59,8 +59,8 @@ class TestChangedByHandInClose:
 
         outcome, _ = world.settle(a_request("2"))
 
-        assert outcome.custom_object_type == first.custom_object_type
-        assert outcome.also_found == ("cotype_2",)
+        assert outcome.types[0].custom_object_type == first.types[0].custom_object_type
+        assert outcome.types[0].also_found == ("cotype_2",)
 
 
 class TestFollowUp:
@@ -83,7 +83,7 @@ class TestFollowUp:
 
         assert self.follow_up(unresolved) is None
         [(_, told)] = unresolved.outcomes.types
-        assert (told.result, told.custom_object_type and told.custom_object_type["id"]) == ("recovered", there.id)
+        assert (told.result, [each.id for each in told.types]) == ("recovered", [there.id])
         assert len(unresolved.outcomes.events) == 1  # the request's outcome stays what it was
         assert unresolved.settle(a_request("2"))[0].result == "unchanged"
 

@@ -4,6 +4,7 @@ import pytest
 
 from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, Refused
+from provisioner.plan import type_unit
 from provisioner.provision import Wait
 from tests.fakes import LOST, LOST_BEFORE, World, a_request, kind_of
 
@@ -33,15 +34,29 @@ class TestOnceAfterALostAnswer:
 
         assert world.settle(a_request(if_exists="fail"))[0].result == "recovered"
 
-    def test_nobody_looks_before_the_lag_is_over(self, world: World) -> None:
+    def test_what_is_found_is_taken_at_once(self, world: World) -> None:
+        """Only what is not found yet may still come."""
         world.close.faults = [LOST]
         world.carry_out(a_request())
-        world.clock.advance(59)
+        world.clock.advance(1)
+
+        assert world.settle(a_request()) == (world.outcomes.events[0][1], 1)
+        assert world.outcomes.events[0][1].result == "recovered"
+
+    @pytest.mark.parametrize(("after", "wait"), [(1, 59), (59, 1), (60, 60), (61, 59), (119, 1)])
+    def test_nobody_creates_before_two_lags_are_over(self, world: World, after: float, wait: float) -> None:
+        """Who looks in between waits for the next of the two looks that count."""
+        world.close.faults = [LOST_BEFORE]
+        world.carry_out(a_request())
+        world.clock.advance(after)
 
         again = world.carry_out(a_request())
 
         assert isinstance(again, Wait)
-        assert again.seconds == pytest.approx(1)
+        assert again.seconds == pytest.approx(wait)
+        world.clock.advance(120 - after)
+        assert world.settle(a_request()) == (world.outcomes.events[0][1], 1)
+        assert world.close.names == ["Account"]
 
     def test_another_request_finds_it_and_did_not_make_it(self, world: World) -> None:
         world.close.faults = [LOST]
@@ -104,7 +119,9 @@ class TestOnceAfterALostAnswer:
 
         assert outcome.result == "unresolved"
         assert outcome.problem
-        assert outcome.problem.detail.startswith("Up to 2 creates were sent, their answers got lost")
+        assert outcome.problem.detail.startswith(
+            "Up to 2 creates of the type 'Account' were sent, their answers got lost"
+        )
         assert world.close.names == []
 
     def test_never_a_third_create_on_the_same_day(self, world: World) -> None:
@@ -252,10 +269,10 @@ class TestOnceAfterAKill:
     def test_a_holder_that_was_slow_cannot_settle_over_the_next_one(self, world: World) -> None:
         slow, quick = a_request("1"), a_request("2")
         record = world.ledger.accept(slow)
-        lease = world.ledger.lease(record, slow)
+        lease = world.ledger.lease(record, type_unit("acme", "account"))
         world.clock.advance(91)
         world.settle(quick)
 
         with pytest.raises(Busy):
-            world.ledger.settle(record, world.outcomes.events[0][1], lease)
+            world.ledger.settle(record, world.outcomes.events[0][1], [lease])
         assert world.ledger.requests[slow.id][0].outcome is None

@@ -34,21 +34,22 @@ def test_a_good_body(encode: Any) -> None:
     request = read_request(encode({**GOOD, "if_exists": "fail"}))
 
     assert (request.tenant, request.request_id, request.if_exists) == ("acme", "1", "fail")
-    assert request.custom_object_type.wanted() == SPEC
+    assert request.types[0].wanted() == SPEC
 
 
 def test_every_key() -> None:
     spec = {**SPEC, "description": "d", "api_create_only": True, "editable_with_roles": ["admin", "role_1"]}
 
-    assert read_request(json.dumps(with_spec(**spec))).custom_object_type.wanted() == spec
+    assert read_request(json.dumps(with_spec(**spec))).types[0].wanted() == spec
 
 
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({}, {"/request_id", "/custom_object_type"}),
+        ({}, {"/request_id"}),
+        ({"request_id": "1"}, {""}),
         ({**GOOD, "custom_object_type": {}}, {"/custom_object_type/name", "/custom_object_type/name_plural"}),
-        ({**GOOD, "custom_object_type": None}, {"/custom_object_type"}),
+        ({**GOOD, "custom_object_type": None}, {""}),
         ({**GOOD, "custom_object_type": "Account"}, {"/custom_object_type"}),
         ({**GOOD, "custom_object_type": [SPEC]}, {"/custom_object_type"}),
         ({**GOOD, "tenant": "a b"}, {"/tenant"}),
@@ -58,7 +59,6 @@ def test_every_key() -> None:
         ({**GOOD, "request_id": 7}, {"/request_id"}),
         ({**GOOD, "request_id": None}, {"/request_id"}),
         ({**GOOD, "request_id": "x" * 129}, {"/request_id"}),
-        ({**GOOD, "if_exists": "update"}, {"/if_exists"}),
         ({**GOOD, "if_exists": "replace"}, {"/if_exists"}),
         ({**GOOD, "if_exists": None}, {"/if_exists"}),
         ({**GOOD, "custom_object_typ": SPEC}, {"/custom_object_typ"}),
@@ -77,7 +77,8 @@ def test_every_key() -> None:
         (with_spec(editable_with_roles="admin"), {"/custom_object_type/editable_with_roles"}),
         (with_spec(editable_with_roles=["a", 7, ""]),
          {"/custom_object_type/editable_with_roles/1", "/custom_object_type/editable_with_roles/2"}),
-        (with_spec(fields=[]), {"/custom_object_type/fields"}),
+        (with_spec(fields={}), {"/custom_object_type/fields"}),
+        (with_spec(fields=[{}]), {"/custom_object_type/fields/0/name", "/custom_object_type/fields/0/type"}),
     ],
 )  # fmt: skip
 def test_every_fault_is_pointed_at(body: dict[str, Any], expected: set[str]) -> None:
@@ -85,11 +86,11 @@ def test_every_fault_is_pointed_at(body: dict[str, Any], expected: set[str]) -> 
 
 
 def test_details_say_what_would_be_right() -> None:
-    said = pointers({"tenant": "a b", "if_exists": "update", "custom_object_type": {"name": "a\u0007", "x": 1}})
+    said = pointers({"tenant": "a b", "if_exists": "replace", "custom_object_type": {"name": "a\u0007", "x": 1}})
 
     assert "match pattern '^[A-Za-z0-9._:-]{1,128}$'" in said["/tenant"]
     assert said["/request_id"] == "is required, here or as the Idempotency-Key header"
-    assert said["/if_exists"] == "'update' is not supported yet; use 'adopt' or 'fail'"
+    assert said["/if_exists"] == "Input should be 'adopt', 'update' or 'fail'"
     assert said["/custom_object_type/name"] == "must not hold control characters, or what is no character"
     assert said["/custom_object_type/name_plural"] == "Field required"
     assert said["/custom_object_type/x"] == "Extra inputs are not permitted"
@@ -211,7 +212,7 @@ BODIES = st.fixed_dictionaries(
     optional={
         "tenant": JSON_VALUES | st.just("acme"),
         "request_id": JSON_VALUES | st.just("1"),
-        "if_exists": JSON_VALUES | st.sampled_from(["adopt", "fail"]),
+        "if_exists": JSON_VALUES | st.sampled_from(["adopt", "update", "fail"]),
         "custom_object_type": JSON_VALUES
         | st.fixed_dictionaries({"name": JSON_VALUES, "name_plural": st.text()}, optional={"description": JSON_VALUES}),
     },

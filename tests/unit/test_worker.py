@@ -247,7 +247,7 @@ class TestNoRequest:
             ("[" * 100_000, "default", "m1"),
             ('{"tenant": "a b", "request_id": "no good"}', "unknown", "m1"),
             ('{"request_id": 7}', "default", "m1"),
-            (body("1", if_exists="update"), "acme", "1"),
+            (body("1", if_exists="replace"), "acme", "1"),
             (body("1", x=1), "acme", "1"),
         ],
         ids=range(9),
@@ -310,7 +310,7 @@ class TestDeadLettersRedriven:
         assert results(unresolved) == [("1", "unresolved")]
 
     def test_still_waiting_it_stays(self, unresolved: DoorWorld) -> None:
-        unresolved.ledger.lease(unresolved.ledger.accept(a_request("2")), a_request("2"))
+        unresolved.lease_and_vanish(a_request("2"))
 
         assert work(unresolved, record(body("1"), receives=2)) == ["m1"]
         [(handle, receives, at_least)] = unresolved.messages.hidden

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import httpx
 
 from provisioner.close import Organization
+from provisioner.close_http import Connection
 from provisioner.contract import Credential
 from tests.fakes import Clock, a_request
 from tests.integration.service.wire import answer
 
-SPEC = a_request(spec={"description": "Wer zahlt: Größe"}).custom_object_type
+SPEC = a_request(spec={"description": "Wer zahlt: Größe"}).types[0].wanted()
 TYPE = {"id": "cotype_1", "name": "Account", "name_plural": "Accounts", "organization_id": "orga_acme"}
 LIST = answer({"data": [TYPE]})
 NO_TYPES = answer({"data": []})
@@ -40,7 +41,10 @@ class Tenant:
         self.left_alone_until = until
 
     def organization(self, timeout: float = 20) -> Organization:
-        return Organization(
+        return Organization(self.connection(timeout))
+
+    def connection(self, timeout: float = 20) -> Connection:
+        return Connection(
             http=self.http,
             base_url=self.base_url,
             credentials=self.credential,

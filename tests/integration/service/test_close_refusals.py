@@ -27,7 +27,7 @@ class TestPolite:
         organization = tenant.organization()
 
         with pytest.raises(Busy) as caught:
-            organization.create(SPEC)
+            organization.create_type(SPEC)
         assert caught.value.seconds == 17.5
         assert tenant.left_alone_until == tenant.clock() + 17.5
         for each in (organization, tenant.organization()):
@@ -91,7 +91,7 @@ class TestCredentials:
         organization.types()
 
         with pytest.raises(Busy, match="renewed"):
-            organization.create(SPEC)
+            organization.create_type(SPEC)
         assert len(organization.types()) == 1
         assert wire.heard[-1].headers["authorization"] == self.NEW.authorization
 
@@ -133,7 +133,7 @@ class TestPinned:
         wire.replies = [answer({"data": listed}), answer({"organizations": [{"id": "orga_acme"}]}), CREATED]
         organization = pinned.organization()
         organization.types()
-        organization.create(SPEC)
+        organization.create_type(SPEC)
 
         assert wire.lines()[1] == self.ME
 
@@ -174,7 +174,7 @@ class TestPinned:
         organization.types()
 
         with pytest.raises(Refused, match="cotype_1 was created in orga_other") as caught:
-            organization.create(SPEC)
+            organization.create_type(SPEC)
         assert caught.value.kind is Kind.WRONG_ORGANIZATION
 
     def test_apart_a_renewed_credential_is_checked_anew(self, wire: Wire, pinned: Tenant) -> None:

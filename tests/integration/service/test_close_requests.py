@@ -35,7 +35,7 @@ class TestWhatIsSent:
 
     def test_a_create(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [CREATED]
-        created = tenant.organization().create(SPEC)
+        created = tenant.organization().create_type(SPEC)
 
         [heard] = wire.heard
         assert (heard.method, heard.target) == ("POST", "/api/v1/custom_object_type/")
@@ -80,7 +80,7 @@ class TestWhatIsSent:
         wire.replies = [NO_TYPES, CREATED]
         organization = tenant.organization()
         organization.types()
-        organization.create(SPEC)
+        organization.create_type(SPEC)
 
         assert [each.connection for each in wire.heard] == [1, 1]
 
@@ -107,7 +107,7 @@ class TestTheList:
         wire.replies = [NO_TYPES, CREATED]
         organization = tenant.organization()
         organization.types()
-        created = organization.create(SPEC)
+        created = organization.create_type(SPEC)
 
         assert organization.types() == [created]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.assembly import _http
-from provisioner.close import SETTLE_SECONDS
+from provisioner.close_http import LEAST_SECONDS, SETTLE_SECONDS
 from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused
 from tests.integration.service.close_caller import (
     CREATED,
@@ -42,14 +42,14 @@ class TestSilence:
         organization.types()
 
         with pytest.raises(MaybeCreated):
-            organization.create(SPEC)
+            organization.create_type(SPEC)
         assert [each.method for each in wire.heard] == ["GET", "POST"]
 
     def test_nobody_listens(self, wire: Wire, tenant: Tenant) -> None:
         wire.__exit__()
 
         with pytest.raises(NotCreated, match="ConnectError"):
-            tenant.organization().create(SPEC)
+            tenant.organization().create_type(SPEC)
 
     def test_a_handshake_that_fails_sends_nothing(self) -> None:
         def speak_no_tls() -> None:
@@ -62,7 +62,7 @@ class TestSilence:
             thread.start()
             secure = Tenant(http, f"https://127.0.0.1:{listener.getsockname()[1]}/api/v1/")
             with pytest.raises(NotCreated, match="ConnectError"):
-                secure.organization().create(SPEC)
+                secure.organization().create_type(SPEC)
             thread.join()
 
     @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ class TestSilence:
         wire.replies = [lambda connection, _: connection.sendall(reply)]
 
         with pytest.raises(MaybeCreated):
-            tenant.organization().create(SPEC)
+            tenant.organization().create_type(SPEC)
 
     @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
     def test_redirects_are_not_followed(self, wire: Wire, tenant: Tenant, status: str) -> None:
@@ -94,7 +94,7 @@ class TestSilence:
             organization.types()
         assert caught.value.kind is Kind.CLOSE_MISCONFIGURED
         with pytest.raises(MaybeCreated):
-            organization.create(SPEC)
+            organization.create_type(SPEC)
         assert {each.target for each in wire.heard} == {"/api/v1/custom_object_type/"}
 
 
@@ -120,7 +120,7 @@ class TestDeadlines:
         begun = time.monotonic()
 
         with pytest.raises(MaybeCreated, match="ReadTimeout"):
-            tenant.organization(timeout=0.2).create(SPEC)
+            tenant.organization(timeout=0.2).create_type(SPEC)
         assert time.monotonic() - begun < 2
 
     def test_late_headers_leave_less_time_for_the_body(self, wire: Wire, tenant: Tenant) -> None:
@@ -133,15 +133,22 @@ class TestDeadlines:
         begun = time.monotonic()
 
         with pytest.raises(MaybeCreated, match="ReadTimeout"):
-            tenant.organization(timeout=0.7).create(SPEC)
+            tenant.organization(timeout=0.7).create_type(SPEC)
         assert time.monotonic() - begun < 1.2
 
-    def test_no_create_begins_without_time_to_hear_its_answer(self, wire: Wire, tenant: Tenant) -> None:
-        tenant.time_left = SETTLE_SECONDS + 19.9
+    @pytest.mark.parametrize(("timeout", "least"), [(20, LEAST_SECONDS), (3, 3)])
+    def test_no_write_begins_without_time_to_hear_its_answer(
+        self, wire: Wire, tenant: Tenant, timeout: float, least: float
+    ) -> None:
+        wire.replies = [CREATED]
+        organization = tenant.organization(timeout)
+        tenant.time_left = SETTLE_SECONDS + least - 0.1
 
         with pytest.raises(Busy, match="too little time"):
-            tenant.organization(timeout=20).create(SPEC)
+            organization.create_type(SPEC)
         assert wire.heard == []
+        tenant.time_left = SETTLE_SECONDS + least
+        assert organization.create_type(SPEC).id == "cotype_1"
 
     def test_a_read_makes_do_with_the_time_that_is_left(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [say_nothing]
@@ -162,7 +169,7 @@ class TestDeadlines:
     def test_an_answer_without_end_is_cut_off(
         self, wire: Wire, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("provisioner.close.MAX_ANSWER_BYTES", 100_000)
+        monkeypatch.setattr("provisioner.close_http.MAX_ANSWER_BYTES", 100_000)
         wire.replies = [dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", b" " * 50_000, every=0)]
 
         with pytest.raises(NotCreated, match="ReadTimeout"):

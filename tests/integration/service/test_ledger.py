@@ -1,6 +1,6 @@
 """The ledger's promises, held against DynamoDB and against the memory that stands in for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import pytest
@@ -9,8 +9,10 @@ from botocore.exceptions import ClientError
 from provisioner.contract import Outcome, ProvisioningRequest, Result
 from provisioner.errors import Busy, Kind, Refused
 from provisioner.ledger import Ledger
+from provisioner.plan import shared_unit, things_of, type_unit
 from provisioner.provision import Ledger as CoreLedger
-from provisioner.records import Lease, RequestRecord, RequestState
+from provisioner.records import ITSELF, Doubt, How, Lease, Made, RequestRecord, RequestState, Unit
+from provisioner.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES
 from tests.fakes import Clock, MemoryLedger, a_request
 from tests.integration.service.locked_moto import client, make_table
 
@@ -47,9 +49,21 @@ def outcome(result: Result = Result.CREATED) -> Outcome:
     return Outcome(tenant="acme", request_id="1", result=result, settled_at="2027-01-15T08:00:00+00:00")
 
 
-def leased(ledger: LookingLedger, request_id: str = "1", **further: Any) -> Lease:
-    request = a_request(request_id, **further)
-    return ledger.lease(ledger.accept(request), request)
+ACCOUNT, DEAL = type_unit("acme", "account"), type_unit("acme", "deal")
+PLAN = shared_unit("acme", "account")  # by the same name as the type
+ID = a_request("1").id
+
+
+def leased(ledger: LookingLedger, request_id: str = "1", unit: Unit = ACCOUNT) -> Lease:
+    return ledger.lease(ledger.accept(a_request(request_id)), unit)
+
+
+def created(close_id: str, at: float, *requests: str) -> Made:
+    return Made(close_id, at, How.CREATED, requests)
+
+
+def is_suspect(ledger: LookingLedger, record: RequestRecord, units: Iterable[Unit]) -> bool:
+    return any(ledger.known(unit).is_suspect(record.id) for unit in units)
 
 
 def is_busy(act: Callable[[], object]) -> bool:
@@ -111,14 +125,14 @@ class TestRequests:
 
 class TestLeases:
     def test_a_first_one(self, ledger: LookingLedger) -> None:
-        assert leased(ledger) == Lease("acme", "account", 1, (a_request("1").id,))
+        assert leased(ledger) == Lease(ACCOUNT, attempt=1)
 
     def test_one_holder_at_a_time(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
         assert is_busy(lambda: leased(ledger, "2"))
         assert is_busy(lambda: leased(ledger, "1"))
-        assert not is_busy(lambda: leased(ledger, "3", name="Deal"))
-        assert not is_busy(lambda: leased(ledger, "1", tenant="globex"))
+        for other in (DEAL, PLAN, type_unit("globex", "account")):
+            assert not is_busy(lambda unit=other: leased(ledger, "1", unit))  # type: ignore[misc]
 
         clock.advance(90)
         assert is_busy(lambda: leased(ledger, "2"))
@@ -126,17 +140,24 @@ class TestLeases:
         assert not is_busy(lambda: leased(ledger, "2"))
 
     def test_given_back_it_is_free(self, ledger: LookingLedger) -> None:
-        ledger.end(leased(ledger, "1").given_back())
+        ledger.end([leased(ledger, "1")])
 
-        assert leased(ledger, "2") == Lease("acme", "account", 2, (a_request("2").id,))
+        assert leased(ledger, "2") == Lease(ACCOUNT, attempt=2)
+
+    def test_several_are_given_back_together(self, ledger: LookingLedger) -> None:
+        ledger.end([leased(ledger, "1", unit) for unit in (ACCOUNT, DEAL, PLAN)])
+
+        assert [leased(ledger, "2", unit) for unit in (ACCOUNT, DEAL, PLAN)] == [
+            Lease(unit, attempt=2) for unit in (ACCOUNT, DEAL, PLAN)
+        ]
 
     def test_in_doubt_the_holder_stays_a_suspect(self, ledger: LookingLedger, clock: Clock) -> None:
-        ledger.end(leased(ledger, "1").in_doubt(clock()))
+        ledger.end([leased(ledger, "1").in_doubt("field seats", ID, clock())])
         clock.advance(5)
 
         lease = leased(ledger, "2")
-        assert lease.suspects == (a_request("1").id,)
-        assert (lease.lost, lease.doubt_since) == (1, clock() - 5)
+        assert lease == Lease(ACCOUNT, attempt=2, doubts={"field seats": Doubt(clock() - 5, (ID,), lost=1)})
+        assert (lease.suspects("field seats"), lease.suspects(ITSELF)) == ((ID,), ())
 
     def test_killed_the_holder_stays_a_suspect_until_its_leases_end(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
@@ -144,8 +165,10 @@ class TestLeases:
         clock.advance(200)
 
         lease = leased(ledger, "2")
-        assert (lease.suspects, lease.lost) == ((a_request("1").id,), 0)
-        assert lease.doubt_since == pytest.approx(end)
+        assert lease.killed
+        assert (lease.killed.requests, lease.killed.lost) == ((ID,), 0)
+        assert lease.killed.since == pytest.approx(end)
+        assert lease.suspects("anything") == (ID,)
 
     def test_killed_again_and_again(self, ledger: LookingLedger, clock: Clock) -> None:
         for number in range(3):
@@ -153,62 +176,131 @@ class TestLeases:
             clock.advance(91)
 
         lease = leased(ledger, "3")
-        assert lease.suspects == tuple(a_request(f"{number}").id for number in range(3))
+        assert lease.killed
+        assert lease.killed.requests == tuple(a_request(f"{number}").id for number in range(3))
         assert lease.attempt == 4
 
-    def test_known_it_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
-        ledger.end(leased(ledger, "1").known("cotype_1", clock(), (a_request("1").id,)))
+    def test_killed_after_a_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
+        ledger.end([leased(ledger, "1").in_doubt(ITSELF, ID, clock())])
+        leased(ledger, "2")
+        clock.advance(91)
 
-        lease = leased(ledger, "2")
-        assert (lease.close_id, lease.known_at, lease.suspects) == ("cotype_1", clock(), ())
-        assert lease.made_by(a_request("1").id, "cotype_1")
-        assert not lease.made_by(a_request("2").id, "cotype_1")
+        lease = leased(ledger, "3")
+        assert lease.doubts == {ITSELF: Doubt(clock() - 91, (ID,), lost=1)}
+        assert lease.killed
+        assert lease.killed.requests == (a_request("2").id,)
+        assert (lease.is_suspect(ID), lease.is_suspect(a_request("3").id)) == (True, False)
+
+    def test_a_kill_is_remembered_until_somebody_knows_better(self, ledger: LookingLedger, clock: Clock) -> None:
+        leased(ledger, "1")
+        end = clock() + 90
+        clock.advance(91)
+        ledger.end([leased(ledger, "2").looked(clock(), lag=60)])
+        clock.advance(200)
+
+        lease = leased(ledger, "3")
+        assert lease.killed
+        assert lease.killed.requests == (ID,)
+        assert lease.killed.since == pytest.approx(end)
+        ledger.end([lease.looked(clock(), lag=60)])
+        known = leased(ledger, "4")
+        assert known.killed is None
+        assert known.fresh_from == pytest.approx(end + 120)
+
+    def test_known_it_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
+        made = {ITSELF: created("cotype_1", clock(), ID), "field seats": Made("cf_1", clock(), How.FOUND, ())}
+        lease = leased(ledger, "1")
+        for thing, each in made.items():
+            lease = lease.has(thing, each)
+        ledger.end([lease])
+
+        assert ledger.known(ACCOUNT).close_id == "cotype_1"
+        assert leased(ledger, "2") == Lease(ACCOUNT, 2, made=made, close_id="cotype_1", known_at=clock())
+        assert (ledger.known(ACCOUNT).close_id, ledger.known(PLAN).close_id, ledger.known(DEAL).close_id) == (
+            "cotype_1",
+            None,
+            None,
+        )
+
+    def test_what_is_not_known_any_more_is_forgotten(self, ledger: LookingLedger, clock: Clock) -> None:
+        lease = leased(ledger, "1").in_doubt("field plan", ID, clock()).has(ITSELF, created("cotype_1", clock(), ID))
+        ledger.end([lease])
+        ledger.end([leased(ledger, "2").without_old(clock() + 1)])
+
+        assert leased(ledger, "3") == Lease(ACCOUNT, 3, close_id="cotype_1", known_at=clock())
 
     def test_an_old_holder_is_fenced_off(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1")
         clock.advance(91)
         new = leased(ledger, "2")
 
-        assert is_busy(lambda: ledger.end(slow.known("cotype_9", clock(), ())))
+        assert is_busy(lambda: ledger.end([slow.knows("cotype_9", clock())]))
         record = ledger.accept(a_request("1"))
-        assert is_busy(lambda: ledger.settle(record, outcome(), slow.known("cotype_9", clock(), ())))
+        assert is_busy(lambda: ledger.settle(record, outcome(), [slow.knows("cotype_9", clock())]))
         assert ledger.accept(a_request("1")).outcome is None  # both or neither
 
-        ledger.end(new.known("cotype_1", clock(), ()))
+        ledger.end([new.knows("cotype_1", clock())])
         assert leased(ledger, "3").close_id == "cotype_1"
+
+    def test_fenced_off_from_one_unit_it_settles_nothing(self, ledger: LookingLedger, clock: Clock) -> None:
+        slow = leased(ledger, "1", ACCOUNT)
+        clock.advance(91)
+        leased(ledger, "2", ACCOUNT)
+        held = leased(ledger, "1", DEAL)
+        record = ledger.accept(a_request("1"))
+
+        assert is_busy(lambda: ledger.settle(record, outcome(), [held.knows("cotype_8", clock()), slow]))
+        assert ledger.accept(a_request("1")).outcome is None
+        assert ledger.known(DEAL).close_id is None
+        assert is_busy(lambda: leased(ledger, "3", DEAL))  # it is still held
 
     def test_given_back_twice_is_given_back_once(self, ledger: LookingLedger, clock: Clock) -> None:
         """As when the SDK sends the write again because its answer got lost."""
         lease = leased(ledger, "1")
-        ledger.end(lease.given_back())
-        ledger.end(lease.known("cotype_9", clock(), ()))
+        ledger.end([lease])
+        ledger.end([lease.knows("cotype_9", clock())])
 
         assert leased(ledger, "2").close_id is None
 
     def test_settled_and_given_back_together(self, ledger: LookingLedger, clock: Clock) -> None:
-        lease = leased(ledger, "1")
-        ledger.settle(ledger.accept(a_request("1")), outcome(), lease.known("cotype_1", clock(), ()))
+        leases = [leased(ledger, "1", unit).knows(f"id of {unit.kind}", clock()) for unit in (ACCOUNT, PLAN)]
+        ledger.settle(ledger.accept(a_request("1")), outcome(), leases)
 
-        assert leased(ledger, "2").close_id == "cotype_1"
+        assert [leased(ledger, "2", unit).close_id for unit in (ACCOUNT, PLAN)] == ["id of type", "id of shared field"]
         assert ledger.accept(a_request("1")).outcome == outcome()
 
     def test_settled_by_another_meanwhile_the_lease_goes_back_all_the_same(
         self, ledger: LookingLedger, clock: Clock
     ) -> None:
-        lease = leased(ledger, "1")
+        leases = [leased(ledger, "1", unit).knows("cotype_1", clock()) for unit in (ACCOUNT, DEAL)]
         record = ledger.accept(a_request("1"))
         ledger.settle(record, outcome(Result.UNRESOLVED))
 
-        assert ledger.settle(record, outcome(), lease.known("cotype_1", clock(), ())).result == "unresolved"
-        assert leased(ledger, "2").close_id == "cotype_1"
+        assert ledger.settle(record, outcome(), leases).result == "unresolved"
+        assert [leased(ledger, "2", unit).close_id for unit in (ACCOUNT, DEAL)] == ["cotype_1", "cotype_1"]
 
     def test_a_suspect_is_known_as_one(self, ledger: LookingLedger, clock: Clock) -> None:
-        record = ledger.accept(a_request("1"))
-        assert not ledger.is_suspect(record, a_request("1"))
-        ledger.end(ledger.lease(record, a_request("1")).in_doubt(clock()))
+        record, units = ledger.accept(a_request("1")), [DEAL, ACCOUNT]
+        assert not is_suspect(ledger, record, units)
+        ledger.end([ledger.lease(record, ACCOUNT).in_doubt("field seats", ID, clock())])
 
-        assert ledger.is_suspect(record, a_request("1"))
-        assert not ledger.is_suspect(ledger.accept(a_request("2")), a_request("2"))
+        assert is_suspect(ledger, record, units)
+        assert not is_suspect(ledger, record, [DEAL])
+        assert not is_suspect(ledger, ledger.accept(a_request("2")), units)
+
+    def test_whoever_holds_a_lease_or_was_killed_with_one_is_a_suspect(
+        self, ledger: LookingLedger, clock: Clock
+    ) -> None:
+        lease = leased(ledger, "1")
+        record = ledger.accept(a_request("1"))
+        assert is_suspect(ledger, record, [ACCOUNT])
+        clock.advance(91)
+        later = leased(ledger, "2")
+        assert is_suspect(ledger, record, [ACCOUNT])
+        assert (lease.attempt, later.is_suspect(record.id)) == (1, True)
+
+        ledger.end([later.looked(clock() + 120, lag=60)])
+        assert not is_suspect(ledger, record, [ACCOUNT])
 
 
 class TestPauses:
@@ -245,11 +337,13 @@ class TestOnlyTheRealOne:
 
     def test_only_requests_expire(self, dynamodb: Ledger, clock: Clock) -> None:
         leased(dynamodb, "1")
+        leased(dynamodb, "1", PLAN)
         dynamodb.pause("acme", 1)
         items = dynamodb.dynamodb.scan(TableName=dynamodb.table)["Items"]
 
         expiries = {item["pk"]["S"].partition("#")[0]: item.get("expires_at") for item in items}
-        assert expiries == {"REQUEST": {"N": f"{clock() + 90 * 86400:.0f}"}, "TYPE": None, "TENANT": None}
+        expiry = {"N": f"{clock() + 90 * 86400:.0f}"}
+        assert expiries == {"REQUEST": expiry, "TYPE": None, "SHARED-FIELD": None, "TENANT": None}
 
     def test_an_expired_request_does_not_come_back_as_a_shadow(self, dynamodb: Ledger) -> None:
         record = dynamodb.accept(a_request("1"))
@@ -266,12 +360,36 @@ class TestOnlyTheRealOne:
         lease = leased(dynamodb, "1")
         record = dynamodb.accept(a_request("1"))
 
-        assert (lease.attempt, lease.suspects) == (1, ())
-        assert dynamodb.settle(record, outcome(), lease.known("cotype_1", clock(), ())) == outcome()
+        assert lease == Lease(ACCOUNT, attempt=1)
+        assert dynamodb.settle(record, outcome(), [lease.knows("cotype_1", clock())]) == outcome()
         again = leased(dynamodb, "2")
-        assert (again.attempt, again.close_id, again.suspects) == (2, "cotype_1", ())
-        dynamodb.end(again.given_back())
-        assert leased(dynamodb, "3").intents == (a_request("3").id,)
+        assert again == Lease(ACCOUNT, attempt=2, close_id="cotype_1", known_at=clock())
+        dynamodb.end([again])
+        assert leased(dynamodb, "3").killed is None
+
+    def test_all_units_of_the_largest_request_settle_together(self, dynamodb: Ledger, clock: Clock) -> None:
+        fields = [{"name": f"Field {number}", "type": "text", "shared": True} for number in range(MAX_SHARED_FIELDS)]
+        types = [{"name": f"Type {number}", "name_plural": "x", "fields": fields} for number in range(MAX_TYPES)]
+        request = ProvisioningRequest.model_validate(
+            {"tenant": "acme", "request_id": "1", "custom_object_types": types}
+        )
+        record = dynamodb.accept(request)
+        leases = [dynamodb.lease(record, unit) for unit in things_of(request)]
+
+        dynamodb.settle(record, outcome(), [lease.knows("x", clock()) for lease in leases])
+
+        assert len(leases) == MAX_TYPES + MAX_SHARED_FIELDS
+        assert {dynamodb.known(lease.unit).close_id for lease in leases} == {"x"}
+
+    def test_what_is_known_of_a_type_with_all_fields_fits_its_item(self, dynamodb: Ledger, clock: Clock) -> None:
+        lease = leased(dynamodb, "1")
+        for number in range(MAX_FIELDS):
+            name = f"field {number:0200d}"
+            lease = lease.has(name, created(f"cf_{number:030d}", clock(), ID)).in_doubt(f"other {name}", ID, clock())
+        dynamodb.end([lease])
+
+        again = leased(dynamodb, "2")
+        assert (again.made, again.doubts) == (lease.made, lease.doubts)
 
     def test_fresh_even_if_the_sdk_sent_it_twice(self, dynamodb: Ledger) -> None:
         assert _with(dynamodb, "put_item", _twice).accept(a_request("1")).fresh

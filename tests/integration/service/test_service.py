@@ -19,7 +19,7 @@ class TestBothDoors:
         assert stack.types() == ["Account"]
         [event] = stack.events()
         assert (event["id"], event["data"]) == (request.id, answer["outcome"])
-        assert event["data"]["custom_object_type"]["description"] == "Who pays us"
+        assert event["data"]["types"][0]["custom_object_type"]["description"] == "Who pays us"
 
     def test_created_through_the_queue(self, stack: Stack) -> None:
         assert stack.work(a_request("1").to_json(), a_request("2", "Deal").to_json()) == []
@@ -47,7 +47,8 @@ class TestBothDoors:
         request = a_request(spec={"description": "wanted"})
         first, again = stack.post(request), stack.post(request)
 
-        assert first["outcome"]["differences"] == [{"field": "description", "wanted": "wanted", "actual": None}]
+        [adopted] = first["outcome"]["types"]
+        assert adopted["differences"] == [{"field": "description", "wanted": "wanted", "actual": None}]
         assert (again["status"], again["outcome"]) == (200, first["outcome"])
 
     def test_async_is_done_by_the_worker(self, stack: Stack) -> None:

@@ -80,5 +80,4 @@ class TestOnceAfterALostAnswer:
 
         outcome, _ = stack.settle(a_request())
 
-        assert outcome.custom_object_type
-        assert (outcome.custom_object_type["id"], outcome.also_found) == (first["id"], (second["id"],))
+        assert (outcome.types[0].id, outcome.types[0].also_found) == (first["id"], (second["id"],))
