@@ -7,10 +7,20 @@ from typing import Any
 
 
 def body(request_id: str, name: str = "Account", tenant: str = "acme", **further: Any) -> dict[str, Any]:
-    """A provisioning request. ``further`` goes into the type, but for ``if_exists``."""
+    """A provisioning request for one type. ``further`` goes into the type, but for ``if_exists``."""
     policy = {"if_exists": further.pop("if_exists")} if "if_exists" in further else {}
     wanted = {"name": name, "name_plural": f"{name.strip()}s", **further}
     return {"tenant": tenant, "request_id": request_id, **policy, "custom_object_type": wanted}
+
+
+def bodies(request_id: str, *types: Mapping[str, Any], tenant: str = "acme", **further: Any) -> dict[str, Any]:
+    """A provisioning request for several types. ``further``: other keys of the request."""
+    return {"tenant": tenant, "request_id": request_id, **further, "custom_object_types": list(types)}
+
+
+def types_in(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The types that a request asks for."""
+    return [request["custom_object_type"]] if "custom_object_type" in request else list(request["custom_object_types"])
 
 
 def http_event(request: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:

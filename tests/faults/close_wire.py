@@ -5,16 +5,19 @@ the wire, since the simulator's own use real threads and real time.
 """
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from infra.local.close_simulator.calls import Request
+from infra.local.close_simulator.custom_fields import fields_of
 from infra.local.close_simulator.registry import add_organization
 from infra.local.close_simulator.service import Service
 from infra.local.close_simulator.store import Organization
+from provisioner.spec import natural_key
 from tests.faults.clock import Clock
 from tests.faults.wire import Process
 
@@ -38,6 +41,30 @@ class Seen:
     process: Process
 
 
+type Fact = tuple[str, ...]
+
+
+def facts_of(organization: Organization) -> Iterator[Fact]:
+    """What an organisation holds that nobody may take away: types, fields of a kind, choices, associations."""
+    for each in organization.existing_types():
+        yield organization.name, "type", each.id
+        for field_ in fields_of(organization, each.id):
+            yield organization.name, "field", each.id, field_["id"], field_["type"]
+    for each in (*organization.fields.values(), *organization.shared_fields.values()):
+        yield from ((organization.name, "choice", each.id, choice) for choice in each.data["choices"] or ())
+
+
+def copies_of_fields(organization: Organization) -> Counter[str]:
+    """How many fields there are of each name: of each type, and shared."""
+    own = [
+        f"field {natural_key(field_['name'])!r} of type {natural_key(each.data['name'])!r}"
+        for each in organization.existing_types()
+        for field_ in fields_of(organization, each.id)
+    ]
+    shared = [f"shared field {natural_key(each.data['name'])!r}" for each in organization.shared_fields.values()]
+    return Counter(own + shared)
+
+
 @dataclass(slots=True)
 class CloseWire:
     """Close's side: organisations by tenant, and all that ever arrived."""
@@ -46,6 +73,8 @@ class CloseWire:
     service: Service = field(default_factory=Service)
     tenants: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    facts: set[Fact] = field(default_factory=set)
+    gone: list[Fact] = field(default_factory=list)
     closed_until: dict[str, float] = field(default_factory=dict)
 
     def add(self, tenant: str, keys: list[str], **settings: Any) -> Organization:
@@ -69,6 +98,7 @@ class CloseWire:
         else:
             answer = self.service.carry_out(_plain(request))
             response = httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body)
+        self._watch()
         self.seen.append(
             Seen(
                 self.clock.now,
@@ -82,6 +112,12 @@ class CloseWire:
         )
         return response
 
+    def _watch(self) -> None:
+        """What was there once stays, whatever is written."""
+        facts = {fact for tenant in self.tenants for fact in facts_of(self.organization(tenant))}
+        self.gone += sorted(self.facts - facts)
+        self.facts = facts
+
     def throttle(self, tenant: str) -> httpx.Response:
         """From now on, and for a while, Close wants this tenant left alone."""
         self.closed_until[tenant] = self.clock.now + PAUSE_SECONDS
@@ -89,7 +125,12 @@ class CloseWire:
 
 
 def type_name(request: httpx.Request) -> str | None:
-    """The name in the body of a create."""
+    """The name in the body of a type's create."""
+    return named(request) if request.method == "POST" and request.url.path == "/api/v1/custom_object_type/" else None
+
+
+def named(request: httpx.Request) -> str | None:
+    """The name in the body of any write."""
     body = json.loads(request.content) if request.content else {}
     return body.get("name") if isinstance(body, dict) else None
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.contract import natural_key
+from provisioner.spec import natural_key
 from tests.faults.callers import Asked
 
 type Named = tuple[str, str]
@@ -42,7 +42,10 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``items``: the ledger by key, as DynamoDB shows it. ``made``: names of which a create was carried out at Close.
+    """``parts``: how many of each field, shared field and association each tenant's organisation holds; ``gone``: what
+    was there once and is not any more.
+
+    ``items``: the ledger by key, as DynamoDB shows it. ``made``: names of which a create was carried out at Close.
 
     ``changed``: keys of outcomes that did not stay what they were. ``places``: texts in which no secret may be.
     """
@@ -50,8 +53,10 @@ class Evidence:
     asked: Sequence[Asked]
     tenants: Sequence[str]
     stored: Sequence[Stored]
+    parts: Mapping[str, Counter[str]]
     made: frozenset[Named]
     arrived: Sequence[Arrived]
+    gone: Sequence[tuple[str, ...]]
     items: Mapping[str, Mapping[str, Any]]
     changed: Sequence[str]
     events: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]

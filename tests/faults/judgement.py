@@ -4,8 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from provisioner.contract import message_key, natural_key
+from provisioner.contract import message_key
+from provisioner.spec import natural_key
 from tests.faults import aws
+from tests.faults.close_wire import copies_of_fields
 from tests.faults.evidence import Arrived, Evidence, Stored, by_request
 from tests.faults.play import Play
 from tests.faults.promises import EVERYWHERE, Broken, broken_by
@@ -29,6 +31,8 @@ def evidence(play: Play) -> Evidence:
         asked=list(play.asked.values()),
         tenants=list(close.tenants),
         stored=stored,
+        parts={tenant: copies_of_fields(close.organization(tenant)) for tenant in close.tenants},
+        gone=close.gone,
         made=frozenset(
             (seen.organization, natural_key(seen.type_name))
             for seen in close.seen

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.faults.aws import Operation
-from tests.faults.close_wire import type_name
+from tests.faults.close_wire import named
 
 
 def aws_label(operation: Operation) -> str:
@@ -17,8 +17,8 @@ def aws_label(operation: Operation) -> str:
 
 def close_label(request: httpx.Request, tenant: str) -> str:
     """Like ``close.POST custom_object_type/ of acme "Account"``."""
-    path = re.sub(r"cotype_\w+", "{id}", urlsplit(str(request.url)).path.removeprefix("/api/v1/"))
-    name = type_name(request)
+    path = re.sub(r"(cotype|cf)_\w+", "{id}", urlsplit(str(request.url)).path.removeprefix("/api/v1/"))
+    name = named(request)
     return f"close.{request.method} {path} of {tenant}" + (f" {' '.join(name.split())!r}" if name else "")
 
 

@@ -25,7 +25,7 @@ class Afternoon:
     name = "afternoon handler"
     modules: tuple[str, ...] = (MODULE, "aws_lambda_powertools")
     promises = False
-    cannot = frozenset({"pinned"})
+    cannot = frozenset({"pinned", "fields create", "fields update", "different fields", "references"})
 
     def start(self) -> Environment:
         return _AfternoonEnvironment()

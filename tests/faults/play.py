@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.contract import natural_key
+from provisioner.spec import natural_key
 from tests.faults import aws
-from tests.faults.callers import Asked, http_event
+from tests.faults.callers import Asked, http_event, types_in
 from tests.faults.subject import TABLE
 from tests.faults.world import HORIZON_SECONDS, SWEEP_EVERY_SECONDS, World
 
@@ -102,7 +102,7 @@ class Play:
     def _ask(self, request: dict[str, Any]) -> Asked:
         tenant, request_id = request["tenant"], request["request_id"]
         asked = self.asked.setdefault((tenant, request_id), Asked(tenant, request_id))
-        asked.names.add(natural_key(request["custom_object_type"]["name"]))
+        asked.names |= {natural_key(each["name"]) for each in types_in(request)}
         return asked
 
     def _next(self) -> float | None:

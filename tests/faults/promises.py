@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.contract import natural_key, request_key
+from provisioner.contract import request_key
+from provisioner.spec import natural_key
+from tests.faults.callers import types_in
 from tests.faults.evidence import Evidence, Named
 
 MADE = {"created", "recovered"}
+SUCCEEDED = {*MADE, "updated", "unchanged", "adopted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,12 @@ def broken_by[Seen](seen: Seen, promises: Mapping[str, Callable[[Seen], Iterator
 
 
 def once(seen: Evidence) -> Iterator[str]:
-    """At most one type per tenant and natural key."""
+    """At most one type per tenant and natural key; and of each type one field, of each tenant one shared field."""
     for (tenant, name), number in seen.types_by_name().items():
         if number > 1:
             yield f"{tenant} has {number} types named {name!r}"
+    for tenant, parts in seen.parts.items():
+        yield from (f"{tenant} has {number} of {part}" for part, number in parts.items() if number > 1)
 
 
 def settled(seen: Evidence) -> Iterator[str]:
@@ -53,18 +58,29 @@ def truthful(seen: Evidence) -> Iterator[str]:
     made: Counter[str] = Counter()
     claimed: dict[Named, set[str]] = defaultdict(set)
     there = {(each.tenant, each.id) for each in seen.stored}
-    for outcome, name in _outcomes(seen):
-        tenant, result = outcome["tenant"], outcome["result"]
-        claimed[tenant, name].add(result)
-        close_id = (outcome.get("custom_object_type") or {}).get("id")
-        if close_id and (tenant, close_id) not in there:
-            yield f"{outcome['request_id']} names a type that Close has not"
-        if result in MADE:
-            made[str(close_id)] += 1
+    for outcome, names in _outcomes(seen):
+        tenant = outcome["tenant"]
+        for name in names:
+            claimed[tenant, name].add(outcome["result"])
+        for each in outcome.get("types", ()):
+            claimed[tenant, natural_key(each["name"])].add(each["result"])
+            if "id" in each and (tenant, each["id"]) not in there:
+                yield f"{outcome['request_id']} names a type that Close has not"
+            if each["result"] in MADE:
+                made[str(each["id"])] += 1
+            if outcome["result"] in SUCCEEDED:
+                yield from _unfinished(outcome["request_id"], each)
     yield from (f"{number} requests say that they made {close_id}" for close_id, number in made.items() if number > 1)
     for (tenant, name), results in claimed.items():
         if (tenant, name) in seen.made and not results & {*MADE, "unresolved"}:
             yield f"{tenant} has the type {name!r}, and nobody says to have made it: {sorted(results)}"
+
+
+def _unfinished(request_id: str, made: Mapping[str, Any]) -> Iterator[str]:
+    """Only a type that is somebody else's may lack what the request wanted."""
+    if made["result"] in {*MADE, "updated", "unchanged"}:
+        missing = [each["name"] for each in made["fields"] if each["result"] == "missing" or "id" not in each]
+        yield from (f"{request_id} succeeded without the field {name!r}" for name in missing)
 
 
 def announced(seen: Evidence) -> Iterator[str]:
@@ -99,18 +115,19 @@ def silent(seen: Evidence) -> Iterator[str]:
 
 
 def additive(seen: Evidence) -> Iterator[str]:
-    """Nothing is deleted or changed at Close."""
+    """Nothing is deleted at Close, or changed in kind."""
     for each in seen.arrived:
-        if each.method not in {"GET", "POST"}:
+        if each.method not in {"GET", "POST", "PUT"}:
             yield f"{each.method} {each.path} was sent"
+    yield from (f"{' '.join(each)} is gone" for each in seen.gone)
 
 
-def _outcomes(seen: Evidence) -> Iterator[tuple[dict[str, Any], str]]:
-    """Every stored outcome, with the natural key of the type that was asked for."""
+def _outcomes(seen: Evidence) -> Iterator[tuple[dict[str, Any], list[str]]]:
+    """Every stored outcome, with the natural keys of the types that were asked for."""
     for item in seen.items.values():
         if "outcome" in item:
-            name = json.loads(item["body"]["S"])["custom_object_type"]["name"]
-            yield json.loads(item["outcome"]["S"]), natural_key(name)
+            types = types_in(json.loads(item["body"]["S"]))
+            yield json.loads(item["outcome"]["S"]), [natural_key(each["name"]) for each in types]
 
 
 EVERYWHERE: Mapping[str, Callable[[Evidence], Iterator[str]]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.callers import body
+from tests.faults.callers import bodies, body
 from tests.faults.close_wire import LIST_LAG_SECONDS
 from tests.faults.play import Play
 
@@ -136,6 +136,54 @@ def batch(play: Play) -> None:
     play.deliver()
 
 
+AMOUNT = {"name": "Amount", "type": "number", "required": True}
+STATE = {"name": "State", "type": "choices", "choices": ["Open", "Paid"]}
+REGION = {"name": "Region", "type": "choices", "choices": ["EMEA"], "shared": True}
+
+
+def fields_create(play: Play) -> None:
+    """A type with its fields, one of them of roles by name."""
+    play.world.add_tenant("acme")
+    play.post(body("one", fields=[AMOUNT, {**STATE, "editable_with_roles": ["Admin"]}]))
+
+
+def fields_update(play: Play) -> None:
+    """The type is there: a field is added, choices are extended, what differs is changed, the order too."""
+    there = {"name": "Account", "fields": [{"name": "Note", "type": "text"}, {**STATE, "choices": ["Old", "Open"]}]}
+    play.world.add_tenant("acme", types=[there])
+    play.world.clock.advance(LIST_LAG_SECONDS)
+    play.send(
+        body("one", description="newer", if_exists="update", fields=[STATE, AMOUNT, {"name": "Note", "type": "text"}])
+    )
+    play.deliver()
+
+
+def different_fields(play: Play) -> None:
+    """Two requests want different fields of one type, over both doors."""
+    play.world.add_tenant("acme")
+    play.send(body("one", if_exists="update", fields=[AMOUNT]))
+    play.post(body("two", "ACCOUNT", name_plural="Accounts", if_exists="update", fields=[STATE]))
+    play.deliver()
+
+
+def references(play: Play) -> None:
+    """Types that refer to each other in a circle, and share a field."""
+    play.world.add_tenant("acme")
+    invoice = {"name": "Order", "type": "custom_object", "references": "Order"}
+    order = {"name": "Last invoice", "type": "custom_object", "references": "invoice"}
+    types = (
+        {"name": "Invoice", "name_plural": "Invoices", "fields": [invoice, REGION]},
+        {"name": "Order", "name_plural": "Orders", "fields": [order, REGION]},
+    )
+    play.send(bodies("one", *types))
+    play.deliver()
+
+
+def more_fields(play: Play) -> None:
+    """Another request for the same type, which wants a field that nobody else does."""
+    play.post(body("rival", " ACCOUNT ", if_exists="update", fields=[{"name": "Rival", "type": "date"}]))
+
+
 SCENARIOS = {
     each.name: each
     for each in (
@@ -153,6 +201,10 @@ SCENARIOS = {
         Scenario("key changed", key_changed, another),
         Scenario("pinned", pinned, duplicate),
         Scenario("batch", batch, another),
+        Scenario("fields create", fields_create, more_fields),
+        Scenario("fields update", fields_update, more_fields),
+        Scenario("different fields", different_fields, duplicate),
+        Scenario("references", references, duplicate),
     )
 }
 """By name."""

@@ -1,6 +1,6 @@
 """What a caller, an operator and Close can see of a run, whoever was put to the test: the figures of the table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, Self
 
@@ -9,7 +9,8 @@ from tests.faults.evidence import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """``duplicates``: types beyond the first of a name. The others count requests, ``secrets`` the runs that told one.
+    """``duplicates``: types and fields beyond the first of a name. The others count requests, ``secrets`` the runs that
+    told one.
 
     ``lost``: accepted, and nobody ever heard what became of it. ``unannounced``: only its HTTP caller heard.
     """
@@ -29,12 +30,18 @@ def tally(evidence: Evidence) -> Tally:
     silent = [asked for asked in accepted if asked.key not in evidence.events]
     lost = [asked for asked in silent if not any(map(_is_settled, asked.answers))]
     return Tally(
-        duplicates=sum(number - 1 for number in evidence.types_by_name().values()),
+        duplicates=sum(number - 1 for number in _copies(evidence)),
         lost=len(lost),
         unannounced=len(silent) - len(lost),
         several_ids=sum(len({event["id"] for event in each}) > 1 for each in evidence.events.values()),
         secrets=int(bool(evidence.leaks())),
     )
+
+
+def _copies(evidence: Evidence) -> Iterator[int]:
+    yield from evidence.types_by_name().values()
+    for parts in evidence.parts.values():
+        yield from parts.values()
 
 
 def _is_settled(answer: Mapping[str, Any]) -> bool:
