@@ -66,6 +66,21 @@ class TestOnceAfterALostAnswer:
         assert world.settle(a_request("1"))[0].result == "recovered"
         assert world.close.names == ["Account"]
 
+    def test_of_two_whose_creates_got_lost_one_says_that_it_made_it(self, world: World) -> None:
+        """Nobody can know which of the two it was; but one type has one maker."""
+        world.close.faults = [LOST_BEFORE]
+        world.carry_out(a_request("1"))
+        world.close.faults = [LOST]
+        for _ in range(2):  # looks
+            world.clock.advance(61)
+            world.carry_out(a_request("2"))
+
+        assert world.settle(a_request("3"))[0].result == "unchanged"
+        results = [world.settle(a_request(request_id))[0].result for request_id in ("1", "2")]
+
+        assert sorted(results) == ["recovered", "unchanged"]
+        assert world.close.names == ["Account"]
+
     def test_a_list_from_before_the_doubt_does_not_count(self, world: World) -> None:
         """A batch holds an old list without the type. The look that decides must be a new one."""
         old = world.organization()
