@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run test bench faults check deploy install pins clean
+.PHONY: help run test bench faults chaos check deploy install pins clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -37,11 +37,14 @@ bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls,
 faults: .venv/.installed ## the whole fault matrix, for us and for a naive handler (quarter of an hour; CASES=500: a part)
 	@$(PYTHON) -m tests.faults $(if $(CASES),--cases $(CASES))
 
+chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; AFTERNOON=1: the naive handler)
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter 1,$(AFTERNOON)),--afternoon)
+
 deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (ENV=dev or prod, see samconfig.toml)
 	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
 	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
 
-install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/checkov/.installed ## install everything at once, also what the other commands would install when they need it
+install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed ## install everything at once, also what the other commands would install when they need it
 
 clean: ## remove what was built and kept, but not what was installed
 	rm -rf .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -74,6 +77,7 @@ $(TOOLS)/uv/.installed: infra/tools/uv.txt
 
 NAME_sam := the SAM CLI
 NAME_ministack := ministack, the local AWS
+NAME_microburst := microburst
 NAME_checkov := checkov
 
 $(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
@@ -82,7 +86,7 @@ $(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
 
 # ---- Pins -------------------------------------------------------------------------------------------------------------
 
-PINNED := uv sam ministack checkov
+PINNED := uv sam ministack checkov microburst
 
 pins: $(TOOLS)/uv/.installed ## take newer versions of everything (infra/tools/*.in says which tools)
 	$(UV) lock --upgrade

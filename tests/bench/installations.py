@@ -27,19 +27,34 @@ class Installations:
 
 def make() -> Installations:
     """Makes what is missing below .local/bench; the artifact is always made anew."""
-    architecture = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
     artifact = KEPT / "artifact"
-    build(architecture, artifact)
-    content = hashlib.sha256(REQUIREMENTS.read_bytes() + AFTERNOON.read_bytes()).hexdigest()[:16]
+    build(_architecture(), artifact)
+    return Installations(artifact, plain(), compiled())
+
+
+def plain() -> Path:
+    """The same requirements as the functions', installed, with the afternoon handler."""
 
     def make_plain(folder: Path) -> None:
-        install(REQUIREMENTS, architecture, folder)
+        install(REQUIREMENTS, _architecture(), folder)
         shutil.copy(AFTERNOON, folder)
 
-    plain = cached(KEPT, f"plain-{content}", make_plain)
+    return cached(KEPT, f"plain-{_content()}", make_plain)
+
+
+def compiled() -> Path:
+    """That, with byte code."""
 
     def make_compiled(folder: Path) -> None:
-        shutil.copytree(plain, folder, dirs_exist_ok=True)
+        shutil.copytree(plain(), folder, dirs_exist_ok=True)
         compile_tree(folder, folder)
 
-    return Installations(artifact, plain, cached(KEPT, f"compiled-{content}", make_compiled))
+    return cached(KEPT, f"compiled-{_content()}", make_compiled)
+
+
+def _content() -> str:
+    return hashlib.sha256(REQUIREMENTS.read_bytes() + AFTERNOON.read_bytes()).hexdigest()[:16]
+
+
+def _architecture() -> str:
+    return "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"

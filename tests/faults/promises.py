@@ -1,7 +1,7 @@
 """The promises that anybody can check on what a run leaves behind: see evidence.py."""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +55,7 @@ def settled(seen: Evidence) -> Iterator[str]:
 
 def truthful(seen: Evidence) -> Iterator[str]:
     """An outcome says what is so: who created what, and that it is there."""
-    made: Counter[str] = Counter()
+    made: dict[str, list[str]] = defaultdict(list)
     claimed: dict[Named, set[str]] = defaultdict(set)
     there = {(each.tenant, each.id) for each in seen.stored}
     for outcome, names in _outcomes(seen):
@@ -67,10 +67,10 @@ def truthful(seen: Evidence) -> Iterator[str]:
             if "id" in each and (tenant, each["id"]) not in there:
                 yield f"{outcome['request_id']} names a type that Close has not"
             if each["result"] in MADE:
-                made[str(each["id"])] += 1
+                made[str(each["id"])].append(outcome["request_id"])
             if outcome["result"] in SUCCEEDED:
                 yield from _unfinished(outcome["request_id"], each)
-    yield from (f"{number} requests say that they made {close_id}" for close_id, number in made.items() if number > 1)
+    yield from (f"{makers} all say that they made {close_id}" for close_id, makers in made.items() if len(makers) > 1)
     for (tenant, name), results in claimed.items():
         if (tenant, name) in seen.made and not results & {*MADE, "unresolved"}:
             yield f"{tenant} has the type {name!r}, and nobody says to have made it: {sorted(results)}"

@@ -1,0 +1,61 @@
+"""``make chaos``: one run, by its seed.
+
+python -m tests.chaos --seed 7                      as ``make faults`` does it
+python -m tests.chaos --seed 7 --afternoon          the afternoon handler, by the same plan
+python -m tests.chaos --seed 7 --requests 60        a short one, by another plan
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+import tests.faults.environment  # noqa: F401 - before anything that imports the service
+from tests.chaos.afternoon import afternoon
+from tests.chaos.run import Result, run
+
+REQUESTS = 300
+
+
+def main() -> int:
+    asked = _arguments()
+    print(f"seed {asked.seed}, {asked.requests} requests", flush=True)
+    started = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s  {what}", flush=True)
+
+    result = run(asked.seed, asked.requests, code=afternoon() if asked.afternoon else None, say=say)
+    show(result)
+    return 1 if result.broken or result.missed else 0
+
+
+def show(result: Result) -> None:
+    """All figures of a run, and what is wrong with it."""
+    print("calls    ", _listed(result.calls))
+    print("Close    ", _listed(result.fired.close))
+    print("AWS      ", _listed(result.fired.aws))
+    print("kills    ", _listed(Counter(f"{each.fate} {each.name}" for each in result.fired.kills)))
+    print("outcomes ", _listed(result.results))
+    print("redriven ", result.redriven)
+    print(result.tally)
+    for each in result.missed:
+        print(f"it did not hit what it should: {each}")
+    for broken in result.broken:
+        print(f"{broken.promise}: {broken.how}")
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.most_common())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos")
+    parser.add_argument("--seed", default="1", help="decides what is asked and what goes wrong")
+    parser.add_argument("--requests", type=int, default=REQUESTS)
+    parser.add_argument("--afternoon", action="store_true", help="deploy the afternoon handler instead")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

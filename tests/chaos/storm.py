@@ -1,0 +1,82 @@
+"""Sends what the plan says, over both doors at once, as callers do who do not give up at the first failure."""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from provisioner.contract import natural_key
+from tests.chaos.plan import Sending
+from tests.chaos.stage import Stage
+from tests.faults.callers import Asked
+
+CALLERS = 8
+TRIES = 4
+PAUSE_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Callers:
+    """``asked`` by tenant and request id."""
+
+    stage: Stage
+    asked: dict[tuple[str, str], Asked] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send_all(self, sendings: Sequence[Sending], callers: int = CALLERS) -> None:
+        """Each caller takes the next sending when it is done with one."""
+        waiting = iter(sendings)
+        with ThreadPoolExecutor(callers) as pool:
+            for done in [pool.submit(self._work_off, waiting) for _ in range(callers)]:
+                done.result()
+
+    def _work_off(self, waiting: Iterator[Sending]) -> None:
+        sqs = self.stage.client("sqs")
+        while sending := self._next(waiting):
+            asked = self._asked(sending)
+            if sending.door == "http":
+                self._over_http(sending, asked)
+            else:
+                self._over_the_queue(sending, asked, sqs)
+
+    def _next(self, waiting: Iterator[Sending]) -> Sending | None:
+        with self._lock:
+            return next(waiting, None)
+
+    def _asked(self, sending: Sending) -> Asked:
+        tenant, request_id = sending.request["tenant"], sending.request["request_id"]
+        with self._lock:
+            asked = self.asked.setdefault((tenant, request_id), Asked(tenant, request_id))
+            asked.names.add(natural_key(sending.request["custom_object_type"]["name"]))
+        return asked
+
+    def _over_http(self, sending: Sending, asked: Asked) -> None:
+        """Again when there is no answer, or one that says that it may not have been accepted."""
+        headers = {"Prefer": "respond-async"} if sending.asynchronous else {}
+        for _ in range(TRIES):
+            if (answer := self._answer(sending, headers)) is not None:
+                with self._lock:
+                    asked.heard(answer)
+                if answer["statusCode"] < 500 or '"state": "settled"' in answer["body"]:
+                    return
+            threading.Event().wait(PAUSE_SECONDS)
+
+    def _answer(self, sending: Sending, headers: dict[str, str]) -> dict[str, Any] | None:
+        try:
+            answer = self.stage.stack.http.submit(sending.request, headers)
+            json.loads(answer.text)
+        except (httpx.HTTPError, ValueError):
+            return None
+        return {"statusCode": answer.status_code, "body": answer.text}
+
+    def _over_the_queue(self, sending: Sending, asked: Asked, sqs: Any) -> None:
+        sqs.send_message(
+            QueueUrl=self.stage.stack.description.queue_url,
+            MessageBody=json.dumps(sending.request),
+            MessageGroupId=asked.tenant,
+        )
+        asked.accepted = True
