@@ -26,7 +26,7 @@ from tests.chaos.hurry import hurried
 from tests.chaos.microburst import Microburst, microburst
 from tests.faults.evidence import Stored
 
-LIST_LAG_SECONDS = 2
+LIST_LAG_SECONDS = 3
 CLOSE_TIMEOUT_SECONDS = 2
 TIMEOUT_SECONDS = {"api": 12, "worker": 16, "sweeper": 16}
 LEASE_SECONDS = 18

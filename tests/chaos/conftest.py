@@ -1,0 +1,3 @@
+"""Before anything imports the service."""
+
+import tests.faults.environment  # noqa: F401

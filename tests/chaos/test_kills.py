@@ -1,0 +1,18 @@
+"""A process killed after each call of the critical stretch, at either door, on the deployed stack."""
+
+from tests.chaos.kills import run
+
+
+def test_every_promise_is_kept_when_a_process_is_killed() -> None:
+    verdict = run("kills-test", only_critical=True)
+    assert not verdict.broken
+    assert verdict.killed == len(verdict.cases)
+    assert {case.call.partition("#")[0] for case in verdict.cases} == {
+        "dynamodb.UpdateItem",
+        "close.GET",
+        "close.POST",
+        "dynamodb.TransactWriteItems",
+        "sns.Publish",
+    }
+    assert {case.door for case in verdict.cases} == {"http", "sqs"}
+    assert verdict.results["recovered"] >= 2, "a create was carried out, and its maker killed, at either door"
