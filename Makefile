@@ -27,14 +27,15 @@ help: ## list these commands
 run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## bring the whole stack up on this machine and send it the examples (ONCE=1: then end)
 	@$(PYTHON) -m infra.local.run
 
-test: $(TOOLS)/ministack/.installed check ## every check and every test
+test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test
 	@$(PYTHON) -m pytest -q tests/faults  # in a process of its own: it drives the clock
+	@$(PYTHON) -m pytest -q tests/chaos
 	@$(PYTHON) -m pytest $(TESTS)
 
 bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls, batches and size
 	@$(PYTHON) -m tests.bench
 
-faults: .venv/.installed ## the whole fault matrix, for us and for a naive handler (quarter of an hour; CASES=500: a part)
+faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs at length, for us and for a naive handler (CASES=500: a part of the matrix)
 	@$(PYTHON) -m tests.faults $(if $(CASES),--cases $(CASES))
 
 chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; AFTERNOON=1: the naive handler)

@@ -1,21 +1,19 @@
 """One chaos run: a storm by plan, then calm until all is quiet, then the judgement on what is left behind."""
 
-import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
-from provisioner.contract import natural_key
+from tests.chaos.aftermath import Seen, evidence
 from tests.chaos.floors import missed
 from tests.chaos.gate import Call, Fate, Kill
 from tests.chaos.plan import Plan, make
 from tests.chaos.quiet import Regularly, Watch, redrive, until_quiet
 from tests.chaos.stage import Code, Stage, stage
 from tests.chaos.storm import Callers
-from tests.faults.evidence import Arrived, Evidence, by_request
+from tests.faults.evidence import Evidence
 from tests.faults.promises import EVERYWHERE, Broken, broken_by
 from tests.faults.tally import Tally, tally
 
@@ -23,17 +21,16 @@ LOOK_SECONDS = 3.0
 SWEEP_SECONDS = 15.0
 STORM_SECONDS = 25.0
 """How long everything goes on failing, at most, when all is sent."""
-CALM_SECONDS = 180.0
+CALM_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """How often things went wrong: faults at Close and at AWS by name, and kills. ``tried``: how many were planned."""
+    """How often things went wrong: faults at Close and at AWS by name, and kills."""
 
     close: Counter[str]
     aws: Counter[str]
     kills: tuple[Kill, ...]
-    tried: int
 
     def total(self) -> int:
         return self.close.total() + self.aws.total() + len(self.kills)
@@ -77,8 +74,7 @@ class _Run:
         watch, callers = Watch(self.stage), Callers(self.stage)
         fired = self._storm(watch, callers)
         redriven, quiet = self._calm(watch)
-        evidence = self._evidence(watch, callers, secrets)
-        self._keep(evidence)
+        seen = evidence(self.stage, Seen(watch, callers, list(self.plan.there), secrets, self.plan.there))
         results = Counter(each.data["result"] for each in self.stage.feed.arrived)
         return Result(
             seed=self.plan.seed,
@@ -87,16 +83,16 @@ class _Run:
             results=results,
             calls=self.calls,
             redriven=redriven,
-            tally=tally(evidence),
-            broken=self._broken(evidence, quiet),
+            tally=tally(seen),
+            broken=self._broken(seen, quiet),
             missed=tuple(missed(self.plan, fired.close, fired.aws, fired.kills, results if self.ours else None)),
         )
 
-    def _broken(self, evidence: Evidence, quiet: bool) -> tuple[Broken, ...]:
+    def _broken(self, seen: Evidence, quiet: bool) -> tuple[Broken, ...]:
         if not self.ours:
             return ()
         restless = [] if quiet else [Broken("settled", f"it was not quiet after {CALM_SECONDS:.0f} s of calm")]
-        return (*broken_by(evidence, EVERYWHERE), *restless)
+        return (*broken_by(seen, EVERYWHERE), *restless)
 
     def _furnish(self) -> frozenset[str]:
         """The tenants with what they have, then everything that is to go wrong. The tenants' secrets."""
@@ -126,11 +122,7 @@ class _Run:
         aws, close = self.stage.burst.fired(self.plan.aws), Counter(self.stage.close.fired())
         self.stage.burst.set([])
         self.stage.close.disarm()
-        return Fired(close, aws, tuple(self.stage.kills), self._tried())
-
-    def _tried(self) -> int:
-        """Everything was tried that was to happen for sure; chance is not counted before it strikes."""
-        return len(self.plan.orders) + sum(each.sure_after is not None for each in self.plan.aws) + len(self.plan.kills)
+        return Fired(close, aws, tuple(self.stage.kills))
 
     def _calm(self, watch: Watch) -> tuple[int, bool]:
         """Nothing fails any more, and everything comes to rest: how many dead letters were redriven, and whether so."""
@@ -141,45 +133,3 @@ class _Run:
             quiet = until_quiet(watch, CALM_SECONDS, sweeps=self.ours)
         self.say("quiet" if quiet else "not quiet")
         return redriven, quiet
-
-    def _evidence(self, watch: Watch, callers: Callers, secrets: frozenset[str]) -> Evidence:
-        self.stage.feed.poll(1)
-        tenants = list(self.plan.there)
-        stored = [each for tenant in tenants for each in self.stage.stored(tenant)]
-        there = {(tenant, natural_key(name)) for tenant, names in self.plan.there.items() for name in names}
-        return Evidence(
-            asked=list(callers.asked.values()),
-            tenants=tenants,
-            stored=stored,
-            made=frozenset({each.named for each in stored} - there),
-            arrived=[_arrived(each) for each in self.stage.close.requests()],
-            items=watch.items,
-            changed=sorted(watch.changed),
-            events=by_request([each.event for each in self.stage.feed.arrived]),
-            places=dict(self._places(watch, callers)),
-            secrets=secrets,
-        )
-
-    def _places(self, watch: Watch, callers: Callers) -> Iterator[tuple[str, str]]:
-        yield "the logs", "\n".join(self.stage.logged())
-        yield "the emulator's own log", self.stage.stack.servers[0].log.read_text(errors="replace")
-        yield "the ledger", json.dumps(watch.items)
-        yield "an event", "\n".join(each.text for each in self.stage.feed.arrived)
-        yield "an answer", json.dumps([asked.answers for asked in callers.asked.values()])
-        yield "a dead letter", json.dumps(self.stage.dead_letters())
-
-    def _keep(self, evidence: Evidence) -> None:
-        """Beside the logs, for whoever wants to know how it came to what was found."""
-        told = {
-            "ledger": evidence.items,
-            "events": [each.event for each in self.stage.feed.arrived],
-            "close": self.stage.close.requests(),
-            "types": [asdict(each) for each in evidence.stored],
-            "asked": [asdict(each) for each in evidence.asked],
-        }
-        self.stage.folder.joinpath("evidence.json").write_text(json.dumps(told, default=sorted, indent=1))
-
-
-def _arrived(entry: dict[str, Any]) -> Arrived:
-    organization = (entry["organization_id"] or "").removeprefix("orga_")
-    return Arrived(organization, entry["method"], entry["path"], entry["type_name"])

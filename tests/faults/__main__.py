@@ -1,91 +1,69 @@
-"""``make faults``: the whole matrix, for the service and for the afternoon handler; prints and files the table.
+"""``make faults``: the matrix, real kills and three chaos runs; prints and files the table.
 
 python -m tests.faults                          all of it
-python -m tests.faults --cases 500 --seed 7     a part of it, for each
+python -m tests.faults matrix                   one part (matrix, kills, chaos-1, …); the others' figures are those kept
+python -m tests.faults --cases 500 --seed 7     a part of the matrix, and nothing is filed
 python -m tests.faults --case '<a case>'        one case, as it was printed; --afternoon: played by the other one
 """
 
 import argparse
 import functools
 import os
-import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tests.faults.environment  # noqa: F401 - before anything that imports the service
 from tests.faults.fault import Case
-from tests.faults.matrix import Verdict, run, whole
+from tests.faults.matrix import Verdict, run
+from tests.faults.parts import SEEDS, Sample, chaos, matrix, real_kills
 from tests.faults.peer import Afternoon
-from tests.faults.report import Row, table, write_into
-from tests.faults.subject import Ours, Subject
-from tests.faults.tally import Tally
+from tests.faults.report import Row, keep, kept, table, write_into
+from tests.faults.subject import Ours
 
 DOCUMENTS = (Path("README.md"), Path("docs/faults.md"))
+KEPT = Path(".local/faults")
 LEAST_CASES = 2_000
-CHUNK = 20
 
 
 def main() -> int:
     asked = _arguments()
     if asked.case:
         return _show(run(Case.read(asked.case), Afternoon() if asked.afternoon else Ours()))
-    print(f"seed {asked.seed}")
+    sample = Sample(asked.seed, asked.cases, asked.jobs)
+    if asked.cases is not None:
+        rows = matrix(sample)
+        print(f"seed {asked.seed}\n\n{table(rows)}")
+        return 0 if all(row.is_good for row in rows) else 1
+    parts: Mapping[str, Callable[[], list[Row]]] = {
+        "matrix": lambda: matrix(sample),
+        "kills": real_kills,
+        **{f"chaos-{seed}": functools.partial(chaos, seed) for seed in SEEDS},
+    }
+    if asked.part not in {None, *parts}:
+        sys.exit(f"There is no part {asked.part!r}; there are: {', '.join(parts)}")
+    for name in [asked.part] if asked.part else parts:
+        _play(name, parts[name])
+    return _file([row for name in parts for row in kept(_file_of(name))])
+
+
+def _play(name: str, part: Callable[[], list[Row]]) -> None:
     started = time.monotonic()
-    rows = [_row(subject, asked) for subject in (Ours(), Afternoon())]
+    keep(_file_of(name), rows := part())
+    print(f"\n{table(rows)}\n\n{name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _file(rows: list[Row]) -> int:
+    """Prints and files the whole table. Good when nothing that makes promises broke one, over enough cases."""
     text = table(rows)
-    print(f"\n{text}\n\n{time.monotonic() - started:.0f} s")
-    ours = rows[0]
-    is_whole = asked.cases is None
-    if is_whole:
-        written = [path.name for path in DOCUMENTS if write_into(path, text)]
-        print(f"written into {', '.join(written)}" if written else "no document has a place for the table")
-    good = not ours.broken and ours.tally == Tally() and (not is_whole or ours.cases >= LEAST_CASES)
-    return 0 if good else 1
+    written = [str(path) for path in DOCUMENTS if write_into(path, text)]
+    print(f"\n{text}\n\nwritten into {', '.join(written) or 'no document: none has a place for it'}")
+    return 0 if all(row.is_good for row in rows) and rows[0].cases >= LEAST_CASES else 1
 
 
-def _row(subject: Subject, asked: argparse.Namespace) -> Row:
-    """Runs the subject's matrix. Every single fault must strike; of two, the second may have nothing left to strike."""
-    cases = list(whole(subject))
-    if asked.cases and asked.cases < len(cases):
-        cases = random.Random(asked.seed).sample(cases, asked.cases)  # noqa: S311
-    row = Row(subject.name, 0, 0, 0, Tally(), 0 if subject.promises else None)
-    for verdict in _verdicts(cases, subject, asked.jobs):
-        missed = not verdict.fired
-        if verdict.broken or missed:
-            _complain(verdict, subject)
-        row = replace(
-            row,
-            cases=row.cases + 1,
-            tried=row.tried + len(verdict.case.faults),
-            fired=row.fired + len(verdict.fired),
-            tally=row.tally + verdict.tally,
-            broken=None if row.broken is None else row.broken + len(verdict.broken) + missed,
-        )
-        if sys.stderr.isatty() and row.cases % CHUNK == 0:
-            print(f"\r{subject.name}: {row.cases:,} of {len(cases):,} cases", end="", file=sys.stderr, flush=True)
-    return row
-
-
-def _verdicts(cases: Sequence[Case], subject: Subject, jobs: int) -> Iterator[Verdict]:
-    with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(functools.partial(_run, subject=subject), cases, chunksize=CHUNK)
-
-
-def _run(case: Case, subject: Subject) -> Verdict:
-    verdict = run(case, subject)
-    return replace(verdict, output="", calls=())
-
-
-def _complain(verdict: Verdict, subject: Subject) -> None:
-    print(f"\n{subject.name}: {verdict.case}")
-    if not verdict.fired:
-        print("    no fault struck")
-    for each in verdict.broken:
-        print(f"    {each.promise}: {each.how}")
+def _file_of(part: str) -> Path:
+    return KEPT / f"{part}.json"
 
 
 def _show(verdict: Verdict) -> int:
@@ -101,8 +79,9 @@ def _show(verdict: Verdict) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("--seed", default="once", help="chooses the cases of a part")
-    parser.add_argument("--cases", type=int, help="how many to run, chosen by the seed; all when left out")
+    parser.add_argument("part", nargs="?", help="all of them when left out")
+    parser.add_argument("--seed", default="once", help="chooses the cases of a part of the matrix")
+    parser.add_argument("--cases", type=int, help="how many of the matrix to run, chosen by the seed")
     parser.add_argument("--case", help="run this one, and print all that the service said")
     parser.add_argument("--afternoon", action="store_true", help="with --case: let the afternoon handler play it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at once")

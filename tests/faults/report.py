@@ -1,8 +1,10 @@
 """The table of the fault runs, and its place in the documents: between ``<!-- faults -->`` and ``<!-- /faults -->``."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, Self
 
 from tests.faults.tally import Tally
 
@@ -11,26 +13,50 @@ BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One run. ``cases``: how many plays; ``tried`` and ``fired``: how many faults; ``broken``: promises, None if none
-    were made.
+    """One run. ``cases``: plays, or requests; ``tried`` and ``fired``: faults; ``tried`` None: chance decided.
+
+    ``broken``: promises, and faults that should have struck and did not; None where none were made.
     """
 
     name: str
     cases: int
-    tried: int
+    tried: int | None
     fired: int
     tally: Tally
     broken: int | None
 
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Self:
+        """From what ``asdict`` made."""
+        return cls(**{**told, "tally": Tally(**told["tally"])})
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing is wrong, with something that makes promises."""
+        return self.broken is None or (self.broken == 0 and self.tally == Tally())
+
     def cells(self) -> list[str]:
-        seen = [f"{getattr(self.tally, field.name):,}" for field in fields(self.tally)]
-        broken = "–" if self.broken is None else f"{self.broken:,}"  # noqa: RUF001
-        return [self.name, f"{self.cases:,}", f"{self.tried:,}", f"{self.fired:,}", *seen, broken]
+        seen = [_number(getattr(self.tally, field.name)) for field in fields(self.tally)]
+        return [self.name, *map(_number, (self.cases, self.tried, self.fired)), *seen, _number(self.broken)]
+
+
+def _number(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"  # noqa: RUF001
+
+
+def keep(path: Path, rows: Sequence[Row]) -> None:
+    """For a table that is made later."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([asdict(row) for row in rows]))
+
+
+def kept(path: Path) -> list[Row]:
+    return [Row.read(each) for each in json.loads(path.read_text())] if path.exists() else []
 
 
 HEAD = [
     "",
-    "cases",
+    "cases or requests",
     "faults tried",
     "fired",
     "duplicates",
