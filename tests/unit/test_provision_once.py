@@ -1,14 +1,23 @@
 """Once: after a lost answer, after a kill, and after both."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from provisioner.contract import Outcome, ProvisioningRequest
+from provisioner.contract import CustomObjectType, Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, Refused
 from provisioner.plan import type_unit
 from provisioner.provision import Wait
-from tests.fakes import LOST, LOST_BEFORE, World, a_request, kind_of
+from tests.fakes import LOST, LOST_BEFORE, MemoryOrganization, World, a_request, kind_of
 
 DAY = 24 * 3600
+
+
+class BlindOrganization(MemoryOrganization):
+    """Close does not accept the credential any more."""
+
+    def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
+        raise Refused(Kind.CREDENTIAL_REJECTED, "no", close_status=401)
 
 
 @pytest.fixture
@@ -171,6 +180,27 @@ class TestOnceAfterALostAnswer:
 
         outcome, _ = world.settle(a_request())
 
+        assert outcome.result == "unresolved"
+
+    def test_lost_then_found_by_another_is_not_called_a_failure(self, world: World) -> None:
+        """Somebody saw that it did happen: that its key was revoked since does not undo it."""
+        world.close.faults = [LOST]
+        world.carry_out(a_request("1"))
+        assert world.settle(a_request("2"))[0].result == "unchanged"
+
+        outcome = world.carry_out(a_request("1"), world.organization(Refused(Kind.TENANT_UNKNOWN, "no such tenant")))
+
+        assert isinstance(outcome, Outcome)
+        assert outcome.result == "unresolved"
+
+    def test_lost_then_found_by_another_and_a_look_that_is_refused(self, world: World) -> None:
+        world.close.faults = [LOST]
+        world.carry_out(a_request("1"))
+        assert world.settle(a_request("2"))[0].result == "unchanged"
+
+        outcome = world.carry_out(a_request("1"), BlindOrganization(world.close))
+
+        assert isinstance(outcome, Outcome)
         assert outcome.result == "unresolved"
 
     def test_refused_while_the_doubt_is_another_ones_is_a_failure(self, world: World) -> None:

@@ -302,6 +302,15 @@ class TestLeases:
         ledger.end([later.looked(clock() + 120, lag=60)])
         assert not is_suspect(ledger, record, [ACCOUNT])
 
+    def test_a_suspect_stays_one_when_another_found_the_type(self, ledger: LookingLedger, clock: Clock) -> None:
+        record = ledger.accept(a_request("1"))
+        ledger.end([leased(ledger, "1").in_doubt(ITSELF, record.id, clock())])
+        lease = leased(ledger, "2")
+        ledger.end([lease.has(ITSELF, Made("cotype_1", clock(), How.FOUND, lease.suspects(ITSELF)))])
+
+        assert is_suspect(ledger, record, [ACCOUNT])
+        assert not is_suspect(ledger, ledger.accept(a_request("2")), [ACCOUNT])
+
 
 class TestPauses:
     def test_a_pause_only_grows(self, ledger: LookingLedger) -> None:
