@@ -1,7 +1,8 @@
 """``make faults``: the matrix, real kills and three chaos runs; prints and files the table.
 
 python -m tests.faults                          all of it
-python -m tests.faults matrix                   one part (matrix, kills, chaos-1, …); the others' figures are those kept
+python -m tests.faults chaos-1                  one part (matrix, kills, chaos-1, chaos-1-afternoon, …); the others'
+                                                figures in the table are those of their last run
 python -m tests.faults --cases 500 --seed 7     a part of the matrix, and nothing is filed
 python -m tests.faults --case '<a case>'        one case, as it was printed; --afternoon: played by the other one
 """
@@ -25,6 +26,7 @@ from tests.faults.subject import Ours
 DOCUMENTS = (Path("README.md"), Path("docs/faults.md"))
 KEPT = Path(".local/faults")
 LEAST_CASES = 2_000
+PLAYERS = ("", "-afternoon")
 
 
 def main() -> int:
@@ -32,14 +34,14 @@ def main() -> int:
     if asked.case:
         return _show(run(Case.read(asked.case), Afternoon() if asked.afternoon else Ours()))
     sample = Sample(asked.seed, asked.cases, asked.jobs)
-    if asked.cases is not None:
+    if asked.cases is not None and asked.part is None:
         rows = matrix(sample)
         print(f"seed {asked.seed}\n\n{table(rows)}")
         return 0 if all(row.is_good for row in rows) else 1
     parts: Mapping[str, Callable[[], list[Row]]] = {
         "matrix": lambda: matrix(sample),
         "kills": real_kills,
-        **{f"chaos-{seed}": functools.partial(chaos, seed) for seed in SEEDS},
+        **{f"chaos-{seed}{who}": functools.partial(chaos, seed, ours=not who) for seed in SEEDS for who in PLAYERS},
     }
     if asked.part not in {None, *parts}:
         sys.exit(f"There is no part {asked.part!r}; there are: {', '.join(parts)}")

@@ -44,19 +44,16 @@ def real_kills() -> list[Row]:
     return [Row("real kills: ours", len(verdict.cases), len(verdict.cases), verdict.killed, verdict.tally, broken)]
 
 
-def chaos(seed: str) -> list[Row]:
-    return [_stormed(seed, ours=ours) for ours in (True, False)]
-
-
-def _stormed(seed: str, *, ours: bool) -> Row:
+def chaos(seed: str, *, ours: bool) -> list[Row]:
     name = f"chaos, seed {seed}: {'ours' if ours else 'afternoon handler'}"
-    result = storm(seed, REQUESTS, code=None if ours else afternoon(), say=lambda _: None)
+    code, state = (None, f"chaos-{seed}") if ours else (afternoon(), f"chaos-{seed}-afternoon")
+    result = storm(seed, REQUESTS, code=code, state=state, say=lambda _: None)
     for missed in result.missed:
         print(f"{name}: it did not hit what it should: {missed}", flush=True)
     for broken in result.broken:
         print(f"{name}: {broken.promise}: {broken.how}", flush=True)
     broken_or_missed = len(result.broken) + len(result.missed) if ours else None
-    return Row(name, REQUESTS, None, result.fired.total(), result.tally, broken_or_missed)
+    return [Row(name, REQUESTS, None, result.fired.total(), result.tally, broken_or_missed)]
 
 
 def _played(subject: Subject, sample: Sample) -> Row:
