@@ -4,7 +4,7 @@ What the spec leaves out is not compared. Nothing that is there is ever to go: c
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,16 +20,22 @@ IS_OWN = "the type has a field of its own by that name: it would have to be dele
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``changes`` can be made by an update, ``blocked`` cannot."""
+    """``changes`` can be made. ``blocked`` cannot, short of destroying something; ``fixed`` cannot at all."""
 
     changes: tuple[Difference, ...] = ()
     blocked: tuple[Blocked, ...] = ()
+    fixed: tuple[Difference, ...] = ()
 
     @property
     def differences(self) -> tuple[Difference, ...]:
         """All of them, as what was left alone."""
         plain = (Difference(field=each.field, wanted=each.wanted, actual=each.actual) for each in self.blocked)
-        return (*self.changes, *plain)
+        return (*self.changes, *plain, *self.fixed)
+
+    def only(self, keys: Collection[str]) -> "Comparison":
+        """What can be changed is one of these keys; the other changes are fixed."""
+        changes = tuple(each for each in self.changes if key_of(each) in keys)
+        return Comparison(changes, self.blocked, tuple(each for each in self.changes if each not in changes))
 
 
 def matching(types: Iterable[CustomObjectType], key: str, close_id: str | None) -> list[CustomObjectType]:
@@ -82,9 +88,7 @@ def compare_field(name: str, wanted: Mapping[str, Any], actual: CustomField, ref
         blocked.append(_blocked(name, "references", wanted["references"], actual_reference, OTHER_REFERENCE))
     if wanted.get("accepts_multiple_values") is False and found.get("accepts_multiple_values"):
         blocked.append(_blocked(name, "accepts_multiple_values", False, True, SINGLE))
-    left = {
-        key: value for key, value in wanted.items() if key not in {"type", "references", *(_key(b) for b in blocked)}
-    }
+    left = {key: value for key, value in wanted.items() if key not in {"type", "references", *map(key_of, blocked)}}
     if not set(left.get("choices", ())) - set(actual.choices or ()):
         left.pop("choices", None)
     changes = (
@@ -106,8 +110,9 @@ def extended(actual: Sequence[str] | None, wanted: Sequence[str]) -> list[str]:
     return [*there, *(each for each in wanted if each not in there)]
 
 
-def _key(blocked: Blocked) -> str:
-    return blocked.field.rpartition("/")[2]
+def key_of(difference: Difference) -> str:
+    """The key of the type or field that differs."""
+    return difference.field.rpartition("/")[2]
 
 
 def _blocked(name: str, key: str, wanted: Any, actual: Any, why: str) -> Blocked:

@@ -21,6 +21,7 @@ CUTS: tuple[tuple[str, Cut], ...] = (
     ("fields", lambda each: each.model_copy(update={"fields": each.fields[:FEW]})),
     ("differences", lambda each: each.model_copy(update={"differences": each.differences[:FEW]})),
     ("what is blocked", lambda each: each.model_copy(update={"blocked": each.blocked[:FEW]})),
+    ("further types by a name", lambda each: each.model_copy(update={"also_found": each.also_found[:FEW]})),
     ("steps and fields", lambda each: each.model_copy(update={"steps": (), "fields": ()})),
     ("differences and what is blocked", lambda each: each.model_copy(update={"differences": (), "blocked": ()})),
 )
@@ -47,6 +48,9 @@ def _fitted(outcome: Outcome, limit: int, rest: str) -> Outcome:
             break
         left_out.append(name)
         fitted = fitted.model_copy(update={"types": tuple(map(cut, fitted.types))})
+    if _size(fitted) > limit:
+        left_out.append(f"{len(fitted.types) - FEW} types")
+        fitted = fitted.model_copy(update={"types": fitted.types[:FEW]})
     if not left_out:
         return outcome
     note = f"Too large for here: {', '.join(left_out)}. What is left out {rest}."

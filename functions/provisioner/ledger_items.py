@@ -233,7 +233,7 @@ def _lease(item: Item, unit: Unit, killed: Sequence[str], since: float) -> Lease
 
 
 def _doubts_text(doubts: Mapping[str, Doubt]) -> str:
-    return json.dumps({thing: [each.since, each.lost, *each.requests] for thing, each in doubts.items()})
+    return _json({thing: [each.since, each.lost, *each.requests] for thing, each in doubts.items()})
 
 
 def _doubts(text: str | None) -> dict[str, Doubt]:
@@ -242,7 +242,11 @@ def _doubts(text: str | None) -> dict[str, Doubt]:
 
 
 def _made_text(made: Mapping[str, Made]) -> str:
-    return json.dumps({thing: [each.close_id, each.at, each.how, *each.requests] for thing, each in made.items()})
+    return _json({thing: [each.close_id, each.at, each.how, *each.requests] for thing, each in made.items()})
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def _made(text: str | None) -> dict[str, Made]:

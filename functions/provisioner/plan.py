@@ -3,6 +3,7 @@
 planning.py makes plans, apply.py carries them out, plan_view.py shows them.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,14 +19,22 @@ ORDER = "order"
 _ASSOCIATION = "association "
 
 
+MAX_KEY_BYTES = 64
+"""A longer natural key stands as its hash: the ledger keeps many things in one item."""
+
+
 def field_thing(key: str) -> str:
     """The thing that is a field of a type, by the field's natural key."""
-    return f"field {key}"
+    return f"field {_short(key)}"
 
 
 def association_thing(key: str) -> str:
     """The thing that is a type's association with a shared field, by the field's natural key."""
-    return f"{_ASSOCIATION}{key}"
+    return f"{_ASSOCIATION}{_short(key)}"
+
+
+def _short(key: str) -> str:
+    return key if len(key.encode()) <= MAX_KEY_BYTES else hashlib.sha256(key.encode()).hexdigest()
 
 
 def is_association(thing: str) -> bool:

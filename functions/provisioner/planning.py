@@ -80,7 +80,8 @@ def plan(
     references = {each.natural_key: each.id for each in reversed(oldest_first(seen.types))}
     references |= {key: each[0].id for key, each in found.items() if each}
     shared = {each.natural_key: each for each in reversed(oldest_first(seen.shared))}
-    around = Surroundings(request, seen, references, shared)
+    own = {(each.custom_object_type_id, each.natural_key): each for each in reversed(oldest_first(seen.fields))}
+    around = Surroundings(request, seen, references, shared, own)
     order = referenced_first(types)
     plans, later = {}, {}
     for place, index in enumerate(order):
@@ -164,8 +165,9 @@ class _TypePlanner:
         """The plan, and those of its steps that can be done only when every type is there."""
         wanted = with_role_ids(self.spec.wanted(), self.around.seen.roles, self.pointer)
         itself = compare_type(wanted, self.existing) if self.existing else Comparison()
+        on_type = dict(self.existing.field_names) if self.existing else {}
         planners = [
-            FieldPlanner(self.around, self.unit, f"{self.pointer}/fields/{place}", each, self.existing)
+            FieldPlanner(self.around, self.unit, f"{self.pointer}/fields/{place}", each, self.existing, on_type)
             for place, each in enumerate(self.spec.fields)
         ]
         fields = [(planner, planner.compare()) for planner in planners]
@@ -216,6 +218,7 @@ class _TypePlanner:
             yield from itself.changes
         for planner, comparison in fields:
             if not self.stays:
+                yield from comparison.fixed
                 if not self.updates or comparison.blocked:  # of a blocked field nothing is changed
                     yield from comparison.changes
             elif planner.is_there or comparison.blocked:
@@ -255,6 +258,8 @@ def _digest(
     document = {
         "wanted": [spec.model_dump(mode="json", exclude_unset=True) for spec in around.request.types],
         "if_exists": around.request.if_exists,
+        "roles": [with_role_ids(each, around.seen.roles, "").get("editable_with_roles") for each in _wanted(around)],
+        "references": sorted([key, around.references.get(key, "")] for key in _referenced(around)),
         "types": sorted([each.id, _looks(each), _rows(each)] for each in types.values()),
         "fields": sorted([each.id, _looks(each)] for each in fields),
         "shared": sorted([each.id, _looks(each)] for each in shared.values()),
@@ -276,6 +281,16 @@ COMPARED = (
     *("accepts_multiple_values", "choices", "referenced_custom_type_id", "back_reference_is_visible"),
 )
 """The keys of types and fields that plans depend on. Dates are not among them."""
+
+
+def _wanted(around: Surroundings) -> Iterator[dict[str, Any]]:
+    for spec in around.request.types:
+        yield spec.wanted()
+        yield from (each.wanted() for each in spec.fields)
+
+
+def _referenced(around: Surroundings) -> set[str]:
+    return {each.reference_key for spec in around.request.types for each in spec.fields if each.reference_key}
 
 
 def _rows(each: CustomObjectType) -> list[list[Any]]:

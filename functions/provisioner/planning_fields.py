@@ -1,16 +1,16 @@
 """What becomes of one field of a type's spec: a field of the type's own, or a shared one and its association. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.compare import IS_OWN, IS_SHARED, Comparison, compare_field, extended, field_path, oldest_first
+from provisioner.compare import IS_OWN, IS_SHARED, Comparison, compare_field, extended, field_path, key_of, oldest_first
 from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference, ProvisioningRequest
 from provisioner.errors import NotCreated
 from provisioner.plan import Action, Seen, Step, shared_unit, thing_of, update_of
 from provisioner.records import ITSELF, Unit
 from provisioner.resolve import unknown_reference, with_role_ids
-from provisioner.spec import OF_THE_ASSOCIATION, FieldSpec, shared_wanted
+from provisioner.spec import OF_A_SHARED_FIELD, OF_THE_ASSOCIATION, FieldSpec, shared_wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +21,36 @@ class Surroundings:
     seen: Seen
     references: Mapping[str, str]  # ids of the types that are there
     shared: Mapping[str, CustomField]
+    own: Mapping[tuple[str | None, str], CustomField]  # by the type's id and the field's natural key
 
 
 @dataclass(frozen=True, slots=True)
 class FieldPlanner:
-    """One field. ``type``: the type that it is wanted on, if that is there; ``pointer``: to the field's spec."""
+    """One field. ``type``: the type that it is wanted on, if that is there; ``pointer``: to the field's spec.
+
+    ``on_type``: natural keys of the type's fields by id, as the type itself lists them.
+    """
 
     around: Surroundings
     unit: Unit
     pointer: str
     spec: FieldSpec
     type: CustomObjectType | None
+    on_type: Mapping[str, str]
 
     @property
     def actual(self) -> CustomField | None:
         """The field that is there. A shared one may be there without being associated with the type."""
         if not self.spec.shared:
-            return next(iter(self._own()), None)
-        on_type = (each for each in self.around.seen.shared if each.id in self._ids_on_type())
+            return self._own()
+        on_type = (each for each in self.around.seen.shared if each.id in self.on_type)
         mine = oldest_first(each for each in on_type if each.natural_key == self.spec.natural_key)
         return next(iter(mine), self.around.shared.get(self.spec.natural_key))
 
     @property
     def is_there(self) -> bool:
         """Whether the type has it."""
-        return self.actual is not None and (not self.spec.shared or self.actual.id in self._ids_on_type())
+        return self.actual is not None and (not self.spec.shared or self.actual.id in self.on_type)
 
     @property
     def wanted(self) -> dict[str, Any]:
@@ -64,7 +69,8 @@ class FieldPlanner:
             actual = self._as_associated(actual)
         elif self.spec.shared:
             wanted = {key: value for key, value in wanted.items() if key not in OF_THE_ASSOCIATION}
-        return compare_field(self.spec.name, wanted, actual, reference)
+        comparison = compare_field(self.spec.name, wanted, actual, reference)
+        return comparison.only(OF_A_SHARED_FIELD | OF_THE_ASSOCIATION) if self.spec.shared else comparison
 
     def steps(self, comparison: Comparison, *, updates: bool) -> list[Step]:
         """What is missing and, with ``updates``, what differs. Of what is blocked, nothing."""
@@ -80,7 +86,7 @@ class FieldPlanner:
 
     def _shared_steps(self, comparison: Comparison, updates: bool) -> Iterator[Step]:
         unit = shared_unit(self.unit.tenant, self.spec.natural_key)
-        here = [each for each in comparison.changes if _key(each) in OF_THE_ASSOCIATION]
+        here = [each for each in comparison.changes if key_of(each) in OF_THE_ASSOCIATION]
         there = [each for each in comparison.changes if each not in here]
         if self.actual is None:
             body = shared_wanted(self.spec)
@@ -98,13 +104,13 @@ class FieldPlanner:
         if not changes or self.actual is None:
             return
         changes = [self._extending(each, self.actual) for each in changes]
-        body = {_key(each): each.wanted for each in changes}
+        body = {key_of(each): each.wanted for each in changes}
         close_id, name = self.actual.id, self.spec.name
         yield Step(action, unit, update_of(thing), name, self.pointer, body, close_id, tuple(changes))
 
     def _extending(self, change: Difference, actual: CustomField) -> Difference:
         """Choices that are there stay there."""
-        if _key(change) != "choices":
+        if key_of(change) != "choices":
             return change
         return change.model_copy(update={"wanted": extended(actual.choices, change.wanted)})
 
@@ -123,8 +129,8 @@ class FieldPlanner:
         why = None
         if self.spec.shared and not self.is_there and self._own():
             why = IS_OWN
-        elif not self.spec.shared and not self._own() and (close_id := self._named_on_type()):
-            if close_id not in {each.id for each in self.around.seen.shared}:
+        elif not self.spec.shared and not self._own() and (ids := self._ids_on_type()):
+            if not {each.id for each in self.around.seen.shared}.intersection(ids):
                 raise NotCreated("Close's lists of types and of fields do not show the same fields")
             why = IS_SHARED
         if why is None:
@@ -132,24 +138,14 @@ class FieldPlanner:
         wanted = self.spec.shared
         return Blocked(field=field_path(self.spec.name, "shared"), wanted=wanted, actual=not wanted, why=why)
 
-    def _own(self) -> list[CustomField]:
-        if self.type is None:
-            return []
-        rows = (each for each in self.around.seen.fields if each.custom_object_type_id == self.type.id)
-        return oldest_first(each for each in rows if each.natural_key == self.spec.natural_key)
+    def _own(self) -> CustomField | None:
+        return self.around.own.get((self.type.id, self.spec.natural_key)) if self.type else None
 
-    def _ids_on_type(self) -> Sequence[str]:
-        return self.type.field_ids if self.type else ()
-
-    def _named_on_type(self) -> str | None:
-        rows = self.type.field_names if self.type else ()
-        return next((close_id for close_id, name in rows if name == self.spec.natural_key), None)
+    def _ids_on_type(self) -> Collection[str]:
+        """Of the type's fields by this name."""
+        return {close_id for close_id, name in self.on_type.items() if name == self.spec.natural_key}
 
     def _as_associated(self, actual: CustomField) -> CustomField:
         """What the association says of it stands with the type."""
         row = self.type.field_row(actual.id) if self.type else {}
         return actual.model_copy(update={key: row.get(key) for key in OF_THE_ASSOCIATION})
-
-
-def _key(difference: Difference) -> str:
-    return difference.field.rpartition("/")[2]

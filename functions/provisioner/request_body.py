@@ -12,11 +12,14 @@ MAX_ERRORS = 50
 MAX_POINTER = 300
 
 
-def read_request(body: str | bytes, *, key: str | None = None, fallback_id: str | None = None) -> ProvisioningRequest:
+def read_request(
+    body: str | bytes, *, key: str | None = None, fallback_id: str | None = None, may_be_filled_in: bool = False
+) -> ProvisioningRequest:
     """The request that a body holds. Raises ``Refused`` (INVALID_REQUEST, BODY_TOO_LARGE).
 
     ``key``: the Idempotency-Key that came beside the body; it and a ``request_id`` in the body must agree.
-    ``fallback_id``: the request id of a body that brings none.
+    ``fallback_id``: the request id of a body that brings none. ``may_be_filled_in``: it may be one of our own messages,
+    its blueprint filled in.
     """
     document = _json_object(body)
     request_id = document.get("request_id", key)
@@ -33,6 +36,8 @@ def read_request(body: str | bytes, *, key: str | None = None, fallback_id: str 
         _invalid(*(_detail(each) for each in error.errors(include_input=False, include_url=False)[:MAX_ERRORS]))
     if request.blueprint and not request.types:
         request = _filled_in(request)
+    elif request.blueprint and not may_be_filled_in:
+        _invalid(ErrorDetail(pointer="/custom_object_types", detail="come from the blueprint: give one of the two"))
     if len(request.to_json()) > MAX_BODY_BYTES:  # as it is kept: in ASCII, its blueprint filled in
         raise Refused(Kind.BODY_TOO_LARGE, f"A request takes at most {MAX_BODY_BYTES} bytes, in ASCII.")
     return request

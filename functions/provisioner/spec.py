@@ -9,6 +9,7 @@ All models are frozen and refuse unknown keys. What is left out is neither sent 
 import unicodedata
 from collections import Counter
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
@@ -18,6 +19,7 @@ MAX_FIELDS = 200
 MAX_SHARED_FIELDS = 50  # of a request: it leases each of them, and DynamoDB writes at most 100 items together
 
 
+@lru_cache(10_000)
 def natural_key(name: str) -> str:
     """What makes two names the same name: NFC, trimmed, inner spaces folded to one, case-folded.
 
@@ -188,6 +190,10 @@ def check_together(types: tuple[CustomObjectTypeSpec, ...]) -> None:
 
 OF_THE_ASSOCIATION = frozenset({"required", "editable_with_roles"})
 """What Close keeps with the association of a shared field, for each type that has it."""
+
+
+OF_A_SHARED_FIELD = frozenset({"name", "choices"})
+"""What Close documents as changeable of a shared field."""
 
 
 def shared_wanted(field: FieldSpec) -> dict[str, Any]:

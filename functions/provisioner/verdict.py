@@ -12,6 +12,8 @@ from provisioner.plan import ORDER, Mode, TypePlan, is_association, shared_unit,
 from provisioner.records import ITSELF, How, Lease, RequestRecord, Unit, UnitKind
 from provisioner.spec import FieldSpec
 
+FEW = 5  # names in a sentence
+
 BEST_FIRST = (Result.CREATED, Result.RECOVERED, Result.UPDATED, Result.ADOPTED, Result.UNCHANGED)
 """Of several types, the request's result is the first of these that one of them has."""
 
@@ -35,7 +37,7 @@ def unresolved(
     record: RequestRecord, request: ProvisioningRequest, cause: str, now: float, run: Run | None = None
 ) -> Outcome:
     """It is not known; says what a person must look for, and where."""
-    names = ", ".join(repr(spec.name) for spec in request.types)
+    names = ", ".join(repr(spec.name) for spec in request.types[:FEW]) + ("" if len(request.types) <= FEW else ", …")
     what = "a type named" if len(request.types) == 1 else "the types named"
     fields = " with all of their fields" if any(spec.fields for spec in request.types) else ""
     detail = (
@@ -53,7 +55,7 @@ def exists(run: Run) -> Problem | None:
     there = [each.existing for each in _plans(run) if each.mode is Mode.REFUSE and each.existing]
     if not there:
         return None
-    names = ", ".join(f"{each.name!r} ({each.id})" for each in there)
+    names = ", ".join(f"{each.name!r} ({each.id})" for each in there[:FEW]) + ("" if len(there) <= FEW else ", …")
     what = "a type" if len(there) == 1 else "types"
     return problem(Kind.TYPE_EXISTS, f"The organisation has {what} named {names}, and if_exists is 'fail'.")
 
@@ -63,8 +65,10 @@ def blocked(run: Run) -> Problem | None:
     found = run.plan.blocked if run.plan else ()
     if not found or run.request.allow_partial:
         return None
-    told = "; ".join(f"{each.field} is {each.actual!r} and shall be {each.wanted!r}: {each.why}" for each in found[:5])
-    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+    told = "; ".join(
+        f"{each.field} is {each.actual!r} and shall be {each.wanted!r}: {each.why}" for each in found[:FEW]
+    )
+    more = f"; and {len(found) - FEW} more" if len(found) > FEW else ""
     return problem(Kind.BLOCKED, f"{told}{more}. With allow_partial, the rest is done all the same.")
 
 
@@ -105,11 +109,11 @@ def _result(run: Run, plan: TypePlan, lease: Lease, without: Result | None) -> R
     made = run.made(lease, ITSELF)
     if made:
         return OF_A_MADE_THING[made.how]
-    if without and (plan.existing is None or plan.stays):
+    if without and (plan.existing is None or plan.mode is Mode.REFUSE):
         return without
     if any(run.made(lease, thing) for thing in lease.made) or any(_shared_steps(run, plan)):
         return Result.UPDATED
-    if without:
+    if without and (plan.steps or plan.blocked):
         return without
     return Result.ADOPTED if plan.differences or plan.blocked else Result.UNCHANGED
 

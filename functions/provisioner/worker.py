@@ -104,7 +104,7 @@ class Worker:
 
     def _read(self, record: Mapping[str, Any]) -> Message | NoRequest:
         try:
-            return Message(record, read_request(record["body"], fallback_id=record["messageId"]))
+            return Message(record, read_request(record["body"], fallback_id=record["messageId"], may_be_filled_in=True))
         except Refused as refusal:
             return NoRequest(record, refusal)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from provisioner.contract import natural_key
+from provisioner.spec import natural_key
 from tests.chaos.quiet import Watch
 from tests.chaos.stage import Stage
 from tests.chaos.storm import Callers
@@ -34,6 +34,8 @@ def evidence(stage: Stage, seen: Seen) -> Evidence:
         asked=list(seen.callers.asked.values()),
         tenants=seen.tenants,
         stored=stored,
+        parts={tenant: stage.copies_of_fields(tenant) for tenant in seen.tenants},
+        gone=(),  # nobody watches Close all the time here
         made=frozenset({each.named for each in stored} - there),
         arrived=[_arrived(each) for each in arrived],
         items=seen.watch.items,

@@ -25,6 +25,12 @@ CALLS_PER_REQUEST = 10
 SECONDS_PER_REQUEST = 0.1
 NEARBY = 12
 """How many sendings apart those of one type may lie: close enough to race."""
+WITH_FIELDS = 0.3
+FIELDS: Sequence[Mapping[str, Any]] = (
+    {"name": "Amount", "type": "number"},
+    {"name": "Signed", "type": "date"},
+    {"name": "Owner", "type": "user", "required": True},
+)
 WORDS = ("Project", "Café order", "Straße", "Signed Contract", "Ünit", "Device", "İnvoice", "Ticket")
 LATE: Mapping[str, Mapping[str, float]] = {
     "slow": {"seconds": 2.5},  # past the time that the service waits for Close
@@ -134,6 +140,8 @@ def _request(chosen: Random, number: int, tenant: str, name: str) -> dict[str, A
         further["description"] = f"As {number} has it"
     if chosen.random() < 0.1:
         further["if_exists"] = "fail"
+    elif chosen.random() < WITH_FIELDS:
+        further |= {"if_exists": "update", "fields": chosen.sample(FIELDS, 2)}
     return body(f"r-{number}", chosen.choice(SPELLINGS)(name), tenant, **further)
 
 

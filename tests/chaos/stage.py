@@ -9,6 +9,7 @@ time-outs < the lease, the safety net's delay and the queue's visibility timeout
 
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from infra.local.options import PROJECT, Options
 from infra.local.outcomes_feed import Feed
 from infra.local.ports import HOST
 from infra.local.stack import LocalStack, local_stack
+from provisioner.spec import natural_key
 from tests.chaos.gate import Decide, Gate, Kill
 from tests.chaos.hurry import hurried
 from tests.chaos.microburst import Microburst, microburst
@@ -82,6 +84,14 @@ class Stage:
     def stored(self, tenant: str) -> list[Stored]:
         """Every type of the tenant's organisation, whether or not the list shows it."""
         return [Stored(tenant, each["id"], each["name"]) for each in self.close.types(f"orga_{tenant}")]
+
+    def copies_of_fields(self, tenant: str) -> Counter[str]:
+        """How many fields of each name each type of the tenant's organisation has."""
+        return Counter(
+            f"field {natural_key(row['name'])!r} of {each['id']}"
+            for each in self.close.types(f"orga_{tenant}")
+            for row in each["fields"]
+        )
 
     def items(self) -> dict[str, dict[str, Any]]:
         """The ledger by key."""

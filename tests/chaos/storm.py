@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from provisioner.contract import natural_key
+from provisioner.spec import natural_key
 from tests.chaos.plan import Sending
 from tests.chaos.stage import Stage
 from tests.faults.callers import Asked

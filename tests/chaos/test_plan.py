@@ -3,7 +3,7 @@
 from collections import Counter
 
 from infra.local.close_simulator.faults import KINDS
-from provisioner.contract import natural_key
+from provisioner.spec import natural_key
 from tests.chaos.floors import missed
 from tests.chaos.gate import Fate, Kill
 from tests.chaos.plan import KILLS, make

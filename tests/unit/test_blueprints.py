@@ -223,10 +223,19 @@ class TestRequests:
         request = read_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
         monkeypatch.setattr(blueprints, "names", list)
 
-        again = read_request(request.to_json())
+        again = read_request(request.to_json(), may_be_filled_in=True)
 
         assert again == request
         assert again.fingerprint == request.fingerprint
+
+    def test_from_outside_it_comes_without_types(self) -> None:
+        """Else the same request id could be sent again with other types, and nobody would see the difference."""
+        request = read_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
+
+        with pytest.raises(Refused) as caught:
+            read_request(request.to_json())
+
+        assert [each.pointer for each in caught.value.problem.errors] == ["/custom_object_types"]
 
     def test_the_fingerprint_is_of_the_name_and_the_values(self) -> None:
         def fingerprint(**body: Any) -> str:

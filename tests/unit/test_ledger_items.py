@@ -126,8 +126,8 @@ def test_ending_a_lease_writes_all_that_is_known() -> None:
 
     assert update["ExpressionAttributeValues"] == {
         ":attempt": {"N": "7"}, ":intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, ":doubt_since": {"N": "20.25"},
-        ":doubts": {"S": '{"field seats": [30.5, 1, "r3", "r4"]}'},
-        ":made": {"S": '{"itself": ["cotype_1", 10.0, "created", "r5"], "field plan": ["cf_1", 11.0, "found"]}'},
+        ":doubts": {"S": '{"field seats":[30.5,1,"r3","r4"]}'},
+        ":made": {"S": '{"itself":["cotype_1",10.0,"created","r5"],"field plan":["cf_1",11.0,"found"]}'},
         ":close_id": {"S": "cotype_1"}, ":known_at": {"N": "10"}, ":fresh_from": {"N": "40"},
     }  # fmt: skip
     assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token, killed_until")

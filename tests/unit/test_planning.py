@@ -17,6 +17,7 @@ SEATS: dict[str, Any] = {"name": "Seats", "type": "number"}
 NOTE: dict[str, Any] = {"name": "Note", "type": "text"}
 PLAN: dict[str, Any] = {"name": "Plan", "type": "choices", "choices": ["Free", "Paid"]}
 REGION: dict[str, Any] = {"name": "Region", "type": "text", "shared": True}
+COUNTRY = {"name": "Region", "type": "choices", "choices": ["EU", "US"], "shared": True}
 
 
 def spec(name: str = "Account", *fields: dict[str, Any], **further: Any) -> dict[str, Any]:
@@ -395,33 +396,43 @@ class TestSharedFields:
         assert [step.unit.key for step in planned.steps if step.action is Action.ASSOCIATE] == ["a", "b"]
 
     def test_what_differs_is_changed_where_it_belongs(self) -> None:
-        wanted = {**REGION, "required": True, "description": "new"}
-        seen = Seen([self.associated()], shared=[a_field("Region", of=None, description="old")])
+        wanted = {**COUNTRY, "required": True}
+        seen = Seen([self.associated()], shared=[a_field("Region", "choices", of=None, choices=["EU"])])
 
         of_field, of_association = plan(update(spec("Account", wanted)), seen).steps
 
         assert (of_field.action, of_field.unit, of_field.close_id, of_field.body) == (
-            "update shared field", self.UNIT, "id of Region", {"description": "new"}
+            "update shared field", self.UNIT, "id of Region", {"choices": ["EU", "US"]}
         )  # fmt: skip
         assert (of_association.action, of_association.close_id, of_association.body) == (
             "update association", "id of Region", {"required": True}
         )  # fmt: skip
 
-    def test_wanted_by_two_types_it_is_changed_once(self) -> None:
+    def test_what_close_does_not_change_of_a_shared_field_is_left_alone(self) -> None:
+        """Its documentation names the name and the choices."""
         wanted = {**REGION, "description": "new"}
-        seen = Seen([a_type("A"), a_type("B")], shared=[a_field("Region", of=None, description="old")])
+        seen = Seen([self.associated()], shared=[a_field("Region", of=None, description="old")])
 
-        steps = brief(plan(update(spec("A", wanted), spec("B", wanted)), seen))
+        planned = plan(update(spec("Account", wanted)), seen)
+
+        assert (planned.steps, planned.blocked) == ((), ())
+        assert [(each.field, each.wanted) for each in planned.types[0].differences] == [
+            ("fields/Region/description", "new")
+        ]
+
+    def test_wanted_by_two_types_it_is_changed_once(self) -> None:
+        seen = Seen([a_type("A"), a_type("B")], shared=[a_field("Region", "choices", of=None, choices=["EU"])])
+
+        steps = brief(plan(update(spec("A", COUNTRY), spec("B", COUNTRY)), seen))
 
         assert steps.count(("update shared field", "Region")) == 1
         assert steps.count(("associate shared field", "Region")) == 2
 
     def test_what_differs_is_changed_for_a_new_type_too(self) -> None:
         """Else the next request of the same would find something to change."""
-        wanted = {**REGION, "description": "new"}
-        seen = Seen([], shared=[a_field("Region", of=None, description="old")])
+        seen = Seen([], shared=[a_field("Region", "choices", of=None, choices=["EU"])])
 
-        steps = brief(plan(update(spec("Account", wanted)), seen))
+        steps = brief(plan(update(spec("Account", COUNTRY)), seen))
 
         assert ("update shared field", "Region") in steps
 

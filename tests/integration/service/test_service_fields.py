@@ -175,7 +175,7 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.parametrize(("switch", "value"), [*SWITCHES, ("list_lag_seconds", 0.3), ("get_lag_seconds", 0.3)])
+@pytest.mark.parametrize(("switch", "value"), SWITCHES)
 def test_whatever_is_true_of_close(stack: Stack, switch: str, value: Any) -> None:
     """Made once, at rest afterwards, and as wanted: for every question that Close's documentation leaves open."""
     stack.close.change_organization(stack.organizations["acme"], switches={switch: value})

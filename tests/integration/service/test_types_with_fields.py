@@ -10,7 +10,7 @@ from infra.local.close_simulator import Switches
 from provisioner.api import Api
 from provisioner.contract import ProvisioningRequest
 from provisioner.request_body import read_request
-from tests.integration.service.stack import Stack
+from tests.integration.service.stack import Stack, as_given
 
 VALUES = {"product": "Acme Cloud", "plans": ["Solo", "Team"]}
 FIELDS = {"Subscription": 7, "Invoice": 5, "Product Usage": 3}
@@ -61,7 +61,7 @@ def fields(stack: Stack) -> dict[str, list[dict[str, Any]]]:
 
 def plans(stack: Stack, request: ProvisioningRequest) -> dict[str, Any]:
     event = {
-        "resource": "/v1/plans", "httpMethod": "POST", "headers": {}, "body": request.to_json(),
+        "resource": "/v1/plans", "httpMethod": "POST", "headers": {}, "body": as_given(request),
         "isBase64Encoded": False,
     }  # fmt: skip
     answer = Api(stack.service).answer(event, lambda: 28)
