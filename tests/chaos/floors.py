@@ -17,16 +17,14 @@ TAKEN = 1 / 4
 
 
 def missed(
-    plan: Plan, close: Counter[str], aws: Counter[str], kills: Sequence[Kill], results: Counter[str] | None
+    plan: Plan, close: Counter[str], aws: Counter[str], kills: Sequence[Kill], results: Counter[str]
 ) -> Iterator[str]:
-    """In words, each thing that happened too seldom. ``results`` None: that of a handler that promises nothing."""
+    """In words, each thing that happened too seldom."""
     fired = {f"Close {kind}": close[kind] for kind in KINDS} | {each.name: aws[each.name] for each in plan.aws}
     yield from (f"{name} struck {number} times" for name, number in fired.items() if number < EACH_FAULT)
     if len(kills) < KILLS_THAT_STRUCK * len(plan.kills):
         yield f"{len(kills)} of {len(plan.kills)} kills struck"
     yield from (f"nobody was killed {fate}" for fate in KILLS if fate not in {each.fate for each in kills})
-    if results is None:
-        return
     for result, share in OF_REQUESTS.items():
         if results[result] < share * plan.requests:
             yield f"{results[result]} of {plan.requests} requests were {result}"

@@ -85,7 +85,7 @@ class _Run:
             redriven=redriven,
             tally=tally(seen),
             broken=self._broken(seen, quiet),
-            missed=tuple(missed(self.plan, fired.close, fired.aws, fired.kills, results if self.ours else None)),
+            missed=tuple(missed(self.plan, fired.close, fired.aws, fired.kills, results)) if self.ours else (),
         )
 
     def _broken(self, seen: Evidence, quiet: bool) -> tuple[Broken, ...]:

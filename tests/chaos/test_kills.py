@@ -1,8 +1,11 @@
 """A process killed after each call of the critical stretch, at either door, on the deployed stack."""
 
+import pytest
+
 from tests.chaos.kills import run
 
 
+@pytest.mark.timeout(900)  # a minute, on a machine that has nothing else to do
 def test_every_promise_is_kept_when_a_process_is_killed() -> None:
     verdict = run("kills-test", only_critical=True)
     assert not verdict.broken
