@@ -82,6 +82,9 @@ class MemoryLedger:
         since = self.leased_until.get(unit) or (known.killed.since if known.killed else 0)
         return replace(known, killed=Doubt(since, intents) if intents else None)
 
+    def is_settled(self, record: RequestRecord) -> bool:
+        return self.requests[record.id][0].outcome is not None
+
     def end(self, after: Iterable[Lease]) -> None:
         for lease in after:
             if self.ended.get(lease.unit) != lease.attempt:

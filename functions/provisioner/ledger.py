@@ -90,6 +90,10 @@ class Ledger:
         """What is known of the unit, whoever holds its lease: to be looked at, and not to be given back."""
         return items.to_known(self._get(items.unit_item_key(unit)), unit)
 
+    def is_settled(self, record: RequestRecord) -> bool:
+        """Whether the request has an outcome by now."""
+        return "outcome" in self._get(items.request_item_key(record.id))
+
     def end(self, after: Iterable[Lease]) -> None:
         """Give the leases back, and remember what is now known of their units."""
         for lease in after:

@@ -37,6 +37,9 @@ class Ledger(Protocol):
     def known(self, unit: Unit) -> Lease:
         """What is known of the unit, whoever holds its lease: to be looked at, and not to be given back."""
 
+    def is_settled(self, record: RequestRecord) -> bool:
+        """Whether the request has an outcome by now."""
+
     def end(self, after: Iterable[Lease]) -> None:
         """Give the leases back, and remember what is now known of their units."""
 
@@ -172,8 +175,15 @@ class Provisioner:
         planned = run.look()
         if fault := verdict.exists(run) or verdict.blocked(run):
             return self._ended(run, fault)
+        if planned.steps:
+            self._is_still_wanted(run.record)
         run.carry_out(planned.steps)
         return verdict.succeeded(run, self.clock())
+
+    def _is_still_wanted(self, record: RequestRecord) -> None:
+        """What another run settled meanwhile, perhaps as failed, must not be created. A fresh one has no other run."""
+        if record.outcome is None and not record.fresh and self.ledger.is_settled(record):
+            raise Busy("another run settled this request meanwhile", 0)
 
     def _tell_of_types(self, record: RequestRecord, outcome: Outcome) -> None:
         """The request's outcome stays unresolved; what is now known of its types is an event for each."""

@@ -203,6 +203,17 @@ class TestOnceAfterALostAnswer:
         assert isinstance(outcome, Outcome)
         assert outcome.result == "unresolved"
 
+    def test_nothing_is_created_for_a_request_that_failed_meanwhile(self, world: World) -> None:
+        """It was delivered twice at once, and the other run was refused: what it announced stays true."""
+        world.ledger.accept(a_request("1"))
+        stale = world.ledger.accept(a_request("1"))
+        failed = world.carry_out(a_request("1"), BlindOrganization(world.close))
+        assert isinstance(failed, Outcome)
+        assert failed.result == "failed"
+
+        assert isinstance(world.provisioner.carry_out(stale, a_request("1"), world.organization()), Wait)
+        assert world.close.names == []
+
     def test_refused_while_the_doubt_is_another_ones_is_a_failure(self, world: World) -> None:
         world.close.faults = [LOST_BEFORE, Refused(Kind.PLAN_LIMIT, "no", close_status=402)]
         world.carry_out(a_request("1"))

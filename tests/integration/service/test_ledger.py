@@ -279,6 +279,13 @@ class TestLeases:
         assert ledger.settle(record, outcome(), leases).result == "unresolved"
         assert [leased(ledger, "2", unit).close_id for unit in (ACCOUNT, DEAL)] == ["cotype_1", "cotype_1"]
 
+    def test_a_request_that_somebody_settled_is_known_as_settled(self, ledger: LookingLedger) -> None:
+        stale = ledger.accept(a_request("1"))
+        assert not ledger.is_settled(stale)
+        ledger.settle(stale, outcome(Result.FAILED))
+
+        assert ledger.is_settled(stale)
+
     def test_a_suspect_is_known_as_one(self, ledger: LookingLedger, clock: Clock) -> None:
         record, units = ledger.accept(a_request("1")), [DEAL, ACCOUNT]
         assert not is_suspect(ledger, record, units)
