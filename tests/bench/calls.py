@@ -15,6 +15,7 @@ from tests.bench.section import Ceiling, Section
 COLUMNS = {
     "look at Close": ("Close GET",),
     "create at Close": ("Close POST",),
+    "change at Close": ("Close PUT",),
     "ledger reads": ("dynamodb GetItem", "dynamodb Query"),
     "ledger writes": (
         "dynamodb PutItem",
@@ -30,10 +31,13 @@ LIMITS = {
     "create": {"look at Close": 1, "create at Close": 1, "ledger writes": 4, "publish": 1},
     "adopt": {"look at Close": 1, "create at Close": 0, "ledger writes": 4, "publish": 1},
     "repeat of a settled request": {"look at Close": 0, "create at Close": 0, "ledger writes": 1, "publish": 0},
+    "a blueprint of 3 types, 15 fields": {"look at Close": 2, "create at Close": 18, "ledger writes": 6, "publish": 1},
+    "the same again, under another id": {"look at Close": 2, "create at Close": 0, "ledger writes": 6, "publish": 1},
     "ten copies in one batch": {"look at Close": 1, "create at Close": 1, "publish": 1},
     "ten requests for one type": {"look at Close": 1, "create at Close": 1, "publish": 10},
 }
-"""At most so many, by case: a look and a create, a write each to accept, lease, settle and note the announcement."""
+"""At most so many, by case: a look and a create, and a write each to accept, to lease each type, to settle, and to note
+the announcement."""
 
 NOTES = (
     "Counted at the clients, with the tenant's credential known, against an AWS that keeps what it is told (moto) and "

@@ -1,5 +1,9 @@
 """A request over HTTP, through the deployed stack, to Close and the topic."""
 
+import json
+
+from infra.local.http_door import PLANS
+from provisioner.contract import request_key
 from tests.e2e.world import Tenant, World, eventually
 
 
@@ -134,3 +138,39 @@ def test_an_unknown_tenant_is_refused_without_the_name_of_a_secret(world: World)
 def test_an_unknown_request_is_not_found(world: World) -> None:
     answer = world.stack.http.read("0" * 32)
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:close-provisioner:problem:request-unknown")
+
+
+def test_what_would_be_done_is_shown_and_then_done(world: World, tenant: Tenant) -> None:
+    there = [{"name": "State", "type": "choices", "choices": ["New"]}]
+    world.close.add_type(tenant.organization, "Device", fields=there)
+    fields = [{"name": "State", "type": "choices", "choices": ["Sold"]}, {"name": "Serial", "type": "text"}]
+    asked = tenant.asks("Device", fields=fields, if_exists="update")
+
+    text = world.stack.http.call("POST", PLANS, json.dumps(asked).encode(), {"Accept": "text/plain"})
+    assert (text.status_code, text.headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert '    ~ change field State\n        choices: ["New"] -> ["New", "Sold"]\n' in text.text
+    plan = world.stack.http.call("POST", PLANS, json.dumps(asked).encode()).json()
+    assert [each["do"] for each in plan["steps"]] == ["update field", "create field"]
+    assert world.stack.http.read(request_key(tenant.name, asked["request_id"])).status_code == 404
+
+    answer = world.stack.http.submit({**asked, "plan_digest": plan["digest"]})
+    assert (answer.status_code, answer.json()["outcome"]["result"]) == (200, "updated")
+    (in_close,) = world.close.types(tenant.organization)
+    assert [each["name"] for each in in_close["fields"]] == ["State", "Serial"]
+
+    late = world.stack.http.submit({**asked, "request_id": "late", "plan_digest": plan["digest"]})
+    assert (late.status_code, late.json()["type"].rpartition(":")[2]) == (409, "plan-stale")
+    assert late.json()["outcome"]["plan"]["steps"] == []
+
+
+def test_a_blueprint_makes_its_types_with_their_fields(world: World, tenant: Tenant) -> None:
+    values = {"product": "Acme Cloud"}
+    asked = {"tenant": tenant.name, "request_id": "1", "blueprint": "saas-subscriptions", "values": values}
+    answer = world.stack.http.submit(asked, {"Prefer": "respond-async"})
+    assert answer.status_code == 202
+    outcome = world.outcome(asked).data
+    assert {each["name"]: (each["result"], len(each["fields"])) for each in outcome["types"]} == {
+        "Subscription": ("created", 7),
+        "Invoice": ("created", 5),
+        "Product Usage": ("created", 3),
+    }

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.close_answers import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS, Answer, failure, rate_limit_seconds
+from provisioner.close_answers import (
+    DEFAULT_WAIT_SECONDS,
+    MAX_WAIT_SECONDS,
+    Answer,
+    failure,
+    rate_limit_seconds,
+    used_up_seconds,
+)
 from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, ProvisioningError, Refused
 
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -267,3 +274,19 @@ def test_silent_other_failures_quote_nothing() -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", HTML, b"[" * 100_000])
 def test_a_body_that_is_no_json_reads_as_none(body: bytes) -> None:
     assert Answer(200, {}, body).json() is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("limit=160, remaining=0, reset=8", 8),
+        ("limit=160; remaining=0; reset=1.5", 1.5),
+        ('"default";r=0;t=3', 3),
+        ("limit=160, remaining=1, reset=8", None),
+        ("limit=160, remaining=0", None),
+        ("limit=160, remaining=none, reset=8", None),
+        ("", None),
+    ],
+)
+def test_polite_an_answer_tells_when_nothing_is_left(header: str, seconds: float | None) -> None:
+    assert used_up_seconds(Answer(201, {"ratelimit": header}, b"")) == seconds

@@ -51,6 +51,9 @@ def cases(handle: Callable[[Any, Any], Any]) -> Iterator[tuple[str, dict[str, in
     yield "create", counted(events.body("second"))
     yield "adopt", counted(events.body("third", name="Subscription second"))
     yield "repeat of a settled request", counted(events.body("second"))
+    if module.startswith("provisioner."):
+        yield "a blueprint of 3 types, 15 fields", counted(events.blueprint("sixth"))
+        yield "the same again, under another id", counted(events.blueprint("seventh"))
     if door == "worker":
         yield "ten copies in one batch", counted(*[events.body("fourth")] * 10)
         yield "ten requests for one type", counted(*(events.body(f"fifth-{each}", name="One") for each in range(10)))

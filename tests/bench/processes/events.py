@@ -24,6 +24,14 @@ def body(request_id: str, tenant: str = "acme", name: str | None = None) -> str:
     )
 
 
+def blueprint(request_id: str, tenant: str = "acme") -> str:
+    """A request for the types of a blueprint."""
+    return (
+        f'{{"tenant": "{tenant}", "request_id": "{request_id}", "blueprint": "saas-subscriptions", '
+        f'"values": {{"product": "Acme Cloud"}}}}'
+    )
+
+
 def http_event(body: str) -> dict[str, object]:
     """POST /v1/provisioning-requests, as API Gateway's REST proxy integration sends it."""
     return {

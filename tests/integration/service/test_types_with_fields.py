@@ -1,6 +1,7 @@
 """Types with their fields against the simulated Close, with every switch of what nobody knows about Close both ways."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -126,6 +127,31 @@ class TestPlans:
         assert (answer["status"], answer["type"].rpartition(":")[2]) == (409, "plan-stale")
         assert answer["outcome"]["plan"]["digest"] == plans(stack, blueprint("1"))["digest"] != digest
         assert stack.types() == ["Invoice"]
+
+
+def test_polite_no_faster_than_close_allows(stack: Stack) -> None:
+    """When an answer says that nothing is left of the limit, the rest of the fields waits for the next window."""
+    window = 0.4
+    limit = {"requests": 4, "window_seconds": window}
+    stack.close.change_organization(stack.organizations["acme"], rate_limit=limit)
+    fields = [{"name": f"Field {number}", "type": "text"} for number in range(10)]
+    spec = {"name": "Account", "name_plural": "Accounts", "fields": fields}
+    request = read_request(json.dumps({"tenant": "acme", "request_id": "1", "custom_object_type": spec}))
+
+    runs = 0
+    waiting = [request.to_json()]
+    while waiting and runs < 10:
+        assert stack.work(*waiting) == []
+        waiting = [each.body for each in stack.waiting()]
+        runs += 1
+        time.sleep(window)  # the simulator's windows are of real time
+        stack.clock.advance(1)
+
+    assert stack.results() == [("1", "created")]
+    assert runs == 3
+    answers = [each["status"] for each in stack.close.requests(stack.organizations["acme"])]
+    assert 429 not in answers
+    assert answers.count(201) == 11
 
 
 ROLES = {"role_1": "Sales Manager", "role_2": "Support", "role_3": "support"}
