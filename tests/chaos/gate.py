@@ -50,12 +50,15 @@ class Request:
 
     @property
     def name(self) -> str:
-        """What is called, like ``dynamodb.PutItem`` or ``close.POST``: from a header, a form or the path."""
+        """What is called, like ``dynamodb.PutItem`` or ``close.POST``: from a header, a form or the path.
+
+        ``sns.?`` when the form was cut short, its sender killed.
+        """
         if target := re.search(rb"(?im)^x-amz-target: *(\w+)\.(\w+)", self.head):
             return f"{SERVICES[target[1].decode()]}.{target[2].decode()}"
         if b"/api/v1/" in self.head.partition(b"\r\n")[0]:
             return f"close.{self.head.partition(b' ')[0].decode()}"
-        return f"sns.{parse_qs(self.body.decode())['Action'][0]}"
+        return f"sns.{parse_qs(self.body.decode()).get('Action', ['?'])[0]}"
 
     def header(self, name: str) -> str:
         found = re.search(rb"(?im)^" + re.escape(name.encode()) + rb": *([^\r]*)", self.head)
