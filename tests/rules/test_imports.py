@@ -21,6 +21,7 @@ ASSEMBLY = {"assembly"}
 CORE = {
     *{"provision", "verdict", "look", "apply", "resolve", "compare"},
     *{"plan", "planning", "planning_fields", "plan_view"},
+    *{"signatures", "schemes"},
 }
 WORDS = {"spec", "contract", "errors", "records", "request_body", "blueprints", "fitting"}
 EDGES = {"settings", "telemetry"}

@@ -1,0 +1,36 @@
+"""Signs a delivery as its sender would, by the same rows that the service verifies by.
+
+Tests hold the rows to the senders' own SDKs and published vectors, both ways.
+"""
+
+from collections.abc import Sequence
+
+from provisioner.schemes import SCHEMES, Scheme
+
+PREFIXES = {"bearer": "Bearer ", "basic": "Basic "}
+
+
+def signed_headers(name: str, secrets: Sequence[str], body: bytes, *, now: float, delivery_id: str) -> dict[str, str]:
+    """The headers of a delivery by that scheme, with one signature for each secret. ``now``: Unix seconds."""
+    scheme = SCHEMES[name]
+    timestamp = str(int(now / scheme.unit))
+    signed = scheme.before_body.format(id=delivery_id, timestamp=timestamp).encode() + body
+    signatures = [scheme.proof(scheme.key(secret), signed).decode() for secret in secrets]
+    headers = {scheme.signature_header: PREFIXES.get(name) or "", **_further(scheme, timestamp, delivery_id)}
+    headers[scheme.signature_header] += _laid_out(scheme, signatures, timestamp, bare=name in PREFIXES)
+    return headers
+
+
+def _further(scheme: Scheme, timestamp: str, delivery_id: str) -> dict[str, str]:
+    further = {scheme.id_header: delivery_id, scheme.timestamp_header: timestamp}
+    return {name: value for name, value in further.items() if name}
+
+
+def _laid_out(scheme: Scheme, signatures: Sequence[str], timestamp: str, *, bare: bool) -> str:
+    layout = scheme.layout
+    if bare or not layout.signature:
+        return signatures[0]
+    entries = [f"{layout.signature}{layout.assign}{signature}" for signature in signatures]
+    if layout.timestamp:
+        entries.insert(0, f"{layout.timestamp}{layout.assign}{timestamp}")
+    return (layout.between or "").join(entries)
