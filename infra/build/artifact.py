@@ -2,6 +2,7 @@
 
     requirements.txt ── install ── trim ── compile ──┐  (kept in .local/build, by the content of all that goes in)
     provisioner, blueprints, sources ── compile ─────┴── the folder that SAM zips
+                               └── check against fixtures
 
 SAM asks once for every function. The slow half is made once and copied; the same content always gives the same
 files, so SAM uploads one zip for all three.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from infra.build.bytecode import compile_tree
 from infra.build.dependencies import ARCHITECTURES, CannotInstall, install
+from infra.build.sources import Unmapped, check
 from infra.build.trim import Stale, trim
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -26,9 +28,13 @@ CACHE = PROJECT / ".local" / "build"
 SHIPPED_FOLDERS = ("provisioner", "blueprints", "sources")
 """The folders of functions/ that an artifact holds, where they exist."""
 
+LEFT_OUT = ("__pycache__", ".*", "fixtures")
+"""What of them it does not hold."""
+
 
 def build(architecture: str, target: Path) -> None:
     """Fills ``target`` (emptied first) with dependencies and our own code, compiled, for ``arm64`` or ``x86_64``."""
+    check(FUNCTIONS / "sources")
     name = f"{architecture}-{fingerprint(architecture)}"
     dependencies = cached(CACHE, name, lambda folder: vendor(architecture, folder))
     forget(CACHE, architecture, name)
@@ -36,7 +42,7 @@ def build(architecture: str, target: Path) -> None:
     shutil.copytree(dependencies, target)
     for name in SHIPPED_FOLDERS:
         if (FUNCTIONS / name).is_dir():
-            shutil.copytree(FUNCTIONS / name, target / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+            shutil.copytree(FUNCTIONS / name, target / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
             compile_tree(target / name, target)
 
 
@@ -94,7 +100,7 @@ def main(arguments: list[str]) -> int:
     os.umask(0o022)  # Lambda runs the code as another user, who must be able to read it
     try:
         build(arguments[0], Path(arguments[1]).resolve())
-    except (CannotInstall, Stale) as error:
+    except (CannotInstall, Stale, Unmapped) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

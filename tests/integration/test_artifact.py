@@ -151,8 +151,13 @@ def test_compiled_files_say_where_lambda_puts_them_and_not_where_they_were_made(
 def test_nothing_is_in_it_that_only_builds_or_tests_need(built: Path) -> None:
     assert not (built / "Makefile").exists()
     assert not (built / "requirements.txt").exists()
-    assert not {path.name for path in built.rglob("*")} & {"tests", "RECORD", "conftest.py", "py.typed"}
+    assert not {path.name for path in built.rglob("*")} & {"tests", "RECORD", "conftest.py", "py.typed", "fixtures"}
     assert not list(built.rglob("*.pyi"))
+
+
+def test_the_sources_are_in_it_and_are_found(built: Path) -> None:
+    code = "from provisioner.sources import Sources; print(*[Sources().find(each).name for each in Sources().names()])"
+    assert run_in(built, code).split() == sorted(path.stem for path in (artifact.FUNCTIONS / "sources").glob("*.toml"))
 
 
 def test_it_is_small(built: Path, tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ ASSEMBLY = {"assembly"}
 CORE = {
     *{"provision", "verdict", "look", "apply", "resolve", "compare"},
     *{"plan", "planning", "planning_fields", "plan_view"},
-    *{"signatures", "schemes"},
+    *{"signatures"},
 }
-WORDS = {"spec", "contract", "errors", "records", "request_body", "blueprints", "fitting"}
+WORDS = {"spec", "contract", "errors", "records", "request_body", "blueprints", "fitting", "schemes"}
 EDGES = {"settings", "telemetry"}
 
 ADAPTERS = {
@@ -33,6 +33,7 @@ ADAPTERS = {
     "tenants": ({"tenants"}, "botocore"),
     "outcomes": ({"outcomes"}, "botocore"),
     "messages": ({"messages"}, "botocore"),
+    "sources": ({"sources", "mapping"}, "jmespath"),
 }
 ADAPTER_MODULES = {module: (modules, sdk) for modules, sdk in ADAPTERS.values() for module in modules}
 

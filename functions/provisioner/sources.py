@@ -1,0 +1,110 @@
+"""Sources: the upstream senders, one TOML file each in ``functions/sources/``. docs/webhooks.md explains the keys.
+
+infra/build/sources.py holds every file to its fixtures before it is shipped.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+
+from provisioner.mapping import EventMapping, Expression, Source
+from provisioner.schemes import SCHEMES
+
+FOLDER = Path(__file__).resolve().parents[1] / "sources"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MAX_NAME = 64
+
+
+def _expression(value: Any) -> Expression:
+    if not isinstance(value, str):
+        raise ValueError("must be a JMESPath expression")  # noqa: TRY004 - pydantic takes ValueErrors
+    return Expression(value)
+
+
+JmesPath = Annotated[Expression, PlainValidator(_expression)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Event(_File):
+    when: JmesPath
+    tenant: JmesPath
+    blueprint: str | None = None
+    values: dict[str, JmesPath] = {}
+    custom_object_type: dict[str, Any] | None = None
+    custom_object_types: list[dict[str, Any]] | None = None
+
+    @model_validator(mode="after")
+    def _wants_one_thing(self) -> Self:
+        if len(self.wanted()) != 1:
+            raise ValueError("wants one of blueprint, custom_object_type and custom_object_types")
+        if self.values and self.blueprint is None:
+            raise ValueError("values are a blueprint's")
+        return self
+
+    def wanted(self) -> dict[str, Any]:
+        names = {"blueprint", "custom_object_type", "custom_object_types"}
+        return self.model_dump(include=names, exclude_none=True)
+
+
+class _Source(_File):
+    scheme: str
+    events: Annotated[dict[str, _Event], Field(min_length=1)]
+    request_id: JmesPath | None = None
+    kind: JmesPath = Expression("type")
+    is_test: JmesPath | None = None
+    takes_tests: bool = False
+    tolerance_seconds: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_scheme(self) -> Self:
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"scheme is none of {', '.join(SCHEMES)}")
+        if self.tolerance_seconds is not None and SCHEMES[self.scheme].tolerance is None:
+            raise ValueError(f"deliveries by {self.scheme} bear no time to be tolerant of")
+        if self.request_id is not None and SCHEMES[self.scheme].signs_id:
+            raise ValueError(f"deliveries by {self.scheme} bear a signed id, which is the request's")
+        return self
+
+
+def read_source(name: str, text: str) -> Source:
+    """The source that a file describes. Raises ``ValueError`` that says what is wrong with it."""
+    file = _Source.model_validate(tomllib.loads(text))
+    return Source(
+        name=name,
+        scheme=SCHEMES[file.scheme],
+        events=tuple(
+            EventMapping(event, each.when, each.tenant, each.wanted(), each.values)
+            for event, each in file.events.items()
+        ),
+        request_id=file.request_id or Expression("id"),
+        kind=file.kind,
+        is_test=file.is_test,
+        takes_tests=file.takes_tests,
+        tolerance=file.tolerance_seconds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files of a folder, each read when it is first asked for."""
+
+    folder: Path = FOLDER
+    _read: dict[str, Source] = field(default_factory=dict)
+
+    def find(self, name: str) -> Source | None:
+        """The source of that name; None when there is none. Raises ``ValueError`` for a file that is wrong."""
+        if name not in self._read:
+            if len(name) > MAX_NAME or not NAME.fullmatch(name) or not (self.folder / f"{name}.toml").is_file():
+                return None
+            self._read[name] = read_source(name, (self.folder / f"{name}.toml").read_text(encoding="utf-8"))
+        return self._read[name]
+
+    def names(self) -> list[str]:
+        return sorted(path.stem for path in self.folder.glob("*.toml"))
