@@ -64,7 +64,7 @@ class Service:
             ledger=ledger,
             messages=Messages(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
             outcomes=outcomes,
-            tenants=Tenants(client("secretsmanager"), settings.tenant_secret_prefix, time.monotonic),
+            tenants=Tenants.of(client("secretsmanager"), settings.tenant_secret_prefix, time.monotonic),
             provisioner=Provisioner(ledger, outcomes, settings.list_lag_seconds, settings.wait_limit_seconds, clock),
             http=_http(settings.close_api_url),
         )

@@ -6,42 +6,29 @@ A secret holds a plain Close API key, or JSON: ``{"api_key": …}`` or ``{"acces
 
 import base64
 import json
-import random
 import re
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from dataclasses import dataclass
+from typing import Any, Self
 
 from provisioner.contract import Credential
 from provisioner.errors import Kind, NotCreated, Refused
-
-FRESH_SECONDS = 300  # a rotated key is noticed within this time, or at the first 401
-JITTER = 0.2  # of that time, so that the functions do not all ask at once
-STALE_SECONDS = 3600  # how long a known credential serves on while Secrets Manager fails
+from provisioner.secret_cache import SecretCache, SecretMissing, SecretUnavailable, SecretUnreadable
 
 # What may stand in an HTTP header; keys look like api_<id>.<secret>, but that is nowhere promised.
 SECRET_TEXT = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
-@dataclass(slots=True)
-class _Cached:
-    credential: Credential
-    fetched_at: float
-    fresh_until: float
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Tenants:
-    """Credentials by tenant, cached. Safe to share between threads; ``clock`` gives seconds that only grow."""
+    """Credentials by tenant, cached. Safe to share between threads."""
 
-    secretsmanager: Any
-    prefix: str
-    clock: Callable[[], float]
-    _cache: dict[str, _Cached] = field(default_factory=dict)
-    _locks: dict[str, threading.Lock] = field(default_factory=dict)
+    cache: SecretCache[Credential]
+
+    @classmethod
+    def of(cls, secretsmanager: Any, prefix: str, clock: Callable[[], float]) -> Self:
+        """``clock`` gives seconds that only grow."""
+        return cls(SecretCache(secretsmanager, prefix, clock, read_secret))
 
     def credential(self, tenant: str, rejected: Credential | None = None) -> Credential:
         """The tenant's credential, read anew if it is the ``rejected`` one.
@@ -49,38 +36,14 @@ class Tenants:
         Raises ``Refused`` when there is no such tenant or its secret is unreadable, ``NotCreated`` when Secrets
         Manager fails and nothing is cached that may still serve.
         """
-        with self._locks.setdefault(tenant, threading.Lock()):
-            cached = self._cache.get(tenant)
-            now = self.clock()
-            if cached and cached.credential != rejected and now < cached.fresh_until:
-                return cached.credential
-            try:
-                credential = self._fetch(tenant)
-            except NotCreated:
-                if cached and cached.credential != rejected and now < cached.fetched_at + STALE_SECONDS:
-                    return cached.credential
-                raise
-            except Refused:
-                self._cache.pop(tenant, None)
-                raise
-            fresh_seconds = FRESH_SECONDS * random.uniform(1 - JITTER, 1)  # noqa: S311
-            self._cache[tenant] = _Cached(credential, now, now + fresh_seconds)
-            return credential
-
-    def _fetch(self, tenant: str) -> Credential:
-        # Secrets Manager takes no colon in a name: a tenant that has one cannot be there.
         try:
-            secret = self.secretsmanager.get_secret_value(SecretId=f"{self.prefix}/{tenant}")
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in {"ResourceNotFoundException", "ValidationException", "InvalidParameterException"}:
-                raise Refused(Kind.TENANT_UNKNOWN, f"There is no tenant {tenant!r} here.") from None
-            if code in {"InvalidRequestException", "AccessDeniedException", "DecryptionFailure"}:
-                raise _unreadable(tenant, f"Secrets Manager says {code}") from None
-            raise NotCreated(f"the tenant's credential could not be read: {code}") from None
-        except BotoCoreError as error:
-            raise NotCreated(f"the tenant's credential could not be read: {type(error).__name__}") from None
-        return read_secret(tenant, secret.get("SecretString", ""))
+            return self.cache.get(tenant, rejected)
+        except SecretMissing:
+            raise Refused(Kind.TENANT_UNKNOWN, f"There is no tenant {tenant!r} here.") from None
+        except SecretUnreadable as error:
+            raise _unreadable(tenant, str(error)) from None
+        except SecretUnavailable as error:
+            raise NotCreated(f"the tenant's credential could not be read: {error}") from None
 
 
 def read_secret(tenant: str, text: str) -> Credential:

@@ -30,7 +30,7 @@ ADAPTERS = {
     # Each adapter's modules, and the one SDK it may import. An adapter's modules may import one another.
     "ledger": ({"ledger", "ledger_items"}, "botocore"),
     "close": ({"close", "close_http", "close_answers"}, "httpx"),
-    "tenants": ({"tenants"}, "botocore"),
+    "secrets": ({"secret_cache", "tenants", "source_keys"}, "botocore"),
     "outcomes": ({"outcomes"}, "botocore"),
     "messages": ({"messages"}, "botocore"),
     "sources": ({"sources", "mapping"}, "jmespath"),

@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from provisioner.errors import Kind, NotCreated, Refused
-from provisioner.tenants import FRESH_SECONDS, JITTER, STALE_SECONDS, Tenants, read_secret
+from provisioner.secret_cache import FRESH_SECONDS, JITTER, STALE_SECONDS
+from provisioner.tenants import Tenants, read_secret
 from tests.fakes import Clock
 
 KEY = "api_1aZ9.2bY8cX7"
@@ -47,7 +48,7 @@ def secrets() -> MemorySecrets:
 
 @pytest.fixture
 def tenants(secrets: MemorySecrets, clock: Clock) -> Tenants:
-    return Tenants(secrets, "prefix", clock)
+    return Tenants.of(secrets, "prefix", clock)
 
 
 class TestWhatASecretHolds:
@@ -129,7 +130,7 @@ class TestCache:
     def test_not_all_expire_at_once(self, clock: Clock) -> None:
         names = {f"t{number}": KEY for number in range(50)}
         secrets = MemorySecrets(**names)
-        tenants = Tenants(secrets, "prefix", clock)
+        tenants = Tenants.of(secrets, "prefix", clock)
         for name in names:
             tenants.credential(name)
         clock.advance(FRESH_SECONDS * (1 - JITTER / 2))
@@ -233,7 +234,7 @@ class TestNoCredential:
                 return {"SecretBinary": b"s3cret"}
 
         with pytest.raises(Refused) as caught:
-            Tenants(Binary(), "prefix", clock).credential("acme")
+            Tenants.of(Binary(), "prefix", clock).credential("acme")
 
         assert caught.value.kind is Kind.CREDENTIAL_UNREADABLE
 
