@@ -116,6 +116,20 @@ def openapi() -> Document:
                     },
                 }
             },
+            "/v1/webhooks/{source}": {
+                "post": {
+                    "operationId": "deliver",
+                    "summary": "Take an event from an upstream sender, who signs its own way (docs/webhooks.md)",
+                    "security": [],
+                    "parameters": [{"name": "source", "in": "path", "required": True, "schema": _SOURCE_NAME}],
+                    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
+                    "responses": {
+                        "202": _json_answer("The event means a request, which is stored.", _DELIVERED),
+                        "200": _json_answer("The event is the sender's, and means no request.", _IGNORED),
+                        **_problems(_WEBHOOK_PROBLEMS),
+                    },
+                }
+            },
         },
         "components": {
             "securitySchemes": {
@@ -216,6 +230,29 @@ _PLAN = {
         "steps": {"type": "array", "items": _STEP, "description": "In the order in which they would be done."},
     },
 }
+_WEBHOOK_PROBLEMS = {
+    "401": "It is not signed with a secret that is active here, or not lately.",
+    "404": "No such source, or none that has a secret here.",
+    "413": "The body is too large.",
+    "422": "The event is signed and cannot be understood. It is announced as failed.",
+    "503": "It is not known whether it was accepted; send it again.",
+}
+_SOURCE_NAME = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
+_IGNORED = {
+    "type": "object",
+    "required": ["state", "why"],
+    "properties": {"state": {"const": "ignored"}, "why": {"type": "string"}},
+}
+_DELIVERED = {
+    "type": "object",
+    "required": ["id", "tenant", "request_id", "state"],
+    "properties": {
+        "id": _REQUEST_KEY,
+        "tenant": {"type": "string"},
+        "request_id": {"type": "string"},
+        "state": {"enum": ["accepted", "settled"]},
+    },
+}
 _SHOWN = {
     "type": "object",
     "required": ["id", "tenant", "request_id", "state"],
@@ -285,8 +322,12 @@ def _header(name: str, description: str) -> Document:
     return {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
 
 
+def _json_answer(description: str, schema: Document) -> Document:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 def _shown(description: str, *headers: str) -> Document:
-    answer: Document = {"description": description, "content": {"application/json": {"schema": _ref("Shown")}}}
+    answer = _json_answer(description, _ref("Shown"))
     if headers:
         answer["headers"] = {name: {"schema": {"type": "string"}} for name in headers}
     return answer

@@ -18,6 +18,7 @@ SETTINGS = Settings(
     dead_letter_queue_url="https://dead",
     outcomes_topic_arn="arn:aws:sns:eu-central-1:111122223333:outcomes",
     tenant_secret_prefix="prefix",
+    source_secret_prefix="source-prefix",
     event_source="urn:close-provisioner:test",
     close_api_url="https://close.example/api/v1/",
     close_timeout_seconds=20,

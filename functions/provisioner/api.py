@@ -8,8 +8,6 @@ import gc
 
 gc.disable()  # while importing: nothing is garbage yet, and looking for it costs a fifth of a cold start
 
-import base64
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -22,6 +20,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from provisioner.assembly import Service
 from provisioner.contract import Outcome, ProvisioningRequest, Result
 from provisioner.errors import Busy, Kind, NotCreated, Refused, problem
+from provisioner.gateway import (
+    RETRY_AFTER_SECONDS,
+    Response,
+    body_of,
+    headers_of,
+    problem_response,
+    refusal_response,
+    response,
+    unavailable,
+)
 from provisioner.plan_view import as_json, as_text
 from provisioner.provision import Wait
 from provisioner.records import RequestRecord
@@ -29,12 +37,9 @@ from provisioner.request_body import read_request
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
-RETRY_AFTER_SECONDS = 5
 ON_QUEUE_SECONDS = 60  # a message is delivered well within this time after its delay
 ALLOWED = {"/v1/provisioning-requests": "POST", "/v1/provisioning-requests/{id}": "GET", "/v1/plans": "POST"}
 REQUEST_KEY = re.compile(r"[0-9a-f]{32}")
-
-type Response = dict[str, Any]
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -61,13 +66,12 @@ class Api:
         except Refused as refusal:
             count(["Refused"])
             logger.info("refused", extra={"problem": refusal.problem.type, "detail": str(refusal)})
-            shown = refusal.problem.model_dump(mode="json", exclude_none=True)
             allow = {"Allow": ALLOWED[event["resource"]]} if refusal.kind is Kind.METHOD_NOT_ALLOWED else None
-            return _problem(refusal.problem.status, shown, allow)
+            return refusal_response(refusal.problem, allow)
         except Exception:  # nothing of it is shown to the caller; asking again under the same id is safe
             logger.exception("failed before the request was accepted")
             count(["Unavailable"])
-            return _unavailable()
+            return unavailable()
 
     def _route(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
         match event["resource"], event["httpMethod"]:
@@ -82,9 +86,9 @@ class Api:
         raise Refused(Kind.ROUTE_UNKNOWN, "No such route.")
 
     def _provision(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
-        headers = _headers(event)
+        headers = headers_of(event)
         _check_media_type(headers)
-        request = read_request(_body(event), key=_idempotency_key(headers))
+        request = read_request(body_of(event), key=_idempotency_key(headers))
         self._check_tenant(request)
         delay = self.service.settings.safety_net_delay_seconds
         record = self.service.ledger.accept(request, expected_after=delay + ON_QUEUE_SECONDS)
@@ -101,9 +105,9 @@ class Api:
 
     def _plan(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
         """What would be done, as JSON or, where the caller likes text better, as text. Nothing is written anywhere."""
-        headers = _headers(event)
+        headers = headers_of(event)
         _check_media_type(headers)
-        request = read_request(_body(event), key=_idempotency_key(headers), fallback_id="plan")
+        request = read_request(body_of(event), key=_idempotency_key(headers), fallback_id="plan")
         organization = self.service.organization(request.tenant, time_left)
         try:
             planned = self.service.provisioner.plan(request, organization)
@@ -113,8 +117,8 @@ class Api:
         count(["Planned"])
         logger.info("planned", extra={"tenant": request.tenant, "steps": len(planned.steps)})
         if _prefers_text(headers):
-            return _response(200, as_text(planned), {"Content-Type": "text/plain; charset=utf-8"})
-        return _response(200, as_json(planned))
+            return response(200, as_text(planned), {"Content-Type": "text/plain; charset=utf-8"})
+        return response(200, as_json(planned))
 
     def _check_tenant(self, request: ProvisioningRequest) -> None:
         """Refuse a tenant that is surely not there; where that cannot be known now, the request is taken."""
@@ -174,21 +178,7 @@ class Api:
             raise Refused(Kind.REQUEST_UNKNOWN, "No request of this id is remembered.")
         record, _ = found
         headers = {} if record.outcome else {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return _response(200, _representation(record, record.outcome), headers)
-
-
-def _headers(event: Mapping[str, Any]) -> dict[str, list[str]]:
-    """All values of each header, by its name in lower case."""
-    many = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
-    headers: dict[str, list[str]] = {}
-    for name, values in many.items():
-        headers.setdefault(name.lower(), []).extend(values)
-    return headers
-
-
-def _body(event: Mapping[str, Any]) -> bytes:
-    body: str = event.get("body") or ""
-    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        return response(200, _representation(record, record.outcome), headers)
 
 
 def _check_media_type(headers: Mapping[str, list[str]]) -> None:
@@ -231,7 +221,7 @@ def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str,
 
 
 def _accepted(record: RequestRecord, retry_after: int, headers: Mapping[str, str] | None = None) -> Response:
-    return _response(
+    return response(
         202, _representation(record, None), _located(record, {"Retry-After": str(retry_after), **(headers or {})})
     )
 
@@ -244,36 +234,18 @@ def _located(record: RequestRecord, headers: Mapping[str, str] | None) -> dict[s
 def _settled(record: RequestRecord, outcome: Outcome, headers: Mapping[str, str] | None = None) -> Response:
     if outcome.problem:
         shown = outcome.problem.model_dump(mode="json", exclude_none=True)
-        return _problem(outcome.problem.status, shown | _representation(record, outcome), _located(record, headers))
+        return problem_response(
+            outcome.problem.status, shown | _representation(record, outcome), _located(record, headers)
+        )
     status = 201 if outcome.result in {Result.CREATED, Result.RECOVERED} else 200
-    return _response(status, _representation(record, outcome), _located(record, headers))
-
-
-def _unavailable() -> Response:
-    fault = problem(
-        Kind.UNAVAILABLE, "Please send it again, under the same id: it is not known whether it was accepted."
-    )
-    return _problem(503, fault.model_dump(mode="json", exclude_none=True), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return response(status, _representation(record, outcome), _located(record, headers))
 
 
 def _not_now(error: Busy | NotCreated) -> Response:
     """Close cannot be asked at the moment."""
     seconds = math.ceil(error.seconds) if isinstance(error, Busy) else RETRY_AFTER_SECONDS
     fault = problem(Kind.UNAVAILABLE, f"It cannot be planned at the moment: {error}.")
-    return _problem(503, fault.model_dump(mode="json", exclude_none=True), {"Retry-After": str(max(seconds, 1))})
-
-
-def _problem(status: int, document: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    return _response(status, document, {"Content-Type": "application/problem+json", **(headers or {})})
-
-
-def _response(status: int, document: dict[str, Any] | str, headers: Mapping[str, str] | None = None) -> Response:
-    return {
-        "statusCode": status,
-        "headers": {"Content-Type": "application/json", "Cache-Control": "no-store", **(headers or {})},
-        "body": document if isinstance(document, str) else json.dumps(document, ensure_ascii=False),
-        "isBase64Encoded": False,
-    }
+    return refusal_response(fault, {"Retry-After": str(max(seconds, 1))})
 
 
 gc.freeze()

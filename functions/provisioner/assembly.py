@@ -6,15 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
 
 import certifi
 import httpx
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
-from provisioner import __version__
+from provisioner.aws_clients import TENANTS_AT_ONCE, clients
 from provisioner.close import Organization
 from provisioner.close_http import Connection
 from provisioner.ledger import Ledger
@@ -23,17 +20,6 @@ from provisioner.outcomes import Outcomes
 from provisioner.provision import Provisioner
 from provisioner.settings import Settings
 from provisioner.tenants import Tenants
-
-TENANTS_AT_ONCE = 10  # as many as a batch has records: each tenant's records may go their way side by side
-
-# A call to AWS takes milliseconds. These bounds leave time to do without it, and to try it again.
-AWS_CONFIG = Config(
-    user_agent=f"close-provisioner/{__version__}",
-    connect_timeout=1,
-    read_timeout=2,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=TENANTS_AT_ONCE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +36,7 @@ class Service:
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Callable[[], float] = time.time) -> "Service":
-        client = _clients()
+        client = clients()
         ledger = Ledger(
             client("dynamodb"),
             settings.ledger_table_name,
@@ -88,12 +74,6 @@ class Service:
         # created) must not turn into a failure that leaves it open.
         with suppress(BotoCoreError, ClientError):
             self.ledger.pause(tenant, until)
-
-
-def _clients() -> Callable[[str], Any]:
-    """Makes clients as boto3 does, from its core: boto3 itself would import S3's transfers at every cold start."""
-    session = Session()
-    return lambda name: session.create_client(name, config=AWS_CONFIG)
 
 
 def _http(base_url: str) -> httpx.Client:

@@ -24,6 +24,8 @@ class Kind(Enum):
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", "The body must be JSON", 415)
     REQUEST_UNKNOWN = ("request-unknown", "No such provisioning request", 404)
     REQUEST_CONFLICT = ("request-conflict", "The request id was used for other content", 422)
+    SOURCE_UNKNOWN = ("source-unknown", "No such source", 404)
+    NOT_SIGNED = ("not-signed", "The delivery is not signed as it must be", 401)
     EVENT_BROKEN = ("event-broken", "The event cannot be understood", 422)
     TENANT_UNKNOWN = ("tenant-unknown", "No such tenant", 404)
     TYPE_EXISTS = ("type-exists", "The Custom Object Type exists already", 409)

@@ -82,9 +82,12 @@ def to_request(source: Source, event: Mapping[str, Any], delivery_id: str | None
     mapping = next((each for each in source.events if each.when.of(event) is True), None)
     if mapping is None:
         return Ignored(f"{_shown(source.kind.of(event))} is no event that provisions anything here")
+    request_id = event_id(source, event, delivery_id)
+    if request_id is None:
+        raise Refused(Kind.EVENT_BROKEN, f"The event has no id: {source.request_id.text} finds nothing.")
     request = {
         "tenant": _tenant(mapping, event),
-        "request_id": _request_id(source, event, delivery_id),
+        "request_id": request_id,
         "if_exists": "adopt",
         **mapping.wanted,
     }
@@ -102,12 +105,10 @@ def _tenant(mapping: EventMapping, event: Mapping[str, Any]) -> str:
     return str(found)
 
 
-def _request_id(source: Source, event: Mapping[str, Any], delivery_id: str | None) -> str:
+def event_id(source: Source, event: Mapping[str, Any], delivery_id: str | None) -> str | None:
     """The event's own id, so that a redelivery is the same request; hashed where it cannot be an id here as it is."""
     found = delivery_id or _text(source.request_id.of(event))
-    if not found:
-        raise Refused(Kind.EVENT_BROKEN, f"The event has no id: {source.request_id.text} finds nothing.")
-    return identifier_or(found, hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest())
+    return identifier_or(found, hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest()) if found else None
 
 
 def _text(value: Any) -> str | None:

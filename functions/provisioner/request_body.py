@@ -21,7 +21,7 @@ def read_request(
     ``fallback_id``: the request id of a body that brings none. ``may_be_filled_in``: it may be one of our own messages,
     its blueprint filled in.
     """
-    document = _json_object(body)
+    document = json_object(body)
     request_id = document.get("request_id", key)
     if key is not None and request_id != key:
         _invalid(ErrorDetail(pointer="/request_id", detail="differs from the Idempotency-Key header"))
@@ -49,7 +49,8 @@ def _filled_in(request: ProvisioningRequest) -> ProvisioningRequest:
     return filled_in(request)
 
 
-def _json_object(body: str | bytes) -> dict[str, Any]:
+def json_object(body: str | bytes) -> dict[str, Any]:
+    """The JSON object that a body holds. Raises ``Refused`` (INVALID_REQUEST, BODY_TOO_LARGE)."""
     if len(body) > MAX_BODY_BYTES:
         raise Refused(Kind.BODY_TOO_LARGE, f"A request takes at most {MAX_BODY_BYTES} bytes.")
     try:

@@ -26,6 +26,7 @@ class Settings(BaseModel):
     dead_letter_queue_url: str
     outcomes_topic_arn: str
     tenant_secret_prefix: str
+    source_secret_prefix: str
     event_source: str
     """The ``source`` of every CloudEvent, a URI reference."""
     close_api_url: str

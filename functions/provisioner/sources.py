@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from provisioner.mapping import EventMapping, Expression, Source
-from provisioner.schemes import SCHEMES
+from provisioner.schemes import SCHEMES, Scheme
 
 FOLDER = Path(__file__).resolve().parents[1] / "sources"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -105,6 +105,13 @@ class Sources:
                 return None
             self._read[name] = read_source(name, (self.folder / f"{name}.toml").read_text(encoding="utf-8"))
         return self._read[name]
+
+    def scheme_of(self, name: str) -> Scheme:
+        """How that source signs. Raises ``KeyError`` when there is none of that name."""
+        source = self.find(name)
+        if source is None:
+            raise KeyError(name)
+        return source.scheme
 
     def names(self) -> list[str]:
         return sorted(path.stem for path in self.folder.glob("*.toml"))

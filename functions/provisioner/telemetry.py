@@ -17,13 +17,15 @@ logger = Logger(use_rfc3339=True)  # the form of time that Lambda reads a line's
 metrics = Metrics()
 
 
-def count(names: Iterable[str]) -> None:
+def count(names: Iterable[str], **dimensions: str) -> None:
     """Hand to CloudWatch how often each name occurs. Call it once for each invocation."""
-    record(Counter(names))
+    record(Counter(names), **dimensions)
 
 
-def record(counts: Mapping[str, int]) -> None:
+def record(counts: Mapping[str, int], **dimensions: str) -> None:
     """Hand the counts to CloudWatch, zeros too: an alarm needs them to end."""
+    for dimension, text in dimensions.items():
+        metrics.add_dimension(name=dimension, value=text)
     for name, value in counts.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
     if counts:

@@ -18,7 +18,8 @@ from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
-from provisioner.assembly import TENANTS_AT_ONCE, Service
+from provisioner.assembly import Service
+from provisioner.aws_clients import TENANTS_AT_ONCE
 from provisioner.close import Organization
 from provisioner.contract import (
     Outcome,

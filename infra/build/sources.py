@@ -8,12 +8,17 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+import infra.functions_path  # noqa: F401
 
-if TYPE_CHECKING:
-    from provisioner.mapping import EventMapping, Source
+try:
+    from provisioner.errors import Refused
+    from provisioner.mapping import EventMapping, Ignored, Source, to_request
+    from provisioner.request_body import read_request
+    from provisioner.sources import Sources
+except ModuleNotFoundError as error:
+    sys.exit(f"The sources cannot be checked: {sys.executable} has no {error.name}. Run `make install` first.")
 
 
 class Unmapped(RuntimeError):
@@ -28,7 +33,7 @@ def check(folder: Path) -> None:
 
 
 def faults_of(folder: Path) -> Iterator[str]:
-    sources = _sources(folder)
+    sources = Sources(folder)
     known = set(sources.names())
     for strange in sorted(each.name for each in (folder / "fixtures").iterdir() if each.name not in known):
         yield f"fixtures/{strange}: there is no source of that name"
@@ -44,7 +49,7 @@ def faults_of(folder: Path) -> Iterator[str]:
         yield from _faults_of_source(source, folder / "fixtures" / name)
 
 
-def _faults_of_source(source: "Source", fixtures: Path) -> Iterator[str]:
+def _faults_of_source(source: Source, fixtures: Path) -> Iterator[str]:
     events = {event.name for event in source.events}
     for strange in sorted(path.name for path in fixtures.glob("*") if path.name.removesuffix(".json") not in events):
         yield f"fixtures/{source.name}/{strange}: the source has no event of that name"
@@ -58,11 +63,7 @@ def _faults_of_source(source: "Source", fixtures: Path) -> Iterator[str]:
             yield f"fixtures/{source.name}/{path.name}: {fault}"
 
 
-def _fault_of_event(source: "Source", event: "EventMapping", fixture: dict[str, Any]) -> str | None:
-    from provisioner.errors import Refused  # noqa: PLC0415 - functions/ is on the path only now
-    from provisioner.mapping import Ignored, to_request  # noqa: PLC0415
-    from provisioner.request_body import read_request  # noqa: PLC0415
-
+def _fault_of_event(source: Source, event: EventMapping, fixture: dict[str, Any]) -> str | None:
     first = next((each for each in source.events if each.when.of(fixture) is True), None)
     if first is None or first.name != event.name:
         return f"it is mapped by {first.name if first else 'no event'}"
@@ -74,15 +75,3 @@ def _fault_of_event(source: "Source", event: "EventMapping", fixture: dict[str, 
     except Refused as refusal:
         return str(refusal)
     return None
-
-
-def _sources(folder: Path) -> Any:
-    if str(FUNCTIONS) not in sys.path:
-        sys.path.append(str(FUNCTIONS))
-    try:
-        from provisioner.sources import Sources  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise Unmapped(
-            f"the sources cannot be checked, {sys.executable} has no {error.name}: run `make install`"
-        ) from None
-    return Sources(folder)

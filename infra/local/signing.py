@@ -5,6 +5,7 @@ Tests hold the rows to the senders' own SDKs and published vectors, both ways.
 
 from collections.abc import Sequence
 
+import infra.functions_path  # noqa: F401
 from provisioner.schemes import SCHEMES, Scheme
 
 PREFIXES = {"bearer": "Bearer ", "basic": "Basic "}

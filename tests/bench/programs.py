@@ -31,6 +31,7 @@ ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/dead-letters",
     "OUTCOMES_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:outcomes",
     "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
+    "SOURCE_SECRET_PREFIX": "close-provisioner/sources",
     "EVENT_SOURCE": "/close-provisioner/bench",
     "CLOSE_API_URL": "https://api.close.com/api/v1/",
     "CLOSE_TIMEOUT_SECONDS": "20",

@@ -82,9 +82,16 @@ def test_the_same_sources_make_the_same_artifact(built: Path, tmp_path: Path, mo
 
 
 def test_every_door_can_be_imported(built: Path) -> None:
-    for door in ("api", "worker", "sweeper"):
+    for door in ("api", "webhooks", "worker", "sweeper"):
         place = run_in(built, f"import provisioner.{door} as door; print(callable(door.lambda_handler), door.__file__)")
         assert place.split() == ["True", str(built / "provisioner" / f"{door}.py")]
+
+
+def test_the_door_that_strangers_knock_at_has_nothing_that_reaches_close(built: Path) -> None:
+    code = """
+import sys, provisioner.webhooks
+print(*sorted({"httpx", "provisioner.close", "provisioner.tenants", "provisioner.provision"} & sys.modules.keys()))"""
+    assert run_in(built, code).split() == []
 
 
 def test_the_services_in_it_are_those_the_source_asks_for(built: Path) -> None:

@@ -23,6 +23,9 @@ OUTCOMES = {"Ref": "OutcomesTopic"}
 CREDENTIALS = {
     "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${TenantSecretPrefix}/*"
 }
+SOURCE_SECRETS = {
+    "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SourceSecretPrefix}/*"
+}
 
 
 def own_log(name: str) -> dict[str, Any]:
@@ -49,6 +52,16 @@ def logs_to(name: str) -> list[tuple[str, Any]]:
 
 GRANTED: dict[str, list[tuple[str, Any]]] = {
     "ApiRole": [*WORKS_ON_REQUESTS, *EVERY_FUNCTION, *logs_to("ApiLogs")],
+    # Anybody on the internet can call it: no credential for Close, nothing that changes what is in the ledger already.
+    "WebhooksRole": [
+        *EVERY_FUNCTION,
+        *logs_to("WebhooksLogs"),
+        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:PutItem", LEDGER),
+        ("secretsmanager:GetSecretValue", SOURCE_SECRETS),
+        ("sns:Publish", OUTCOMES),
+        ("sqs:SendMessage", QUEUE),
+    ],
     "WorkerRole": [
         *WORKS_ON_REQUESTS,
         *EVERY_FUNCTION,
@@ -102,7 +115,20 @@ def test_a_key_of_ones_own_may_be_used_through_secrets_manager_only(template: Te
         [statement] = [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
         assert statement["Resource"] == key
         assert list(statement["Condition"]["StringEquals"]) == ["kms:ViaService"]
-    assert not [each for each in statements(roles["SweeperRole"]) if "kms:Decrypt" in as_list(each["Action"])]
+    for name in ("SweeperRole", "WebhooksRole"):
+        assert not [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
+
+
+def test_a_key_of_ones_own_for_sources_opens_them_only(template: Template) -> None:
+    key = "arn:aws:kms:eu-central-1:111122223333:key/2"
+    roles = Template(template.source, {"SourceSecretKeyArn": key}).resources("AWS::IAM::Role")
+    decrypting = {
+        name: each["Resource"]
+        for name, role in roles.items()
+        for each in statements(role)
+        if "kms:Decrypt" in as_list(each["Action"])
+    }
+    assert decrypting == {"WebhooksRole": key}
 
 
 def test_no_action_is_a_pattern_and_no_resource_is_everything(template: Template) -> None:
@@ -120,7 +146,8 @@ def test_no_function_takes_one_of_awss_broad_policies(template: Template) -> Non
 def test_every_function_has_its_own_role(template: Template) -> None:
     functions = template.resources("AWS::Lambda::Function")
     roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
-    assert roles == {"ApiFunction": "ApiRole", "WorkerFunction": "WorkerRole", "SweeperFunction": "SweeperRole"}
+    assert roles == {name: name.replace("Function", "Role") for name in functions}
+    assert len(set(roles.values())) == 4
 
 
 def calls_to_aws() -> set[tuple[str, str]]:

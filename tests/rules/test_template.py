@@ -20,12 +20,14 @@ def operations(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_requests_are_signed_for(template: Template) -> None:
     routes = operations(template)
+    webhooks = routes.pop(("post", "/v1/webhooks/{source}"))
     assert set(routes) == {
         ("post", "/v1/provisioning-requests"),
         ("get", "/v1/provisioning-requests/{id}"),
         ("post", "/v1/plans"),
     }
     assert all(operation["security"] == [{"AWS_IAM": []}] for operation in routes.values())
+    assert webhooks["security"] == [{"NONE": []}], "senders sign their own way, which the function checks"
 
 
 def test_callers_need_no_right_to_invoke_the_function(template: Template) -> None:
@@ -42,11 +44,30 @@ def test_the_stage_logs_throttles_and_traces(template: Template) -> None:
     assert stage["TracingEnabled"] is True
     # The format is JSON by itself, before anything is filled in.
     assert isinstance(yaml.safe_load(stage["AccessLogSetting"]["Format"]), dict)
-    [settings] = stage["MethodSettings"]
-    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
-    assert settings["ThrottlingRateLimit"] > 0
-    assert settings["ThrottlingBurstLimit"] > 0
-    assert settings["DataTraceEnabled"] is False
+    settings = {(each["HttpMethod"], each["ResourcePath"]): each for each in stage["MethodSettings"]}
+    assert set(settings) == {("*", "/*"), ("POST", "/~1v1~1webhooks~1{source}")}
+    for each in settings.values():
+        assert each["ThrottlingRateLimit"] > 0
+        assert each["ThrottlingBurstLimit"] > 0
+        assert each["MetricsEnabled"] is True
+        assert each["DataTraceEnabled"] is False
+
+
+def test_strangers_leave_the_signed_routes_their_share(template: Template) -> None:
+    """The route that anybody can call has a limit of its own."""
+    given = Template(template.source, {"WebhooksPerSecond": 7, "WebhooksBurst": 8})
+    [stranger] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "POST"]
+    [everybody] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "*"]
+    assert (stranger["ThrottlingRateLimit"], stranger["ThrottlingBurstLimit"]) == (7, 8)
+    assert (everybody["ThrottlingRateLimit"], everybody["ThrottlingBurstLimit"]) == (20, 40)
+
+
+def test_a_web_acl_stands_before_the_http_door_where_one_is_given(template: Template) -> None:
+    assert template.resources("AWS::WAFv2::WebACLAssociation") == {}
+    arn = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/mine/1"
+    [association] = Template(template.source, {"WebAclArn": arn}).resources("AWS::WAFv2::WebACLAssociation").values()
+    assert association["WebACLArn"] == arn
+    assert association["ResourceArn"]["Fn::Sub"].endswith("/restapis/${Api}/stages/${ApiliveStage}")
 
 
 def test_everything_at_rest_is_encrypted(template: Template) -> None:
@@ -125,7 +146,7 @@ def test_nothing_has_a_name_that_two_stacks_of_an_account_would_share(template: 
 
 def test_every_function_is_built_for_the_architecture_it_runs_on() -> None:
     source = yaml.load((PROJECT / "template.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
-    for name in ("ApiFunction", "WorkerFunction", "SweeperFunction"):
+    for name in ("ApiFunction", "WebhooksFunction", "WorkerFunction", "SweeperFunction"):
         metadata = source["Resources"][name]["Metadata"]
         assert metadata == {"BuildMethod": "makefile", "ContextPath": "infra/build/${Architecture}"}
     for architecture in source["Parameters"]["Architecture"]["AllowedValues"]:

@@ -92,4 +92,4 @@ def a_stack() -> LocalStack:
         "http://127.0.0.1:2",
         {"api": function},
     )
-    return LocalStack(LocalAws(1), description, HttpDoor(description.api_url), None, {}, "", ())
+    return LocalStack(LocalAws(1), description, HttpDoor(description.api_url), None, {}, {}, "", ())

@@ -11,6 +11,7 @@ ENVIRONMENT = {
     "DEAD_LETTER_QUEUE_URL": "https://dead",
     "OUTCOMES_TOPIC_ARN": "arn:topic",
     "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
+    "SOURCE_SECRET_PREFIX": "close-provisioner/sources",
     "EVENT_SOURCE": "urn:close-provisioner",
     "CLOSE_API_URL": "https://api.close.com/api/v1/",
     "CLOSE_TIMEOUT_SECONDS": "20",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.build import artifact
-from infra.build.sources import FUNCTIONS, Unmapped, check
+from infra.build.sources import Unmapped, check
 from tests.unit.test_mapping import SOURCE
 
 EVENT = {"type": "signup", "id": "evt_1", "tenant": "acme"}
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_shipped_is_good(folder: Path) -> None:
-    check(FUNCTIONS / "sources")
+    check(artifact.FUNCTIONS / "sources")
     check(folder)
 
 

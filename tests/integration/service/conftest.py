@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from infra.local.close_simulator import CloseSimulator, Remote
-from provisioner import assembly
+from provisioner import assembly, webhooks
 from provisioner.assembly import _http
 from tests.integration.service.close_caller import Tenant
 from tests.integration.service.locked_moto import client, locked_moto
@@ -32,7 +32,8 @@ def aws() -> Iterator[None]:
 @pytest.fixture
 def new_stack(close: Remote, aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
     """Makes a stack with the tenants ``acme`` and ``globex``; takes settings."""
-    monkeypatch.setattr(assembly, "_clients", lambda: client)
+    for module in (assembly, webhooks):
+        monkeypatch.setattr(module, "clients", lambda: client)
     stacks: list[Stack] = []
 
     def make(**settings: Any) -> Stack:

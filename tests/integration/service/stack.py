@@ -51,6 +51,7 @@ class Stack:
             "dead_letter_queue_url": client("sqs").create_queue(QueueName=f"{self.name}-dead")["QueueUrl"],
             "outcomes_topic_arn": arn,
             "tenant_secret_prefix": self.name,
+            "source_secret_prefix": f"{self.name}-sources",
             "close_api_url": close.api_url,
         }
         self.settings = SETTINGS.model_copy(update=places | settings)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from provisioner import api, assembly, sweeper, worker
+from provisioner import api, aws_clients, sweeper, worker
 from provisioner.settings import Settings
 from tests.fakes import a_request
 from tests.integration.service.stack import Stack
@@ -99,12 +99,12 @@ def test_an_incomplete_environment_is_no_start(
 def test_its_own_clients_are_bounded(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call to AWS ends long before the function does."""
     monkeypatch.undo()
-    client = assembly._clients()("sqs")
+    client = aws_clients.clients()("sqs")
 
     config = client.meta.config
     assert config.connect_timeout + config.read_timeout <= 3
     assert config.retries["total_max_attempts"] == 3
-    assert config.max_pool_connections >= assembly.TENANTS_AT_ONCE
+    assert config.max_pool_connections >= aws_clients.TENANTS_AT_ONCE
 
 
 def test_settings_come_from_the_environment(deployed: Stack) -> None:

@@ -1,0 +1,126 @@
+"""Takes what upstream senders tell, for the doors of webhooks and of events: no Close, and nothing that reaches it.
+
+    an event ──► mapping ──► a request ──► ledger ──► queue         (answered before anything is provisioned)
+                    └── broken ──► announced as failed ──► remembered
+
+Memory and work are one thing: an event is known from the moment its request is in the ledger, and whatever is in the
+ledger is carried out. Nothing else remembers events, so none can be remembered and lost.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from provisioner.broken_events import BrokenEvents
+from provisioner.contract import Outcome, Problem, ProvisioningRequest, Result, message_key
+from provisioner.errors import Kind, Refused, problem
+from provisioner.ledger import Ledger
+from provisioner.mapping import Ignored, Source, event_id, to_request
+from provisioner.messages import Messages
+from provisioner.outcomes import Outcomes
+from provisioner.records import RequestRecord
+from provisioner.request_body import json_object, read_request
+from provisioner.settings import Settings
+from provisioner.sources import Sources
+
+ON_QUEUE_SECONDS = 60  # a message is delivered well within this time
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The request is in the ledger. ``queued``: and on the queue; if not, the sweeper will put it there."""
+
+    record: RequestRecord
+    queued: bool = True
+
+
+class Broken(Exception):
+    """What arrived cannot be understood, or not be taken. ``announced``: just now, and not when it came before."""
+
+    def __init__(self, fault: Problem, *, announced: bool) -> None:
+        super().__init__(fault.detail)
+        self.problem = fault
+        self.announced = announced
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The parts behind the doors of webhooks and events, made from the settings."""
+
+    sources: Sources
+    ledger: Ledger
+    messages: Messages
+    outcomes: Outcomes
+    broken: BrokenEvents
+    clock: Callable[[], float]
+
+    @classmethod
+    def from_settings(cls, settings: Settings, client: Callable[[str], Any], clock: Callable[[], float]) -> Self:
+        """``client`` makes AWS's clients by their service's name, ``clock`` gives Unix seconds."""
+        dynamodb, table, days = client("dynamodb"), settings.ledger_table_name, settings.request_retention_days
+        return cls(
+            sources=Sources(),
+            ledger=Ledger(dynamodb, table, settings.lease_seconds, days, clock),
+            messages=Messages(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
+            outcomes=Outcomes(client("sns"), settings.outcomes_topic_arn, settings.event_source),
+            broken=BrokenEvents(dynamodb, table, days, clock),
+            clock=clock,
+        )
+
+    def take(self, source: Source, event: bytes, delivery_id: str | None = None) -> Taken | Ignored:
+        """Store and queue the request that the event means. Raises ``Broken`` when it cannot be told what that is.
+
+        ``delivery_id``: the delivery's, where it is signed.
+        """
+        request_id, tenant = hashlib.sha256(event).hexdigest(), None
+        try:
+            document = json_object(event)
+            request_id = event_id(source, document, delivery_id) or request_id
+            body = to_request(source, document, delivery_id)
+            if isinstance(body, Ignored):
+                return body
+            tenant = body["tenant"]
+            return self.submit(read_request(json.dumps(body)))
+        except Refused as refusal:
+            raise self.report(source.name, request_id, tenant, refusal) from None
+
+    def submit(self, request: ProvisioningRequest) -> Taken:
+        """Store and queue the request. What is stored already is, or was, on the queue: it is not put there again.
+
+        Raises ``Refused`` (REQUEST_CONFLICT).
+        """
+        record = self.ledger.accept(request, expected_after=ON_QUEUE_SECONDS)
+        if not record.fresh:
+            return Taken(record)
+        try:
+            self.messages.send(request.to_json(), request.tenant)
+        except (BotoCoreError, ClientError):
+            return Taken(record, queued=False)
+        return Taken(record)
+
+    def report(self, sender: str, request_id: str, tenant: str | None, refusal: Refused) -> Broken:
+        """Announce it as failed, so that somebody hears of it; first that, so that no death in between hides it."""
+        key = message_key(f"{sender}/{request_id}")
+        fault = _fault_of_event(refusal)
+        if self.broken.is_known(key):
+            return Broken(fault, announced=False)
+        now = datetime.fromtimestamp(self.clock(), UTC).isoformat()
+        outcome = Outcome(
+            tenant=tenant or "unknown", request_id=request_id, result=Result.FAILED, problem=fault, settled_at=now
+        )
+        self.outcomes.publish(key, outcome)
+        self.broken.remember(key, sender, request_id, fault.detail)
+        return Broken(fault, announced=True)
+
+
+def _fault_of_event(refusal: Refused) -> Problem:
+    """A request that is not valid was made here, of an event: it is the event that cannot be understood."""
+    fault = refusal.problem
+    if refusal.kind is Kind.INVALID_REQUEST:
+        return problem(Kind.EVENT_BROKEN, fault.detail, errors=fault.errors)
+    return fault

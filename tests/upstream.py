@@ -1,0 +1,103 @@
+"""Upstream senders and the webhook door, with the world behind it in memory."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from infra.local.signing import signed_headers
+from provisioner.intake import Intake
+from provisioner.source_keys import source_keys
+from provisioner.sources import FOLDER, Sources
+from provisioner.webhooks import Webhooks
+from tests.doors import MemoryMessages
+from tests.fakes import Clock, MemoryLedger, MemoryOutcomes
+from tests.http_caller import Answer
+from tests.unit.test_tenants import MemorySecrets
+
+SECRETS = {
+    "stripe": "whsec_Ks0n2bPzQ1vYxW7dRfTgHjLm",
+    "clerk": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "auth0": "a-static-token",
+    "workos": "o6bZ7vX1n9kq2TgW",
+    "chargebee": "webhook_user:secret_pass",
+    "paddle": "pdl_ntfset_01hv8x29kz0t586xy6zn1a62ny_ouGJPHtD7Hqv",
+    "standard-webhooks": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "cloudevents": "another-static-token",
+}
+SCHEMES = {"clerk": "svix", "auth0": "bearer", "chargebee": "basic", "cloudevents": "bearer"}
+"""How each signs, where the scheme is not named as the source is."""
+
+EVENTS = [(path.parent.name, path.stem) for path in sorted((FOLDER / "fixtures").glob("*/*.json"))]
+
+
+def fixture(source: str, event: str) -> bytes:
+    return (FOLDER / "fixtures" / source / f"{event}.json").read_bytes()
+
+
+@dataclass
+class MemoryBroken:
+    """What is remembered of broken events: why, by their key."""
+
+    known: dict[str, str] = field(default_factory=dict)
+
+    def is_known(self, key: str) -> bool:
+        return key in self.known
+
+    def remember(self, key: str, source: str, event_id: str, why: str) -> None:
+        self.known[key] = f"{source}/{event_id}: {why}"
+
+
+class Upstream:
+    """All senders, and the door that they deliver to."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.monotonic = Clock(0)
+        self.ledger = MemoryLedger(self.clock)
+        self.messages = MemoryMessages()
+        self.outcomes = MemoryOutcomes()
+        self.broken = MemoryBroken()
+        self.sources = Sources()
+        held = {name: json.dumps({"secrets": [secret]}) for name, secret in SECRETS.items()}
+        self.secrets = MemorySecrets(**held)
+        parts: dict[str, Any] = {"ledger": self.ledger, "messages": self.messages, "outcomes": self.outcomes}
+        self.intake = Intake(sources=self.sources, broken=cast("Any", self.broken), clock=self.clock, **parts)
+        keys = source_keys(self.secrets, "prefix", self.monotonic, self.sources.scheme_of)
+        self.door = Webhooks(self.intake, keys, self.clock)
+
+    def deliver(
+        self,
+        source: str,
+        body: bytes,
+        *,
+        secret: str | None = None,
+        delivery_id: str = "msg_1",
+        change: Callable[[dict[str, Any]], object] = lambda _headers: None,
+    ) -> Answer:
+        """``change`` may change the headers once they are signed: values are lists, as API Gateway keeps them apart."""
+        scheme = SCHEMES.get(source, source)
+        secrets = [secret or SECRETS.get(source, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+        signed = signed_headers(scheme, secrets, body, now=self.clock(), delivery_id=delivery_id)
+        headers = {name.title(): [value] for name, value in signed.items()}
+        change(headers)
+        return self.post(source, body, headers)
+
+    def post(self, source: str, body: bytes, headers: Mapping[str, list[str]]) -> Answer:
+        event = {
+            "resource": "/v1/webhooks/{source}",
+            "path": f"/v1/webhooks/{source}",
+            "httpMethod": "POST",
+            "headers": {name: values[-1] for name, values in headers.items() if values} or None,
+            "multiValueHeaders": dict(headers) or None,
+            "queryStringParameters": None,
+            "pathParameters": {"source": source},
+            "requestContext": {"stage": "live", "requestId": "request-1", "identity": {"sourceIp": "192.0.2.1"}},
+            "body": base64.b64encode(body).decode(),
+            "isBase64Encoded": True,
+        }
+        answer = self.door.answer(event)
+        assert answer.keys() == {"statusCode", "headers", "body", "isBase64Encoded"}
+        assert answer["headers"]["Cache-Control"] == "no-store"
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
