@@ -64,6 +64,7 @@ def parameters_for(options: Options, close_api_url: str) -> dict[str, str]:
         "CloseApiUrl": close_api_url,
         "Protection": "off",  # the stack is thrown away at the end
         "TlsOnly": "off",  # ministack speaks plain HTTP
+        "SourceAlarms": "off",  # and knows no alarms on metric queries
         "LogLevel": "DEBUG",
     }
     for name, value in (

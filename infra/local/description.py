@@ -9,8 +9,7 @@ from typing import Any, Self
 from infra.local.deployment import local_api_url
 from infra.local.emulator import REGION, LocalAws
 
-SOURCE_SECRET_PREFIX = "close-provisioner/sources"  # noqa: S105 - a name, for when the template says none
-DOORS = ("api", "worker", "sweeper")
+DOORS = ("api", "webhooks", "worker", "sweeper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class StackDescription:
             outcomes_queue_url=outcomes_queue_url,
             table_name=outputs["LedgerTableName"],
             tenant_secret_prefix=outputs["TenantSecretPrefix"],
-            source_secret_prefix=outputs.get("SourceSecretPrefix", SOURCE_SECRET_PREFIX),
+            source_secret_prefix=outputs["SourceSecretPrefix"],
             close_url=close_url,
             functions={door: _function(aws, outputs[f"{door.capitalize()}FunctionName"]) for door in DOORS},
         )

@@ -30,6 +30,10 @@ class HttpDoor:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.call("POST", PATH, content, headers, signed=signed)
 
+    def deliver(self, source: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+        """A webhook, with the headers that its sender signed it with."""
+        return self.call("POST", f"/v1/webhooks/{source}", body, headers, signed=False)
+
     def read(self, request_key: str, *, signed: bool = True) -> httpx.Response:
         return self.call("GET", f"{PATH}/{request_key}", signed=signed)
 

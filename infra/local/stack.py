@@ -26,6 +26,7 @@ from infra.local.ports import take_port
 from infra.local.processes import Process
 from infra.local.progress import Progress
 from infra.local.state_folder import StateFolder
+from infra.local.upstream import keep_source_secrets, new_source_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class LocalStack:
     """Controls the simulated Close; None when another server plays its part."""
     credentials: Mapping[str, str]
     """Every example tenant's secret: for looking whether one of them shows up where it must not."""
+    source_secrets: Mapping[str, str]
+    """Of each source, the secret that its sender signs with."""
     outcomes_to_show: str
     """A second queue on the topic, for whoever prints: so ``outcomes_queue_url`` keeps all for tools and tests."""
     servers: tuple[Process, ...]
@@ -71,16 +74,18 @@ class _Start:
             self.progress.say(f"  ended what a killed run had left running: {left}")
         self.ending.callback(self.folder.release)
         aws = LocalAws(take_port(self.options.port))
-        credentials = new_credentials()
+        credentials, source_secrets = new_credentials(), new_source_secrets()
         servers, close = self._servers(aws, credentials)
         close_api_url = close.api_url if close else str(self.options.close_api_url)
         with self.progress.step("deploying template.yaml"):
             parameters = parameters_for(self.options, close_api_url)
             outputs = deploy(aws, parameters, self.folder.log("deploy"))
             keep_credentials(aws, outputs["TenantSecretPrefix"], credentials)
+            keep_source_secrets(aws, outputs["SourceSecretPrefix"], source_secrets)
             description, to_show = _described(aws, outputs, close_api_url)
         description.write(self.folder.description)
-        return LocalStack(aws, description, HttpDoor(description.api_url), close, credentials, to_show, servers)
+        door = HttpDoor(description.api_url)
+        return LocalStack(aws, description, door, close, credentials, source_secrets, to_show, servers)
 
     def _servers(self, aws: LocalAws, credentials: Mapping[str, str]) -> tuple[tuple[Process, ...], Remote | None]:
         """Starts them, and builds while they come up."""

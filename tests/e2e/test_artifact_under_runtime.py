@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from infra.build import artifact
+from infra.local.upstream import Event
 from tests.e2e.runtime import Function, copy_runtime_client, emulated
 from tests.integration.test_artifact import HERE
 
@@ -95,6 +96,7 @@ def start(built: Path, runtime_client: Path, aws: StandIn, tmp_path: Path) -> An
         "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:{aws.port}/dead",
         "OUTCOMES_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:outcomes",
         "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
+        "SOURCE_SECRET_PREFIX": "close-provisioner/sources",
         "EVENT_SOURCE": "/close-provisioner/test",
         "CLOSE_API_URL": "https://api.close.com/api/v1/",
         "CLOSE_TIMEOUT_SECONDS": "20",
@@ -159,6 +161,21 @@ def test_no_credential_is_logged_even_at_the_lowest_level(start: Any, aws: Stand
     log = (tmp_path / "log").read_text()
     assert '"service":"close-provisioner"' in log or "CloseProvisioner" in log, log
     assert CREDENTIAL not in log
+
+
+def test_the_webhook_door(start: Any, aws: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {"SecretString": json.dumps({"secrets": ["whsec_of_stripe"]})}
+    monkeypatch.setitem(JSON_ANSWERS, "secretsmanager.GetSecretValue", held)
+    event = Event.of("stripe", "customer.created", "acme")
+    sent = event.sent(["whsec_of_stripe"])
+    signed = http("POST", "/v1/webhooks/{source}", sent.body.decode(), source="stripe")
+    signed["multiValueHeaders"] |= {name: [value] for name, value in sent.headers.items()}
+    unsigned = http("POST", "/v1/webhooks/{source}", sent.body.decode(), source="stripe")
+    unknown = http("POST", "/v1/webhooks/{source}", "{}", source="nobody")
+    with start("webhooks") as function:
+        answers = [function.invoke(each) for each in (signed, unsigned, unknown)]
+    assert [answer["statusCode"] for answer in answers] == [202, 401, 404], answers
+    assert aws.calls == ["secretsmanager.GetSecretValue", "DynamoDB_20120810.PutItem", "AmazonSQS.SendMessage"]
 
 
 def test_the_queue_door(start: Any, aws: StandIn) -> None:
