@@ -63,6 +63,8 @@ class Source:
     is_test: Expression | None = None
     takes_tests: bool = False
     tolerance: float | None = None
+    partner: str | None = None
+    """What the names of its partner buses at EventBridge begin with, where it delivers there, too."""
 
 
 @dataclass(frozen=True, slots=True)

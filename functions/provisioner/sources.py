@@ -61,6 +61,7 @@ class _Source(_File):
     is_test: JmesPath | None = None
     takes_tests: bool = False
     tolerance_seconds: Annotated[float, Field(gt=0)] | None = None
+    partner: Annotated[str, Field(pattern=r"^aws\.partner/[a-z0-9.-]+/$")] | None = None
 
     @model_validator(mode="after")
     def _fits_its_scheme(self) -> Self:
@@ -70,6 +71,8 @@ class _Source(_File):
             raise ValueError(f"deliveries by {self.scheme} bear no time to be tolerant of")
         if self.request_id is not None and SCHEMES[self.scheme].signs_id:
             raise ValueError(f"deliveries by {self.scheme} bear a signed id, which is the request's")
+        if self.partner is not None and SCHEMES[self.scheme].signs_id:
+            raise ValueError(f"on a bus nothing is signed, so there is no id by {self.scheme}")
         return self
 
 
@@ -88,6 +91,7 @@ def read_source(name: str, text: str) -> Source:
         is_test=file.is_test,
         takes_tests=file.takes_tests,
         tolerance=file.tolerance_seconds,
+        partner=file.partner,
     )
 
 
@@ -112,6 +116,14 @@ class Sources:
         if source is None:
             raise KeyError(name)
         return source.scheme
+
+    def of_partner(self, bus: str) -> Source | None:
+        """The source that delivers to that partner bus, by its name (``aws.partner/<partner>/…``)."""
+        for name in self.names():
+            source = self.find(name)
+            if source and source.partner and bus.startswith(source.partner):
+                return source
+        return None
 
     def names(self) -> list[str]:
         return sorted(path.stem for path in self.folder.glob("*.toml"))

@@ -9,7 +9,7 @@ from typing import Any, Self
 from infra.local.deployment import local_api_url
 from infra.local.emulator import REGION, LocalAws
 
-DOORS = ("api", "webhooks", "worker", "sweeper")
+DOORS = ("api", "webhooks", "events", "worker", "sweeper")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def test_stack_json_tells_other_tools_where_everything_is(stack: LocalStack) -> 
         "close_url",
         "functions",
     ]
-    for door in ("api", "webhooks", "worker", "sweeper"):
+    for door in ("api", "webhooks", "events", "worker", "sweeper"):
         function = told["functions"][door]
         assert list(function) == ["name", "handler", "environment"]
         assert function["handler"] == f"provisioner.{door}.lambda_handler"

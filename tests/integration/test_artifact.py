@@ -82,7 +82,7 @@ def test_the_same_sources_make_the_same_artifact(built: Path, tmp_path: Path, mo
 
 
 def test_every_door_can_be_imported(built: Path) -> None:
-    for door in ("api", "webhooks", "worker", "sweeper"):
+    for door in ("api", "webhooks", "events", "worker", "sweeper"):
         place = run_in(built, f"import provisioner.{door} as door; print(callable(door.lambda_handler), door.__file__)")
         assert place.split() == ["True", str(built / "provisioner" / f"{door}.py")]
 

@@ -16,7 +16,7 @@ from tests.rules.conftest import PROJECT
 FUNCTIONS = PROJECT / "functions"
 PACKAGE = "provisioner"
 
-DOORS = {"api", "worker", "sweeper", "webhooks"}
+DOORS = {"api", "worker", "sweeper", "webhooks", "events"}
 ASSEMBLY = {"assembly", "intake"}
 CORE = {
     *{"provision", "verdict", "look", "apply", "resolve", "compare"},

@@ -19,6 +19,7 @@ LEDGER = {"Fn::GetAtt": ["LedgerTable", "Arn"]}
 UNFINISHED = {"Fn::Sub": "${LedgerTable.Arn}/index/unfinished"}
 QUEUE = {"Fn::GetAtt": ["ProvisioningQueue", "Arn"]}
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+EVENTS_DEAD_LETTERS = {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]}
 OUTCOMES = {"Ref": "OutcomesTopic"}
 CREDENTIALS = {
     "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${TenantSecretPrefix}/*"
@@ -60,6 +61,15 @@ GRANTED: dict[str, list[tuple[str, Any]]] = {
         ("dynamodb:PutItem", LEDGER),
         ("secretsmanager:GetSecretValue", SOURCE_SECRETS),
         ("sns:Publish", OUTCOMES),
+        ("sqs:SendMessage", QUEUE),
+    ],
+    "EventsRole": [
+        *EVERY_FUNCTION,
+        *logs_to("EventsLogs"),
+        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:PutItem", LEDGER),
+        ("sns:Publish", OUTCOMES),
+        ("sqs:SendMessage", EVENTS_DEAD_LETTERS),
         ("sqs:SendMessage", QUEUE),
     ],
     "WorkerRole": [
@@ -115,7 +125,7 @@ def test_a_key_of_ones_own_may_be_used_through_secrets_manager_only(template: Te
         [statement] = [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
         assert statement["Resource"] == key
         assert list(statement["Condition"]["StringEquals"]) == ["kms:ViaService"]
-    for name in ("SweeperRole", "WebhooksRole"):
+    for name in ("SweeperRole", "WebhooksRole", "EventsRole"):
         assert not [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
 
 
@@ -147,7 +157,7 @@ def test_every_function_has_its_own_role(template: Template) -> None:
     functions = template.resources("AWS::Lambda::Function")
     roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
     assert roles == {name: name.replace("Function", "Role") for name in functions}
-    assert len(set(roles.values())) == 4
+    assert len(set(roles.values())) == 5
 
 
 def calls_to_aws() -> set[tuple[str, str]]:

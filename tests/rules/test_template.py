@@ -1,10 +1,12 @@
 """What holds for everything in the template: encrypted, logged for a while, signed for, traced, built as one."""
 
+import json
 from typing import Any
 
 import pytest
 import yaml
 
+from provisioner.sources import Sources
 from tests.rules.cloudformation import Template
 from tests.rules.conftest import PROJECT
 
@@ -84,9 +86,8 @@ def test_everything_at_rest_is_encrypted(template: Template) -> None:
 def test_everything_on_the_way_is_encrypted(template: Template, policies: str, resources: str) -> None:
     refused = set()
     for policy in template.resources(policies).values():
-        for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement["Effect"] == "Deny"
-            assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        denials = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
+        assert [each["Condition"] for each in denials] == [{"Bool": {"aws:SecureTransport": "false"}}]
         refused |= {target["Ref"] for target in policy.get("Queues", []) + policy.get("Topics", [])}
     assert refused == set(template.resources(resources))
 
@@ -136,6 +137,54 @@ def test_only_the_provisioning_queue_has_dead_letters(template: Template) -> Non
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
+def test_only_rules_of_the_account_may_send_to_a_queue_from_outside(template: Template) -> None:
+    allowed = {
+        (policy["Queues"][0]["Ref"], json.dumps(statement["Principal"]), *statement["Condition"])
+        for policy in template.resources("AWS::SQS::QueuePolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    }
+    principal = json.dumps({"Service": "events.amazonaws.com"})
+    assert allowed == {("EventsDeadLetterQueue", principal, "StringEquals", "ArnLike")}
+
+
+def test_every_event_ends_in_the_queue_or_among_the_dead_letters(template: Template) -> None:
+    buses = {
+        "StripeEventBusName": "aws.partner/stripe.com/ed_1",
+        "Auth0EventBusName": "aws.partner/auth0.com/tenant-1/events",
+    }
+    assert len(template.resources("AWS::Events::Rule")) == 1
+    given = Template(template.source, buses)
+    rules = given.resources("AWS::Events::Rule")
+    assert {json.dumps(rule["EventPattern"]) for rule in rules.values()} == {
+        '{"detail-type": ["Provisioning Requested"]}',
+        '{"source": [{"prefix": "aws.partner/stripe.com/"}]}',
+        '{"source": [{"prefix": "aws.partner/auth0.com/"}]}',
+    }
+    assert {rule["EventBusName"] for rule in rules.values()} == {"default", *buses.values()}
+    dead_letters = {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]}
+    for rule in rules.values():
+        [target] = rule["Targets"]
+        assert target["Arn"] == {"Ref": "EventsFunctionAliaslive"}
+        assert target["DeadLetterConfig"] == {"Arn": dead_letters}
+        assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == 86_400
+    [invoking] = given.resources("AWS::Lambda::EventInvokeConfig").values()
+    assert invoking["DestinationConfig"] == {"OnFailure": {"Destination": dead_letters}}
+    permitted = [each["SourceArn"] for each in given.resources("AWS::Lambda::Permission").values()]
+    assert [rule for rule in rules if {"Fn::GetAtt": [rule, "Arn"]} not in permitted] == []
+
+
+def test_a_partners_rule_matches_what_its_source_takes(template: Template) -> None:
+    sources = Sources()
+    partners = {source.partner for name in sources.names() if (source := sources.find(name)) and source.partner}
+    patterns = [
+        each["Properties"]["EventPattern"]
+        for each in template.source["Resources"].values()
+        if each["Type"] == "AWS::Events::Rule"
+    ]
+    assert {pattern["source"][0]["prefix"] for pattern in patterns if "source" in pattern} == partners
+
+
 def test_nothing_has_a_name_that_two_stacks_of_an_account_would_share(template: Template) -> None:
     """Names that are given hold the stack's; CloudFormation makes up the others."""
     for resource in template.source["Resources"].values():
@@ -146,7 +195,7 @@ def test_nothing_has_a_name_that_two_stacks_of_an_account_would_share(template: 
 
 def test_every_function_is_built_for_the_architecture_it_runs_on() -> None:
     source = yaml.load((PROJECT / "template.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
-    for name in ("ApiFunction", "WebhooksFunction", "WorkerFunction", "SweeperFunction"):
+    for name in ("ApiFunction", "WebhooksFunction", "EventsFunction", "WorkerFunction", "SweeperFunction"):
         metadata = source["Resources"][name]["Metadata"]
         assert metadata == {"BuildMethod": "makefile", "ContextPath": "infra/build/${Architecture}"}
     for architecture in source["Parameters"]["Architecture"]["AllowedValues"]:

@@ -32,7 +32,7 @@ def test_a_worker_has_time_for_its_calls_to_close(template: Template) -> None:
 def test_a_lease_outlives_every_function(template: Template) -> None:
     lease = float(environment(template)["LEASE_SECONDS"])
     timeouts = {name: function["Timeout"] for name, function in template.resources("AWS::Lambda::Function").items()}
-    assert len(timeouts) == 4
+    assert len(timeouts) == 5
     assert all(lease > timeout for timeout in timeouts.values()), timeouts
 
 

@@ -1,0 +1,84 @@
+"""The event door: what rules on EventBridge's buses hand over.
+
+    "Provisioning Requested" ── a request as its detail ──────────────► ledger, then queue
+    a partner's event ──── the source that delivers there ── mapping ──┘
+
+Nothing here is signed: who may put events on the bus says AWS, and nobody but the partner can on a partner's.
+What raises is delivered again by Lambda, and then lies on the dead-letter queue of this door.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from time import time
+from typing import Any
+
+from provisioner.aws_clients import clients
+from provisioner.contract import identifier_or
+from provisioner.errors import Refused
+from provisioner.intake import Broken, Intake, Taken
+from provisioner.mapping import Ignored
+from provisioner.request_body import read_request
+from provisioner.settings import Settings
+from provisioner.telemetry import count, logger
+
+REQUESTED = "Provisioning Requested"
+
+
+@logger.inject_lambda_context(clear_state=True)
+def lambda_handler(event: dict[str, Any], _context: Any) -> None:
+    """Takes one event of EventBridge (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html)."""
+    _door().take(event)
+
+
+@cache
+def _door() -> "Events":
+    return Events(Intake.from_settings(Settings.from_env(), clients(), time))
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The door, apart from Lambda."""
+
+    intake: Intake
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Stores and queues what the event asks for. What cannot be understood is announced as failed."""
+        seen = {"event_id": event["id"], "from": event["source"], "detail_type": event["detail-type"]}
+        try:
+            taken = self._requested(event) if event["detail-type"] == REQUESTED else self._told_by_partner(event)
+        except Broken as broken:
+            logger.warning("broken", extra={**seen, "problem": broken.problem.type, "why": broken.problem.detail})
+            count(["Broken"], source=_counted_by(event))
+            return
+        if isinstance(taken, Ignored):
+            logger.info("ignored", extra={**seen, "why": taken.why})
+            count(["Ignored"], source=_counted_by(event))
+            return
+        record = taken.record
+        seen |= {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
+        if not taken.queued:
+            logger.error("the queue could not be reached; the sweeper will find the request", extra=seen)
+        logger.info("accepted" if record.fresh else "delivered again", extra=seen)
+        count(["Accepted" if record.fresh else "Redelivered"], source=_counted_by(event))
+
+    def _requested(self, event: Mapping[str, Any]) -> Taken:
+        detail = event["detail"]
+        try:
+            return self.intake.submit(read_request(json.dumps(detail), fallback_id=event["id"]))
+        except Refused as refusal:
+            request_id = identifier_or(detail.get("request_id"), event["id"])
+            tenant = identifier_or(detail.get("tenant", "default"), "unknown")
+            raise self.intake.report(f"eventbridge/{event['id']}", request_id, tenant, refusal) from None
+
+    def _told_by_partner(self, event: Mapping[str, Any]) -> Taken | Ignored:
+        source = self.intake.sources.of_partner(event["source"])
+        if source is None:
+            return Ignored("no source delivers there")
+        return self.intake.take(source, json.dumps(event["detail"]).encode())
+
+
+def _counted_by(event: Mapping[str, Any]) -> str:
+    """Partners' names hold ids of accounts, which make no good dimension."""
+    return "/".join(str(event["source"]).split("/")[:2])[:64]
