@@ -37,6 +37,7 @@ bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls,
 
 faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs at length, for us and for a naive handler (CASES=500: a part of the matrix)
 	@$(PYTHON) -m tests.faults $(if $(CASES),--cases $(CASES))
+	@$(PYTHON) -m tests.fuzz $(if $(CASES),--inputs $(CASES))
 
 chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; AFTERNOON=1: the naive handler)
 	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter 1,$(AFTERNOON)),--afternoon)

@@ -29,6 +29,7 @@ SECRETS = {
 SCHEMES = {"clerk": "svix", "auth0": "bearer", "chargebee": "basic", "cloudevents": "bearer"}
 """How each signs, where the scheme is not named as the source is."""
 
+PRESETS = Sources()
 EVENTS = [(path.parent.name, path.stem) for path in sorted((FOLDER / "fixtures").glob("*/*.json"))]
 
 
@@ -59,7 +60,7 @@ class Upstream:
         self.messages = MemoryMessages()
         self.outcomes = MemoryOutcomes()
         self.broken = MemoryBroken()
-        self.sources = Sources()
+        self.sources = PRESETS
         held = {name: json.dumps({"secrets": [secret]}) for name, secret in SECRETS.items()}
         self.secrets = MemorySecrets(**held)
         parts: dict[str, Any] = {"ledger": self.ledger, "messages": self.messages, "outcomes": self.outcomes}

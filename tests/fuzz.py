@@ -1,0 +1,217 @@
+"""Thousands of made-up deliveries at the webhook door: ``python -m tests.fuzz [--inputs 20000] [--seed 1]``.
+
+Three kinds: headers and bodies out of nothing; deliveries that are properly signed but for one change; and properly
+signed bodies of any content. Whatever comes, no answer is a 5xx, nothing that is not signed is taken, and neither an
+answer nor a log line shows a secret or how the code failed. A run says how many it tried and what the answers were, so
+that it shows that it hit something.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+import tests.faults.environment  # noqa: F401 - before anything of the functions is imported
+from infra.local.signing import signed_headers
+from provisioner.schemes import SCHEMES
+from provisioner.telemetry import logger
+from tests.upstream import EVENTS, SECRETS, Upstream, fixture
+from tests.upstream import SCHEMES as BY_OTHER_NAME
+
+TAKEN = {200, 202, 422}  # answers to what was verified
+TURNED_AWAY = {401, 404, 413}
+STATIC = {"bearer", "basic"}  # nothing is signed there: the token is all there is
+EXCEPTION_TEXT = re.compile(r"Traceback|File \"|\b[A-Z][A-Za-z]+(Error|Exception)\b|line \d+, in ")
+
+SOURCES = sorted(SECRETS)
+HEADER_NAMES = sorted({name for scheme in SCHEMES.values() for name in scheme.headers})
+SHORT = st.text(max_size=40)
+PIECES = st.sampled_from(
+    ["v1", "v1,", "t=", "ts=", "h1=", ",", ";", "=", " ", ", ", ".", "Bearer ", "Basic ", "sha256="]
+)
+HEADER_TEXTS = st.one_of(
+    st.lists(st.one_of(PIECES, SHORT, st.from_regex(r"[0-9a-f]{64}", fullmatch=True)), max_size=8).map("".join),
+    st.text(st.characters(min_codepoint=0, max_codepoint=255), max_size=60),
+    st.integers().map(str),
+    st.just("a" * 5000),
+)
+HEADERS = st.dictionaries(
+    st.one_of(st.sampled_from(HEADER_NAMES), st.sampled_from(HEADER_NAMES).map(str.title), SHORT),
+    st.lists(HEADER_TEXTS, max_size=3),
+    max_size=6,
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | SHORT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(SHORT, inner, max_size=4),
+    max_leaves=12,
+)
+BODIES = st.one_of(
+    st.binary(max_size=200),
+    JSON.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")),
+    st.sampled_from([fixture(*event) for event in EVENTS]),
+    st.just(b"[" * 5000),
+    st.just(b"x" * 262_145),
+)
+PATHS = st.sampled_from(["id", "event_id", "type", "event", "event_type", "data", "content", "livemode", "specversion"])
+
+
+@dataclass
+class Tally:
+    """What was tried, and what came of it."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    answers: Counter[int] = field(default_factory=Counter)
+
+    def add(self, kind: str, status: int) -> None:
+        self.tried[kind] += 1
+        self.answers[status] += 1
+
+
+class Door:
+    """The door, looked at while it answers."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+
+    def post(self, kind: str, source: str, body: bytes, headers: Mapping[str, list[str]]) -> int:
+        """The answer's status, once it was seen to be fit for strangers."""
+        upstream, printed = Upstream(), io.StringIO()
+        with contextlib.redirect_stdout(printed), _logging_to(printed):
+            answer = upstream.post(source, body, headers)
+        self.tally.add(kind, answer.status)
+        text = json.dumps(answer.body)
+        assert answer.status in TAKEN | TURNED_AWAY, (answer.status, text)
+        assert not EXCEPTION_TEXT.search(text), text
+        for secret in SECRETS.values():
+            assert secret not in text
+            assert secret not in printed.getvalue()
+        assert source not in SOURCES or f'"source":"{source}"' in printed.getvalue()
+        stored = bool(upstream.ledger.requests)
+        assert stored == (answer.status == 202)
+        assert stored == bool(upstream.messages.waiting)
+        assert bool(upstream.outcomes.events) == (answer.status == 422)
+        return answer.status
+
+    def signed(self, source: str, body: bytes) -> dict[str, list[str]]:
+        now = Upstream().clock()
+        headers = signed_headers(scheme_of(source), [SECRETS[source]], body, now=now, delivery_id="msg_1")
+        return {name: [value] for name, value in headers.items()}
+
+
+@contextlib.contextmanager
+def _logging_to(stream: io.StringIO) -> Iterator[None]:
+    """The handler keeps the stream that it was made with."""
+    handler = logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(stream)
+    try:
+        yield
+    finally:
+        handler.setStream(before or sys.stdout)
+
+
+def scheme_of(source: str) -> str:
+    return BY_OTHER_NAME.get(source, source)
+
+
+def fuzz(inputs: int, number: int | None = None) -> Tally:
+    """Raises ``AssertionError`` with the smallest input that shows a fault."""
+    tally = Tally()
+    door = Door(tally)
+    for each in (_out_of_nothing, _changed, _signed_anything):
+        run = each(door)
+        if number is not None:
+            run = seed(number)(run)
+        settings(
+            max_examples=-(-inputs // 3),
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        )(run)()
+    return tally
+
+
+def _out_of_nothing(door: Door) -> Any:
+    @given(source=st.one_of(st.sampled_from(SOURCES), SHORT), body=BODIES, headers=HEADERS)
+    def run(source: str, body: bytes, headers: dict[str, list[str]]) -> None:
+        assert door.post("out of nothing", source, body, headers) in TURNED_AWAY
+
+    return run
+
+
+def _changed(door: Door) -> Any:
+    """Properly signed, and then changed in one place."""
+
+    @given(event=st.sampled_from(EVENTS), data=st.data())
+    def run(event: tuple[str, str], data: st.DataObject) -> None:
+        source, body = event[0], fixture(*event)
+        headers = door.signed(source, body)
+        where = data.draw(st.sampled_from(["body", *headers]))
+        if where == "body":
+            status = door.post("changed body", source, _with_one_change(data, body), headers)
+            assert scheme_of(source) in STATIC or status in TURNED_AWAY
+            return
+        [value] = headers[where]
+        changed = _with_one_change(data, value.encode("latin-1")).decode("latin-1")
+        status = door.post("changed header", source, body, {**headers, where: [changed]})
+        # What the change added may be an entry that is passed over; what is signed must all be there still.
+        assert status in TURNED_AWAY or _holds_all_of(changed, value)
+
+    return run
+
+
+def _signed_anything(door: Door) -> Any:
+    @given(source=st.sampled_from(SOURCES), body=BODIES, data=st.data())
+    def run(source: str, body: bytes, data: st.DataObject) -> None:
+        events = [each for each in EVENTS if each[0] == source]
+        if data.draw(st.booleans()):
+            document = json.loads(fixture(*data.draw(st.sampled_from(events))))
+            document[data.draw(PATHS)] = data.draw(JSON)
+            body = json.dumps(document).encode("utf-8", "surrogatepass")
+        status = door.post("signed, any body", source, body, door.signed(source, body))
+        assert status in TAKEN | {413}
+
+    return run
+
+
+def _with_one_change(data: st.DataObject, content: bytes) -> bytes:
+    at = data.draw(st.integers(0, len(content) - 1))
+    new = data.draw(st.binary(max_size=3).filter(lambda piece: piece != content[at : at + 1]))
+    return content[:at] + new + content[at + 1 :]
+
+
+def _holds_all_of(changed: str, value: str) -> bool:
+    """Whether every entry of the header is there still, but for the names of authentication schemes, in any case."""
+    entries = re.split("[,; ]+", value)
+    return all(entry.lower() in changed.lower() for entry in entries)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    options = parser.parse_args(arguments)
+    print(f"fuzzing the webhook door: {options.inputs:,} deliveries, --seed {options.seed}")
+    started = time.monotonic()
+    tally = fuzz(options.inputs, options.seed)
+    tried = ", ".join(f"{count:,} {kind}" for kind, count in sorted(tally.tried.items()))
+    answers = ", ".join(f"{count:,} x {status}" for status, count in sorted(tally.answers.items()))
+    print(f"  {sum(tally.tried.values()):,} in {time.monotonic() - started:.0f} s: {tried}")
+    print(f"  answered {answers}; no 5xx, nothing unsigned taken, nothing shown that must not be")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
