@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run test bench faults chaos check deploy install pins clean
+.PHONY: help run send test bench faults chaos check deploy install pins clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -26,6 +26,9 @@ help: ## list these commands
 
 run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## bring the whole stack up on this machine and send it the examples (ONCE=1: then end)
 	@$(PYTHON) -m infra.local.run
+
+send: .venv/.installed ## send an upstream sender's event, signed, to what make run started (SOURCE=stripe EVENT=customer.created TENANT=acme AGAIN=1 TAMPER=1 URL=)
+	@$(PYTHON) -m infra.local.send
 
 test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test
 	@$(PYTHON) -m pytest -q tests/faults  # in a process of its own: it drives the clock

@@ -17,6 +17,9 @@ def invitation(options: Options, stack: LocalStack) -> Text:
     for title, command in _commands(stack).items():
         text.append(f"  {title}\n\n", "bold")
         text.append(f"    {command}\n\n")
+    if stack.close:
+        text.append("  Be an upstream sender, in another terminal:\n\n", "bold")
+        text.append("    make send SOURCE=stripe EVENT=customer.created TENANT=acme\n\n")
     state = _short(options)
     text.append("  Where things are: ", "bold")
     text.append(f"{state}/stack.json (every address), {state}/*.log\n\n")

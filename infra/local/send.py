@@ -1,0 +1,167 @@
+"""What ``make send`` calls: one event of an upstream sender, signed as that sender would, and what comes of it.
+
+SOURCE   a source of functions/sources (stripe)
+EVENT    one of its events (its first)
+TENANT   whom it is for (acme)
+AGAIN    1: deliver it twice, as a sender does that got no answer
+TAMPER   1: change it once it is signed
+URL      another stack than the one of ``make run``: its ApiUrl; then
+SECRET   is what the sender signs with there. The outcome is read with the AWS credentials of the environment, if any
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.session import Session
+
+from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from infra.local.failures import CannotRun
+from infra.local.http_door import PATH, HttpDoor
+from infra.local.options import PROJECT
+from infra.local.upstream import Event, Sent, scheme_name
+from provisioner.sources import Sources
+
+OUTCOME_SECONDS = 60
+STATIC = {"bearer", "basic"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to send to. ``read`` answers a request's state by its id; None where nobody here may ask."""
+
+    api_url: str
+    secrets: tuple[str, ...]
+    read: Callable[[str], Mapping[str, Any] | None] | None
+
+
+def main(environment: Mapping[str, str], state: Path = PROJECT / ".local", say: Callable[[str], None] = print) -> int:
+    """Answers the exit code: 0 when it came out as it should."""
+    given = {name: value.strip() for name, value in environment.items() if value.strip()}
+    try:
+        event = _event(given)
+        place = _place(given, event.source.name, state)
+        return _send(event, place, given, say)
+    except CannotRun as error:
+        say(f"\n{error}\n")
+        return 1
+
+
+def _event(given: Mapping[str, str]) -> Event:
+    name = given.get("SOURCE", "stripe")
+    source = Sources().find(name)
+    first = source.events[0].name if source else ""
+    try:
+        return Event.of(name, given.get("EVENT", first), given.get("TENANT", "acme"))
+    except LookupError as error:
+        raise CannotRun(f"{error}.") from None
+
+
+def _place(given: Mapping[str, str], source: str, state: Path) -> Place:
+    if "URL" in given:
+        if "SECRET" not in given:
+            raise CannotRun(f"SECRET must be what {source} signs with at {given['URL']}")
+        return Place(given["URL"].rstrip("/"), (given["SECRET"],), _reader(given["URL"].rstrip("/")))
+    try:
+        stack = json.loads((state / "stack.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise CannotRun("No stack is up on this machine: start one with `make run`, or say where with URL=") from None
+    secretsmanager = boto3.client(
+        "secretsmanager",
+        endpoint_url=stack["aws_endpoint_url"],
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+    held = secretsmanager.get_secret_value(SecretId=f"{stack['source_secret_prefix']}/{source}")["SecretString"]
+    door = HttpDoor(stack["api_url"])
+    return Place(stack["api_url"], tuple(json.loads(held)["secrets"]), lambda key: _state(door.read(key)))
+
+
+def _send(event: Event, place: Place, given: Mapping[str, str], say: Callable[[str], None]) -> int:
+    tamper, again = (given.get(name, "0") not in {"0", "no"} for name in ("TAMPER", "AGAIN"))
+    url = f"{place.api_url}/v1/webhooks/{event.source.name}"
+
+    def deliver() -> httpx.Response:
+        sent = event.sent(place.secrets)
+        return _deliver(url, _tampered(sent, event) if tamper else sent, say)
+
+    answer = deliver()
+    if again:
+        answer = deliver()
+    if tamper:
+        return 0 if answer.status_code == HTTPStatus.UNAUTHORIZED else 1
+    if answer.status_code != HTTPStatus.ACCEPTED:
+        return 0 if answer.is_success else 1
+    return _outcome(answer.json()["id"], place, say)
+
+
+def _deliver(url: str, sent: Sent, say: Callable[[str], None]) -> httpx.Response:
+    say(f"\nPOST {url}")
+    for name, value in sent.headers.items():
+        say(f"{name}: {value if name != 'authorization' else value.partition(' ')[0] + ' …'}")
+    say(f"\n{sent.body.decode()[:200]}…\n")
+    began = time.monotonic()
+    try:
+        answer = httpx.post(url, content=sent.body, headers=dict(sent.headers), timeout=30)
+    except httpx.HTTPError as error:
+        raise CannotRun(f"Nobody answered at {url} ({type(error).__name__})") from None
+    took = 1000 * (time.monotonic() - began)
+    say(f"{answer.status_code} {HTTPStatus(answer.status_code).phrase}, after {took:.0f} ms\n{answer.text}")
+    return answer
+
+
+def _tampered(sent: Sent, event: Event) -> Sent:
+    """Somebody on the way changes the body; or the token, where there is nothing else to tell senders by."""
+    if scheme_name(event.source) in STATIC:
+        return Sent(sent.body, {**sent.headers, "authorization": sent.headers["authorization"][:-4]})
+    return Sent(sent.body.replace(b'"acme"', b'"evil"') + b" ", sent.headers)
+
+
+def _outcome(key: str, place: Place, say: Callable[[str], None]) -> int:
+    if place.read is None:
+        say("\nWhat becomes of it is announced on the outcomes topic.")
+        return 0
+    deadline = time.monotonic() + OUTCOME_SECONDS
+    while time.monotonic() < deadline:
+        state = place.read(key)
+        if state and "outcome" in state:
+            say(f"\n{json.dumps(state['outcome'], indent=2)}")
+            return 0 if "problem" not in state["outcome"] else 1
+        time.sleep(0.2)
+    say(f"\nNot settled after {OUTCOME_SECONDS} seconds. The outcomes topic will tell.")
+    return 1
+
+
+def _state(answer: httpx.Response) -> Mapping[str, Any] | None:
+    state: Mapping[str, Any] | None = answer.json() if answer.is_success else None
+    return state
+
+
+def _reader(api_url: str) -> Callable[[str], Mapping[str, Any] | None] | None:
+    """Reads with the credentials and the region of the environment, as any AWS tool would find them."""
+    session = Session()
+    credentials, region = session.get_credentials(), session.get_config_variable("region")
+    if credentials is None or region is None:
+        return None
+
+    def read(key: str) -> Mapping[str, Any] | None:
+        request: Any = AWSRequest(method="GET", url=f"{api_url}{PATH}/{key}")
+        SigV4Auth(credentials, "execute-api", region).add_auth(request)
+        return _state(httpx.get(request.url, headers=dict(request.headers.items()), timeout=30))
+
+    return read
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

@@ -1,0 +1,65 @@
+"""``make send``: an upstream sender's event, from the outside."""
+
+import pytest
+
+from infra.local.send import main
+from tests.e2e.conftest import OPTIONS
+from tests.e2e.world import Tenant, World
+from tests.upstream import SECRETS
+
+
+def send(**given: str) -> tuple[int, str]:
+    said: list[str] = []
+    return main(given, OPTIONS.state, said.append), "\n".join(said)
+
+
+@pytest.mark.parametrize("source", SECRETS)
+def test_it_shows_the_answer_and_then_the_outcome(world: World, tenant: Tenant, source: str) -> None:
+    code, said = send(SOURCE=source, TENANT=tenant.name)
+    assert code == 0, said
+    assert "202 Accepted" in said
+    assert '"result": "created"' in said
+    assert len(world.type_names(tenant)) == 1
+    assert world.stack.source_secrets[source] not in said
+
+
+def test_again_it_is_the_same_event(world: World, tenant: Tenant) -> None:
+    code, said = send(TENANT=tenant.name, AGAIN="1")
+    assert code == 0, said
+    assert said.count("202 Accepted") == 2
+    assert len(world.announced(tenant.name, said.partition('"request_id": "')[2].partition('"')[0])) == 1
+
+
+@pytest.mark.parametrize("source", SECRETS)
+def test_tampered_with_it_is_not_taken(world: World, tenant: Tenant, source: str) -> None:
+    code, said = send(SOURCE=source, TENANT=tenant.name, TAMPER="1")
+    assert code == 0, said
+    assert "401 Unauthorized" in said
+    assert world.close.requests(tenant.organization) == []
+
+
+def test_another_stack_is_sent_to_with_the_secret_that_is_given(
+    world: World, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in world.stack.aws.credentials.items():
+        monkeypatch.setenv(name, value)
+    secret = world.stack.source_secrets["workos"]
+    code, said = send(SOURCE="workos", TENANT=tenant.name, URL=world.stack.description.api_url, SECRET=secret)
+    assert code == 0, said
+    assert "202 Accepted" in said
+    assert '"result": "created"' in said
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"SOURCE": "nobody"}, "there is no source 'nobody'; there are auth0, "),
+        ({"SOURCE": "stripe", "EVENT": "nothing"}, "stripe has no event 'nothing'; it has customer.created"),
+        ({"URL": "https://example.org/live"}, "SECRET must be what stripe signs with"),
+        ({"URL": "http://127.0.0.1:9", "SECRET": "s"}, "Nobody answered"),
+    ],
+)
+def test_what_is_wrong_is_said(stack: object, given: dict[str, str], why: str) -> None:
+    code, said = send(**given)
+    assert code == 1
+    assert why in said
