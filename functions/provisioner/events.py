@@ -29,11 +29,11 @@ REQUESTED = "Provisioning Requested"
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: Any) -> None:
     """Takes one event of EventBridge (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html)."""
-    _door().take(event)
+    _service().take(event)
 
 
 @cache
-def _door() -> "Events":
+def _service() -> "Events":
     return Events(Intake.from_settings(Settings.from_env(), clients(), time))
 
 

@@ -34,11 +34,11 @@ COUNTED_AS = {Kind.SOURCE_UNKNOWN: "SourceUnknown", Kind.NOT_SIGNED: "NotSigned"
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: Any) -> Response:
     """Answers an API Gateway proxy event (REST API, payload version 1.0)."""
-    return _door().answer(event)
+    return _service().answer(event)
 
 
 @cache
-def _door() -> "Webhooks":
+def _service() -> "Webhooks":
     return Webhooks.from_settings(Settings.from_env())
 
 

@@ -6,7 +6,7 @@ from tests.bench.programs import Program, count
 from tests.bench.section import Ceiling, Section
 
 LIMIT = 1.6
-HELD = ("api", "worker")
+HELD = ("api", "webhooks", "worker")
 FLOOR = Program(("-c", "import boto3; boto3.client('sns')"))
 
 NOTES = (
@@ -14,8 +14,9 @@ NOTES = (
     "`python -c \"import boto3; boto3.client('sns')\"`. Our doors run from the built artifact, and nothing else can be "
     "imported; the afternoon handler runs from a plain installation. *Ready*: imported and put together, with every "
     "client and the TLS context for Close that the door needs. *Answered*: the same process, and its first request "
-    "is answered: a create, with AWS and Close stubbed at the lowest seam of botocore and httpx (for the sweeper: "
-    "nothing is overdue). The ceiling is on Answered, so nothing is gained by putting work off.",
+    "is answered: a create, with AWS and Close stubbed at the lowest seam of botocore and httpx (for webhooks: a "
+    "signed event is stored and queued; for the sweeper: nothing is overdue). The ceiling is on Answered, so nothing "
+    "is gained by putting work off.",
     "Not in it, since nothing is sent: connections, their TLS handshakes, and botocore's reading of its CA bundle for "
     "each of them. Counted by `valgrind --tool=cachegrind --cache-sim=no` with `PYTHONHASHSEED=0`.",
 )

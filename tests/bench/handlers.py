@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.bench.installations import Installations
 from tests.bench.programs import Program
 
-DOORS = ("api", "worker", "sweeper")
+DOORS = ("api", "webhooks", "worker", "sweeper")
 AFTERNOON_DOORS = ("api", "worker")
 
 

@@ -22,8 +22,9 @@ else:
     import stubbed_world  # type: ignore[import-not-found]
 
     stubbed_world.stub_aws()
-    stubbed_world.stub_close()
+    if "httpx" in sys.modules:  # the webhook door has nothing that reaches Close
+        stubbed_world.stub_close()
     for number in range(requests):
         answer = handler.lambda_handler(events.event(door, f"request-{number}"), events.Context)
-        if answer.get("batchItemFailures") or answer.get("statusCode", 201) != 201:
+        if answer.get("batchItemFailures") or answer.get("statusCode", 201) not in {201, 202}:
             sys.exit(f"{module} failed: {answer}")

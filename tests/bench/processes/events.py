@@ -85,9 +85,37 @@ def sqs_event(bodies: list[str]) -> dict[str, object]:
     }
 
 
+def webhook_event(request_id: str) -> dict[str, object]:
+    """POST /v1/webhooks/stripe, signed just now, as API Gateway sends it where bodies are binary."""
+    import base64  # noqa: PLC0415 - what is measured imports them first
+    import hmac  # noqa: PLC0415
+    import time  # noqa: PLC0415
+
+    from stubbed_world import SIGNING_SECRET  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    text = (
+        f'{{"id": "evt_{request_id}", "object": "event", "type": "customer.created", "livemode": true, "data": '
+        '{"object": {"id": "cus_TTn5uYk0Qe4mZ1", "object": "customer", "metadata": {"tenant_id": "acme"}}}}'
+    )
+    now = int(time.time())
+    digest = hmac.digest(SIGNING_SECRET.encode(), f"{now}.{text}".encode(), "sha256").hex()
+    headers = {"Content-Type": "application/json", "Stripe-Signature": f"t={now},v1={digest}"}
+    return http_event(text) | {
+        "resource": "/v1/webhooks/{source}",
+        "path": "/v1/webhooks/stripe",
+        "pathParameters": {"source": "stripe"},
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "body": base64.b64encode(text.encode()).decode(),
+        "isBase64Encoded": True,
+    }
+
+
 def event(door: str, request_id: str) -> dict[str, object]:
-    """One request through a door: ``api``, ``worker`` or ``sweeper``."""
+    """One request through a door: ``api``, ``webhooks``, ``worker`` or ``sweeper``."""
     if door == "sweeper":
         return {}
+    if door == "webhooks":
+        return webhook_event(request_id)
     text = body(request_id)
     return http_event(text) if door == "api" else sqs_event([text])

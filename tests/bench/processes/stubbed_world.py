@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 API_KEY = "api_0aKey.0aSecret"
+SIGNING_SECRET = "whsec_0aSecret"
 
 _NO_TYPES: dict[str, Any] = {"data": []}
 _NOTHING = b"{}"
@@ -42,6 +43,8 @@ def _aws_answer(request: Any) -> bytes:
     target = target.decode() if isinstance(target, bytes) else target
     if not target:
         return _PUBLISHED
+    if target == "secretsmanager.GetSecretValue" and b"/sources/" in request.body:
+        return json.dumps({"Name": "stripe", "SecretString": json.dumps({"secrets": [SIGNING_SECRET]})}).encode()
     if target.endswith(".UpdateItem") and b'"ALL_NEW"' in request.body:
         return _updated(json.loads(request.body))
     return _AWS_ANSWERS.get(target, _NOTHING)
