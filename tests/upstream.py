@@ -2,9 +2,9 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from infra.local.signing import signed_headers
 from provisioner.intake import Intake
@@ -50,6 +50,22 @@ class MemoryBroken:
         self.known[key] = f"{source}/{event_id}: {why}"
 
 
+@dataclass
+class MemoryWaiting:
+    """Keys of waiting requests, by tenant."""
+
+    requests: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, tenant: str, request_key: str) -> None:
+        self.requests.setdefault(tenant, set()).add(request_key)
+
+    def of(self, tenant: str) -> list[str]:
+        return sorted(self.requests.get(tenant, ()))
+
+    def remove(self, tenant: str, request_keys: Collection[str]) -> None:
+        self.requests[tenant] -= set(request_keys)
+
+
 class Upstream:
     """All senders, and the door that they deliver to."""
 
@@ -60,11 +76,13 @@ class Upstream:
         self.messages = MemoryMessages()
         self.outcomes = MemoryOutcomes()
         self.broken = MemoryBroken()
+        self.waiting = MemoryWaiting()
         self.sources = PRESETS
         held = {name: json.dumps({"secrets": [secret]}) for name, secret in SECRETS.items()}
         self.secrets = MemorySecrets(**held)
         parts: dict[str, Any] = {"ledger": self.ledger, "messages": self.messages, "outcomes": self.outcomes}
-        self.intake = Intake(sources=self.sources, broken=cast("Any", self.broken), clock=self.clock, **parts)
+        parts |= {"broken": self.broken, "waiting": self.waiting}
+        self.intake = Intake(sources=self.sources, clock=self.clock, **parts)
         keys = source_keys(self.secrets, "prefix", self.monotonic, self.sources.scheme_of)
         self.door = Webhooks(self.intake, keys, self.clock)
 

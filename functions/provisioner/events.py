@@ -2,6 +2,7 @@
 
     "Provisioning Requested" ── a request as its detail ──────────────► ledger, then queue
     a partner's event ──── the source that delivers there ── mapping ──┘
+    a call to Secrets Manager ── a tenant's secret is there ── whoever waits for it ──► queue
 
 Nothing here is signed: who may put events on the bus says AWS, and nobody but the partner can on a partner's.
 What raises is delivered again by Lambda, and then lies on the dead-letter queue of this door.
@@ -20,10 +21,12 @@ from provisioner.errors import Refused
 from provisioner.intake import Broken, Intake, Taken
 from provisioner.mapping import Ignored
 from provisioner.request_body import read_request
+from provisioner.secret_events import tenants_told_of
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
 REQUESTED = "Provisioning Requested"
+CALLED = "AWS API Call via CloudTrail"
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -34,7 +37,8 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> None:
 
 @cache
 def _service() -> "Events":
-    return Events(Intake.from_settings(Settings.from_env(), clients(), time))
+    settings = Settings.from_env()
+    return Events(Intake.from_settings(settings, clients(), time), settings.tenant_secret_prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,13 @@ class Events:
     """The door, apart from Lambda."""
 
     intake: Intake
+    tenant_secret_prefix: str
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Stores and queues what the event asks for. What cannot be understood is announced as failed."""
+        if event["detail-type"] == CALLED:
+            self._called(event["detail"])
+            return
         seen = {"event_id": event["id"], "from": event["source"], "detail_type": event["detail-type"]}
         try:
             taken = self._requested(event) if event["detail-type"] == REQUESTED else self._told_by_partner(event)
@@ -71,6 +79,12 @@ class Events:
             request_id = identifier_or(detail.get("request_id"), event["id"])
             tenant = identifier_or(detail.get("tenant", "default"), "unknown")
             raise self.intake.report(f"eventbridge/{event['id']}", request_id, tenant, refusal) from None
+
+    def _called(self, detail: Mapping[str, Any]) -> None:
+        for tenant in tenants_told_of(detail, self.tenant_secret_prefix):
+            woken = self.intake.wake(tenant)
+            logger.info("a tenant's secret was stored", extra={"tenant": tenant, "woken": len(woken)})
+            count(["Woken"] * len(woken))
 
     def _told_by_partner(self, event: Mapping[str, Any]) -> Taken | Ignored:
         source = self.intake.sources.of_partner(event["source"])

@@ -27,6 +27,7 @@ from provisioner.records import RequestRecord
 from provisioner.request_body import json_object, read_request
 from provisioner.settings import Settings
 from provisioner.sources import Sources
+from provisioner.waiting import Waiting
 
 ON_QUEUE_SECONDS = 60  # a message is delivered well within this time
 
@@ -57,6 +58,7 @@ class Intake:
     messages: Messages
     outcomes: Outcomes
     broken: BrokenEvents
+    waiting: Waiting
     clock: Callable[[], float]
 
     @classmethod
@@ -69,6 +71,7 @@ class Intake:
             messages=Messages(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
             outcomes=Outcomes(client("sns"), settings.outcomes_topic_arn, settings.event_source),
             broken=BrokenEvents(dynamodb, table, days, clock),
+            waiting=Waiting(dynamodb, table, days, clock),
             clock=clock,
         )
 
@@ -102,6 +105,22 @@ class Intake:
         except (BotoCoreError, ClientError):
             return Taken(record, queued=False)
         return Taken(record)
+
+    def wake(self, tenant: str) -> list[str]:
+        """The tenant has a credential now, or another: whoever waits for one goes on the queue at once.
+
+        Answers their keys. Queued before they are taken off the list: should this die in between, all are queued again.
+        """
+        woken = []
+        keys = self.waiting.of(tenant)
+        for key in keys:
+            found = self.ledger.find(key)
+            if found and found[0].outcome is None:
+                self.messages.send(found[1].to_json(), tenant)
+                woken.append(key)
+        if keys:
+            self.waiting.remove(tenant, keys)
+        return woken
 
     def report(self, sender: str, request_id: str, tenant: str | None, refusal: Refused) -> Broken:
         """Announce it as failed, so that somebody hears of it; first that, so that no death in between hides it."""

@@ -21,7 +21,7 @@ ASSEMBLY = {"assembly", "intake"}
 CORE = {
     *{"provision", "verdict", "look", "apply", "resolve", "compare"},
     *{"plan", "planning", "planning_fields", "plan_view"},
-    *{"signatures"},
+    *{"signatures", "secret_events"},
 }
 WORDS = {"spec", "contract", "errors", "records", "request_body", "blueprints", "fitting", "schemes"}
 
@@ -38,7 +38,7 @@ EDGES: dict[str, tuple[set[str], set[str]]] = {
 
 ADAPTERS = {
     # Each adapter's modules, and the one SDK it may import. An adapter's modules may import one another.
-    "ledger": ({"ledger", "ledger_items", "broken_events"}, "botocore"),
+    "ledger": ({"ledger", "ledger_items", "broken_events", "waiting"}, "botocore"),
     "close": ({"close", "close_http", "close_answers"}, "httpx"),
     "secrets": ({"secret_cache", "tenants", "source_keys"}, "botocore"),
     "outcomes": ({"outcomes"}, "botocore"),

@@ -68,6 +68,7 @@ GRANTED: dict[str, list[tuple[str, Any]]] = {
         *logs_to("EventsLogs"),
         ("dynamodb:GetItem", LEDGER),
         ("dynamodb:PutItem", LEDGER),
+        ("dynamodb:UpdateItem", LEDGER),
         ("sns:Publish", OUTCOMES),
         ("sqs:SendMessage", EVENTS_DEAD_LETTERS),
         ("sqs:SendMessage", QUEUE),

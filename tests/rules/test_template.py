@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from provisioner.secret_events import GIVES_A_VALUE
 from provisioner.sources import Sources
 from tests.rules.cloudformation import Template
 from tests.rules.conftest import PROJECT
@@ -153,15 +154,17 @@ def test_every_event_ends_in_the_queue_or_among_the_dead_letters(template: Templ
         "StripeEventBusName": "aws.partner/stripe.com/ed_1",
         "Auth0EventBusName": "aws.partner/auth0.com/tenant-1/events",
     }
-    assert len(template.resources("AWS::Events::Rule")) == 1
+    assert len(template.resources("AWS::Events::Rule")) == 2
     given = Template(template.source, buses)
     rules = given.resources("AWS::Events::Rule")
-    assert {json.dumps(rule["EventPattern"]) for rule in rules.values()} == {
+    secrets = rules["EventsFunctionSecretStored"]["EventPattern"]
+    assert set(secrets["detail"]["eventName"]) == GIVES_A_VALUE
+    assert {json.dumps(rule["EventPattern"]) for rule in rules.values()} - {json.dumps(secrets)} == {
         '{"detail-type": ["Provisioning Requested"]}',
         '{"source": [{"prefix": "aws.partner/stripe.com/"}]}',
         '{"source": [{"prefix": "aws.partner/auth0.com/"}]}',
     }
-    assert {rule["EventBusName"] for rule in rules.values()} == {"default", *buses.values()}
+    assert {rule.get("EventBusName", "default") for rule in rules.values()} == {"default", *buses.values()}
     dead_letters = {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]}
     for rule in rules.values():
         [target] = rule["Targets"]
@@ -182,7 +185,8 @@ def test_a_partners_rule_matches_what_its_source_takes(template: Template) -> No
         for each in template.source["Resources"].values()
         if each["Type"] == "AWS::Events::Rule"
     ]
-    assert {pattern["source"][0]["prefix"] for pattern in patterns if "source" in pattern} == partners
+    prefixes = [each["prefix"] for pattern in patterns for each in pattern.get("source", []) if isinstance(each, dict)]
+    assert set(prefixes) == partners
 
 
 def test_nothing_has_a_name_that_two_stacks_of_an_account_would_share(template: Template) -> None:

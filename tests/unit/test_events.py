@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from provisioner.contract import Result, message_key, request_key
+from provisioner.contract import Outcome, Result, message_key, request_key
 from provisioner.events import Events
 from tests.upstream import Upstream, fixture
 
@@ -37,7 +37,7 @@ def event(detail: Any, source: str = "com.example.signups", kind: str = "Provisi
 
 def take(upstream: Upstream, *events: dict[str, Any]) -> None:
     for each in events:
-        Events(upstream.intake).take(each)
+        Events(upstream.intake, "close-provisioner/tenants").take(each)
 
 
 def test_a_request_on_the_bus_is_stored_and_queued_once(upstream: Upstream) -> None:
@@ -118,3 +118,81 @@ def test_what_cannot_be_stored_is_left_to_lambda_to_deliver_again(upstream: Upst
     upstream.outcomes.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
     with pytest.raises(ClientError):
         take(upstream, event({}))
+
+
+def called(call: str, /, **parameters: Any) -> dict[str, Any]:
+    """A call to Secrets Manager, as CloudTrail tells it."""
+    detail = {
+        "eventVersion": "1.11",
+        "eventSource": "secretsmanager.amazonaws.com",
+        "eventName": call,
+        "awsRegion": "eu-central-1",
+        "requestParameters": parameters or None,
+        "responseElements": None,
+    }
+    return event(detail, "aws.secretsmanager", "AWS API Call via CloudTrail")
+
+
+ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:close-provisioner/tenants/acme-a1B2c3"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        called("CreateSecret", name="close-provisioner/tenants/acme", clientRequestToken="1"),
+        called("PutSecretValue", secretId="close-provisioner/tenants/acme"),
+        called("PutSecretValue", secretId=ARN),
+        called("PutSecretValue", secretId=ARN[:-7]),
+        called("UpdateSecret", secretId=ARN),
+        called("RestoreSecret", secretId=ARN),
+    ],
+)
+def test_who_waits_for_a_tenant_is_looked_at_at_once_when_its_secret_is_stored(
+    upstream: Upstream, told: dict[str, Any]
+) -> None:
+    for request_id, tenant in (("1", "acme"), ("2", "acme"), ("3", "globex")):
+        take(upstream, event(REQUEST | {"request_id": request_id, "tenant": tenant}))
+        upstream.waiting.add(tenant, request_key(tenant, request_id))
+    upstream.messages.waiting.clear()
+    take(upstream, told, told)
+    assert sorted(body["request_id"] for body, _, _ in upstream.messages.waiting) == ["1", "2"]
+    assert {delay for _, _, delay in upstream.messages.waiting} == {0}
+    assert upstream.waiting.of("globex") == [request_key("globex", "3")]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        called("CreateSecret", name="close-provisioner/sources/acme"),
+        called("CreateSecret", name="another/close-provisioner/tenants/acme"),
+        called("CreateSecret", name="close-provisioner/tenants/acme/more"),
+        called("DeleteSecret", secretId=ARN),
+        called("GetSecretValue", secretId=ARN),
+        called("CreateSecret"),
+        called("CreateSecret", name=None),
+    ],
+)
+def test_other_calls_wake_nobody(upstream: Upstream, told: dict[str, Any]) -> None:
+    take(upstream, event(REQUEST))
+    upstream.waiting.add("acme", request_key("acme", "signup-1"))
+    upstream.messages.waiting.clear()
+    take(upstream, told)
+    failed = called("PutSecretValue", secretId=ARN)
+    failed["detail"]["errorCode"] = "AccessDenied"
+    take(upstream, failed)
+    assert upstream.messages.waiting == []
+
+
+def test_what_is_settled_or_forgotten_is_not_woken(upstream: Upstream) -> None:
+    take(upstream, event(REQUEST))
+    record, _ = upstream.ledger.requests[request_key("acme", "signup-1")]
+    outcome = Outcome(
+        tenant="acme", request_id="signup-1", result=Result.CREATED, settled_at="2026-11-24T00:00:00+00:00"
+    )
+    upstream.ledger.settle(record, outcome)
+    upstream.messages.waiting.clear()
+    for key in (record.id, "0" * 32):
+        upstream.waiting.add("acme", key)
+    take(upstream, called("PutSecretValue", secretId=ARN))
+    assert upstream.messages.waiting == []
+    assert upstream.waiting.of("acme") == []
