@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from infra.local.close_simulator import CloseSimulator, Remote
-from provisioner import assembly, webhooks
+from provisioner import assembly, events, webhooks
 from provisioner.assembly import _http
 from tests.integration.service.close_caller import Tenant
 from tests.integration.service.locked_moto import client, locked_moto
@@ -32,7 +32,7 @@ def aws() -> Iterator[None]:
 @pytest.fixture
 def new_stack(close: Remote, aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
     """Makes a stack with the tenants ``acme`` and ``globex``; takes settings."""
-    for module in (assembly, webhooks):
+    for module in (assembly, webhooks, events):
         monkeypatch.setattr(module, "clients", lambda: client)
     stacks: list[Stack] = []
 
