@@ -26,6 +26,7 @@ SETTINGS = Settings(
     lease_seconds=90,
     safety_net_delay_seconds=30,
     wait_limit_seconds=20_000,
+    tenant_wait_days=3,
     max_receives=5,
     request_retention_days=90,
 )

@@ -113,6 +113,9 @@ class MemoryLedger:
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         self._change(record, waits=self.requests[record.id][0].waits + 1)
 
+    def await_tenant(self, record: RequestRecord, seconds: float) -> None:
+        self._change(record, waits=self.requests[record.id][0].waits + 1, tenant_missing_at=self.clock())
+
     def announced(self, record: RequestRecord) -> None:
         self._change(record, state=RequestState.ANNOUNCED)
 

@@ -121,11 +121,11 @@ class Api:
         return response(200, as_json(planned))
 
     def _check_tenant(self, request: ProvisioningRequest) -> None:
-        """Refuse a tenant that is surely not there; where that cannot be known now, the request is taken."""
+        """Refuse a tenant that is surely not there, and not to be waited for; where that cannot be known, take it."""
         try:
             self.service.tenants.credential(request.tenant)
         except Refused as refusal:
-            if refusal.kind is Kind.TENANT_UNKNOWN:
+            if refusal.kind is Kind.TENANT_UNKNOWN and not request.wait_for_tenant:
                 raise
         except NotCreated as error:
             logger.warning("the tenant could not be checked", extra={"tenant": request.tenant, "why": str(error)})

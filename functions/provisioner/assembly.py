@@ -51,7 +51,14 @@ class Service:
             messages=Messages(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
             outcomes=outcomes,
             tenants=Tenants.of(client("secretsmanager"), settings.tenant_secret_prefix, time.monotonic),
-            provisioner=Provisioner(ledger, outcomes, settings.list_lag_seconds, settings.wait_limit_seconds, clock),
+            provisioner=Provisioner(
+                ledger,
+                outcomes,
+                settings.list_lag_seconds,
+                settings.wait_limit_seconds,
+                clock,
+                settings.tenant_wait_days * 86_400,
+            ),
             http=_http(settings.close_api_url),
         )
 

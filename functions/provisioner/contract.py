@@ -68,6 +68,8 @@ class ProvisioningRequest(Words):
     tenant: Identifier = "default"
     request_id: Identifier
     if_exists: IfExists = IfExists.ADOPT
+    wait_for_tenant: bool = False
+    """Whether to wait for a tenant that has no credential here yet, where it would fail otherwise."""
     custom_object_type: CustomObjectTypeSpec | None = None
     custom_object_types: Types | None = None
     blueprint: Annotated[str, StringConstraints(pattern=BLUEPRINT_PATTERN)] | None = None
@@ -108,7 +110,7 @@ class ProvisioningRequest(Words):
 
         A blueprint counts by its name and values: what it holds may change between a request and its redelivery.
         """
-        left_out = {"request_id", *({"custom_object_types"} if self.blueprint else set())}
+        left_out = {"request_id", "wait_for_tenant", *({"custom_object_types"} if self.blueprint else set())}
         content = self.model_dump(mode="json", exclude=left_out, exclude_none=True, exclude_defaults=True)
         return hashlib.sha256(json.dumps({**content, "tenant": self.tenant}, sort_keys=True).encode()).hexdigest()
 

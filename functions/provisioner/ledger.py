@@ -17,7 +17,8 @@ from provisioner import fitting
 from provisioner import ledger_items as items
 from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, Refused
-from provisioner.records import Lease, RequestRecord, RequestState, Unit
+from provisioner.records import PARKED_SECONDS, Lease, RequestRecord, RequestState, Unit
+from provisioner.waiting import Waiting
 
 # DynamoDB refuses a write to an item that is inside a running transaction, and the SDK does not try that again.
 CONFLICT_TRIES = 4
@@ -137,6 +138,17 @@ class Ledger:
             self._write(self.dynamodb.update_item, items.wait_input(self.table, record, due_at))
         except ClientError as error:
             _met(error)  # it was settled meanwhile: whoever comes back finds the outcome
+
+    def await_tenant(self, record: RequestRecord, seconds: float) -> None:
+        """Count a wait of the request for its tenant, and have it woken when the tenant's secret is stored."""
+        now = self.clock()
+        Waiting(self.dynamodb, self.table, self.retention_days, self.clock).add(record.tenant, record.id)
+        # A parked request has no message: the sweeper puts it on the queue as soon as its wait is over.
+        due_at = now + seconds + (0 if seconds > PARKED_SECONDS else items.OVERDUE_SECONDS)
+        try:
+            self._write(self.dynamodb.update_item, items.wait_input(self.table, record, due_at, now))
+        except ClientError as error:
+            _met(error)  # it was settled meanwhile
 
     def announced(self, record: RequestRecord) -> None:
         """The outcome was published."""

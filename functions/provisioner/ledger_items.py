@@ -139,10 +139,12 @@ def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Seq
     return {"TransactItems": [{"Update": request}, *ends]}
 
 
-def wait_input(table: str, record: RequestRecord, due_at: float) -> Item:
-    return _if_unfinished(
-        table, record.id, "SET due_at = :due_at ADD waits :one", {":due_at": _n(due_at), ":one": _n(1)}
-    )
+def wait_input(table: str, record: RequestRecord, due_at: float, tenant_missing_at: float = 0) -> Item:
+    values = {":due_at": _n(due_at), ":one": _n(1)}
+    if not tenant_missing_at:
+        return _if_unfinished(table, record.id, "SET due_at = :due_at ADD waits :one", values)
+    update = "SET due_at = :due_at, tenant_missing_at = :missing_at ADD waits :one"
+    return _if_unfinished(table, record.id, update, values | {":missing_at": _n(tenant_missing_at)})
 
 
 def expect_input(table: str, request_key: str, due_at: float) -> Item:
@@ -202,6 +204,7 @@ def to_record(item: Item) -> RequestRecord:
         accepted_at=_number(item, "accepted_at"),
         waits=int(_number(item, "waits")),
         sweeps=int(_number(item, "sweeps")),
+        tenant_missing_at=_number(item, "tenant_missing_at"),
         outcome=Outcome.from_json(outcome) if outcome else None,
     )
 

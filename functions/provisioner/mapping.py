@@ -91,6 +91,7 @@ def to_request(source: Source, event: Mapping[str, Any], delivery_id: str | None
         "tenant": _tenant(mapping, event),
         "request_id": request_id,
         "if_exists": "adopt",
+        "wait_for_tenant": True,  # a signup may come before its key is stored
         **mapping.wanted,
     }
     values = {name: expression.of(event) for name, expression in mapping.values.items()}

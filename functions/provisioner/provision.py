@@ -18,10 +18,11 @@ from provisioner.look import Look
 from provisioner.plan import Plan, things_of
 from provisioner.plan_view import as_json
 from provisioner.planning import plan
-from provisioner.records import Lease, RequestRecord, RequestState, Unit
+from provisioner.records import PARKED_SECONDS, Lease, RequestRecord, RequestState, Unit
 from provisioner.spec import natural_key
 
 REMEMBERED_SECONDS = 24 * 3600  # after a day no create is on its way any more: what the list shows is what there is
+TENANT_GAPS_SECONDS = (10, 30, 60, 120, 300, 900, 1800, 3600, 7200, 10_800)  # between looks for a tenant's credential
 BACKOFF_SECONDS = (5, 10, 20, 40, 80, 160, 300)  # after a failure for which Close named no time
 
 
@@ -49,6 +50,9 @@ class Ledger(Protocol):
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         """Count a wait of the request."""
 
+    def await_tenant(self, record: RequestRecord, seconds: float) -> None:
+        """Count a wait of the request for its tenant; it may be ended at any time."""
+
     def announced(self, record: RequestRecord) -> None:
         """The outcome was published."""
 
@@ -69,6 +73,11 @@ class Wait:
     seconds: float
     reason: str
 
+    @property
+    def is_parked(self) -> bool:
+        """Whether it is too long for a message to be held back for it."""
+        return self.seconds > PARKED_SECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class Provisioner:
@@ -79,6 +88,7 @@ class Provisioner:
     list_lag: float
     wait_limit: float
     clock: Callable[[], float]
+    tenant_wait_limit: float = 3 * 86_400
 
     def carry_out(
         self, record: RequestRecord, request: ProvisioningRequest, organization: Organization
@@ -93,7 +103,9 @@ class Provisioner:
             try:
                 outcome = self._work(record, request, organization)
             except (Busy, NotCreated) as error:
-                postponed = self._postpone(record, request, organization, error)
+                is_early = isinstance(error, _TenantMissing)
+                postpone = self._await_tenant if is_early else self._postpone
+                postponed = postpone(record, request, organization, error)
                 if isinstance(postponed, Wait):
                     return postponed
                 outcome = postponed
@@ -143,6 +155,8 @@ class Provisioner:
         try:
             organization.open()
         except Refused as refusal:
+            if refusal.kind is Kind.TENANT_UNKNOWN and request.wait_for_tenant:
+                raise _TenantMissing(str(refusal)) from None
             return self.ledger.settle(record, self._failed(record, request, organization, refusal.problem))
         leases = self._lease(record, request)
         run = self._run(record, request, organization, leases)
@@ -215,11 +229,29 @@ class Provisioner:
     ) -> Outcome | Wait:
         """Wait as long as we were asked to or, where nobody said, a little longer each time; but not for ever."""
         seconds = _seconds(record, error)
-        if self.clock() + seconds <= record.accepted_at + self.wait_limit:
+        if self.clock() + seconds <= record.could_begin_at + self.wait_limit:
             self.ledger.count_wait(record, seconds)
             return Wait(seconds, str(error))
         detail = f"It was tried for {self.wait_limit:.0f} seconds. The last time: {error}."
         fault = problem(Kind.GAVE_UP, detail)
+        return self.ledger.settle(record, self._failed(record, request, organization, fault))
+
+    def _await_tenant(
+        self,
+        record: RequestRecord,
+        request: ProvisioningRequest,
+        organization: Organization,
+        error: Busy | NotCreated,
+    ) -> Outcome | Wait:
+        """A signup may come before its key is stored: wait longer each time, and look a last time when time is up."""
+        left = record.accepted_at + self.tenant_wait_limit - self.clock()
+        if left > 0:
+            step = min(record.waits, len(TENANT_GAPS_SECONDS) - 1)
+            seconds = max(min(TENANT_GAPS_SECONDS[step] * random.uniform(0.8, 1), left), 1)  # noqa: S311
+            self.ledger.await_tenant(record, seconds)
+            return Wait(seconds, str(error))
+        detail = f"{error} It was waited for for {self.tenant_wait_limit:.0f} seconds."
+        fault = problem(Kind.TENANT_UNKNOWN, detail)
         return self.ledger.settle(record, self._failed(record, request, organization, fault))
 
     def _failed(
@@ -248,3 +280,7 @@ def _seconds(record: RequestRecord, error: Busy | NotCreated) -> float:
         return max(error.seconds, 1)
     step = min(record.waits, len(BACKOFF_SECONDS) - 1)
     return BACKOFF_SECONDS[step] * random.uniform(0.8, 1.2)  # noqa: S311
+
+
+class _TenantMissing(NotCreated):
+    """The tenant has no credential here yet, and its request waits for one."""

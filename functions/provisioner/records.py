@@ -37,6 +37,9 @@ ITSELF = "itself"
 LOOKS = 2
 """After this many lags a look that does not find what may have been created is conclusive."""
 
+PARKED_SECONDS = 900
+"""SQS holds a message back for so long at most. A longer wait has no message: the sweeper knows when it is over."""
+
 
 class RequestState(StrEnum):
     ACCEPTED = "accepted"
@@ -56,7 +59,13 @@ class RequestRecord:
     waits: int = 0
     sweeps: int = 0
     outcome: Outcome | None = None
+    tenant_missing_at: float = 0  # when its tenant was last looked for, and had no credential
     fresh: bool = False
+
+    @property
+    def could_begin_at(self) -> float:
+        """Since when it could be worked on: the time that it waited for its tenant is not held against it."""
+        return max(self.accepted_at, self.tenant_missing_at)
 
 
 class UnitKind(StrEnum):

@@ -41,6 +41,8 @@ class Settings(BaseModel):
     """How long the queue holds back a request that is being worked on while its caller waits."""
     wait_limit_seconds: Seconds
     """How long a request may wait in all (rate limits, outages) before it is given up."""
+    tenant_wait_days: Annotated[float, Field(ge=0, le=14)]
+    """How long a request that may wait for its tenant does, in days."""
     max_receives: Annotated[int, Field(ge=1)]
     """The queue's maxReceiveCount: the receive that is announced as the last one."""
     request_retention_days: Annotated[int, Field(ge=15)]

@@ -56,6 +56,8 @@ class Sweeper:
         except Exception:
             logger.exception("could not be put back on the queue", extra={"id": request_key})
             return "Unswept"
+        if accepted.tenant_missing_at and not accepted.outcome:
+            return None  # its wait for its tenant is over, and nothing went wrong
         seen = {"tenant": accepted.tenant, "request_id": accepted.request_id, "id": accepted.id}
         logger.warning("requeued", extra=seen)
         return "Unannounced" if accepted.outcome else "Unsettled"

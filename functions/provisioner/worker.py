@@ -140,7 +140,8 @@ class Worker:
 
     def _wait(self, message: Message, wait: Wait) -> Done:
         logger.info("waits", extra={**_seen(message), "seconds": wait.seconds, "reason": wait.reason})
-        self.service.messages.send(message.request.to_json(), message.request.tenant, wait.seconds)
+        if not wait.is_parked:
+            self.service.messages.send(message.request.to_json(), message.request.tenant, wait.seconds)
         return Done(message.id, "Waited")
 
     def _follow_up(self, message: Message, accepted: RequestRecord, organization: Organization) -> Done:

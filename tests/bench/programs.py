@@ -32,6 +32,7 @@ ENVIRONMENT = {
     "OUTCOMES_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:outcomes",
     "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
     "SOURCE_SECRET_PREFIX": "close-provisioner/sources",
+    "TENANT_WAIT_DAYS": "3",
     "EVENT_SOURCE": "/close-provisioner/bench",
     "CLOSE_API_URL": "https://api.close.com/api/v1/",
     "CLOSE_TIMEOUT_SECONDS": "20",

@@ -1,15 +1,18 @@
 """Signed webhooks through the deployed stack: each preset provisions, once, however often its event is delivered."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from infra.local.signing import signed_headers
 from infra.local.upstream import Event
-from tests.e2e.world import Tenant, World
+from tests.e2e.world import Tenant, World, eventually
+from tests.unit.test_events import called
 from tests.upstream import EVENTS
 
 
@@ -74,6 +77,22 @@ def test_what_means_no_signup_is_ignored(world: World) -> None:
     event = Event.of("stripe", "customer.created")
     answer = deliver(world, replace(event, document={**event.document, "type": "invoice.paid"}))
     assert (answer.status_code, answer.json()["state"]) == (200, "ignored")
+
+
+def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
+    """Nobody but AWS may put on the bus what CloudTrail tells: here its function is called as the rule would."""
+    name = f"t-{uuid4().hex[:12]}"
+    event = Event.of("paddle", "customer.created", name)
+    assert deliver(world, event).status_code == 202
+    eventually(lambda: [line for line in world.logged() if name in line and "There is no tenant" in line])
+    tenant = world.new_tenant(name)
+    secret = f"{world.stack.description.tenant_secret_prefix}/{name}"
+    function, told = world.stack.description.functions["events"].name, json.dumps(called("CreateSecret", name=secret))
+    world.stack.aws.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=told)
+    [announced] = world.announced(name, str(event.document["event_id"]))
+    assert announced.data["result"] == "created"
+    assert world.creates_sent(tenant) == 1
+    assert eventually(lambda: [line for line in world.logged() if name in line and '"woken":1' in line])
 
 
 def test_an_unknown_source_is_not_found(world: World) -> None:

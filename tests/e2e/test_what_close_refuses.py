@@ -14,7 +14,7 @@ from tests.e2e.world import Tenant, World
     ],
 )
 def test_plan_and_role(world: World, settings: dict[str, object], close_status: int, kind: str) -> None:
-    tenant = world.new_tenant(**settings)
+    tenant = world.new_tenant(None, **settings)
     asked = tenant.asks()
     answer = world.stack.http.submit(asked)
     problem = answer.json()

@@ -43,9 +43,9 @@ class World:
         assert self.stack.close
         return self.stack.close
 
-    def new_tenant(self, **settings: Any) -> Tenant:
+    def new_tenant(self, name: str | None = None, **settings: Any) -> Tenant:
         """A tenant with a key for an organisation of its own, with these settings."""
-        name = f"t-{uuid4().hex[:12]}"
+        name = name or f"t-{uuid4().hex[:12]}"
         organization = self.close.add_organization(id=f"orga_{name}", name=name, **settings)
         key = organization["keys"][0]
         self.keep_secret(name, key)

@@ -89,6 +89,7 @@ def settings() -> Settings:
         dead_letter_queue_url=DEAD_LETTER_QUEUE_URL,
         outcomes_topic_arn=aws.TOPIC,
         tenant_secret_prefix=SECRET_PREFIX,
+        tenant_wait_days=3,
         source_secret_prefix=f"{SECRET_PREFIX}-of-sources",
         event_source="urn:close-provisioner:test",
         close_api_url=BASE_URL,

@@ -60,6 +60,12 @@ def test_waiting_ends_before_the_queue_forgets(template: Template) -> None:
     assert float(environment(template)["WAIT_LIMIT_SECONDS"]) < queue
 
 
+def test_a_request_is_remembered_for_longer_than_it_may_wait_for_its_tenant(template: Template) -> None:
+    longest = template.source["Parameters"]["TenantWaitDays"]["MaxValue"]
+    assert float(environment(template)["TENANT_WAIT_DAYS"]) == 3
+    assert longest < template.source["Parameters"]["RequestRetentionDays"]["MinValue"]
+
+
 def test_the_longest_close_timeout_that_may_be_set_leaves_the_chain_whole(template: Template) -> None:
     longest = template.source["Parameters"]["CloseTimeoutSeconds"]["MaxValue"]
     assert longest < template.properties("ApiFunction")["Timeout"]

@@ -152,6 +152,7 @@ class TestAMapping:
             "tenant": "acme",
             "request_id": "1",
             "if_exists": "adopt",
+            "wait_for_tenant": True,
             "blueprint": "saas-subscriptions",
             "values": {"company": "Acme"},
         }

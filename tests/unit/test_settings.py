@@ -12,6 +12,7 @@ ENVIRONMENT = {
     "OUTCOMES_TOPIC_ARN": "arn:topic",
     "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
     "SOURCE_SECRET_PREFIX": "close-provisioner/sources",
+    "TENANT_WAIT_DAYS": "3",
     "EVENT_SOURCE": "urn:close-provisioner",
     "CLOSE_API_URL": "https://api.close.com/api/v1/",
     "CLOSE_TIMEOUT_SECONDS": "20",

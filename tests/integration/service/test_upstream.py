@@ -10,8 +10,6 @@ import pytest
 
 from infra.local.signing import signed_headers
 from provisioner import events, webhooks
-from provisioner.contract import request_key
-from provisioner.waiting import Waiting
 from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
 from tests.integration.service.test_handlers import Context
@@ -86,8 +84,7 @@ def test_what_is_broken_is_announced_once_and_remembered(deployed: Stack) -> Non
     answers = [deliver(deployed, b'{"id": "evt_2", "type": "customer.created", "livemode": true}') for _ in range(3)]
     assert {answer["status"] for answer in answers} == {422}
     assert deployed.results() == [("evt_2", "failed")]
-    items = client("dynamodb").scan(TableName=deployed.settings.ledger_table_name)["Items"]
-    [item] = [each for each in items if each["pk"]["S"].startswith("BROKEN#")]
+    [item] = [each for each in ledger_of(deployed) if each["pk"]["S"].startswith("BROKEN#")]
     assert (item["source"]["S"], item["event_id"]["S"]) == ("stripe", "evt_2")
     assert "names no tenant" in item["why"]["S"]
     assert int(item["expires_at"]["N"]) == pytest.approx(deployed.clock() + 90 * 86_400, abs=100)
@@ -95,7 +92,7 @@ def test_what_is_broken_is_announced_once_and_remembered(deployed: Stack) -> Non
 
 def test_what_is_not_signed_leaves_nothing_behind(deployed: Stack) -> None:
     assert deliver(deployed, SIGNUP, "another")["status"] == 401
-    assert client("dynamodb").scan(TableName=deployed.settings.ledger_table_name)["Items"] == []
+    assert ledger_of(deployed) == []
     assert deployed.waiting() == []
 
 
@@ -106,16 +103,71 @@ def test_a_request_on_the_bus_is_carried_out(deployed: Stack) -> None:
     assert deployed.types("globex") == ["Order"]
 
 
-def test_whoever_waits_is_woken_by_the_secret_and_by_nothing_else(deployed: Stack) -> None:
-    waiting = Waiting(client("dynamodb"), deployed.settings.ledger_table_name, 90, deployed.clock)
-    for number in ("1", "2"):
-        spec = {"name": f"Order {number}", "name_plural": "Orders"}
-        put({"tenant": "acme", "request_id": number, "custom_object_type": spec})
-        waiting.add("acme", request_key("acme", number))
-        waiting.add("acme", request_key("acme", number))
+def later(number: int = 1, tenant: str = "later") -> bytes:
+    """A signup of a tenant that has no credential here yet."""
+    document = json.loads(SIGNUP)
+    document["id"], document["data"]["object"]["metadata"]["tenant_id"] = f"evt_{number}", tenant
+    return json.dumps(document).encode()
+
+
+def told(stack: Stack, tenant: str) -> None:
+    name = f"{stack.settings.tenant_secret_prefix}/{tenant}"
+    events.lambda_handler(called("CreateSecret", name=name), Context())
+
+
+def test_a_signup_before_its_tenant_waits_and_is_carried_out_as_soon_as_the_secret_is_there(deployed: Stack) -> None:
+    for number in (1, 2):
+        assert deliver(deployed, later(number))["status"] == 202
+    assert deployed.work(*(message.body for message in deployed.waiting())) == []
+    waits = deployed.waiting()
+    assert [0 < message.delay <= 10 for message in waits] == [True, True]
+    assert deployed.results() == []
+    told(deployed, "acme")
+    assert deployed.waiting() == []
+    deployed.add_tenant("later")
+    told(deployed, "later")
+    woken = deployed.waiting()
+    assert sorted(json.loads(message.body)["request_id"] for message in woken) == ["evt_1", "evt_2"]
+    assert {message.delay for message in woken} == {0}
+    deployed.work(*(message.body for message in [*woken, *waits]))
+    assert sorted(result for _, result in deployed.results()) == ["created", "unchanged"]
+    assert deployed.creates("later") == 1
+    told(deployed, "later")
+    assert deployed.waiting() == []
+
+
+def test_a_long_wait_has_no_message_and_ends_all_the_same(deployed: Stack) -> None:
+    deliver(deployed, later())
+    bodies = [message.body for message in deployed.waiting()]
+    [item] = [each for each in ledger_of(deployed) if each["pk"]["S"].startswith("REQUEST#")]
+    client("dynamodb").update_item(
+        TableName=deployed.settings.ledger_table_name,
+        Key={"pk": item["pk"]},
+        UpdateExpression="SET waits = :many",
+        ExpressionAttributeValues={":many": {"N": "8"}},
+    )
+    assert deployed.work(*bodies) == []
+    assert deployed.waiting() == [], "it is parked"
+    assert deployed.sweep() == {"Unsettled": 0, "Unannounced": 0, "Unswept": 0}
+    assert deployed.waiting() == [], "its wait is not over"
+    deployed.clock.advance(7200)
+    deployed.sweep()
+    [message] = deployed.waiting()
+    deployed.add_tenant("later")
+    deployed.work(message.body)
+    assert deployed.results() == [("evt_1", "created")]
+
+
+def test_a_signup_whose_tenant_never_comes_fails(deployed: Stack) -> None:
+    deliver(deployed, later(tenant="never"))
+    [message] = deployed.waiting()
+    deployed.work(message.body)
     deployed.waiting()
-    for each in ("globex", "acme", "acme"):
-        name = f"{deployed.settings.tenant_secret_prefix}/{each}"
-        events.lambda_handler(called("CreateSecret", name=name), Context())
-    assert sorted(json.loads(each.body)["request_id"] for each in deployed.waiting()) == ["1", "2"]
-    assert waiting.of("acme") == []
+    deployed.clock.advance(3 * 86_400 + 60)  # the door has a clock of its own
+    deployed.work(message.body)
+    assert deployed.results() == [("evt_1", "failed")]
+
+
+def ledger_of(stack: Stack) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = client("dynamodb").scan(TableName=stack.settings.ledger_table_name)["Items"]
+    return items
