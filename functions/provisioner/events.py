@@ -4,7 +4,7 @@
     a partner's event ──── the source that delivers there ── mapping ──┘
     a call to Secrets Manager ── a tenant's secret is there ── whoever waits for it ──► queue
 
-Nothing here is signed: who may put events on the bus says AWS, and nobody but the partner can on a partner's.
+Nothing here is signed: IAM says who may put events on the bus, and nobody but the partner can on a partner's.
 What raises is delivered again by Lambda, and then lies on the dead-letter queue of this door.
 """
 

@@ -5,7 +5,7 @@
                                └── check against fixtures
 
 SAM asks once for every function. The slow half is made once and copied; the same content always gives the same
-files, so SAM uploads one zip for all three.
+files, so SAM uploads one zip for all of them.
 """
 
 import hashlib
