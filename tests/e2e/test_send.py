@@ -19,7 +19,7 @@ def test_it_shows_the_answer_and_then_the_outcome(world: World, tenant: Tenant, 
     assert code == 0, said
     assert "202 Accepted" in said
     assert '"result": "created"' in said
-    assert len(world.type_names(tenant)) == 1
+    assert world.type_names(tenant) == ["Account"]
     assert world.stack.source_secrets[source] not in said
 
 

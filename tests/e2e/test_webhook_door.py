@@ -13,7 +13,14 @@ from infra.local.signing import signed_headers
 from infra.local.upstream import Event
 from tests.e2e.world import Tenant, World, eventually
 from tests.unit.test_events import called
-from tests.upstream import EVENTS
+from tests.upstream import EVENTS, PRESETS
+
+MADE_BY = {"account": ["Account"], "saas-subscriptions": ["Invoice", "Product Usage", "Subscription"]}
+BLUEPRINTS = {
+    (name, event.name): event.wanted["blueprint"]
+    for name in PRESETS.names()
+    for event in PRESETS.find(name).events  # type: ignore[union-attr]
+}
 
 
 def deliver(world: World, event: Event, secret: str | None = None) -> httpx.Response:
@@ -22,7 +29,7 @@ def deliver(world: World, event: Event, secret: str | None = None) -> httpx.Resp
     return world.stack.http.deliver(name, sent.body, sent.headers)
 
 
-@pytest.mark.parametrize(("source", "name"), EVENTS, ids="/".join)
+@pytest.mark.parametrize(("source", "name"), EVENTS, ids=map("/".join, EVENTS))
 def test_each_preset_provisions_once_when_it_is_delivered_five_times(
     world: World, tenant: Tenant, source: str, name: str
 ) -> None:
@@ -35,10 +42,12 @@ def test_each_preset_provisions_once_when_it_is_delivered_five_times(
     [announced] = world.announced(tenant.name, told[1])
     assert announced.data["result"] == "created"
     assert announced.event["id"] == told[2]
-    assert len(world.type_names(tenant)) == world.creates_sent(tenant) == 1
+    creates = world.creates_sent(tenant)
+    assert sorted(world.type_names(tenant)) == MADE_BY[BLUEPRINTS[source, name]]
+    assert world.close.state(tenant.organization)["duplicates"] == {}
     again = deliver(world, event)
     assert (again.status_code, again.json()["state"]) == (202, "settled")
-    assert world.creates_sent(tenant) == 1
+    assert world.creates_sent(tenant) == creates
 
 
 @pytest.mark.parametrize("source", ["stripe", "clerk", "auth0", "chargebee"])
@@ -91,7 +100,7 @@ def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
     world.stack.aws.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=told)
     [announced] = world.announced(name, str(event.document["event_id"]))
     assert announced.data["result"] == "created"
-    assert world.creates_sent(tenant) == 1
+    assert world.type_names(tenant) == ["Account"]
     assert eventually(lambda: [line for line in world.logged() if name in line and '"woken":1' in line])
 
 

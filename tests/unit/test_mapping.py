@@ -82,14 +82,14 @@ class TestPresets:
         events = {(name, event.name) for name in PRESETS.names() for event in preset(name).events}
         assert events == set(EXPECTED) == set(CANDIDATES)
 
-    @pytest.mark.parametrize(("source", "event"), EXPECTED, ids="/".join)
+    @pytest.mark.parametrize(("source", "event"), EXPECTED, ids=map("/".join, EXPECTED))
     def test_a_fixture_is_a_request_for_its_tenant_under_its_own_id(self, source: str, event: str) -> None:
         body = mapped(preset(source), fixture(source, event), "msg_1" if preset(source).scheme.signs_id else None)
         request = read_request(json.dumps(body))
         assert (request.tenant, request.request_id) == EXPECTED[source, event]
         assert body["if_exists"] == "adopt"
 
-    @pytest.mark.parametrize(("source", "event"), CANDIDATES, ids="/".join)
+    @pytest.mark.parametrize(("source", "event"), CANDIDATES, ids=map("/".join, CANDIDATES))
     def test_the_first_candidate_that_is_there_is_the_tenant(self, source: str, event: str) -> None:
         candidates = CANDIDATES[source, event]
         for number, path in enumerate(candidates):
@@ -99,7 +99,7 @@ class TestPresets:
             put(body, path, f"tenant-{number}")
             assert mapped(preset(source), body, "msg_1")["tenant"] == f"tenant-{number}"
 
-    @pytest.mark.parametrize(("source", "event"), CANDIDATES, ids="/".join)
+    @pytest.mark.parametrize(("source", "event"), CANDIDATES, ids=map("/".join, CANDIDATES))
     def test_without_any_candidate_the_event_is_broken(self, source: str, event: str) -> None:
         body = fixture(source, event)
         for path in CANDIDATES[source, event]:

@@ -41,7 +41,7 @@ def nothing_came_of_it(upstream: Upstream) -> bool:
 
 
 class TestTaken:
-    @pytest.mark.parametrize(("source", "event"), EVENTS, ids="/".join)
+    @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
     def test_a_signup_is_stored_and_queued_before_it_is_answered(
         self, upstream: Upstream, source: str, event: str
     ) -> None:
@@ -57,7 +57,7 @@ class TestTaken:
         assert upstream.messages.waiting == [(json.loads(request.to_json()), request.tenant, 0)]
         assert upstream.outcomes.events == []
 
-    @pytest.mark.parametrize(("source", "event"), EVENTS, ids="/".join)
+    @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
     def test_trap_5_a_redelivery_is_the_same_request(
         self, upstream: Upstream, capsys: pytest.CaptureFixture[str], source: str, event: str
     ) -> None:
