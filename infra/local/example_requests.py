@@ -1,9 +1,9 @@
 """The examples: one file each, in infra/local/examples/, sent in the order of their names.
 
 shows        what it is there to show
-door         "http" or "sqs"; "plan" asks over HTTP what would be done
+door         "http" or "sqs"; "plan" asks over HTTP what would be done; "hook" is an upstream sender
 headers      of the HTTP request, beside those of its signature
-body         JSON, or a text that is sent as it is
+body         JSON, or a text that is sent as it is. Of a sender: source, event, tenant, and whether it is tampered with
 close_fault  a fault for the simulated Close to strike this example's create with
 expect       status, headers, problem (the end of its type), pointers, close_status, differences and blocked (their
              fields), types (the result of each), plan (its lines), and announced: the result on the topic, or null when
@@ -46,6 +46,8 @@ class Example:
         """What it asks for, in a word or two."""
         if not isinstance(self.body, dict):
             return self.content
+        if self.door == "hook":
+            return f"{self.body['source']} {self.body['event']}"
         names = [self.body["blueprint"]] if "blueprint" in self.body else [each["name"] for each in self._types()]
         asked = ", ".join(str(name).strip() or '""' for name in names)
         return f"{asked} ({self.body['if_exists']})" if "if_exists" in self.body else asked

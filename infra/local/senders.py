@@ -1,6 +1,7 @@
 """Sends examples through the doors of a running stack."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from infra.local.example_requests import Example, Exchange
 from infra.local.example_tenants import organization_id
 from infra.local.http_door import PATH, PLANS
 from infra.local.stack import LocalStack
+from infra.local.upstream import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,21 @@ class Sender:
             self.stack.close.arm(example.close_fault, aim=aim)
         return self._over_the_queue(example) if example.door == "sqs" else self._over_http(example)
 
+    def _call(self, example: Example) -> httpx.Response:
+        if example.door == "hook":
+            return self._deliver(example.body)
+        path = PLANS if example.door == "plan" else PATH
+        return self.stack.http.call("POST", path, example.content.encode(), example.headers)
+
+    def _deliver(self, body: Mapping[str, Any]) -> httpx.Response:
+        source = str(body["source"])
+        sent = Event.of(source, body["event"], body["tenant"]).sent([self.stack.source_secrets[source]])
+        return self.stack.http.deliver(source, sent.body + b" " * body.get("tampered", False), sent.headers)
+
     def _over_http(self, example: Example) -> Exchange:
         exchange = Exchange(example, time.time(), example.request_id or "")
         try:
-            path = PLANS if example.door == "plan" else PATH
-            answer = self.stack.http.call("POST", path, example.content.encode(), example.headers)
+            answer = self._call(example)
         except httpx.HTTPError as error:
             exchange.error = f"the HTTP door did not answer ({type(error).__name__})"
             return exchange
@@ -44,6 +56,7 @@ class Sender:
             return exchange
         try:
             exchange.answer = answer.json()
+            exchange.request_id = exchange.request_id or exchange.answer.get("request_id", "")
         except ValueError:
             exchange.error = f"the HTTP door's answer is no JSON: {answer.text[:200]!r}"
         return exchange

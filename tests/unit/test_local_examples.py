@@ -22,7 +22,7 @@ class TestExamples:
     def test_each_is_what_its_file_says(self) -> None:
         examples = load_examples()
         assert [each.name for each in examples] == sorted(each.name for each in examples)
-        assert {each.door for each in examples} == {"http", "sqs", "plan"}
+        assert {each.door for each in examples} == {"http", "sqs", "plan", "hook"}
         assert all(each.shows for each in examples)
 
     def test_what_differs_from_the_expected_is_a_fault(self) -> None:
