@@ -29,7 +29,7 @@ def test_forty_one_requests_for_one_type_make_one(world: World, tenant: Tenant) 
     assert results["created"] == 1
     assert results["unchanged"] + results["adopted"] == REQUESTS - 1
     assert len(world.close.types(tenant.organization)) == 1
-    assert len({each["custom_object_type"]["id"] for each in outcomes}) == 1
+    assert len({each["types"][0]["id"] for each in outcomes}) == 1
     assert world.creates_sent(tenant) == 1
 
 
