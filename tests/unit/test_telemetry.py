@@ -42,3 +42,13 @@ def test_zeros_are_counted_where_an_alarm_needs_them(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize("name", ["botocore.parsers", "botocore.endpoint", "httpx", "httpcore.http11", "urllib3"])
 def test_silent_the_sdks_do_not_log_what_they_send(name: str) -> None:
     assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+def test_what_is_counted_by_source_is_so_for_that_count_only(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.count(["NotSigned"], source="stripe")
+    telemetry.count(["Created"])
+
+    by_source, plain = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert set(by_source["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "source"}
+    assert (by_source["source"], by_source["NotSigned"]) == ("stripe", [1.0])
+    assert plain["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
