@@ -67,4 +67,6 @@ def _keep(stage: Stage, seen: Seen, arrived: Sequence[Mapping[str, Any]]) -> Non
 
 def _arrived(entry: Mapping[str, Any]) -> Arrived:
     organization = (entry["organization_id"] or "").removeprefix("orga_")
-    return Arrived(organization, entry["method"], entry["path"], entry["type_name"])
+    names_a_type = entry["path"].startswith("/api/v1/custom_object_type/")  # elsewhere it is a field's name
+    type_name = entry["type_name"] if names_a_type else None
+    return Arrived(organization, entry["method"], entry["path"], type_name)
