@@ -5,9 +5,8 @@ What the spec leaves out is not compared. Nothing that is there is ever to go: c
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference
 
@@ -18,8 +17,7 @@ IS_SHARED = "the type has a shared field by that name: its association, with the
 IS_OWN = "the type has a field of its own by that name: it would have to be deleted, with its values"
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """``changes`` can be made. ``blocked`` cannot, short of destroying something; ``fixed`` cannot at all."""
 
     changes: tuple[Difference, ...] = ()

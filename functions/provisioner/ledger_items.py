@@ -11,8 +11,7 @@ time after which nobody works on them any more.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.records import Doubt, How, Lease, Made, RequestRecord, RequestState, Unit
@@ -26,8 +25,7 @@ UNANNOUNCED_SECONDS = 120
 MAX_DOUBLINGS = 5  # of the time between two sweeps of a request, to four hours
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptTimes:
+class AcceptTimes(NamedTuple):
     """When a request is accepted, expected to be finished, and forgotten (Unix seconds)."""
 
     now: float
@@ -57,8 +55,7 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
     }
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseTimes:
+class LeaseTimes(NamedTuple):
     """When a lease is taken, and until when (Unix seconds)."""
 
     now: float

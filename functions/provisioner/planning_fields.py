@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.compare import IS_OWN, IS_SHARED, Comparison, compare_field, extended, field_path, key_of, oldest_first
 from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference, ProvisioningRequest
@@ -13,8 +13,7 @@ from provisioner.resolve import unknown_reference, with_role_ids
 from provisioner.spec import OF_A_SHARED_FIELD, OF_THE_ASSOCIATION, FieldSpec, shared_wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What all parts of a plan are made from. ``references`` and ``shared`` are by natural key."""
 
     request: ProvisioningRequest

@@ -27,7 +27,7 @@ and loses an answer knows better: it leaves a doubt about that very thing. Every
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from provisioner.contract import Outcome
 
@@ -73,8 +73,7 @@ class UnitKind(StrEnum):
     SHARED_FIELD = "shared field"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Unit:
+class Unit(NamedTuple):
     """What one lease is about: a type or a shared field of a tenant, by its natural key."""
 
     kind: UnitKind
@@ -82,8 +81,7 @@ class Unit:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """Creates that may be at large. ``since``: none of them was sent later (Unix seconds)."""
 
     since: float
@@ -111,8 +109,7 @@ class How(StrEnum):
     UPDATED = "updated"
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """What this service did to one thing lately. ``at``: when, at the latest (Unix seconds)."""
 
     close_id: str
