@@ -13,7 +13,7 @@ KILLS_THAT_STRUCK = 2 / 3
 OF_REQUESTS = {"created": 1 / 15, "recovered": 1 / 75}
 """How many requests have to come out so."""
 TAKEN = 1 / 4
-"""How many have to find it there: unchanged or adopted."""
+"""How many have to find it there: unchanged, adopted or updated."""
 
 
 def missed(
@@ -28,5 +28,6 @@ def missed(
     for result, share in OF_REQUESTS.items():
         if results[result] < share * plan.requests:
             yield f"{results[result]} of {plan.requests} requests were {result}"
-    if results["unchanged"] + results["adopted"] < TAKEN * plan.requests:
-        yield f"only {results['unchanged'] + results['adopted']} of {plan.requests} requests found their type there"
+    taken = sum(results[each] for each in ("unchanged", "adopted", "updated"))
+    if taken < TAKEN * plan.requests:
+        yield f"only {taken} of {plan.requests} requests found their type there"
