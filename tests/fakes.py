@@ -82,8 +82,8 @@ class MemoryLedger:
         since = self.leased_until.get(unit) or (known.killed.since if known.killed else 0)
         return replace(known, killed=Doubt(since, intents) if intents else None)
 
-    def is_settled(self, record: RequestRecord) -> bool:
-        return self.requests[record.id][0].outcome is not None
+    def settled_as(self, record: RequestRecord) -> Outcome | None:
+        return self.requests[record.id][0].outcome
 
     def end(self, after: Iterable[Lease]) -> None:
         for lease in after:
@@ -93,11 +93,15 @@ class MemoryLedger:
                 self.units[lease.unit], self.ended[lease.unit] = lease, lease.attempt
                 self.intents[lease.unit] = lease.killed.requests if lease.killed else ()
 
-    def settle(self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = ()) -> Outcome:
+    def settle(
+        self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = (), read: Iterable[Lease] = ()
+    ) -> Outcome:
         stored, request = self.requests[record.id]
         if stored.outcome is None:
             for lease in after:
                 self._need(lease)
+            if any(self.known(each.unit).attempt != each.attempt for each in read):
+                raise Busy("another run has the lease, or had it meanwhile", 2)
         self.end(after)
         if stored.outcome:
             return stored.outcome

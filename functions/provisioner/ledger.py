@@ -91,9 +91,10 @@ class Ledger:
         """What is known of the unit, whoever holds its lease: to be looked at, and not to be given back."""
         return items.to_known(self._get(items.unit_item_key(unit)), unit)
 
-    def is_settled(self, record: RequestRecord) -> bool:
-        """Whether the request has an outcome by now."""
-        return "outcome" in self._get(items.request_item_key(record.id))
+    def settled_as(self, record: RequestRecord) -> Outcome | None:
+        """The outcome that the request has by now, if it has one."""
+        outcome = items.text_of(self._get(items.request_item_key(record.id)), "outcome")
+        return Outcome.from_json(outcome) if outcome else None
 
     def end(self, after: Iterable[Lease]) -> None:
         """Give the leases back, and remember what is now known of their units."""
@@ -104,18 +105,22 @@ class Ledger:
                 if not items.is_ended(_met(error), lease):
                     raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
 
-    def settle(self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = ()) -> Outcome:
-        """Store the outcome and what is now known of its units, together. Answers the outcome that stands."""
+    def settle(
+        self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = (), read: Iterable[Lease] = ()
+    ) -> Outcome:
+        """Store the outcome and what is now known of its units, together. Answers the outcome that stands.
+
+        Raises ``Busy`` if one of the leases is lost, or if anybody took the lease of a unit that was only ``read``.
+        """
         outcome = fitting.kept(outcome)
+        request = items.settle_input(self.table, record, outcome, after, self.clock())
+        request["TransactItems"] += [items.not_leased_since(self.table, known) for known in read]
         try:
-            self._write(
-                self.dynamodb.transact_write_items,
-                items.settle_input(self.table, record, outcome, after, self.clock()),
-            )
+            self._write(self.dynamodb.transact_write_items, request)
         except ClientError as error:
             settled = _met_together(error)[0]
             if not settled:
-                raise Busy("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
+                raise Busy("another run has the lease, or had it meanwhile", LEASE_BUSY_SECONDS[1]) from None
             self.end(after)
             return Outcome.from_json(settled["outcome"]["S"])
         return outcome

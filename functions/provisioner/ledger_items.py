@@ -136,6 +136,17 @@ def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Seq
     return {"TransactItems": [{"Update": request}, *ends]}
 
 
+def not_leased_since(table: str, known: Lease) -> Item:
+    """A part of a transaction: that nobody has taken the unit's lease since this was read."""
+    read = {
+        "ConditionExpression": "attempt = :attempt",
+        "ExpressionAttributeValues": {":attempt": _n(known.attempt)},
+    }
+    never = {"ConditionExpression": "attribute_not_exists(attempt)"}
+    check = {"TableName": table, "Key": unit_item_key(known.unit), **(read if known.attempt else never)}
+    return {"ConditionCheck": check}
+
+
 def wait_input(table: str, record: RequestRecord, due_at: float, tenant_missing_at: float = 0) -> Item:
     values = {":due_at": _n(due_at), ":one": _n(1)}
     if not tenant_missing_at:

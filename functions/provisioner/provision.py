@@ -38,14 +38,19 @@ class Ledger(Protocol):
     def known(self, unit: Unit) -> Lease:
         """What is known of the unit, whoever holds its lease: to be looked at, and not to be given back."""
 
-    def is_settled(self, record: RequestRecord) -> bool:
-        """Whether the request has an outcome by now."""
+    def settled_as(self, record: RequestRecord) -> Outcome | None:
+        """The outcome that the request has by now, if it has one."""
 
     def end(self, after: Iterable[Lease]) -> None:
         """Give the leases back, and remember what is now known of their units."""
 
-    def settle(self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = ()) -> Outcome:
-        """Store the outcome and what is now known of its units, together. Answers the outcome that stands."""
+    def settle(
+        self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = (), read: Iterable[Lease] = ()
+    ) -> Outcome:
+        """Store the outcome and what is now known of its units, together. Answers the outcome that stands.
+
+        Raises ``Busy`` if one of the leases is lost, or if anybody took the lease of a unit that was only ``read``.
+        """
 
     def count_wait(self, record: RequestRecord, seconds: float) -> None:
         """Count a wait of the request."""
@@ -157,7 +162,7 @@ class Provisioner:
         except Refused as refusal:
             if refusal.kind is Kind.TENANT_UNKNOWN and request.wait_for_tenant:
                 raise _TenantMissing(str(refusal)) from None
-            return self.ledger.settle(record, self._failed(record, request, organization, refusal.problem))
+            return self._fail(record, request, organization, refusal.problem)
         leases = self._lease(record, request)
         run = self._run(record, request, organization, leases)
         try:
@@ -189,15 +194,18 @@ class Provisioner:
         planned = run.look()
         if fault := verdict.exists(run) or verdict.blocked(run):
             return self._ended(run, fault)
-        if planned.steps:
-            self._is_still_wanted(run.record)
+        if planned.steps and (stands := self._settled_meanwhile(run.record)):
+            return stands
         run.carry_out(planned.steps)
         return verdict.succeeded(run, self.clock())
 
-    def _is_still_wanted(self, record: RequestRecord) -> None:
-        """What another run settled meanwhile, perhaps as failed, must not be created. A fresh one has no other run."""
-        if record.outcome is None and not record.fresh and self.ledger.is_settled(record):
-            raise Busy("another run settled this request meanwhile", 0)
+    def _settled_meanwhile(self, record: RequestRecord) -> Outcome | None:
+        """What another run settled, perhaps as failed, must not be created. A follow-up does not ask.
+
+        The leases are held by now, and whoever settles without them checks that nobody took them: no run can settle
+        this request as failed between this look and our create.
+        """
+        return self.ledger.settled_as(record) if record.outcome is None else None
 
     def _tell_of_types(self, record: RequestRecord, outcome: Outcome) -> None:
         """The request's outcome stays unresolved; what is now known of its types is an event for each."""
@@ -233,8 +241,7 @@ class Provisioner:
             self.ledger.count_wait(record, seconds)
             return Wait(seconds, str(error))
         detail = f"It was tried for {self.wait_limit:.0f} seconds. The last time: {error}."
-        fault = problem(Kind.GAVE_UP, detail)
-        return self.ledger.settle(record, self._failed(record, request, organization, fault))
+        return self._fail(record, request, organization, problem(Kind.GAVE_UP, detail))
 
     def _await_tenant(
         self,
@@ -251,15 +258,18 @@ class Provisioner:
             self.ledger.await_tenant(record, seconds)
             return Wait(seconds, str(error))
         detail = f"{error} It was waited for for {self.tenant_wait_limit:.0f} seconds."
-        fault = problem(Kind.TENANT_UNKNOWN, detail)
-        return self.ledger.settle(record, self._failed(record, request, organization, fault))
+        return self._fail(record, request, organization, problem(Kind.TENANT_UNKNOWN, detail))
 
-    def _failed(
+    def _fail(
         self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, fault: Problem
     ) -> Outcome:
-        """Without a lease: what earlier runs of this request did is in the ledger, and is told."""
+        """Settle without a lease: what earlier runs of this request did is in the ledger, and is told.
+
+        Raises ``Busy`` if another run takes a lease meanwhile: it may create, and then this did not fail.
+        """
         known = {unit: self.ledger.known(unit) for unit in things_of(request)}
-        return self._ended(self._run(record, request, organization, known), fault)
+        outcome = self._ended(self._run(record, request, organization, known), fault)
+        return self.ledger.settle(record, outcome, read=known.values())
 
     def _run(
         self,

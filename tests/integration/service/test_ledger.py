@@ -279,12 +279,28 @@ class TestLeases:
         assert ledger.settle(record, outcome(), leases).result == "unresolved"
         assert [leased(ledger, "2", unit).close_id for unit in (ACCOUNT, DEAL)] == ["cotype_1", "cotype_1"]
 
+    def test_settled_without_a_lease_only_while_nobody_takes_one(self, ledger: LookingLedger, clock: Clock) -> None:
+        """Read before its first lease, while it was leased, and after it was given back."""
+        record, never = ledger.accept(a_request("1")), ledger.known(DEAL)
+        leased(ledger, "2", DEAL)
+        assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), read=[ledger.known(ACCOUNT), never]))
+        held = ledger.known(DEAL)
+        clock.advance(91)
+        ledger.end([leased(ledger, "3", DEAL)])
+        assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), read=[held]))
+        assert ledger.settled_as(record) is None
+
+        read = [ledger.known(ACCOUNT), ledger.known(DEAL)]
+        assert ledger.settle(record, outcome(Result.FAILED), read=read).result == "failed"
+        leased(ledger, "4", DEAL)
+        assert ledger.settle(record, outcome(Result.CREATED), read=read).result == "failed"  # what stands, stands
+
     def test_a_request_that_somebody_settled_is_known_as_settled(self, ledger: LookingLedger) -> None:
         stale = ledger.accept(a_request("1"))
-        assert not ledger.is_settled(stale)
-        ledger.settle(stale, outcome(Result.FAILED))
+        assert ledger.settled_as(stale) is None
+        told = ledger.settle(stale, outcome(Result.FAILED))
 
-        assert ledger.is_settled(stale)
+        assert ledger.settled_as(stale) == told
 
     def test_a_suspect_is_known_as_one(self, ledger: LookingLedger, clock: Clock) -> None:
         record, units = ledger.accept(a_request("1")), [DEAL, ACCOUNT]
