@@ -95,4 +95,16 @@ def tidy(play: Play) -> Iterator[str]:
         yield f"{len(play.world.queue.messages)} messages are on the queue"
 
 
-IN_SIMULATED_TIME: Mapping[str, Callable[[Play], Iterator[str]]] = {"final": final, "polite": polite, "tidy": tidy}
+def heard_of(play: Play) -> Iterator[str]:
+    """What a sender was told is broken was announced, so that somebody else hears of it, too."""
+    announced = {each.event["id"] for each in play.world.account.published}
+    yield from (f"{key} was refused as broken and never announced" for key in play.refused - announced)
+    yield from (f"{each['detail-type']} was given up" for each in play.lost)
+
+
+IN_SIMULATED_TIME: Mapping[str, Callable[[Play], Iterator[str]]] = {
+    "final": final,
+    "polite": polite,
+    "tidy": tidy,
+    "heard of": heard_of,
+}

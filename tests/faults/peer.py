@@ -25,7 +25,12 @@ class Afternoon:
     name = "afternoon handler"
     modules: tuple[str, ...] = (MODULE, "aws_lambda_powertools")
     promises = False
-    cannot = frozenset({"pinned", "fields create", "fields update", "different fields", "references"})
+    cannot = frozenset(
+        {
+            *("pinned", "fields create", "fields update", "different fields", "references"),
+            *("webhook", "webhook before its tenant", "webhook of nobody", "event", "event of a partner"),
+        }
+    )
 
     def start(self) -> Environment:
         return _AfternoonEnvironment()
@@ -59,7 +64,7 @@ def _simulated(now: Callable[[], float]) -> type[dt.datetime]:
     return Simulated
 
 
-class _AfternoonEnvironment:
+class _AfternoonEnvironment(Environment):
     """A fresh import: all that it has, it has made then."""
 
     def __init__(self) -> None:

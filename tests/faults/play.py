@@ -1,28 +1,40 @@
-"""A world in motion: requests come in by both doors, and everything is delivered again until it is quiet."""
+"""A world in motion: requests come in by every door, and everything is delivered again until it is quiet."""
 
 import json
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.local.upstream import Event
+from provisioner.contract import message_key
 from provisioner.spec import natural_key
-from tests.faults import aws
+from tests.faults import aws, upstream
 from tests.faults.callers import Asked, http_event, types_in
-from tests.faults.subject import TABLE
+from tests.faults.subject import SECRET_PREFIX, TABLE
 from tests.faults.world import HORIZON_SECONDS, SWEEP_EVERY_SECONDS, World
 
 CALLER_PATIENCE = 6
+EVENT_RETRIES_SECONDS = (60, 120)
+"""After an event could not be taken it is handed over again: so often, and after such times, by Lambda."""
 DREGS_SECONDS = 200.0
 """Longer than any lease: what a dead process took is free again."""
 
 
 @dataclass(slots=True)
 class Play:
-    """What was asked and heard. ``changed`` names every outcome that did not stay what it was."""
+    """What was asked and heard. ``changed`` names every outcome that did not stay what it was.
+
+    ``refused``: keys under which a sender's event must have been announced, since it was told that it is broken.
+    ``lost``: events that could not be taken in the end, as they lie on the dead-letter queue of their door.
+    """
 
     world: World
     asked: dict[tuple[str, str], Asked] = field(default_factory=dict)
     buried: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    lost: list[Mapping[str, Any]] = field(default_factory=list)
     _outcomes: dict[str, str] = field(default_factory=dict)
     _next_sweep: float = 0
 
@@ -56,6 +68,50 @@ class Play:
         self._ask(request).accepted = True
         self.world.queue.send(json.dumps(request), group=request["tenant"])
 
+    def webhook(self, event: Event, tenant: str | None) -> None:
+        """A sender delivers its event, and again, each time a little later, until it hears that it arrived."""
+        for attempt in range(CALLER_PATIENCE):
+            if self._delivered(event, tenant):
+                return
+            self.world.clock.advance(5 * 2**attempt)
+
+    def _delivered(self, event: Event, tenant: str | None) -> bool:
+        given = upstream.delivery(event, self.world.clock.now)
+        answer = self.world.invoke("webhooks", given, lambda door, sent, _: door.webhooks(sent))
+        self.watch()
+        if answer is None or answer["statusCode"] >= 500:
+            return False
+        request_id = str(event.document["id"])
+        if answer["statusCode"] == 422:
+            self.refused.add(message_key(f"{upstream.SOURCE}/{request_id}"))
+        elif tenant:
+            self._asked(tenant, request_id, upstream.TYPES).heard(answer)
+        return True
+
+    def put_event(self, event: Mapping[str, Any]) -> None:
+        """Somebody puts an event on a bus, whose door takes it sooner or later."""
+        for seconds in (0, *EVENT_RETRIES_SECONDS):
+            self.world.clock.advance(seconds)
+            taken = self.world.take_event(event)
+            self.watch()
+            if taken:
+                return
+        self.lost.append(event)
+
+    def request_on_bus(self, request: dict[str, Any]) -> None:
+        self._ask(request).accepted = True
+        self.put_event(upstream.requested(request))
+
+    def partner(self, event: Event, tenant: str) -> None:
+        """A partner delivers its event over EventBridge."""
+        self._asked(tenant, str(event.document["id"]), upstream.TYPES).accepted = True
+        self.put_event(upstream.told_by_partner(event))
+
+    def store_tenant(self, tenant: str) -> None:
+        """Its key is stored at last, and CloudTrail tells of it."""
+        self.world.add_tenant(tenant)
+        self.put_event(upstream.secret_stored(f"{SECRET_PREFIX}/{tenant}"))
+
     def deliver(self) -> bool:
         delivered = self.world.deliver()
         self.watch()
@@ -88,7 +144,10 @@ class Play:
             self.world.dead_letters.messages.remove(message)
             message.visible_at = self.world.clock.now
             self.world.queue.messages.append(message)
-        return bool(dead)
+        events, self.lost = self.lost, []
+        for event in events:
+            self.put_event(event)
+        return bool(dead or events)
 
     def watch(self) -> None:
         """An outcome that is in the table stays as it is."""
@@ -100,9 +159,12 @@ class Play:
                 self.changed.append(pk)
 
     def _ask(self, request: dict[str, Any]) -> Asked:
-        tenant, request_id = request["tenant"], request["request_id"]
+        names = {natural_key(each["name"]) for each in types_in(request)}
+        return self._asked(request["tenant"], request["request_id"], names)
+
+    def _asked(self, tenant: str, request_id: str, names: AbstractSet[str]) -> Asked:
         asked = self.asked.setdefault((tenant, request_id), Asked(tenant, request_id))
-        asked.names |= {natural_key(each["name"]) for each in types_in(request)}
+        asked.names |= names
         return asked
 
     def _next(self) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.faults import upstream
 from tests.faults.callers import bodies, body
 from tests.faults.close_wire import LIST_LAG_SECONDS
 from tests.faults.play import Play
@@ -25,6 +26,15 @@ def another(play: Play) -> None:
 def duplicate(play: Play) -> None:
     """The same messages once more, to another worker."""
     play.deliver_twice()
+
+
+def sent_again(play: Play) -> None:
+    """The sender, impatient, delivers its event once more."""
+    play.webhook(upstream.signup("acme"), "acme")
+
+
+def nobodys_again(play: Play) -> None:
+    play.webhook(upstream.NOBODYS, None)
 
 
 def api_create(play: Play) -> None:
@@ -184,6 +194,48 @@ def more_fields(play: Play) -> None:
     play.post(body("rival", " ACCOUNT ", if_exists="update", fields=[{"name": "Rival", "type": "date"}]))
 
 
+def webhook(play: Play) -> None:
+    """A sender's signed event, delivered once more when it had arrived."""
+    play.world.add_tenant("acme")
+    play.world.add_source()
+    play.webhook(upstream.signup("acme"), "acme")
+    play.deliver()
+    play.webhook(upstream.signup("acme"), "acme")
+
+
+def early_webhook(play: Play) -> None:
+    """The customer signs up before its key is stored."""
+    play.world.add_source()
+    play.webhook(upstream.signup("acme"), "acme")
+    play.deliver()
+    play.world.clock.advance(3600)
+    play.store_tenant("acme")
+
+
+def webhook_of_nobody(play: Play) -> None:
+    """It is signed, and names no tenant: that is announced, however often it is delivered."""
+    play.world.add_source()
+    for _ in range(2):
+        play.webhook(upstream.NOBODYS, None)
+
+
+def event(play: Play) -> None:
+    """A request on the bus, and the same over the queue."""
+    play.world.add_tenant("acme")
+    play.request_on_bus(body("one"))
+    play.send(body("one"))
+    play.deliver()
+
+
+def partners_event(play: Play) -> None:
+    """A partner's event, and the same as a webhook."""
+    play.world.add_tenant("acme")
+    play.world.add_source()
+    play.partner(upstream.signup("acme"), "acme")
+    play.webhook(upstream.signup("acme"), "acme")
+    play.deliver()
+
+
 SCENARIOS = {
     each.name: each
     for each in (
@@ -205,6 +257,11 @@ SCENARIOS = {
         Scenario("fields update", fields_update, more_fields),
         Scenario("different fields", different_fields, duplicate),
         Scenario("references", references, duplicate),
+        Scenario("webhook", webhook, sent_again),
+        Scenario("webhook before its tenant", early_webhook, another),
+        Scenario("webhook of nobody", webhook_of_nobody, nobodys_again),
+        Scenario("event", event, duplicate),
+        Scenario("event of a partner", partners_event, sent_again),
     )
 }
 """By name."""

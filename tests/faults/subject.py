@@ -1,21 +1,27 @@
-"""Who is put to the test: something with the three doors of the service."""
+"""Who is put to the test: something with the doors of the service, or with some of them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, Protocol
 
 import tests.faults.environment  # noqa: F401 - before the service is imported
 from provisioner.api import Api
 from provisioner.assembly import Service
+from provisioner.aws_clients import clients
+from provisioner.events import Events
+from provisioner.intake import Intake
 from provisioner.settings import Settings
 from provisioner.sweeper import Sweeper
+from provisioner.webhooks import Webhooks
 from provisioner.worker import Worker
 from tests.faults import aws
 from tests.faults.close_wire import BASE_URL
 
 TABLE = "ledger"
 SECRET_PREFIX = "close-provisioner/tenants"
+SOURCE_SECRET_PREFIX = "close-provisioner/sources"
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/provisioning"
 DEAD_LETTER_QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters"
 LIST_LAG_SECONDS = 60
@@ -34,6 +40,13 @@ class Environment(Protocol):
     def worker(self, records: Sequence[Mapping[str, Any]], time_left: TimeLeft) -> Mapping[str, Any]: ...
 
     def sweeper(self, time_left: TimeLeft) -> object: ...
+
+    def webhooks(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise LookupError("it has no such door")
+
+    def events(self, event: Mapping[str, Any]) -> bool:
+        """Whether it took the event; else it is to be handed over again."""
+        raise LookupError("it has no such door")
 
 
 class Subject(Protocol):
@@ -90,7 +103,7 @@ def settings() -> Settings:
         outcomes_topic_arn=aws.TOPIC,
         tenant_secret_prefix=SECRET_PREFIX,
         tenant_wait_days=3,
-        source_secret_prefix=f"{SECRET_PREFIX}-of-sources",
+        source_secret_prefix=SOURCE_SECRET_PREFIX,
         event_source="urn:close-provisioner:test",
         close_api_url=BASE_URL,
         close_timeout_seconds=20,
@@ -103,9 +116,20 @@ def settings() -> Settings:
     )
 
 
-class _OurEnvironment:
-    def __init__(self) -> None:
-        self._service = Service.from_settings(settings(), clock=time.time)  # that of the world it was started in
+class _OurEnvironment(Environment):
+    """Its parts are made when they are first needed, with the clock of the world that it was started in."""
+
+    @cached_property
+    def _service(self) -> Service:
+        return Service.from_settings(settings(), clock=time.time)
+
+    @cached_property
+    def _webhooks(self) -> Webhooks:
+        return Webhooks.from_settings(settings(), clock=time.time)
+
+    @cached_property
+    def _events(self) -> Events:
+        return Events(Intake.from_settings(settings(), clients(), time.time), SECRET_PREFIX)
 
     def api(self, event: Mapping[str, Any], time_left: TimeLeft) -> Mapping[str, Any]:
         return Api(self._service).answer(event, time_left)
@@ -115,3 +139,13 @@ class _OurEnvironment:
 
     def sweeper(self, time_left: TimeLeft) -> object:
         return Sweeper(self._service).sweep(time_left)
+
+    def webhooks(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._webhooks.answer(event)
+
+    def events(self, event: Mapping[str, Any]) -> bool:
+        try:
+            self._events.take(event)
+        except Exception:  # noqa: BLE001 - that is how this door says it
+            return False
+        return True

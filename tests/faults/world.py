@@ -5,7 +5,7 @@ says where the world begins. A process that is killed loses all that it had in m
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ import httpx
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from infra.local.close_simulator.registry import add_key, revoke
-from tests.faults import aws, seams
+from tests.faults import aws, seams, upstream
 from tests.faults.clock import Clock
 from tests.faults.close_wire import CloseMedium, CloseWire
 from tests.faults.fault import Case
@@ -25,13 +25,14 @@ from tests.faults.subject import (
     MAX_RECEIVES,
     QUEUE_URL,
     SECRET_PREFIX,
+    SOURCE_SECRET_PREFIX,
     TABLE,
     Environment,
     Subject,
 )
 from tests.faults.wire import Killed, Process, Wire
 
-TIMEOUT_SECONDS = {"api": 28.0, "worker": 60.0, "sweeper": 60.0}
+TIMEOUT_SECONDS = {"api": 28.0, "worker": 60.0, "sweeper": 60.0, "webhooks": 20.0, "events": 60.0}
 """As in template.yaml."""
 SWEEP_EVERY_SECONDS = 300.0
 HORIZON_SECONDS = 8 * 3600.0
@@ -55,7 +56,7 @@ class World:
     account: aws.Aws = field(init=False)
     queue: Queue = field(init=False)
     dead_letters: Queue = field(init=False)
-    idle: dict[str, list[Environment]] = field(default_factory=lambda: {"api": [], "worker": [], "sweeper": []})
+    idle: dict[str, list[Environment]] = field(default_factory=lambda: {door: [] for door in TIMEOUT_SECONDS})
 
     def __post_init__(self) -> None:
         self.wire = Wire(self.clock, {fault.call: fault for fault in self.case.faults})
@@ -151,7 +152,17 @@ class World:
     def sweep(self) -> None:
         self.invoke("sweeper", None, lambda door, _, left: door.sweeper(left))
 
-    # --- a tenant
+    def take_event(self, event: Mapping[str, Any]) -> bool:
+        """Hand an event to its door. Whether it was taken."""
+        return self.invoke("events", event, lambda door, given, _: door.events(given)) or False
+
+    # --- senders and tenants
+
+    def add_source(self) -> None:
+        """The sender's secret, with Secrets Manager."""
+        self.secrets_told.add(upstream.SIGNING_SECRET)
+        name = f"{SOURCE_SECRET_PREFIX}/{upstream.SOURCE}"
+        self.account.secrets[name] = json.dumps({"secrets": [upstream.SIGNING_SECRET]})
 
     def add_tenant(self, tenant: str, **settings: Any) -> str:
         """An organisation at Close, and its key with Secrets Manager. The key."""
