@@ -18,7 +18,7 @@ SERVICES = {"dynamodb", "sns", "sqs", "secretsmanager"}
 def afternoon() -> Code:
     installed = compiled()
     lean = cached(KEPT, installed.name.replace("compiled", "lean"), lambda folder: _lean(installed, folder))
-    return Code(lean, "afternoon_handler.lambda_handler", ("dynamodb:DeleteItem",))
+    return Code(lean, "afternoon_handler.lambda_handler", ("api", "worker", "sweeper"), ("dynamodb:DeleteItem",))
 
 
 def _lean(installed: Path, folder: Path) -> None:

@@ -15,6 +15,8 @@ TENANTS = 8
 REQUESTS_PER_TYPE = 4
 LEAST_TYPES = 25
 SENT_TWICE = 0.25
+REQUESTS_PER_SIGNUP = 6
+"""A signup comes by webhook, on top of the other requests: all of a tenant's are for one type."""
 CLOSE_FAILS = 0.27
 """Of the calls to Close that no order strikes; with the orders it comes to some 30 % of all."""
 AWS_FAILS = 0.015
@@ -45,7 +47,10 @@ KILLS = (Fate.KILLED_BEFORE, Fate.KILLED_AFTER, Fate.KILLED_SOON)
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One time that a request is sent. ``asynchronous``: its caller does not wait."""
+    """One time that a request is sent. ``asynchronous``: its caller does not wait.
+
+    ``door``: http, sqs or webhook. By webhook the sender's event is sent that means this request.
+    """
 
     door: str
     request: Mapping[str, Any]
@@ -72,7 +77,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``there``: names of types that each tenant's organisation has from the beginning. ``requests``: how many differ.
+    """``there``: names of types that each tenant's organisation has from the beginning. ``requests``: how many differ,
+    ``signups`` apart.
 
     ``kills``: what becomes of whoever makes the n-th call to any neighbour.
     """
@@ -81,6 +87,7 @@ class Plan:
     requests: int
     there: Mapping[str, Sequence[str]]
     sendings: Sequence[Sending]
+    signups: int
     orders: Sequence[Order]
     aws: Sequence[AwsFault]
     kills: Mapping[int, Fate]
@@ -97,12 +104,14 @@ def make(seed: str, requests: int) -> Plan:
     tenants = [f"chaos-{number}" for number in range(TENANTS)]
     numbers = range(max(requests // REQUESTS_PER_TYPE, LEAST_TYPES))
     types = [(chosen.choice(tenants), f"{chosen.choice(WORDS)} {number}") for number in numbers]
+    signups = [_signup(chosen, number, tenants) for number in range(requests // REQUESTS_PER_SIGNUP)]
     calls = chosen.sample(range(CALLS_PER_REQUEST * requests), requests // REQUESTS_PER_KILL)
     return Plan(
         seed=seed,
         requests=requests,
         there={each: [name for owner, name in types if owner == each and chosen.random() < 0.1] for each in tenants},
-        sendings=_sendings(chosen, types, requests),
+        sendings=_sendings(chosen, types, requests, signups),
+        signups=len(signups),
         orders=[_order(chosen, kind, requests) for kind in KINDS],
         aws=faults(AWS_FAILS, lambda: chosen.uniform(0, SECONDS_PER_REQUEST * requests)),
         kills={call: KILLS[number % len(KILLS)] for number, call in enumerate(calls)},
@@ -115,7 +124,9 @@ def _order(chosen: Random, kind: str, requests: int) -> Order:
     return Order(kind, "*", chosen.randrange(requests // 2))
 
 
-def _sendings(chosen: Random, types: Sequence[tuple[str, str]], requests: int) -> list[Sending]:
+def _sendings(
+    chosen: Random, types: Sequence[tuple[str, str]], requests: int, signups: Sequence[Sending]
+) -> list[Sending]:
     """In the order of sending: requests for one type near one another, repetitions soon after the first."""
     placed: list[tuple[float, int, Sending]] = []
     moments = [chosen.uniform(0, requests) for _ in types]
@@ -125,9 +136,19 @@ def _sendings(chosen: Random, types: Sequence[tuple[str, str]], requests: int) -
         request = _request(chosen, number, tenant, name)
         moment = moments[of_type] + chosen.uniform(0, NEARBY)
         placed.append((moment, number, _sending(chosen, request)))
-        if chosen.random() < SENT_TWICE:
-            placed.append((moment + chosen.uniform(0, NEARBY), number, _sending(chosen, request)))
+        placed += [(moment + delay, number, _sending(chosen, request)) for delay in _repetition(chosen)]
+    for number, signup in enumerate(signups, requests):
+        moment = chosen.uniform(0, requests)
+        placed += [(moment + delay, number, signup) for delay in (0, *_repetition(chosen))]
     return [sending for _, _, sending in sorted(placed, key=lambda each: each[:2])]
+
+
+def _repetition(chosen: Random) -> list[float]:
+    return [chosen.uniform(0, NEARBY)] if chosen.random() < SENT_TWICE else []
+
+
+def _signup(chosen: Random, number: int, tenants: Sequence[str]) -> Sending:
+    return Sending("webhook", body(f"evt_{number}", "Account", chosen.choice(tenants)))
 
 
 def _sending(chosen: Random, request: Mapping[str, Any]) -> Sending:

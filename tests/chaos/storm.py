@@ -1,18 +1,20 @@
-"""Sends what the plan says, over both doors at once, as callers do who do not give up at the first failure."""
+"""Sends what the plan says, over all doors at once, as callers do who do not give up at the first failure."""
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from infra.local.upstream import Event
 from provisioner.spec import natural_key
 from tests.chaos.plan import Sending
 from tests.chaos.stage import Stage
 from tests.faults.callers import Asked
+from tests.faults.upstream import SOURCE, signup
 
 CALLERS = 8
 TRIES = 4
@@ -38,10 +40,15 @@ class Callers:
         sqs = self.stage.client("sqs")
         while sending := self._next(waiting):
             asked = self._asked(sending)
-            if sending.door == "http":
-                self._over_http(sending, asked)
-            else:
-                self._over_the_queue(sending, asked, sqs)
+            match sending.door:
+                case "http":
+                    headers = {"Prefer": "respond-async"} if sending.asynchronous else {}
+                    self._until_heard(asked, lambda: self.stage.stack.http.submit(sending.request, headers))  # noqa: B023
+                case "webhook":
+                    event = signup(asked.tenant, asked.request_id)
+                    self._until_heard(asked, lambda: self._deliver(event))  # noqa: B023
+                case _:
+                    self._over_the_queue(sending, asked, sqs)
 
     def _next(self, waiting: Iterator[Sending]) -> Sending | None:
         with self._lock:
@@ -54,24 +61,20 @@ class Callers:
             asked.names.add(natural_key(sending.request["custom_object_type"]["name"]))
         return asked
 
-    def _over_http(self, sending: Sending, asked: Asked) -> None:
+    def _until_heard(self, asked: Asked, ask: Callable[[], httpx.Response]) -> None:
         """Again when there is no answer, or one that says that it may not have been accepted."""
-        headers = {"Prefer": "respond-async"} if sending.asynchronous else {}
         for _ in range(TRIES):
-            if (answer := self._answer(sending, headers)) is not None:
+            if (answer := _answer(ask)) is not None:
                 with self._lock:
                     asked.heard(answer)
                 if answer["statusCode"] < 500 or '"state": "settled"' in answer["body"]:
                     return
             threading.Event().wait(PAUSE_SECONDS)
 
-    def _answer(self, sending: Sending, headers: dict[str, str]) -> dict[str, Any] | None:
-        try:
-            answer = self.stage.stack.http.submit(sending.request, headers)
-            json.loads(answer.text)
-        except (httpx.HTTPError, ValueError):
-            return None
-        return {"statusCode": answer.status_code, "body": answer.text}
+    def _deliver(self, event: Event) -> httpx.Response:
+        stack = self.stage.stack
+        sent = event.sent([stack.source_secrets[SOURCE]])
+        return stack.http.deliver(SOURCE, sent.body, sent.headers)
 
     def _over_the_queue(self, sending: Sending, asked: Asked, sqs: Any) -> None:
         sqs.send_message(
@@ -80,3 +83,12 @@ class Callers:
             MessageGroupId=asked.tenant,
         )
         asked.accepted = True
+
+
+def _answer(ask: Callable[[], httpx.Response]) -> dict[str, Any] | None:
+    try:
+        answer = ask()
+        json.loads(answer.text)
+    except (httpx.HTTPError, ValueError):
+        return None
+    return {"statusCode": answer.status_code, "body": answer.text}

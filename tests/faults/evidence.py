@@ -74,7 +74,7 @@ class Evidence:
             for secret in self.secrets
             for spelled in (secret, secret.partition(".")[2], base64.b64encode(f"{secret}:".encode()).decode())
             for place, text in self.places.items()
-            if spelled in text
+            if spelled and spelled in text
         ]
 
 

@@ -53,7 +53,7 @@ def chaos(seed: str, *, ours: bool) -> list[Row]:
     for broken in result.broken:
         print(f"{name}: {broken.promise}: {broken.how}", flush=True)
     broken_or_missed = len(result.broken) + len(result.missed) if ours else None
-    return [Row(name, REQUESTS, None, result.fired.total(), result.tally, broken_or_missed)]
+    return [Row(name, result.requests, None, result.fired.total(), result.tally, broken_or_missed)]
 
 
 def _played(subject: Subject, sample: Sample) -> Row:
