@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 
 from provisioner.assembly import Service
-from provisioner.contract import Credential
+from provisioner.close_words import Credential
 from provisioner.errors import Kind, MaybeCreated, NotCreated, Refused
 from provisioner.settings import Settings
 from tests.fakes import MemoryClose, World

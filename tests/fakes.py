@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.contract import CustomField, CustomObjectType, Outcome, ProvisioningRequest, Role
+from provisioner.close_words import CustomField, CustomObjectType, Role
+from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, MaybeCreated, Refused
 from provisioner.plan import things_of
 from provisioner.provision import Provisioner, Wait

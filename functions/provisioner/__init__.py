@@ -5,7 +5,8 @@ Every Lambda function ships this one package. Where to begin reading:
     api.py, webhooks.py, events.py,
     worker.py, sweeper.py           the doors (Lambda handlers)
     provision.py                    the use case that stands behind every door
-    contract.py, errors.py          the words: what is asked, what is answered, what can go wrong
+    contract.py, close_words.py,
+    errors.py                       the words: what is asked and answered, what Close says, what can go wrong
 """
 
 __version__ = "0.1.0"

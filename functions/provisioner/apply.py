@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from provisioner.close_words import CustomField, CustomObjectType
 from provisioner.compare import extended
-from provisioner.contract import CustomField, CustomObjectType, ProvisioningRequest
+from provisioner.contract import ProvisioningRequest
 from provisioner.errors import Busy, Kind, MaybeCreated, Refused
 from provisioner.look import Look, Shown
 from provisioner.plan import Action, Plan, Step, association_thing, field_thing, shared_unit, thing_of, type_unit

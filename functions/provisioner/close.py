@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from provisioner.close_answers import Answer
 from provisioner.close_http import TYPES, Connection
-from provisioner.contract import CustomField, CustomObjectType, FromClose, Role
+from provisioner.close_words import CustomField, CustomObjectType, FromClose, Role
 from provisioner.errors import Kind, MaybeCreated, NotCreated, Refused
 
 FIELDS = "custom_field/custom_object_type/"

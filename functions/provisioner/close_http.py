@@ -16,7 +16,7 @@ import httpx
 
 from provisioner import __version__
 from provisioner.close_answers import Answer, failure, used_up_seconds
-from provisioner.contract import Credential
+from provisioner.close_words import Credential
 from provisioner.errors import Busy, MaybeCreated, NotCreated
 
 USER_AGENT = f"close-provisioner/{__version__}"

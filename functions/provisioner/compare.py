@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference
+from provisioner.close_words import CustomField, CustomObjectType
+from provisioner.contract import Blocked, Difference
 
 OTHER_TYPE = "a field keeps its type: Close would have to delete it, with its values, and make another"
 SINGLE = "values would be lost: the field holds several, and would have to hold one"

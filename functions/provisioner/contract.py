@@ -2,28 +2,23 @@
 
     ProvisioningRequest ── tenant, request id, if_exists ── CustomObjectTypeSpec ── FieldSpec (spec.py)
     Outcome ── result, what became of each type and field | Problem
-    CustomObjectType, CustomField, Role ── as Close returned them
 
-All models are frozen. Requests refuse unknown keys; what Close returns may hold more than we know of.
+All models are frozen and refuse unknown keys. What Close says has words of its own: close_words.py.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from provisioner.spec import CustomObjectTypeSpec, Name, Types, Words, check_together, natural_key
+from provisioner.spec import CustomObjectTypeSpec, Name, Types, Words, check_together
 
 MAX_BODY_BYTES = 262_144
 """The largest request taken, in bytes: what an SQS message could hold when the service was designed (256 KiB)."""
-
-MAX_SHOWN_BYTES = 30_000
-"""How much an outcome shows of one type as Close returned it."""
 
 # Tenants name secrets and request ids name ledger items, so neither may hold anything that needs escaping.
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
@@ -139,73 +134,6 @@ def identifier_or(value: object, fallback: str) -> str:
     return value if isinstance(value, str) and re.fullmatch(IDENTIFIER_PATTERN, value) else fallback
 
 
-class FromClose(BaseModel):
-    """As Close returned it. Keys that we do not know are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
-
-    id: Annotated[str, StringConstraints(min_length=1)]
-    name: str
-
-    @property
-    def natural_key(self) -> str:
-        return natural_key(self.name)
-
-    def value(self, name: str) -> Any:
-        """What Close says under this key, as a JSON value; None when it does not."""
-        return self.model_dump(mode="json").get(name)
-
-
-class Role(FromClose):
-    """A role of the organisation."""
-
-
-class CustomField(FromClose):
-    """A field of a type, or a shared one."""
-
-    type: str
-    date_created: Any = None
-    custom_object_type_id: str | None = None
-    choices: tuple[str, ...] | None = None
-
-
-class CustomObjectType(FromClose):
-    """A Custom Object Type. ``fields`` are entries about its fields, in their order, shared ones included."""
-
-    organization_id: Any = None
-    date_created: Any = None
-    fields: Any = None
-
-    @property
-    def field_ids(self) -> tuple[str, ...]:
-        """Ids of its fields in their order, as far as Close says them."""
-        return tuple(str(row["id"]) for row in self._field_rows())
-
-    @property
-    def field_names(self) -> tuple[tuple[str, str], ...]:
-        """Id and natural key of each of its fields."""
-        return tuple((str(row["id"]), natural_key(str(row.get("name", "")))) for row in self._field_rows())
-
-    def field_row(self, close_id: str) -> Mapping[str, Any]:
-        """What Close says here of the field with this id; nothing when it is not one of the type's."""
-        return next((row for row in self._field_rows() if row["id"] == close_id), {})
-
-    def _field_rows(self) -> list[dict[str, Any]]:
-        rows = self.fields if isinstance(self.fields, list) else []
-        return [row for row in rows if isinstance(row, dict) and row.get("id")]
-
-    def shown(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The type as JSON values, and the keys left out of it, largest first, to keep it within MAX_SHOWN_BYTES."""
-        shown = self.model_dump(mode="json", exclude={"fields"})
-        sizes = {key: len(json.dumps(value)) for key, value in shown.items() if key not in {"id", "name"}}
-        left_out: list[str] = []
-        while sum(sizes.values()) > MAX_SHOWN_BYTES:
-            largest = max(sizes, key=lambda key: sizes[key])
-            left_out.append(largest)
-            del sizes[largest], shown[largest]
-        return shown, tuple(left_out)
-
-
 class Difference(Words):
     """One thing that Close has otherwise than the spec wants it, and that was left alone.
 
@@ -301,15 +229,3 @@ class Outcome(Words):
 
 def _without_none(shown: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Credential:
-    """What opens a tenant's Close organisation. Its text shows nothing."""
-
-    authorization: str  # the value of the header
-    secret: str  # the key or token in it, to be struck out of whatever Close says
-    organization_id: str | None = None  # the organisation that it must belong to
-
-    def __repr__(self) -> str:
-        return "Credential(…)"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from provisioner.close_words import CustomField, CustomObjectType, Role
 from provisioner.compare import created_at, oldest_first
-from provisioner.contract import CustomField, CustomObjectType, ProvisioningRequest, Role
+from provisioner.contract import ProvisioningRequest
 from provisioner.errors import Busy
 from provisioner.plan import Seen, is_association, things_of, type_unit
 from provisioner.planning import found_of_type, wants_fields, wants_shared

@@ -10,7 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference, ProvisioningRequest, Role
+from provisioner.close_words import CustomField, CustomObjectType, Role
+from provisioner.contract import Blocked, Difference, ProvisioningRequest
 from provisioner.records import ITSELF, Unit, UnitKind
 from provisioner.spec import CustomObjectTypeSpec, FieldSpec
 

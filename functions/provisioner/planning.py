@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from provisioner.close_words import CustomField, CustomObjectType
 from provisioner.compare import Comparison, archived, compare_type, field_path, matching, oldest_first
-from provisioner.contract import CustomField, CustomObjectType, Difference, IfExists, ProvisioningRequest
+from provisioner.contract import Difference, IfExists, ProvisioningRequest
 from provisioner.plan import (
     ORDER,
     Action,

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from provisioner.close_words import CustomField, CustomObjectType
 from provisioner.compare import IS_OWN, IS_SHARED, Comparison, compare_field, extended, field_path, key_of, oldest_first
-from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference, ProvisioningRequest
+from provisioner.contract import Blocked, Difference, ProvisioningRequest
 from provisioner.errors import NotCreated
 from provisioner.plan import Action, Seen, Step, shared_unit, thing_of, update_of
 from provisioner.records import ITSELF, Unit

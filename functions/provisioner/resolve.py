@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from provisioner.contract import ErrorDetail, Role
+from provisioner.close_words import Role
+from provisioner.contract import ErrorDetail
 from provisioner.errors import Kind, Refused
 from provisioner.spec import CustomObjectTypeSpec, natural_key
 

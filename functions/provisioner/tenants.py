@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from provisioner.contract import Credential
+from provisioner.close_words import Credential
 from provisioner.errors import Kind, NotCreated, Refused
 from provisioner.secret_cache import SecretCache, SecretMissing, SecretUnavailable, SecretUnreadable
 

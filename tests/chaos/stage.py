@@ -37,7 +37,7 @@ VISIBILITY_SECONDS = 18
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What is deployed instead of the service, at these doors: a folder, its handler, and what its role may do besides."""
+    """Deployed instead of the service at these doors: a folder, its handler, and what its role may do besides."""
 
     folder: Path
     handler: str

@@ -23,7 +23,7 @@ CORE = {
     *{"plan", "planning", "planning_fields", "plan_view"},
     *{"signatures", "secret_events"},
 }
-WORDS = {"spec", "contract", "errors", "records", "request_body", "blueprints", "fitting", "schemes"}
+WORDS = {"spec", "contract", "close_words", "errors", "records", "request_body", "blueprints", "fitting", "schemes"}
 
 THE_WORDS_OWN = "pydantic"
 """The library that the words are made of."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.close_words import CustomField, CustomObjectType
 from provisioner.compare import (
     OTHER_REFERENCE,
     OTHER_TYPE,
@@ -18,7 +19,7 @@ from provisioner.compare import (
     matching,
     oldest_first,
 )
-from provisioner.contract import Blocked, CustomField, CustomObjectType, Difference
+from provisioner.contract import Blocked, Difference
 from tests.fakes import a_request
 
 

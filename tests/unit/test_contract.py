@@ -10,11 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from provisioner.close_words import MAX_SHOWN_BYTES, Credential, CustomObjectType
 from provisioner.contract import (
-    MAX_SHOWN_BYTES,
     Blocked,
-    Credential,
-    CustomObjectType,
     Difference,
     FieldOutcome,
     Outcome,

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from provisioner.contract import Outcome, ProvisioningRequest, Role
+from provisioner.close_words import Role
+from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.plan import Action, Plan
 from provisioner.spec import natural_key
 from tests.fakes import MemoryClose, World

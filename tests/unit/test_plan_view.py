@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from provisioner.close_words import CustomField, CustomObjectType
 from provisioner.compare import OTHER_TYPE
-from provisioner.contract import CustomField, CustomObjectType, ProvisioningRequest
+from provisioner.contract import ProvisioningRequest
 from provisioner.plan import Plan, Seen
 from provisioner.plan_view import as_json, as_text
 from provisioner.planning import plan

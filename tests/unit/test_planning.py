@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from provisioner.close_words import CustomField, CustomObjectType, Role
 from provisioner.compare import IS_OWN, IS_SHARED, OTHER_TYPE
-from provisioner.contract import CustomField, CustomObjectType, ProvisioningRequest, Role
+from provisioner.contract import ProvisioningRequest
 from provisioner.errors import Kind, NotCreated, Refused
 from provisioner.plan import Action, Mode, Plan, Seen, Step, shared_unit, things_of, type_unit
 from provisioner.planning import plan

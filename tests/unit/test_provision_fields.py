@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.contract import CustomObjectType, ErrorDetail, Outcome, ProvisioningRequest, Role, TypeOutcome
+from provisioner.close_words import CustomObjectType, Role
+from provisioner.contract import ErrorDetail, Outcome, ProvisioningRequest, TypeOutcome
 from provisioner.errors import Busy, Kind, Refused
 from provisioner.provision import Wait
 from tests.fakes import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed, World, a_request, kind_of

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from provisioner.contract import CustomObjectType, Outcome, ProvisioningRequest
+from provisioner.close_words import CustomObjectType
+from provisioner.contract import Outcome, ProvisioningRequest
 from provisioner.errors import Busy, Kind, Refused
 from provisioner.plan import type_unit
 from provisioner.provision import Wait

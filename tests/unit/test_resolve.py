@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.contract import Role
+from provisioner.close_words import Role
 from provisioner.errors import Kind, Refused
 from provisioner.resolve import SHOWN_ROLES, referenced_first, unknown_reference, wants_roles, with_role_ids
 from provisioner.spec import CustomObjectTypeSpec

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner.blueprints import load, names
-from provisioner.contract import CustomField, CustomObjectType
+from provisioner.close_words import CustomField, CustomObjectType
 from provisioner.plan import Seen
 from provisioner.plan_view import as_text
 from provisioner.planning import plan

@@ -7,7 +7,7 @@ import httpx
 
 from provisioner.close import Organization
 from provisioner.close_http import Connection
-from provisioner.contract import Credential
+from provisioner.close_words import Credential
 from tests.fakes import Clock, a_request
 from tests.integration.service.wire import answer
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.contract import Credential
+from provisioner.close_words import Credential
 from provisioner.errors import Busy, Kind, NotCreated, Refused
 from tests.integration.service.close_caller import (
     CREATED,

@@ -7,7 +7,7 @@ import pytest
 
 from provisioner import __version__
 from provisioner.close import MAX_PAGES
-from provisioner.contract import Credential
+from provisioner.close_words import Credential
 from provisioner.errors import NotCreated, Refused
 from tests.integration.service.close_caller import (
     CREATED,
