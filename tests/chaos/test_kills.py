@@ -14,6 +14,7 @@ def test_every_promise_is_kept_when_a_process_is_killed() -> None:
         "dynamodb.UpdateItem",
         "close.GET",
         "close.POST",
+        "dynamodb.GetItem",
         "dynamodb.TransactWriteItems",
         "sns.Publish",
     }
