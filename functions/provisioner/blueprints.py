@@ -23,7 +23,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import Field, ValidationError, field_validator
 
-from provisioner.contract import ErrorDetail, ProvisioningRequest, Value
+from provisioner.contract import MAX_POINTER, ErrorDetail, ProvisioningRequest, Value
 from provisioner.errors import Kind, Refused
 from provisioner.spec import CustomObjectTypeSpec, Types, Words, check_together
 
@@ -90,7 +90,7 @@ def load(name: str) -> Blueprint:
 
 def fill(blueprint: Blueprint, values: Mapping[str, Any]) -> tuple[CustomObjectTypeSpec, ...]:
     """The blueprint's types with their placeholders filled. Raises ``Refused``, as ``filled_in`` does."""
-    for name in values.keys() - blueprint.values.keys():
+    for name in sorted(values.keys() - blueprint.values.keys()):
         takes = ", ".join(sorted(blueprint.values)) or "none"
         _invalid(f"/values/{name}", f"the blueprint takes no such value; it takes: {takes}")
     given = {name: values.get(name, declared.default) for name, declared in blueprint.values.items()}
@@ -132,4 +132,5 @@ def _text(text: str, values: Mapping[str, Any]) -> str:
 
 
 def _invalid(pointer: str, detail: str) -> NoReturn:
+    pointer = pointer[:MAX_POINTER]
     raise Refused(Kind.INVALID_REQUEST, f"{pointer}: {detail}.", errors=(ErrorDetail(pointer=pointer, detail=detail),))

@@ -20,9 +20,13 @@ from provisioner.spec import CustomObjectTypeSpec, Name, Types, Words, check_tog
 MAX_BODY_BYTES = 262_144
 """The largest request taken, in bytes: what an SQS message could hold when the service was designed (256 KiB)."""
 
+MAX_POINTER = 300
+"""How much is shown of a pointer into a body: its caller may choose keys of any length."""
+
 # Tenants name secrets and request ids name ledger items, so neither may hold anything that needs escaping.
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 BLUEPRINT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
 Value = Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=500)]
 
@@ -72,7 +76,7 @@ class ProvisioningRequest(Words):
     """What fills the blueprint's placeholders."""
     allow_partial: bool = False
     """With if_exists 'update': do what can be done, although something else is blocked."""
-    plan_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    plan_digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] | None = None
     """Of a plan: the request is carried out only if Close still looks as it did then."""
 
     @model_validator(mode="after")

@@ -146,6 +146,12 @@ class TestFilling:
             "the blueprint takes no such value; it takes: name, plans, product",
         )
 
+    def test_a_value_of_any_name_is_refused_in_bounds(self) -> None:
+        with pytest.raises(Refused) as caught:
+            fill(load("account"), {"k" * 200_000: "x", "product": "R"})
+        assert len(str(caught.value)) < 500
+        assert len(caught.value.problem.errors[0].pointer) <= 300
+
     def test_a_value_that_is_missing(self) -> None:
         assert refusal(EXAMPLE) == ("/values/product", "is required: the product")
 
