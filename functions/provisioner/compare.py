@@ -37,11 +37,17 @@ class Comparison(NamedTuple):
         return Comparison(changes, self.blocked, tuple(each for each in self.changes if each not in changes))
 
 
-def matching(types: Iterable[CustomObjectType], key: str, close_id: str | None) -> list[CustomObjectType]:
-    """The types that go by this natural key, oldest first; failing that, the one with this id, renamed meanwhile."""
+def matching(
+    types: Iterable[CustomObjectType], key: str, close_id: str | None, wanted: Collection[str] = ()
+) -> list[CustomObjectType]:
+    """The types that go by this natural key, oldest first; failing that, the one with this id, renamed meanwhile.
+
+    Unless the name that it has now is ``wanted``, too: then it is that type, and no other.
+    """
     types = list(types)
     by_name = [each for each in types if each.natural_key == key]
-    return oldest_first(by_name) or [each for each in types if each.id == close_id]
+    renamed = (each for each in types if each.id == close_id and each.natural_key not in wanted)
+    return oldest_first(by_name) or list(renamed)
 
 
 def oldest_first[Row: (CustomObjectType, CustomField)](rows: Iterable[Row]) -> list[Row]:

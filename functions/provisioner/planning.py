@@ -42,10 +42,15 @@ def wants_shared(request: ProvisioningRequest, seen: Seen, ids: Mapping[str, str
     own = {each.id for each in seen.fields}
     for spec in request.types:
         names = {each.natural_key for each in spec.fields}
-        for found in matching(seen.types, spec.natural_key, ids.get(spec.natural_key))[:1]:
+        for found in _there(request, seen, ids, spec.natural_key)[:1]:
             if any(name in names and close_id not in own for close_id, name in found.field_names):
                 return True
     return False
+
+
+def _there(request: ProvisioningRequest, seen: Seen, ids: Mapping[str, str], key: str) -> list[CustomObjectType]:
+    """The types that one of the request's may be. No type that Close has is taken for two of them."""
+    return matching(seen.types, key, ids.get(key), {each.natural_key for each in request.types})
 
 
 def found_of_type(
@@ -53,7 +58,7 @@ def found_of_type(
 ) -> dict[str, CustomObjectType | CustomField]:
     """Of each thing of a type's unit what is there."""
     spec = next(each for each in request.types if each.natural_key == unit.key)
-    types = matching(seen.types, unit.key, ids.get(unit.key))
+    types = _there(request, seen, ids, unit.key)
     if not types:
         return {}
     found: dict[str, CustomObjectType | CustomField] = {ITSELF: types[0]}
@@ -77,7 +82,7 @@ def plan(
     """
     types = request.types
     known = ids or {}
-    found = {each.natural_key: matching(seen.types, each.natural_key, known.get(each.natural_key)) for each in types}
+    found = {each.natural_key: _there(request, seen, known, each.natural_key) for each in types}
     references = {each.natural_key: each.id for each in reversed(oldest_first(seen.types))}
     references |= {key: each[0].id for key, each in found.items() if each}
     shared = {each.natural_key: each for each in reversed(oldest_first(seen.shared))}

@@ -76,6 +76,12 @@ class TestMatching:
 
         assert ids(matching(types, "account", "1")) == ["1"]
 
+    def test_renamed_to_what_is_wanted_as_well_it_is_that_type_and_no_other(self) -> None:
+        types = [a_type("1", "Customer"), a_type("2", "Deal")]
+
+        assert ids(matching(types, "account", "1", {"account", "customer"})) == []
+        assert ids(matching(types, "customer", None, {"account", "customer"})) == ["1"]
+
     def test_a_name_counts_for_more_than_a_known_id(self) -> None:
         types = [a_type("1", "Customer"), a_type("2", "Account")]
 

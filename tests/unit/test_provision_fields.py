@@ -684,3 +684,16 @@ class TestPlanned:
         world.settle(wants(SEATS, request_id="other"))
 
         assert kind_of(world.settle(request)[0]) == "plan-stale"
+
+
+def test_no_type_is_taken_for_two(world: World) -> None:
+    """Somebody renamed one of ours to what the request wants beside it."""
+    world.settle(several(("Invoice", [])))
+    world.close.existing[0] = world.close.existing[0].model_copy(update={"name": "Bill"})
+    world.clock.advance(200_000)
+
+    outcome, _ = world.settle(several(("Invoice", []), ("Bill", []), request_id="2", if_exists="update"))
+
+    assert sorted(world.close.names) == ["Bill", "Invoice"]
+    assert [each.result for each in outcome.types] == ["created", "updated"]
+    assert len({each.id for each in outcome.types}) == 2
