@@ -10,7 +10,8 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 import httpx
 
@@ -25,6 +26,7 @@ CONNECT_SECONDS = 5
 SETTLE_SECONDS = 5  # what it takes to write down and announce what Close answered
 LEAST_SECONDS = 10  # a write is not begun with less time left to hear its answer
 OUTAGE_SECONDS = 5
+READS_BEGIN = {"http11.receive_response_headers.started", "http11.receive_response_body.started"}
 MAX_ANSWER_BYTES = 20_000_000
 
 type Credentials = Callable[[Credential | None], Credential]
@@ -132,7 +134,10 @@ class Connection:
     def _exchange(
         self, method: str, path: str, content: bytes | None, credential: Credential
     ) -> Answer | httpx.RequestError:
-        """One request and its answer, both within the time that is left."""
+        """One request and its answer, both within the time that is left.
+
+        Only headers that drip in byte by byte may take longer: the client bounds each read of them, not their sum.
+        """
         self._be_polite(_group(method, path))
         left = self.time_left() - SETTLE_SECONDS
         if left < (1 if content is None else min(LEAST_SECONDS, self.timeout)):
@@ -145,11 +150,10 @@ class Connection:
             content=content,
             headers=_headers(credential, content),
             timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
+            extensions={"trace": partial(_bound_reads, deadline)},
         )
         try:
             response = self.http.send(request, stream=True)
-            # What is left bounds the reading of the body, too: httpx looks here when that begins.
-            request.extensions["timeout"]["read"] = max(deadline - time.monotonic(), 0.01)
             try:
                 return Answer(response.status_code, response.headers, _body(response, deadline))
             finally:
@@ -168,6 +172,12 @@ def _headers(credential: Credential, content: bytes | None) -> dict[str, str]:
     # Close's server library refuses a body that does not say that it is JSON, and chunked bodies: httpx sends bytes
     # with their Content-Length.
     return headers | {"Content-Type": "application/json"} if content is not None else headers
+
+
+def _bound_reads(deadline: float, event: str, info: Mapping[str, Any]) -> None:
+    """What is left bounds each read: the client looks how long that is when the answer, or its body, begins."""
+    if event in READS_BEGIN:
+        info["request"].extensions["timeout"]["read"] = max(deadline - time.monotonic(), 0.01)
 
 
 def _body(response: httpx.Response, deadline: float) -> bytes:
