@@ -243,7 +243,7 @@ _IGNORED = {
     "required": ["state", "why"],
     "properties": {"state": {"const": "ignored"}, "why": {"type": "string"}},
 }
-_DELIVERED = {
+_DELIVERED: dict[str, Any] = {
     "type": "object",
     "required": ["id", "tenant", "request_id", "state"],
     "properties": {
@@ -254,13 +254,10 @@ _DELIVERED = {
     },
 }
 _SHOWN = {
-    "type": "object",
-    "required": ["id", "tenant", "request_id", "state"],
+    **_DELIVERED,
     "properties": {
-        "id": _REQUEST_KEY,
-        "tenant": {"type": "string"},
-        "request_id": {"type": "string"},
-        "state": {"enum": ["accepted", "settled"]},
+        **_DELIVERED["properties"],
+        "waiting": {"type": "string", "description": "Why it is not settled yet, in words."},
         "outcome": {"$ref": "#/components/schemas/Outcome"},
     },
 }

@@ -56,10 +56,12 @@ class MemoryMessages:
     waiting: list[tuple[dict[str, Any], str, float]] = field(default_factory=list)
     dead: list[tuple[str, str, str]] = field(default_factory=list)
     hidden: list[tuple[str, int, float]] = field(default_factory=list)
+    waits: list[int] = field(default_factory=list)
     fails: Exception | None = None
 
-    def send(self, body: str, tenant: str, delay_seconds: float = 0) -> None:
+    def send(self, body: str, tenant: str, waits: int, delay_seconds: float = 0) -> None:
         self._may_fail()
+        self.waits.append(waits)
         self.waiting.append((json.loads(body), tenant, delay_seconds))
 
     def bury(self, body: str, reason: str, message_id: str) -> None:

@@ -115,11 +115,14 @@ class MemoryLedger:
     def pause(self, tenant: str, until: float) -> None:
         self.pauses[tenant] = max(until, self.paused_until(tenant))
 
-    def count_wait(self, record: RequestRecord, seconds: float) -> None:
-        self._change(record, waits=self.requests[record.id][0].waits + 1)
+    def count_wait(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        waits = self.requests[record.id][0].waits + 1
+        self._change(record, waits=waits, waits_because=reason)
+        return waits
 
-    def await_tenant(self, record: RequestRecord, seconds: float) -> None:
-        self._change(record, waits=self.requests[record.id][0].waits + 1, tenant_missing_at=self.clock())
+    def await_tenant(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        self._change(record, tenant_missing_at=self.clock())
+        return self.count_wait(record, seconds, reason)
 
     def announced(self, record: RequestRecord) -> None:
         self._change(record, state=RequestState.ANNOUNCED)

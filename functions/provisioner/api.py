@@ -11,7 +11,7 @@ gc.disable()  # while importing: nothing is garbage yet, and looking for it cost
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -32,7 +32,7 @@ from provisioner.gateway import (
 )
 from provisioner.plan_view import as_json, as_text
 from provisioner.provision import Wait
-from provisioner.records import RequestRecord
+from provisioner.records import PARKED_SECONDS, RequestRecord
 from provisioner.request_body import read_request
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
@@ -98,7 +98,7 @@ class Api:
         if not record.fresh:
             return _accepted(record, RETRY_AFTER_SECONDS)
         respond_async = "respond-async" in _preferences(headers)
-        if self._put_on_queue(request, 0 if respond_async else delay) and respond_async:
+        if self._put_on_queue(request, record.waits, 0 if respond_async else delay) and respond_async:
             count(["Accepted"])
             return _accepted(record, RETRY_AFTER_SECONDS, {"Preference-Applied": "respond-async"})
         return self._carry_out(record, request, time_left)
@@ -125,15 +125,16 @@ class Api:
         try:
             self.service.tenants.credential(request.tenant)
         except Refused as refusal:
-            if refusal.kind is Kind.TENANT_UNKNOWN and not request.wait_for_tenant:
+            may_wait = refusal.kind is not Kind.TENANT_UNKNOWN or request.wait_for_tenant
+            if not may_wait and not self.service.ledger.find(request.id):  # what was taken before has its answer
                 raise
         except NotCreated as error:
             logger.warning("the tenant could not be checked", extra={"tenant": request.tenant, "why": str(error)})
 
-    def _put_on_queue(self, request: ProvisioningRequest, delay_seconds: float) -> bool:
+    def _put_on_queue(self, request: ProvisioningRequest, waits: int, delay_seconds: float) -> bool:
         """The request is in the ledger already: should the queue fail, the sweeper finds it there."""
         try:
-            self.service.messages.send(request.to_json(), request.tenant, delay_seconds)
+            self.service.messages.send(request.to_json(), request.tenant, waits, delay_seconds)
         except (BotoCoreError, ClientError):
             logger.exception("the queue could not be reached; the sweeper will find the request")
             return False
@@ -153,17 +154,16 @@ class Api:
         if isinstance(result, Wait):
             logger.info("waits", extra={**seen, "seconds": result.seconds, "reason": result.reason})
             count(["Waited"])
-            return _accepted(record, self._come_back(request, result))
+            return _accepted(replace(record, waits_because=result.reason), self._come_back(request, result))
         logger.info("settled", extra={**seen, "result": result.result, "attempts": result.attempts})
         count([result.result.capitalize()])
         return _settled(record, result)
 
     def _come_back(self, request: ProvisioningRequest, wait: Wait) -> int:
-        """A short wait is over before the safety net comes. Answers when to ask again (seconds)."""
-        delay = self.service.settings.safety_net_delay_seconds
-        if wait.seconds < delay and self._put_on_queue(request, wait.seconds):
-            delay = math.ceil(wait.seconds)
-        return delay + 1
+        """Another message takes over from the safety net. Answers when to ask again (seconds)."""
+        if not wait.is_parked:
+            self._put_on_queue(request, wait.waits, wait.seconds)
+        return min(math.ceil(wait.seconds), PARKED_SECONDS) + 1
 
     def _as_it_stands(self, record: RequestRecord) -> Response:
         """After a failure: it may be settled all the same, and only its announcement be left to the worker."""
@@ -217,6 +217,8 @@ def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str,
     }
     if outcome:
         shown["outcome"] = outcome.shown()
+    elif record.waits_because:
+        shown["waiting"] = record.waits_because
     return shown
 
 

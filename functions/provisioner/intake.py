@@ -101,7 +101,7 @@ class Intake:
         if not record.fresh:
             return Taken(record)
         try:
-            self.messages.send(request.to_json(), request.tenant)
+            self.messages.send(request.to_json(), request.tenant, record.waits)
         except (BotoCoreError, ClientError):
             return Taken(record, queued=False)
         return Taken(record)
@@ -116,7 +116,7 @@ class Intake:
         for key in keys:
             found = self.ledger.find(key)
             if found and found[0].outcome is None:
-                self.messages.send(found[1].to_json(), tenant)
+                self.messages.send(found[1].to_json(), tenant, found[0].waits)
                 woken.append(key)
         if keys:
             self.waiting.remove(tenant, keys)

@@ -8,10 +8,11 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from provisioner import fitting
 from provisioner import ledger_items as items
@@ -27,6 +28,7 @@ CONFLICTS = {"TransactionConflictException", "TransactionConflict", "ThrottlingE
 
 LEASE_BUSY_SECONDS = (1.0, 2.0)  # holders work for a second or so; the spread keeps those who wait from coming together
 MAX_LEASE_BUSY_SECONDS = 60
+MAX_DOUBLINGS = 6  # of that time: then it is longer than the longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Ledger:
         now, token = self.clock(), uuid.uuid4().hex
         times = items.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
         try:
-            self.dynamodb.put_item(**items.accept_input(self.table, request, token, times))
+            self._write(self.dynamodb.put_item, items.accept_input(self.table, request, token, times))
         except ClientError as error:
             item = _met(error)
             # The SDK may have sent the write again after a lost answer: then it is our own item that stood in the way.
@@ -82,7 +84,8 @@ class Ledger:
             item = _met(error)
             if items.text_of(item, "lease_token") != token:  # else it is our own, as in accept
                 left = max(items.lease_until(item) - now, 0)
-                wait = min(left, MAX_LEASE_BUSY_SECONDS, random.uniform(*LEASE_BUSY_SECONDS) * 2**record.waits)  # noqa: S311
+                growing = random.uniform(*LEASE_BUSY_SECONDS) * 2 ** min(record.waits, MAX_DOUBLINGS)  # noqa: S311
+                wait = min(left, MAX_LEASE_BUSY_SECONDS, growing)
                 raise Busy(f"another request is working on this {unit.kind}", wait) from None
             return items.to_lease(item, unit)
         return items.to_lease(answer["Attributes"], unit)
@@ -136,24 +139,31 @@ class Ledger:
         except ClientError as error:
             _met(error)  # a longer pause is known
 
-    def count_wait(self, record: RequestRecord, seconds: float) -> None:
-        """Count a wait of the request, and expect it back after it."""
+    def count_wait(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        """Count a wait of the request, and expect it back after it. Answers how many there are by now."""
         due_at = self.clock() + seconds + items.OVERDUE_SECONDS
-        try:
-            self._write(self.dynamodb.update_item, items.wait_input(self.table, record, due_at))
-        except ClientError as error:
-            _met(error)  # it was settled meanwhile: whoever comes back finds the outcome
+        return self._count_wait(record, items.wait_input(self.table, record, due_at, reason))
 
-    def await_tenant(self, record: RequestRecord, seconds: float) -> None:
-        """Count a wait of the request for its tenant, and have it woken when the tenant's secret is stored."""
+    def await_tenant(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        """Count a wait of the request for its tenant, and have it woken when the tenant's secret is stored.
+
+        Answers as ``count_wait`` does.
+        """
         now = self.clock()
-        Waiting(self.dynamodb, self.table, self.retention_days, self.clock).add(record.tenant, record.id)
         # A parked request has no message: the sweeper puts it on the queue as soon as its wait is over.
         due_at = now + seconds + (0 if seconds > PARKED_SECONDS else items.OVERDUE_SECONDS)
+        waits = self._count_wait(record, items.wait_input(self.table, record, due_at, reason, now))
+        with suppress(BotoCoreError, ClientError):  # it comes back by itself: to be woken is only sooner
+            Waiting(self.dynamodb, self.table, self.retention_days, self.clock).add(record.tenant, record.id)
+        return waits
+
+    def _count_wait(self, record: RequestRecord, counted: items.Item) -> int:
         try:
-            self._write(self.dynamodb.update_item, items.wait_input(self.table, record, due_at, now))
+            answer = self._write(self.dynamodb.update_item, counted)
         except ClientError as error:
-            _met(error)  # it was settled meanwhile
+            _met(error)  # it was settled meanwhile: whoever comes back finds the outcome
+            return record.waits
+        return items.waits_of(answer["Attributes"])
 
     def announced(self, record: RequestRecord) -> None:
         """The outcome was published."""

@@ -22,6 +22,7 @@ type Item = dict[str, Any]
 # not back by then, and a little more, is not coming back by itself.
 OVERDUE_SECONDS = 420
 UNANNOUNCED_SECONDS = 120
+MAX_REASON = 300  # characters kept of what a request waits for
 MAX_DOUBLINGS = 5  # of the time between two sweeps of a request, to four hours
 
 
@@ -147,12 +148,18 @@ def not_leased_since(table: str, known: Lease) -> Item:
     return {"ConditionCheck": check}
 
 
-def wait_input(table: str, record: RequestRecord, due_at: float, tenant_missing_at: float = 0) -> Item:
-    values = {":due_at": _n(due_at), ":one": _n(1)}
-    if not tenant_missing_at:
-        return _if_unfinished(table, record.id, "SET due_at = :due_at ADD waits :one", values)
-    update = "SET due_at = :due_at, tenant_missing_at = :missing_at ADD waits :one"
-    return _if_unfinished(table, record.id, update, values | {":missing_at": _n(tenant_missing_at)})
+def wait_input(table: str, record: RequestRecord, due_at: float, reason: str, tenant_missing_at: float = 0) -> Item:
+    values = {":due_at": _n(due_at), ":one": _n(1), ":reason": _s(reason[:MAX_REASON])}
+    update = "SET due_at = :due_at, waits_because = :reason ADD waits :one"
+    if tenant_missing_at:
+        update = update.replace(" ADD", ", tenant_missing_at = :missing_at ADD")
+        values |= {":missing_at": _n(tenant_missing_at)}
+    return _if_unfinished(table, record.id, update, values) | {"ReturnValues": "UPDATED_NEW"}
+
+
+def waits_of(item: Item) -> int:
+    """How often the request has waited."""
+    return int(_number(item, "waits"))
 
 
 def expect_input(table: str, request_key: str, due_at: float) -> Item:
@@ -210,7 +217,8 @@ def to_record(item: Item) -> RequestRecord:
         request_id=item["request_id"]["S"],
         state=RequestState(item["state"]["S"]),
         accepted_at=_number(item, "accepted_at"),
-        waits=int(_number(item, "waits")),
+        waits=waits_of(item),
+        waits_because=text_of(item, "waits_because"),
         sweeps=int(_number(item, "sweeps")),
         tenant_missing_at=_number(item, "tenant_missing_at"),
         outcome=Outcome.from_json(outcome) if outcome else None,

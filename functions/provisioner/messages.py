@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_DELAY_SECONDS = 900  # SQS's own bound for a delayed message
+WAITS = "waits"  # the attribute that says how often a message's request had waited when it was sent
 FIRST_RETRY_SECONDS = 60  # with five receives, an outage of a quarter of an hour is survived
 
 
@@ -18,11 +19,15 @@ class Messages:
     queue_url: str
     dead_letter_queue_url: str
 
-    def send(self, body: str, tenant: str, delay_seconds: float = 0) -> None:
-        """Put a request on the queue, to be delivered after the delay (at most 900 s are kept)."""
+    def send(self, body: str, tenant: str, waits: int, delay_seconds: float = 0) -> None:
+        """Put a request on the queue, to be delivered after the delay (at most 900 s are kept).
+
+        ``waits``: how often it has waited by now. When it has waited more often, another message carries it on.
+        """
         self.sqs.send_message(
             QueueUrl=self.queue_url,
             MessageBody=body,
+            MessageAttributes={WAITS: {"DataType": "Number", "StringValue": str(waits)}},
             MessageGroupId=tenant,  # a fair queue: one tenant's backlog does not hold up the others
             DelaySeconds=min(math.ceil(delay_seconds), MAX_DELAY_SECONDS),
         )

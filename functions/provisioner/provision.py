@@ -52,11 +52,11 @@ class Ledger(Protocol):
         Raises ``Busy`` if one of the leases is lost, or if anybody took the lease of a unit that was only ``read``.
         """
 
-    def count_wait(self, record: RequestRecord, seconds: float) -> None:
-        """Count a wait of the request."""
+    def count_wait(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        """Count a wait of the request. Answers how many there are by now."""
 
-    def await_tenant(self, record: RequestRecord, seconds: float) -> None:
-        """Count a wait of the request for its tenant; it may be ended at any time."""
+    def await_tenant(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        """Count a wait of the request for its tenant; it may be ended at any time. Answers as ``count_wait`` does."""
 
     def announced(self, record: RequestRecord) -> None:
         """The outcome was published."""
@@ -73,10 +73,11 @@ class Outcomes(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The request is not settled; it wants to be carried out again after ``seconds``."""
+    """The request is not settled; it wants to be carried out again after ``seconds``. It is its ``waits``-th wait."""
 
     seconds: float
     reason: str
+    waits: int = 0
 
     @property
     def is_parked(self) -> bool:
@@ -221,7 +222,7 @@ class Provisioner:
 
     def _ended(self, run: Run, fault: Problem) -> Outcome:
         """While a create of this very request may be at large, nobody may say that it failed."""
-        if any(lease.is_suspect(run.record.id) for lease in run.leases.values()):
+        if any(lease.is_suspect(run.record.id) for lease in run.given_back()):
             return verdict.unresolved(run.record, run.request, fault.detail, self.clock(), run)
         outcome = verdict.failed(run.record, fault, self.clock(), run)
         if run.plan and fault.type == Kind.PLAN_STALE.uri:
@@ -238,10 +239,9 @@ class Provisioner:
         """Wait as long as we were asked to or, where nobody said, a little longer each time; but not for ever."""
         seconds = _seconds(record, error)
         if self.clock() + seconds <= record.could_begin_at + self.wait_limit:
-            self.ledger.count_wait(record, seconds)
-            return Wait(seconds, str(error))
+            return Wait(seconds, str(error), self.ledger.count_wait(record, seconds, str(error)))
         detail = f"It was tried for {self.wait_limit:.0f} seconds. The last time: {error}."
-        return self._fail(record, request, organization, problem(Kind.GAVE_UP, detail))
+        return self._give_up_waiting(record, request, organization, problem(Kind.GAVE_UP, detail))
 
     def _await_tenant(
         self,
@@ -255,10 +255,19 @@ class Provisioner:
         if left > 0:
             step = min(record.waits, len(TENANT_GAPS_SECONDS) - 1)
             seconds = max(min(TENANT_GAPS_SECONDS[step] * random.uniform(0.8, 1), left), 1)  # noqa: S311
-            self.ledger.await_tenant(record, seconds)
-            return Wait(seconds, str(error))
-        detail = f"{error} It was waited for for {self.tenant_wait_limit:.0f} seconds."
-        return self._fail(record, request, organization, problem(Kind.TENANT_UNKNOWN, detail))
+            return Wait(seconds, str(error), self.ledger.await_tenant(record, seconds, str(error)))
+        detail = f"{error} It was waited for, {self.tenant_wait_limit / 86_400:g} days long."
+        return self._give_up_waiting(record, request, organization, problem(Kind.TENANT_UNKNOWN, detail))
+
+    def _give_up_waiting(
+        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, fault: Problem
+    ) -> Outcome | Wait:
+        """Fail, unless another run is at it just now."""
+        try:
+            return self._fail(record, request, organization, fault)
+        except Busy as busy:
+            seconds = _seconds(record, busy)
+            return Wait(seconds, str(busy), self.ledger.count_wait(record, seconds, str(busy)))
 
     def _fail(
         self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, fault: Problem

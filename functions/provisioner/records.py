@@ -57,6 +57,7 @@ class RequestRecord:
     state: RequestState
     accepted_at: float
     waits: int = 0
+    waits_because: str | None = None
     sweeps: int = 0
     outcome: Outcome | None = None
     tenant_missing_at: float = 0  # when its tenant was last looked for, and had no credential

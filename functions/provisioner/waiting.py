@@ -1,12 +1,15 @@
 """Who waits for a tenant: keys of the requests whose tenant has no credential yet, in one item for each tenant.
 
 ``WAITING#<tenant>`` holds a set of request keys. It only hastens what happens anyway: each of these requests comes back
-by itself when its wait is over.
+by itself when its wait is over. So the set is bounded: who finds it full is not woken.
 """
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
+
+MOST = 500
+"""Requests of a tenant that are woken. Each costs two calls, all of which the event door has to make in its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,15 @@ class Waiting:
     clock: Callable[[], float]
 
     def add(self, tenant: str, request_key: str) -> None:
+        """Raises ``ClientError``, too, when there are as many already."""
         self.dynamodb.update_item(
             TableName=self.table,
             Key=_item_key(tenant),
+            ConditionExpression="attribute_not_exists(requests) OR size(requests) < :most",
             UpdateExpression="SET expires_at = :expires_at ADD requests :request",
             ExpressionAttributeValues={
                 ":request": {"SS": [request_key]},
+                ":most": {"N": str(MOST)},
                 ":expires_at": {"N": str(int(self.clock() + self.retention_days * 86_400))},
             },
         )

@@ -30,6 +30,7 @@ from provisioner.contract import (
     message_key,
 )
 from provisioner.errors import Kind, Refused, problem
+from provisioner.messages import WAITS
 from provisioner.provision import Wait
 from provisioner.records import RequestRecord
 from provisioner.request_body import read_request
@@ -65,6 +66,19 @@ class Message:
     @property
     def receives(self) -> int:
         return int(self.record["attributes"]["ApproximateReceiveCount"])
+
+    @property
+    def waits(self) -> int | None:
+        """How often its request had waited when this was sent; None when that was not by this service."""
+        attribute = self.record.get("messageAttributes", {}).get(WAITS)
+        return int(attribute["stringValue"]) if attribute else None
+
+    def is_overtaken(self, accepted: RequestRecord) -> bool:
+        """Whether another message carries the request on: without this, each would send itself on at every wait.
+
+        A message that comes again is not: whoever received it first may have died between counting and sending.
+        """
+        return self.receives == 1 and self.waits is not None and self.waits < accepted.waits and not accepted.outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +131,10 @@ class Worker:
         accepted = None
         try:
             if time_left() < MESSAGE_SECONDS:
-                return [self._wait(message, Wait(0, "too little time is left in this run"))]
+                return [self._wait(message, Wait(0, "too little time is left in this run", message.waits or 0))]
             accepted = self.service.ledger.accept(message.request)
+            if message.is_overtaken(accepted):
+                return [Done(message.id, "Overtaken")]
             return [self._finish(message, accepted, organization)]
         except Refused as refusal:  # its id was used for other content; that other request stays what it is
             return self._bury(NoRequest(message.record, refusal))
@@ -141,7 +157,8 @@ class Worker:
     def _wait(self, message: Message, wait: Wait) -> Done:
         logger.info("waits", extra={**_seen(message), "seconds": wait.seconds, "reason": wait.reason})
         if not wait.is_parked:
-            self.service.messages.send(message.request.to_json(), message.request.tenant, wait.seconds)
+            request = message.request
+            self.service.messages.send(request.to_json(), request.tenant, wait.waits, wait.seconds)
         return Done(message.id, "Waited")
 
     def _follow_up(self, message: Message, accepted: RequestRecord, organization: Organization) -> Done:

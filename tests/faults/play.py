@@ -139,7 +139,7 @@ class Play:
 
     def redrive(self) -> bool:
         """Put back on the queue what failed too often, not what was buried with a reason. False if there is nothing."""
-        dead = [each for each in self.world.dead_letters.messages if not each.attributes]
+        dead = [each for each in self.world.dead_letters.messages if "reason" not in each.attributes]
         for message in dead:
             self.world.dead_letters.messages.remove(message)
             message.visible_at = self.world.clock.now

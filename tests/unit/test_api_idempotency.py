@@ -33,6 +33,14 @@ class TestIdempotency:
         assert len(world.outcomes.events) == 1
         assert world.close.names == ["Account"]
 
+    def test_it_is_replayed_when_its_tenant_is_gone_since(self, world: DoorWorld, caller: Caller) -> None:
+        first = caller.post()
+        world.tenants.known.discard("acme")
+
+        assert caller.post().headers["Idempotency-Replayed"] == "true"
+        assert caller.post().body == first.body
+        assert caller.post({**BODY, "request_id": "another"}).kind == "tenant-unknown"
+
     def test_a_failure_is_replayed_too(self, world: DoorWorld, caller: Caller) -> None:
         world.close.faults = [Refused(Kind.PLAN_LIMIT, "no", close_status=402)]
         first, again = caller.post(), caller.post()

@@ -126,7 +126,14 @@ class TestUnexpectedFailures:
         assert caller.send({}).kind == "unavailable"
 
     def test_silent_nothing_of_an_exception_reaches_the_caller(self, world: DoorWorld, caller: Caller) -> None:
-        for failure in (Busy("s3cret", 1), NotCreated("s3cret"), RuntimeError("s3cret")):
+        world.close.list_fails = RuntimeError("s3cret")
+        answer = caller.post()
+        assert answer.status == 202
+        assert "s3cret" not in json.dumps(answer.body)
+
+    def test_what_it_waits_for_is_told(self, world: DoorWorld, caller: Caller) -> None:
+        for failure in (Busy("Close asks to wait", 1), NotCreated("Close answered 500")):
             world.close.list_fails = failure
             answer = caller.post({**BODY, "request_id": type(failure).__name__})
-            assert "s3cret" not in json.dumps(answer.body)
+            assert answer.body["waiting"] == str(failure)
+            assert caller.get(answer.body["id"]).body["waiting"] == str(failure)

@@ -177,7 +177,9 @@ def test_the_largest_request_settles_in_one_transaction() -> None:
     assert len(request["TransactItems"]) <= 100
 
 
-@pytest.mark.parametrize("build", [items.wait_input, lambda t, r, due: items.expect_input(t, r.id, due)])
+@pytest.mark.parametrize(
+    "build", [lambda t, r, due: items.wait_input(t, r, due, "why"), lambda t, r, due: items.expect_input(t, r.id, due)]
+)
 def test_only_what_is_unfinished_is_expected_back(build: Any) -> None:
     request = build("t", RECORD, 1000.0)
 
@@ -186,8 +188,14 @@ def test_only_what_is_unfinished_is_expected_back(build: Any) -> None:
     assert request["ExpressionAttributeValues"][":due_at"] == {"N": "1000"}
 
 
+def test_a_long_reason_is_cut() -> None:
+    values = items.wait_input("t", RECORD, 1.0, "x" * 1000)["ExpressionAttributeValues"]
+    assert values[":reason"] == {"S": "x" * 300}
+
+
 def test_waits_and_sweeps_are_counted() -> None:
-    assert items.wait_input("t", RECORD, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD waits :one"
+    update = "SET due_at = :due_at, waits_because = :reason ADD waits :one"
+    assert items.wait_input("t", RECORD, 1.0, "why")["UpdateExpression"] == update
     assert items.expect_input("t", RECORD.id, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD sweeps :one"
 
 
@@ -220,7 +228,8 @@ def test_overdue_asks_the_sparse_index() -> None:
         items.lease_input("t", UNIT, "x", "y", LEASE_TIMES),
         {"TableName": "t", **items.end_lease_update(ALL_KNOWN)},
         {"TableName": "t", **items.end_lease_update(Lease(UNIT, 1))},
-        items.wait_input("t", RECORD, 1),
+        items.wait_input("t", RECORD, 1, "why"),
+        items.wait_input("t", RECORD, 1, "why", 2),
         items.expect_input("t", "x", 1),
         items.announced_input("t", RECORD),
         items.pause_input("t", "acme", 1),

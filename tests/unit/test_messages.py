@@ -35,10 +35,16 @@ def messages(sqs: MemorySqs) -> Messages:
 def test_a_delay_is_never_cut_below_what_was_asked_for_but_where_sqs_ends(
     messages: Messages, sqs: MemorySqs, wanted: float, kept: int
 ) -> None:
-    messages.send("{}", "acme", wanted)
+    messages.send("{}", "acme", 3, wanted)
 
     assert sqs.sent == [
-        {"QueueUrl": "https://queue", "MessageBody": "{}", "MessageGroupId": "acme", "DelaySeconds": kept}
+        {
+            "QueueUrl": "https://queue",
+            "MessageBody": "{}",
+            "MessageAttributes": {"waits": {"DataType": "Number", "StringValue": "3"}},
+            "MessageGroupId": "acme",
+            "DelaySeconds": kept,
+        }
     ]
 
 

@@ -187,7 +187,7 @@ class TestWaiting:
     def test_as_long_as_asked(self, world: World) -> None:
         world.close.list_fails = Busy("Close asks to wait (429)", 17.5)
 
-        assert world.carry_out(a_request()) == Wait(17.5, "Close asks to wait (429)")
+        assert world.carry_out(a_request()) == Wait(17.5, "Close asks to wait (429)", 1)
 
     def test_a_little_longer_each_time_when_nobody_said_how_long(self, world: World) -> None:
         request = a_request()

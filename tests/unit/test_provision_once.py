@@ -1,12 +1,14 @@
 """Once: after a lost answer, after a kill, and after both."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
 from provisioner.close_words import CustomObjectType
 from provisioner.contract import Outcome, ProvisioningRequest
-from provisioner.errors import Busy, Kind, Refused
+from provisioner.errors import Busy, Kind, NotCreated, Refused
 from provisioner.plan import type_unit
 from provisioner.provision import Wait
 from tests.fakes import LOST, LOST_BEFORE, MemoryOrganization, World, a_request, kind_of
@@ -322,6 +324,26 @@ class TestOnceAfterAKill:
         assert outcome.result == "unresolved"
         assert outcome.problem
         assert outcome.problem.detail.startswith("no such tenant Please look in Close")
+
+    @pytest.mark.parametrize(("lags", "result"), [(1, "unresolved"), (2, "failed")])
+    def test_killed_and_then_refused_it_failed_as_soon_as_that_is_sure(
+        self, world: World, lags: int, result: str
+    ) -> None:
+        """Another's type was there all the time: when a look has shown all that the killed run may have sent."""
+        world.close.add("Account")
+        world.clock.advance(DAY)
+        request = a_request("1", if_exists="fail")
+        self.killed(world, request, after_create=False)
+        world.clock.advance(91 + lags * 60)  # the killed run's lease, and then so many lags of the list
+
+        assert world.settle(request, runs=1)[0].result == result
+
+    def test_given_up_while_another_run_is_at_it_it_waits(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        world.provisioner = replace(world.provisioner, wait_limit=0)
+        world.close.list_fails = NotCreated("Close answered 500")
+        monkeypatch.setattr(world.ledger, "settle", Mock(side_effect=Busy("another run has the lease", 2)))
+
+        assert world.carry_out(a_request("1")) == Wait(2, "another run has the lease", 1)
 
     def test_a_holder_that_was_slow_cannot_settle_over_the_next_one(self, world: World) -> None:
         slow, quick = a_request("1"), a_request("2")

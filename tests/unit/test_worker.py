@@ -34,6 +34,11 @@ def record(text: str, message_id: str = "m1", receives: int = 1) -> dict[str, An
     }
 
 
+def sent_by_us(text: str, message_id: str, waits: int, receives: int = 1) -> dict[str, Any]:
+    attributes = {"waits": {"stringValue": str(waits), "dataType": "Number"}}
+    return record(text, message_id, receives) | {"messageAttributes": attributes}
+
+
 @pytest.fixture
 def world() -> DoorWorld:
     return DoorWorld()
@@ -187,6 +192,41 @@ class TestWaiting:
         work(world, record(json.dumps(world.messages.waiting[0][0]), "m2"))
 
         assert (results(world), world.close.names) == ([("m1", "recovered")], ["Account"])
+
+    def test_of_two_messages_of_one_request_one_goes_on(self, world: DoorWorld) -> None:
+        """As when the safety net comes while the request waits: else both would send themselves on for ever."""
+        world.close.list_fails = NotCreated("500")
+        work(world, sent_by_us(body(), "m1", waits=0))
+        assert world.messages.waits == [1]
+
+        assert work(world, sent_by_us(body(), "m2", waits=0)) == []
+        assert world.messages.waits == [1]
+        assert work(world, sent_by_us(body(), "m3", waits=1)) == []
+        assert world.messages.waits == [1, 2]
+
+    def test_a_message_that_comes_again_goes_on(self, world: DoorWorld) -> None:
+        """Whoever received it first may have died after it counted the wait."""
+        world.close.list_fails = NotCreated("500")
+        work(world, sent_by_us(body(), "m1", waits=0))
+
+        assert work(world, sent_by_us(body(), "m1", waits=0, receives=2)) == []
+        assert world.messages.waits == [1, 2]
+
+    def test_somebody_elses_message_is_worked_on_however_long_the_request_waits(self, world: DoorWorld) -> None:
+        world.close.list_fails = NotCreated("500")
+        work(world, record(body(), "m1"), record(body(), "m2"))
+        assert world.messages.waits == [1, 2]
+
+    def test_what_is_settled_is_announced_by_any_message(self, world: DoorWorld) -> None:
+        world.close.list_fails = NotCreated("500")
+        work(world, sent_by_us(body(), "m1", waits=0))
+        world.close.list_fails = None
+        world.outcomes.fails = RuntimeError("SNS is down")
+        work(world, sent_by_us(body(), "m2", waits=1))
+        world.outcomes.fails = None
+
+        assert work(world, sent_by_us(body(), "m3", waits=0)) == []
+        assert results(world) == [("1", "created")]
 
     def test_a_copy_that_cannot_be_sent_leaves_the_message(self, world: DoorWorld) -> None:
         world.close.list_fails = NotCreated("500")

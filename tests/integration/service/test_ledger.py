@@ -1,6 +1,7 @@
 """The ledger's promises, held against DynamoDB and against the memory that stands in for it."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pytest
@@ -13,6 +14,7 @@ from provisioner.plan import shared_unit, things_of, type_unit
 from provisioner.provision import Ledger as CoreLedger
 from provisioner.records import ITSELF, Doubt, How, Lease, Made, RequestRecord, RequestState, Unit
 from provisioner.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES
+from provisioner.waiting import MOST, Waiting
 from tests.fakes import Clock, MemoryLedger, a_request
 from tests.integration.service.locked_moto import client, make_table
 
@@ -117,10 +119,11 @@ class TestRequests:
 
     def test_waits_are_counted(self, ledger: LookingLedger) -> None:
         record = ledger.accept(a_request("1"))
-        ledger.count_wait(record, 5)
-        ledger.count_wait(record, 5)
+        counted = [ledger.count_wait(record, 5, "first"), ledger.count_wait(record, 5, "second")]
 
-        assert ledger.accept(a_request("1")).waits == 2
+        assert counted == [1, 2]  # also when both read it before either counted
+        found = ledger.accept(a_request("1"))
+        assert (found.waits, found.waits_because) == (2, "second")
 
 
 class TestLeases:
@@ -360,7 +363,7 @@ class TestOnlyTheRealOne:
         record = dynamodb.accept(a_request("1"))
         dynamodb.settle(record, outcome())
         dynamodb.announced(record)
-        dynamodb.count_wait(record, 1)
+        dynamodb.count_wait(record, 1, "why")
         dynamodb.expect(record)
         clock.advance(1_000_000)
 
@@ -381,7 +384,7 @@ class TestOnlyTheRealOne:
         record = dynamodb.accept(a_request("1"))
         dynamodb.dynamodb.delete_item(TableName=dynamodb.table, Key={"pk": {"S": f"REQUEST#{record.id}"}})
         dynamodb.announced(record)
-        dynamodb.count_wait(record, 1)
+        dynamodb.count_wait(record, 1, "why")
 
         assert dynamodb.find(record.id) is None
 
@@ -431,6 +434,32 @@ class TestOnlyTheRealOne:
         failing = _with(dynamodb, "update_item", _conflicting(conflicts))
 
         assert leased(failing, "1").attempt == 1
+
+    def test_a_conflict_over_a_request_is_tried_again(self, dynamodb: Ledger) -> None:
+        """It is delivered again while the transaction runs that settles it."""
+        record = dynamodb.accept(a_request("1"))
+        failing = _with(dynamodb, "put_item", _conflicting(3))
+
+        assert failing.accept(a_request("1")).id == record.id
+
+    def test_however_often_it_waited_a_lease_that_is_taken_is_waited_for(self, dynamodb: Ledger) -> None:
+        leased(dynamodb, "1")
+        waiting = replace(dynamodb.accept(a_request("2")), waits=5000)
+
+        with pytest.raises(Busy) as busy:
+            dynamodb.lease(waiting, ACCOUNT)
+        assert 0 < busy.value.seconds <= 60
+
+    def test_who_waits_for_a_tenant_is_bounded(self, dynamodb: Ledger, clock: Clock) -> None:
+        """What one item holds, and what is woken at once. The others come back by themselves all the same."""
+        waiting = Waiting(dynamodb.dynamodb, dynamodb.table, dynamodb.retention_days, clock)
+        for number in range(MOST):
+            waiting.add("acme", f"request {number}")
+        record = dynamodb.accept(a_request("1"))
+
+        assert dynamodb.await_tenant(record, 10, "There is no tenant") == 1
+        assert len(waiting.of("acme")) == MOST
+        assert record.id not in waiting.of("acme")
 
     def test_conflicts_without_end_are_waited_for(self, dynamodb: Ledger) -> None:
         failing = _with(dynamodb, "update_item", _conflicting(100))
