@@ -32,7 +32,7 @@ IN_PAIRS = list(itertools.product((Kind.ERROR, Kind.THROTTLE, Kind.KILL, Kind.OV
 
 PAIRED = ("api create", "queue create", "both doors")
 """The scenarios of which every pair is struck: by either door, and by both."""
-SOME_PAIRS = 300
+SOME_PAIRS = 100
 """Of each of the others, so many; which ones, each scenario's name decides."""
 
 
