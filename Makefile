@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run send test bench faults chaos check deploy install pins clean
+.PHONY: help run send sources test bench faults chaos check deploy install pins clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -27,8 +27,11 @@ help: ## list these commands
 run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## bring the whole stack up on this machine and send it the examples (ONCE=1: then end)
 	@$(PYTHON) -m infra.local.run
 
-send: .venv/.installed ## send an upstream sender's event, signed, to what make run started (SOURCE=stripe EVENT=customer.created TENANT=acme AGAIN=1 TAMPER=1 URL=)
+send: .venv/.installed ## send an upstream sender's event, signed, to what make run started (SOURCE=stripe EVENT=customer.created TENANT=acme AGAIN=1 TAMPER=1; or to another stack: URL= SECRET=)
 	@$(PYTHON) -m infra.local.send
+
+sources: .venv/.installed ## hold every source of functions/sources to its fixtures, and show what those mean
+	@$(PYTHON) -m infra.build.sources
 
 test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test
 	@$(PYTHON) -m pytest -q tests/faults  # in a process of its own: it drives the clock
@@ -59,10 +62,11 @@ clean: ## remove what was built and kept, but not what was installed
 
 TRANSLATED := .local/checks/translated.json
 
-check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, types, template and policy checks
+check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, types, sources, template and policy checks
 	$(QUIETLY) "checking the format" .venv/bin/ruff format --check .
 	$(QUIETLY) "checking for mistakes (ruff)" .venv/bin/ruff check .
 	$(QUIETLY) "checking the types (mypy)" .venv/bin/mypy functions infra tests
+	$(QUIETLY) "checking the sources" $(PYTHON) -m infra.build.sources
 	$(QUIETLY) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --lint --region us-east-1
 	$(QUIETLY) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
 	$(QUIETLY) "translating the template" $(TOOLS)/sam/bin/python infra/checks/translate.py template.yaml $(TRANSLATED)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from jmespath.exceptions import JMESPathError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from provisioner.mapping import EventMapping, Expression, Source
 from provisioner.schemes import SCHEMES, Scheme
@@ -17,12 +18,18 @@ from provisioner.schemes import SCHEMES, Scheme
 FOLDER = Path(__file__).resolve().parents[1] / "sources"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MAX_NAME = 64
+MAX_FAULTS = 3  # one slip may be the cause of a dozen
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # TOML wants quotes around any other
 
 
 def _expression(value: Any) -> Expression:
     if not isinstance(value, str):
         raise ValueError("must be a JMESPath expression")  # noqa: TRY004 - pydantic takes ValueErrors
-    return Expression(value)
+    try:
+        return Expression(value)
+    except JMESPathError as error:
+        at = getattr(error, "lex_position", 0) + 1
+        raise ValueError(f"is no JMESPath expression (from character {at} on): {value}") from None
 
 
 JmesPath = Annotated[Expression, PlainValidator(_expression)]
@@ -45,7 +52,7 @@ class _Event(_File):
         if len(self.wanted()) != 1:
             raise ValueError("wants one of blueprint, custom_object_type and custom_object_types")
         if self.values and self.blueprint is None:
-            raise ValueError("values are a blueprint's")
+            raise ValueError("has values, and values are a blueprint's")
         return self
 
     def wanted(self) -> dict[str, Any]:
@@ -68,17 +75,22 @@ class _Source(_File):
         if self.scheme not in SCHEMES:
             raise ValueError(f"scheme is none of {', '.join(SCHEMES)}")
         if self.tolerance_seconds is not None and SCHEMES[self.scheme].tolerance is None:
-            raise ValueError(f"deliveries by {self.scheme} bear no time to be tolerant of")
+            raise ValueError(f"tolerance_seconds is of no use: deliveries by {self.scheme} bear no time")
         if self.request_id is not None and SCHEMES[self.scheme].signs_id:
-            raise ValueError(f"deliveries by {self.scheme} bear a signed id, which is the request's")
+            raise ValueError(f"request_id is of no use: deliveries by {self.scheme} bear a signed id, which is taken")
         if self.partner is not None and SCHEMES[self.scheme].signs_id:
-            raise ValueError(f"on a bus nothing is signed, so there is no id by {self.scheme}")
+            raise ValueError(f"partner is of no use: on a bus nothing is signed, so there is no id by {self.scheme}")
         return self
 
 
 def read_source(name: str, text: str) -> Source:
-    """The source that a file describes. Raises ``ValueError`` that says what is wrong with it."""
-    file = _Source.model_validate(tomllib.loads(text))
+    """The source that a file describes. Raises ``ValueError``: one line that says what is wrong with which key."""
+    document = tomllib.loads(text)
+    try:
+        file = _Source.model_validate(document)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)[:MAX_FAULTS]
+        raise ValueError("; ".join(_fault(each["loc"], each["type"], each["msg"]) for each in faults)) from None
     return Source(
         name=name,
         scheme=SCHEMES[file.scheme],
@@ -93,6 +105,20 @@ def read_source(name: str, text: str) -> Source:
         tolerance=file.tolerance_seconds,
         partner=file.partner,
     )
+
+
+def _fault(where: tuple[str | int, ...], sort: str, text: str) -> str:
+    key = ".".join(str(step) if BARE_KEY.fullmatch(str(step)) else f'"{step}"' for step in where)
+    match sort:
+        case "missing":
+            said = "is missing"
+        case "extra_forbidden":
+            said = f"is no key; there are {', '.join((_Event if len(where) > 1 else _Source).model_fields)}"
+        case "model_type" | "dict_type":
+            said = "must be a table"
+        case _:
+            said = re.sub("^(Value error, |Input |String |Dictionary )", "", text)
+    return f"{key} {said}".strip()
 
 
 @dataclass(frozen=True, slots=True)
