@@ -26,8 +26,7 @@ import tests.faults.environment  # noqa: F401 - before anything of the functions
 from infra.local.signing import signed_headers
 from provisioner.schemes import SCHEMES
 from provisioner.telemetry import logger
-from tests.upstream import EVENTS, SECRETS, Upstream, fixture
-from tests.upstream import SCHEMES as BY_OTHER_NAME
+from tests.upstream import EVENTS, SECRETS, Upstream, fixture, scheme_of
 
 TAKEN = {200, 202, 422}  # answers to what was verified
 TURNED_AWAY = {401, 404, 413}
@@ -119,10 +118,6 @@ def _logging_to(stream: io.StringIO) -> Iterator[None]:
         yield
     finally:
         handler.setStream(before or sys.stdout)
-
-
-def scheme_of(source: str) -> str:
-    return BY_OTHER_NAME.get(source, source)
 
 
 def fuzz(inputs: int, number: int | None = None) -> Tally:

@@ -1,22 +1,29 @@
 """Upstream senders, for a stack on this machine: their secrets, and their events as they would send and sign them."""
 
 import base64
+import copy
 import json
+import re
 import secrets
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import infra.functions_path  # noqa: F401
+from infra.build.sources import Unmapped, check
 from infra.local.emulator import LocalAws
+from infra.local.failures import CannotRun
 from infra.local.signing import signed_headers
-from provisioner.mapping import EventMapping, Source
+from provisioner.mapping import EventMapping, Expression, Source
 from provisioner.schemes import SCHEMES
 from provisioner.sources import FOLDER, Sources
 
-FIXTURES = FOLDER / "fixtures"
+TEXTS = re.compile(r"'[^']*'")
+PATHS = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?![\w.(\[])")
+"""Of a JMESPath expression without its texts: the plain paths (``data.object.id``), and no function's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +43,24 @@ class Event:
     delivery_id: str
 
     @classmethod
-    def of(cls, source: str, name: str, tenant: str | None = None) -> "Event":
-        """A new event made of the fixture of that name, for that tenant. Raises ``LookupError`` when there is none."""
-        found = Sources().find(source)
+    def of(cls, source: str, name: str, tenant: str | None = None, *, folder: Path = FOLDER) -> "Event":
+        """A new event made of the fixture of that name, for that tenant.
+
+        Raises ``LookupError`` when there is none, or when no tenant or id can be put into it.
+        """
+        found = Sources(folder).find(source)
         if found is None:
-            raise LookupError(f"there is no source {source!r}; there are {', '.join(Sources().names())}")
+            raise LookupError(f"there is no source {source!r}; there are {', '.join(Sources(folder).names())}")
         mapping = next((each for each in found.events if each.name == name), None)
         if mapping is None:
             names = ", ".join(each.name for each in found.events)
             raise LookupError(f"{source} has no event {name!r}; it has {names}")
-        document = json.loads((FIXTURES / source / f"{name}.json").read_bytes())
+        document = json.loads((folder / "fixtures" / source / f"{name}.json").read_bytes())
         unique = uuid.uuid4().hex
         if not found.scheme.signs_id:
-            _put(document, found.request_id.text, f"evt_{unique}")
+            document = _with(document, f"evt_{unique}", found.request_id, mapping)
         if tenant is not None:
-            _put(document, _first_candidate(mapping), tenant)
+            document = _with(document, tenant, mapping.tenant, mapping)
         return cls(found, document, f"msg_{unique}")
 
     def sent(self, signing: Sequence[str], *, now: float | None = None) -> Sent:
@@ -67,7 +77,11 @@ def scheme_name(source: Source) -> str:
 
 
 def new_source_secrets() -> dict[str, str]:
-    """A secret for each source, made up anew, as its scheme wants it."""
+    """A secret for each source, made up anew, as its scheme wants it. Raises ``CannotRun`` for faults of sources."""
+    try:
+        check(FOLDER)
+    except Unmapped as faults:
+        raise CannotRun(str(faults)) from None
     return {name: _new_secret(scheme_name(source)) for name in Sources().names() if (source := Sources().find(name))}
 
 
@@ -89,8 +103,14 @@ def _new_secret(scheme: str) -> str:
     return secrets.token_urlsafe(32)
 
 
-def _first_candidate(mapping: EventMapping) -> str:
-    return mapping.tenant.text.partition("||")[0].strip()
+def _with(document: dict[str, Any], value: str, where: Expression, mapping: EventMapping) -> dict[str, Any]:
+    """The document with the value where the expression finds it; it stays an event of that kind."""
+    for path in PATHS.findall(TEXTS.sub("", where.text)):
+        changed = copy.deepcopy(document)
+        _put(changed, path, value)
+        if value in str(where.of(changed)) and mapping.when.of(changed) is True:
+            return changed
+    raise LookupError(f"{value!r} cannot be put where {where.text} finds it in the fixture of {mapping.name}")
 
 
 def _put(document: dict[str, Any], path: str, value: str) -> None:

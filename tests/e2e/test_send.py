@@ -5,7 +5,7 @@ import pytest
 from infra.local.send import main
 from tests.e2e.conftest import OPTIONS
 from tests.e2e.world import Tenant, World
-from tests.upstream import SECRETS
+from tests.upstream import PRESETS
 
 
 def send(**given: str) -> tuple[int, str]:
@@ -13,7 +13,7 @@ def send(**given: str) -> tuple[int, str]:
     return main(given, OPTIONS.state, said.append), "\n".join(said)
 
 
-@pytest.mark.parametrize("source", SECRETS)
+@pytest.mark.parametrize("source", PRESETS)
 def test_it_shows_the_answer_and_then_the_outcome(world: World, tenant: Tenant, source: str) -> None:
     code, said = send(SOURCE=source, TENANT=tenant.name)
     assert code == 0, said
@@ -30,7 +30,7 @@ def test_again_it_is_the_same_event(world: World, tenant: Tenant) -> None:
     assert len(world.announced(tenant.name, said.partition('"request_id": "')[2].partition('"')[0])) == 1
 
 
-@pytest.mark.parametrize("source", SECRETS)
+@pytest.mark.parametrize("source", PRESETS)
 def test_tampered_with_it_is_not_taken(world: World, tenant: Tenant, source: str) -> None:
     code, said = send(SOURCE=source, TENANT=tenant.name, TAMPER="1")
     assert code == 0, said

@@ -11,8 +11,7 @@ from provisioner.errors import Kind, Refused
 from provisioner.mapping import Expression, Ignored, Source, to_request
 from provisioner.request_body import read_request
 from provisioner.sources import FOLDER, Sources, read_source
-
-PRESETS = Sources()
+from tests.upstream import EVENTS, PRESET_EVENTS, PRESETS, SOURCES, found
 
 EXPECTED = {
     ("stripe", "customer.created"): ("acme", "evt_1SWk2eLkdIwHu7ixJ0tXq3mA"),
@@ -51,12 +50,6 @@ CANDIDATES = {
 }
 
 
-def preset(name: str) -> Source:
-    found = PRESETS.find(name)
-    assert found
-    return found
-
-
 def fixture(source: str, event: str) -> dict[str, Any]:
     event_as_sent: dict[str, Any] = json.loads((FOLDER / "fixtures" / source / f"{event}.json").read_text())
     return event_as_sent
@@ -79,12 +72,11 @@ def put(event: dict[str, Any], path: str, value: Any) -> None:
 
 class TestPresets:
     def test_every_event_of_every_preset_is_here(self) -> None:
-        events = {(name, event.name) for name in PRESETS.names() for event in preset(name).events}
-        assert events == set(EXPECTED) == set(CANDIDATES)
+        assert set(PRESET_EVENTS) == set(EXPECTED) == set(CANDIDATES)
 
     @pytest.mark.parametrize(("source", "event"), EXPECTED, ids=map("/".join, EXPECTED))
     def test_a_fixture_is_a_request_for_its_tenant_under_its_own_id(self, source: str, event: str) -> None:
-        body = mapped(preset(source), fixture(source, event), "msg_1" if preset(source).scheme.signs_id else None)
+        body = mapped(found(source), fixture(source, event), "msg_1" if found(source).scheme.signs_id else None)
         request = read_request(json.dumps(body))
         assert (request.tenant, request.request_id) == EXPECTED[source, event]
         assert body["if_exists"] == "adopt"
@@ -97,7 +89,7 @@ class TestPresets:
             for earlier in candidates[:number]:
                 put(body, earlier, [None, ""][number % 2])
             put(body, path, f"tenant-{number}")
-            assert mapped(preset(source), body, "msg_1")["tenant"] == f"tenant-{number}"
+            assert mapped(found(source), body, "msg_1")["tenant"] == f"tenant-{number}"
 
     @pytest.mark.parametrize(("source", "event"), CANDIDATES, ids=map("/".join, CANDIDATES))
     def test_without_any_candidate_the_event_is_broken(self, source: str, event: str) -> None:
@@ -105,16 +97,8 @@ class TestPresets:
         for path in CANDIDATES[source, event]:
             put(body, path, None)
         with pytest.raises(Refused, match="names no tenant") as caught:
-            to_request(preset(source), body, "msg_1")
+            to_request(found(source), body, "msg_1")
         assert caught.value.kind is Kind.EVENT_BROKEN
-
-    @pytest.mark.parametrize("source", PRESETS.names())
-    def test_trap_8_an_event_of_another_kind_is_ignored_and_said_why(self, source: str) -> None:
-        other = {"type": "invoice.paid", "event": "invoice.paid", "event_type": "invoice.paid", "id": "evt_1"}
-        assert to_request(preset(source), other, "msg_1") == Ignored(
-            "'invoice.paid' is no event that provisions anything here"
-        )
-        assert isinstance(to_request(preset(source), {}, "msg_1"), Ignored)
 
     @pytest.mark.parametrize(
         ("source", "event", "sign"),
@@ -125,10 +109,30 @@ class TestPresets:
     ) -> None:
         body = fixture(source, event)
         put(body, *sign)
-        assert to_request(preset(source), body, None) == Ignored("it is a test event, and this source takes none")
+        assert to_request(found(source), body, None) == Ignored("it is a test event, and this source takes none")
         text = (FOLDER / f"{source}.toml").read_text()
         opted_in = read_source(source, text.replace("is_test =", "takes_tests = true\nis_test ="))
         assert mapped(opted_in, body)["tenant"] == "acme"
+
+
+class TestAnySource:
+    @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
+    def test_a_fixture_is_the_same_request_each_time(self, source: str, event: str) -> None:
+        delivery_id = "msg_1" if found(source).scheme.signs_id else None
+        body = mapped(found(source), fixture(source, event), delivery_id)
+        assert body == mapped(found(source), fixture(source, event), delivery_id)
+        request = read_request(json.dumps(body))
+        assert (request.tenant, request.request_id) == (body["tenant"], body["request_id"])
+        assert body["if_exists"] == "adopt"
+
+    @pytest.mark.parametrize("source", SOURCES.names())
+    def test_trap_8_an_event_of_another_kind_is_ignored_and_said_why(self, source: str) -> None:
+        other = {"id": "evt_1"}
+        put(other, found(source).kind.text, "invoice.paid")
+        kind = "'invoice.paid'" if found(source).kind.of(other) == "invoice.paid" else "this"
+        ignored = Ignored(f"{kind} is no event that provisions anything here")
+        assert to_request(found(source), other, "msg_1") == ignored
+        assert isinstance(to_request(found(source), {}, "msg_1"), Ignored)
 
 
 SOURCE = """
@@ -201,8 +205,8 @@ class TestAMapping:
 
     def test_trap_4_only_the_body_is_looked_at(self, source: Source) -> None:
         """What a mapping is given is the body, and an id that the scheme signs: no header gets near it."""
-        assert not preset("stripe").scheme.signs_id
-        assert [name for name in PRESETS.names() if preset(name).scheme.signs_id] == ["clerk", "standard-webhooks"]
+        assert not found("stripe").scheme.signs_id
+        assert [name for name in PRESETS if found(name).scheme.signs_id] == ["clerk", "standard-webhooks"]
 
 
 class TestSourceFiles:
@@ -245,7 +249,7 @@ class TestSourceFiles:
         ],
     )
     def test_a_name_that_is_no_sources_finds_nothing(self, name: str) -> None:
-        assert PRESETS.find(name) is None
+        assert SOURCES.find(name) is None
 
     def test_a_source_is_read_once(self, tmp_path: Path) -> None:
         (tmp_path / "acme.toml").write_text(SOURCE)

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from provisioner.contract import MAX_BODY_BYTES, IfExists, Outcome, Result, message_key, request_key
 from provisioner.source_keys import ASKED_AGAIN_SECONDS
-from tests.upstream import EVENTS, SECRETS, Upstream, fixture
+from tests.unit.test_signatures import OTHER_SECRETS
+from tests.upstream import EVENTS, SECRETS, Upstream, fixture, scheme_of
 
 CUSTOMER = fixture("stripe", "customer.created")
 EVENT_ID = "evt_1SWk2eLkdIwHu7ixJ0tXq3mA"
@@ -117,7 +118,7 @@ class TestNotTaken:
             upstream.post(source, body, {}),
             upstream.post(source, b"", {}),
             upstream.post(source, b"no json", {"Authorization": ["Bearer nobody"]}),
-            upstream.deliver(source, body, secret="whsec_" + "A" * 32 + ":x" * (source == "chargebee")),
+            upstream.deliver(source, body, secret=OTHER_SECRETS[scheme_of(source)]),
         ]
         assert {answer.status for answer in answers} == {401}
         assert all(answer.body == answers[0].body for answer in answers)
