@@ -30,19 +30,26 @@ from infra.local.failures import CannotRun
 from infra.local.http_door import PATH, HttpDoor
 from infra.local.options import PROJECT
 from infra.local.upstream import Event, Sent, scheme_name
+from provisioner.schemes import UnusableSecret
 from provisioner.sources import Sources
 
+DEFAULT_SOURCE = "stripe"
 OUTCOME_SECONDS = 60
+AWAITED = "It waits for its tenant's credential: store one for {tenant}, and it goes on."
 STATIC = {"bearer", "basic"}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where to send to. ``read`` answers a request's state by its id; None where nobody here may ask."""
+    """Where to send to. ``read`` answers a request's state by its id; None where nobody here may ask.
+
+    ``lacks_credential``: whether that tenant has none there. Where nobody here may ask, it is taken to have one.
+    """
 
     api_url: str
     secrets: tuple[str, ...]
     read: Callable[[str], Mapping[str, Any] | None] | None
+    lacks_credential: Callable[[str], bool] = lambda _tenant: False
 
 
 def main(environment: Mapping[str, str], state: Path = PROJECT / ".local", say: Callable[[str], None] = print) -> int:
@@ -52,19 +59,24 @@ def main(environment: Mapping[str, str], state: Path = PROJECT / ".local", say: 
         event = _event(given)
         place = _place(given, event.source.name, state)
         return _send(event, place, given, say)
+    except UnusableSecret as error:
+        say(f"\nThe secret does not fit how {given.get('SOURCE', DEFAULT_SOURCE)} signs: {error}.\n")
+        return 1
     except CannotRun as error:
         say(f"\n{error}\n")
         return 1
 
 
 def _event(given: Mapping[str, str]) -> Event:
-    name = given.get("SOURCE", "stripe")
-    source = Sources().find(name)
-    first = source.events[0].name if source else ""
+    name = given.get("SOURCE", DEFAULT_SOURCE)
     try:
+        source = Sources().find(name)
+        first = source.events[0].name if source else ""
         return Event.of(name, given.get("EVENT", first), given.get("TENANT", "acme"))
     except LookupError as error:
         raise CannotRun(f"{error}.") from None
+    except (ValueError, OSError):
+        raise CannotRun(f"The source {name} is not sound yet: `make sources` says what is wrong with it.") from None
 
 
 def _place(given: Mapping[str, str], source: str, state: Path) -> Place:
@@ -72,10 +84,28 @@ def _place(given: Mapping[str, str], source: str, state: Path) -> Place:
         if "SECRET" not in given:
             raise CannotRun(f"SECRET must be what {source} signs with at {given['URL']}")
         return Place(given["URL"].rstrip("/"), (given["SECRET"],), _reader(given["URL"].rstrip("/")))
+    if "SECRET" in given:
+        raise CannotRun("SECRET goes with URL, for another stack: the one of `make run` has a secret for each source.")
     try:
         stack = json.loads((state / "stack.json").read_text(encoding="utf-8"))
     except OSError:
         raise CannotRun("No stack is up on this machine: start one with `make run`, or say where with URL=") from None
+    held = _secret(stack, f"{stack['source_secret_prefix']}/{source}")
+    if held is None:
+        raise CannotRun(
+            f"The stack that is up was built before {source} was a source: end `make run`, and start it again."
+        )
+
+    def lacks_credential(tenant: str) -> bool:
+        return _secret(stack, f"{stack['tenant_secret_prefix']}/{tenant}") is None
+
+    door = HttpDoor(stack["api_url"])
+    secrets = tuple(json.loads(held)["secrets"])
+    return Place(stack["api_url"], secrets, lambda key: _state(door.read(key)), lacks_credential)
+
+
+def _secret(stack: Mapping[str, Any], name: str) -> str | None:
+    """What that secret of the local stack holds; None when there is none."""
     secretsmanager = boto3.client(
         "secretsmanager",
         endpoint_url=stack["aws_endpoint_url"],
@@ -83,9 +113,10 @@ def _place(given: Mapping[str, str], source: str, state: Path) -> Place:
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
     )
-    held = secretsmanager.get_secret_value(SecretId=f"{stack['source_secret_prefix']}/{source}")["SecretString"]
-    door = HttpDoor(stack["api_url"])
-    return Place(stack["api_url"], tuple(json.loads(held)["secrets"]), lambda key: _state(door.read(key)))
+    try:
+        return str(secretsmanager.get_secret_value(SecretId=name)["SecretString"])
+    except secretsmanager.exceptions.ResourceNotFoundException:
+        return None
 
 
 def _send(event: Event, place: Place, given: Mapping[str, str], say: Callable[[str], None]) -> int:
@@ -103,7 +134,7 @@ def _send(event: Event, place: Place, given: Mapping[str, str], say: Callable[[s
         return 0 if answer.status_code == HTTPStatus.UNAUTHORIZED else 1
     if answer.status_code != HTTPStatus.ACCEPTED:
         return 0 if answer.is_success else 1
-    return _outcome(answer.json()["id"], place, say)
+    return _outcome(answer.json(), place, say)
 
 
 def _deliver(url: str, sent: Sent, say: Callable[[str], None]) -> httpx.Response:
@@ -128,19 +159,36 @@ def _tampered(sent: Sent, event: Event) -> Sent:
     return Sent(sent.body.replace(b'"acme"', b'"evil"') + b" ", sent.headers)
 
 
-def _outcome(key: str, place: Place, say: Callable[[str], None]) -> int:
+def _outcome(accepted: Mapping[str, Any], place: Place, say: Callable[[str], None]) -> int:
     if place.read is None:
         say("\nWhat becomes of it is announced on the outcomes topic.")
         return 0
-    deadline = time.monotonic() + OUTCOME_SECONDS
-    while time.monotonic() < deadline:
-        state = place.read(key)
-        if state and "outcome" in state:
-            say(f"\n{json.dumps(state['outcome'], indent=2)}")
+    began = time.monotonic()
+    while True:
+        state = place.read(accepted["id"]) or {}
+        if "outcome" in state:
+            say(f"\n{_summary(state['outcome'])}\n\n{json.dumps(state['outcome'], indent=2)}")
             return 0 if "problem" not in state["outcome"] else 1
+        if place.lacks_credential(accepted["tenant"]):
+            say(f"\n{AWAITED.format(**accepted)}{_waiting(state)}")
+            return 0
+        if time.monotonic() - began > OUTCOME_SECONDS:
+            break
         time.sleep(0.2)
-    say(f"\nNot settled after {OUTCOME_SECONDS} seconds. The outcomes topic will tell.")
-    return 1
+    say(f"\nNot settled after {OUTCOME_SECONDS} seconds. The outcomes topic will tell.{_waiting(state)}")
+    return 0 if "waiting" in state else 1
+
+
+def _summary(outcome: Mapping[str, Any]) -> str:
+    """One line: ``created: Account created``, or what went wrong."""
+    parts = [f"{each['name']} {each['result']}" for each in outcome.get("types", [])]
+    if "problem" in outcome:
+        parts.append(outcome["problem"]["detail"])
+    return f"{outcome['result']}: {', '.join(parts)}"
+
+
+def _waiting(state: Mapping[str, Any]) -> str:
+    return f" {state['waiting']}" if "waiting" in state else ""
 
 
 def _state(answer: httpx.Response) -> Mapping[str, Any] | None:

@@ -1,5 +1,8 @@
 """``make send``: an upstream sender's event, from the outside."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from infra.local.send import main
@@ -18,6 +21,7 @@ def test_it_shows_the_answer_and_then_the_outcome(world: World, tenant: Tenant, 
     code, said = send(SOURCE=source, TENANT=tenant.name)
     assert code == 0, said
     assert "202 Accepted" in said
+    assert "\n\ncreated: Account created\n\n{" in said
     assert '"result": "created"' in said
     assert world.type_names(tenant) == ["Account"]
     assert world.stack.source_secrets[source] not in said
@@ -48,6 +52,24 @@ def test_another_stack_is_sent_to_with_the_secret_that_is_given(
     assert code == 0, said
     assert "202 Accepted" in said
     assert '"result": "created"' in said
+
+
+def test_a_tenant_without_a_credential_is_waited_for(stack: object) -> None:
+    code, said = send(TENANT="nobody-yet")
+    assert code == 0, said
+    assert "202 Accepted" in said
+    assert "It waits for its tenant's credential: store one for nobody-yet, and it goes on." in said
+
+
+def test_a_source_that_came_after_the_stack_is_told_from_a_fault(world: World, tmp_path: Path) -> None:
+    """The stack as it would be had the source come later: it holds no secret of it."""
+    about = json.loads((OPTIONS.state / "stack.json").read_text(encoding="utf-8"))
+    (tmp_path / "stack.json").write_text(json.dumps(about | {"source_secret_prefix": "nobody"}))
+    said: list[str] = []
+    assert main({"SOURCE": "paddle"}, tmp_path, said.append) == 1
+    assert said == [
+        "\nThe stack that is up was built before paddle was a source: end `make run`, and start it again.\n"
+    ]
 
 
 @pytest.mark.parametrize(
