@@ -75,7 +75,7 @@ def _events_of(source: Source, file: Path, fixtures: Path) -> Iterator[Mapped | 
         except FileNotFoundError:
             yield f"{_shown(file)}: {_key(event.name)} has no fixture {_shown(path)}"
         except Unmapped as fault:
-            yield f"{_shown(file)}: {fault} (fixture {_shown(path)})"
+            yield f"{_shown(file)}: {fault} ({_shown(path)})"
         except ValueError as error:
             yield f"{_shown(path)}: it is no JSON ({error})"
 

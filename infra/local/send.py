@@ -181,10 +181,9 @@ def _outcome(accepted: Mapping[str, Any], place: Place, say: Callable[[str], Non
 
 def _summary(outcome: Mapping[str, Any]) -> str:
     """One line: ``created: Account created``, or what went wrong."""
-    parts = [f"{each['name']} {each['result']}" for each in outcome.get("types", [])]
-    if "problem" in outcome:
-        parts.append(outcome["problem"]["detail"])
-    return f"{outcome['result']}: {', '.join(parts)}"
+    types = ", ".join(f"{each['name']} {each['result']}" for each in outcome.get("types", []))
+    why = outcome.get("problem", {}).get("detail", "")
+    return f"{outcome['result']}: {'; '.join(filter(None, (types, why)))}"
 
 
 def _waiting(state: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from infra.build.sources import Mapped, looked_at
 from infra.local.upstream import Event
 from provisioner.mapping import to_request
 from provisioner.sources import FOLDER, Sources
+from tests.upstream import PRESETS
 
 PROJECT = FOLDER.parents[1]
 PARTS = ("functions", "infra", "tests", "docs")
@@ -38,8 +39,11 @@ def add_a_copy(folder: Path, name: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The sources, and two more."""
-    folder = shutil.copytree(FOLDER, tmp_path / "functions" / "sources")
+    """The presets, and two more."""
+    folder = tmp_path / "functions" / "sources"
+    for preset in PRESETS:
+        shutil.copytree(FOLDER / "fixtures" / preset, folder / "fixtures" / preset)
+        shutil.copy(FOLDER / f"{preset}.toml", folder)
     add_the_pages(folder)
     add_a_copy(folder, "polar")
     return folder
