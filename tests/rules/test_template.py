@@ -177,6 +177,17 @@ def test_every_event_ends_in_the_queue_or_among_the_dead_letters(template: Templ
     assert [rule for rule in rules if {"Fn::GetAtt": [rule, "Arn"]} not in permitted] == []
 
 
+def test_a_stack_without_a_bus_takes_no_requests_from_one(template: Template) -> None:
+    """Two stacks on one bus would both carry out an event, each with a ledger of its own."""
+
+    def rule(given: dict[str, str]) -> dict[str, Any]:
+        return Template(template.source, given).resources("AWS::Events::Rule")["EventsFunctionRequested"]
+
+    assert (rule({})["EventBusName"], rule({})["State"]) == ("default", "ENABLED")
+    assert rule({"EventBusName": "signups"})["EventBusName"] == "signups"
+    assert rule({"EventBusName": ""})["State"] == "DISABLED"
+
+
 def test_a_partners_rule_matches_what_its_source_takes(template: Template) -> None:
     sources = Sources()
     partners = {source.partner for name in sources.names() if (source := sources.find(name)) and source.partner}
