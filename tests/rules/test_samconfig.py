@@ -1,4 +1,4 @@
-"""What samconfig.toml deploys: every override is a parameter, and two stacks in one account keep out of each other's way."""
+"""What samconfig.toml deploys: overrides are parameters, and two stacks of one account keep out of each other's way."""
 
 import re
 import tomllib
