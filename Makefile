@@ -54,7 +54,8 @@ deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (EN
 
 install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed ## install everything at once, also what the other commands would install when they need it
 
-clean: ## remove what was built and kept, but not what was installed
+clean: ## remove what was built and kept, but not what was installed; not while a stack is up
+	@! [ -x $(PYTHON) ] || $(PYTHON) -m infra.local.clean  # without it, no stack can be up
 	rm -rf .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find functions infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

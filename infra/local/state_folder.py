@@ -12,6 +12,19 @@ from typing import IO
 from infra.local.failures import CannotRun
 from infra.local.processes import Process, stop_group
 
+LOCK = "run.lock"
+
+
+class InUse(CannotRun):
+    """Another run has the folder."""
+
+    def __init__(self, pid: str) -> None:
+        super().__init__(
+            f"The local stack of this project is running already (process {pid}).\n"
+            f"Stop it first: Ctrl-C where it runs, or kill {pid}"
+        )
+        self.pid = pid
+
 
 @dataclass(slots=True)
 class StateFolder:
@@ -40,20 +53,17 @@ class StateFolder:
     def claim(self) -> list[str]:
         """Takes the folder. Answers the names of processes that a killed run left running, and that were ended now.
 
-        Raises ``CannotRun`` when another run has it.
+        Raises ``InUse`` when another run has it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = (self.path / "run.lock").open("a+")
+        lock = (self.path / LOCK).open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
             pid = lock.read().strip()
             lock.close()
-            raise CannotRun(
-                f"The local stack of this project is running already (process {pid}).\n"
-                f"Stop it first: Ctrl-C where it runs, or kill {pid}"
-            ) from None
+            raise InUse(pid) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

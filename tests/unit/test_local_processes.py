@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from infra.local import clean
 from infra.local.emulator import without_aws
 from infra.local.failures import CannotRun
+from infra.local.options import PROJECT
 from infra.local.processes import Process
 from infra.local.state_folder import StateFolder
 
@@ -97,6 +100,63 @@ class TestStateFolder:
         assert following.claim() == []
         assert is_running(orphan.pid)
         following.release()
+
+
+class TestClean:
+    def test_it_is_refused_while_a_stack_is_up(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        idle, up = StateFolder(tmp_path), StateFolder(tmp_path / "e2e")
+        idle.claim()
+        idle.release()
+        up.claim()
+        up.description.write_text("{}")
+        assert clean.main(tmp_path) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"Nothing was removed: a local stack is up (process {os.getpid()})")
+        assert said.count("\n") == 1
+        assert up.description.exists(), "the stack is left alone"
+        up.release()
+        assert clean.main(tmp_path) == 0
+
+    def test_what_a_killed_run_left_is_ended(self, tmp_path: Path, orphan: Process) -> None:
+        killed = StateFolder(tmp_path)
+        killed.claim()
+        killed.record(orphan)
+        lose_lock(killed)
+        assert clean.main(tmp_path) == 0
+        assert not is_running(orphan.pid)
+
+    def test_make_clean_asks_first(self, project: Path) -> None:
+        up = StateFolder(project / ".local")
+        up.claim()
+        (project / ".venv").symlink_to(Path(sys.prefix))
+        refused = make_clean(project)
+        assert refused.returncode != 0
+        assert f"(process {os.getpid()})" in refused.stderr
+        assert up.temporary.exists()
+        up.release()
+        assert make_clean(project).returncode == 0
+        assert not up.path.exists()
+
+    def test_make_clean_needs_nothing_installed(self, project: Path) -> None:
+        (project / ".local" / "build").mkdir(parents=True)
+        cleaned = make_clean(project)
+        assert cleaned.returncode == 0, cleaned.stderr
+        assert not (project / ".local").exists()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """As much of this project as ``make clean`` is about: nothing is installed."""
+    for name in ("functions", "infra/local", "tests"):
+        (tmp_path / name).mkdir(parents=True)
+    for file in (PROJECT / "infra/local").glob("*.py"):
+        (tmp_path / "infra/local" / file.name).write_text(file.read_text())
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text())
+    return tmp_path
+
+
+def make_clean(project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/usr/bin/env", "make", "clean"], cwd=project, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
