@@ -24,6 +24,7 @@ from infra.local.invitation import invitation
 from infra.local.options import Options
 from infra.local.outcomes_feed import Feed
 from infra.local.progress import Progress
+from infra.local.screen import Screen
 from infra.local.senders import Sender
 from infra.local.show import Table
 from infra.local.stack import LocalStack, local_stack
@@ -41,30 +42,31 @@ class Run:
 
     options: Options
     stack: LocalStack
-    console: Console
+    screen: Screen
     table: Table
     feed: Feed
 
     @classmethod
     def of(cls, options: Options, stack: LocalStack, console: Console) -> "Run":
         feed = Feed(stack.aws.client("sqs"), stack.outcomes_to_show)
-        return cls(options, stack, console, Table(console), feed)
+        screen = Screen(console)
+        return cls(options, stack, screen, Table(screen), feed)
 
     def examples(self) -> bool:
         """Sends all and shows what comes of them. Answers whether all came out as they should."""
         if not self.options.examples or not self.stack.close:
             why = "EXAMPLES=0" if not self.options.examples else "they need the tenants of the simulated Close"
-            self.console.print(f"\n  No examples are sent ({why}).\n")
+            self.screen.paragraphs(Text(f"\n  No examples are sent ({why}).\n"))
             return True
         examples = load_examples()
         patient = [each for each in examples if not self._has_time_for(each)]
         exchanges = self._send_all([each for each in examples if each not in patient])
-        self.console.print(summary(exchanges, patient, self.stack.close), soft_wrap=True, highlight=False)
+        self.screen.paragraphs(summary(exchanges, patient, self.stack.close))
         return not any(exchange.faults() for exchange in exchanges)
 
     def serve(self) -> None:
         """Shows outcomes as they arrive. Ends by a signal only, or raises ``CannotRun`` when a server died."""
-        self.console.print(invitation(self.options, self.stack), soft_wrap=True, highlight=False)
+        self.screen.as_it_is(invitation(self.options, self.stack))
         while True:
             self.stack.check()
             self.show_outcomes([], 1)
@@ -74,7 +76,7 @@ class Run:
             self.table.announced(announcement, assign(announcement, exchanges))
 
     def _send_all(self, examples: list[Example]) -> list[Exchange]:
-        self.console.print()
+        self.screen.paragraphs(Text())
         self.table.head()
         exchanges: list[Exchange] = []
         sender = Sender.of(self.stack)

@@ -1,55 +1,54 @@
-"""What a person sees of a run: a table that grows by a row for whatever happens, and a summary.
+"""What a person sees of a run: a table that grows by a row for whatever happens.
 
-Rows are only ever added, so it reads the same on a terminal, through a pipe and in a log.
+Rows are only ever added, so it reads as well through a pipe and in a log.
 """
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from infra.local.example_requests import Exchange
 from infra.local.outcomes_feed import Announcement
+from infra.local.screen import Screen
 
-# Widths of: time, door, tenant, request, what. The rest of a row is free.
-_COLUMNS = (8, 5, 9, 13, 24)
-_INDENT = sum(_COLUMNS) + 2 * len(_COLUMNS) + 2
+_AFTER_STATUS = len("201 ")
+_AFTER_RESULT = len("unresolved ")
 _COLOURS = {"created": "green", "recovered": "green", "updated": "green", "unchanged": "green", "adopted": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Writes rows to a console as they come."""
+    """Writes rows to a screen as they come."""
 
-    console: Console
+    screen: Screen
 
     def head(self) -> None:
-        self._row(("time", "door", "tenant", "request", "asked, or announced"), Text("what came of it"), "bold")
+        names = ("time", "door", "tenant", "request", "asked, or announced")
+        self.screen.row(names, Text("what came of it", "bold"), style="bold")
 
     def asked(self, exchange: Exchange) -> None:
         """A request that was sent, with the HTTP answer or that the queue has it."""
         example = exchange.example
         cells = (_clock(exchange.sent_at), example.door, example.tenant, exchange.request_id, example.asks)
-        self._row(cells, self._answer(exchange))
+        took = None if exchange.status is None else _milliseconds(exchange.sent_at, exchange.answered_at)
+        self.screen.row(cells, self._answer(exchange), took=took, hang=_AFTER_STATUS)
         for line in (exchange.plan or "").rstrip().splitlines():
-            self.console.print(
-                Text(f"{'':{_INDENT}}{line}".rstrip(), _plan_colour(line)), soft_wrap=True, highlight=False
-            )
+            self.screen.block(Text(line, _plan_colour(line)))
 
     def announced(self, announcement: Announcement, exchange: Exchange | None) -> None:
         """An outcome that arrived from the topic; with the time since its example was sent."""
         tenant, request_id = announcement.concerns
         event = announcement.event["type"].removeprefix("close-provisioner.")
-        outcome = Text(f"{announcement.data['result']:<10}", _colour(announcement.data["result"]))
-        outcome.append(f" {_detail(announcement)}", "")
-        if exchange:
-            outcome.append(_milliseconds(exchange.sent_at, announcement.published_at), "dim")
-        self._row((_clock(announcement.published_at), "topic", tenant, request_id, event), outcome)
+        result = announcement.data["result"]
+        outcome = Text.assemble((f"{result:<{_AFTER_RESULT}}", _colour(result)), _detail(announcement))
+        took = _milliseconds(exchange.sent_at, announcement.published_at) if exchange else None
+        cells = (_clock(announcement.published_at), "topic", tenant, request_id, event)
+        self.screen.row(cells, outcome, took=took, hang=_AFTER_RESULT)
 
     def _answer(self, exchange: Exchange) -> Text:
         if exchange.error:
@@ -57,22 +56,14 @@ class Table:
         if exchange.status is None:
             return Text("on the queue", "dim")
         colour = "green" if exchange.status < 300 else "yellow"
-        text = Text(f"{exchange.status} {HTTPStatus(exchange.status).phrase}", colour)
+        text = Text().append(f"{exchange.status} {HTTPStatus(exchange.status).phrase}", colour)
         if "idempotency-replayed" in exchange.headers:
             text.append(", replayed", colour)
         if exchange.problem:
-            text.append(f": {exchange.problem['title']}", "")
+            text.append(f": {exchange.problem['title']}")
         if pointers := [each["pointer"] for each in exchange.problem.get("errors", [])]:
-            text.append(f": {', '.join(pointers)}", "")
-        text.append(_milliseconds(exchange.sent_at, exchange.answered_at), "dim")
+            text.append(f": {', '.join(pointers)}")
         return text
-
-    def _row(self, cells: Sequence[str], rest: Text, style: str = "") -> None:
-        line = Text("  ")
-        for cell, width in zip(cells, _COLUMNS, strict=True):
-            line.append(f"{_short(cell, width):<{width}}  ", style)
-        rest.stylize_before(style)
-        self.console.print(line + rest, soft_wrap=True, highlight=False)
 
 
 def _detail(announcement: Announcement) -> str:
@@ -99,8 +90,8 @@ def _plan_colour(line: str) -> str:
     return {"+": "green", "~": "yellow", "!": "red"}.get(line.strip()[:1], "dim")
 
 
-def _milliseconds(begin: float, end: float) -> str:
-    return f"  {(end - begin) * 1000:.0f} ms"
+def _milliseconds(begin: float, end: float) -> Text:
+    return Text(f"  {(end - begin) * 1000:.0f} ms", "dim")
 
 
 def _colour(result: str) -> str:
@@ -109,7 +100,3 @@ def _colour(result: str) -> str:
 
 def _clock(moment: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(moment))
-
-
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -19,8 +19,8 @@ def summary(exchanges: Sequence[Exchange], not_sent: Sequence[Example], close: R
     for exchange in bad:
         text.append(f"    {exchange.example.name}: {'; '.join(exchange.faults())}\n", "red")
     for example in not_sent:
-        text.append(f"  Not sent: {example.name}, since it takes the list's lag. See it: ", "dim")
-        text.append("make run LIST_LAG_SECONDS=2\n")
+        text.append(f"  Not sent: {example.name}, since it takes the list's lag. See it:\n", "dim")
+        text.append("    make run LIST_LAG_SECONDS=2\n")
     return text.append_text(_in_close(close))
 
 
