@@ -59,7 +59,10 @@ def _places(play: Play) -> dict[str, str]:
 
 
 def final(play: Play) -> Iterator[str]:
-    """What Close refuses for good is sent once; once more for each process that died or answer that was lost."""
+    """What Close refuses for good is sent once; once more for each process that died or answer that was lost, and for
+    each message that came again to what is unresolved.
+    """
+    followed_up = play.world.output.getvalue().count('"followed up"')
     refused = Counter(
         (seen.organization, natural_key(seen.type_name))
         for seen in play.world.close.seen
@@ -67,7 +70,7 @@ def final(play: Play) -> Iterator[str]:
     )
     for (tenant, key), number in refused.items():
         asking = sum(1 for each in play.asked.values() if each.tenant == tenant and key in each.names)
-        if number > asking + len(play.world.wire.fired):
+        if number > asking + len(play.world.wire.fired) + followed_up:
             yield f"{tenant} refused {key!r} {number} times"
 
 
