@@ -10,7 +10,7 @@ from tests.faults.matrix import critical, pairs, run, singles
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.subject import Ours
 
-SINGLES, PAIRS = 15, 5
+SINGLES, PAIRS = 12, 4
 """How many cases of each kind to take from each scenario: some thirty seconds in all."""
 SEED = os.environ.get("FAULTS_SEED", "once")
 
