@@ -70,8 +70,8 @@ class Message:
     @property
     def waits(self) -> int | None:
         """How often its request had waited when this was sent; None when that was not by this service."""
-        attribute = self.record.get("messageAttributes", {}).get(WAITS)
-        return int(attribute["stringValue"]) if attribute else None
+        told = self.record.get("messageAttributes", {}).get(WAITS, {}).get("stringValue") or ""
+        return int(told) if told.isdecimal() and len(told) < 10 else None  # a producer may say anything there
 
     def is_overtaken(self, accepted: RequestRecord) -> bool:
         """Whether another message carries the request on: without this, each would send itself on at every wait.

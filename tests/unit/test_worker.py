@@ -217,6 +217,12 @@ class TestWaiting:
         work(world, record(body(), "m1"), record(body(), "m2"))
         assert world.messages.waits == [1, 2]
 
+    @pytest.mark.parametrize("said", ["many", "1.5", "-1", "", "9" * 5000])
+    def test_somebody_elses_attribute_of_that_name_burns_no_receive(self, world: DoorWorld, said: str) -> None:
+        attributes = {"waits": {"stringValue": said, "dataType": "String"}}
+        assert work(world, record(body()) | {"messageAttributes": attributes}) == []
+        assert results(world) == [("1", "created")]
+
     def test_what_is_settled_is_announced_by_any_message(self, world: DoorWorld) -> None:
         world.close.list_fails = NotCreated("500")
         work(world, sent_by_us(body(), "m1", waits=0))
