@@ -7,8 +7,8 @@ SHELL := /bin/sh
 TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 PYTHON := .venv/bin/python
-QUIETLY := @infra/tools/quietly
-TESTS := $(wildcard tests/rules tests/unit tests/integration tests/e2e)
+QUIET := @infra/tools/run-quiet
+TESTS := $(wildcard tests/architecture tests/unit tests/integration tests/e2e)
 
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_INSTALL_DIR := $(CURDIR)/$(TOOLS)/python
@@ -34,7 +34,7 @@ sources: .venv/.installed ## hold every source of functions/sources to its fixtu
 	@$(PYTHON) -m infra.build.sources
 
 test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test
-	@$(PYTHON) -m pytest -q tests/faults  # in a process of its own: it drives the clock
+	@$(PYTHON) -m pytest -q tests/simulation  # in a process of its own: it drives the clock
 	@$(PYTHON) -m pytest -q tests/chaos
 	@$(PYTHON) -m pytest $(TESTS)
 
@@ -42,7 +42,7 @@ bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls,
 	@$(PYTHON) -m tests.bench
 
 faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs at length, for us and for a naive handler (CASES=500: a part of the matrix)
-	@$(PYTHON) -m tests.faults $(if $(CASES),--cases $(CASES))
+	@$(PYTHON) -m tests.simulation $(if $(CASES),--cases $(CASES))
 	@$(PYTHON) -m tests.fuzz $(if $(CASES),--inputs $(CASES))
 
 chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; AFTERNOON=1: the naive handler)
@@ -64,25 +64,26 @@ clean: ## remove what was built and kept, but not what was installed; not while 
 TRANSLATED := .local/checks/translated.json
 
 check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, types, sources, template and policy checks
-	$(QUIETLY) "checking the format" .venv/bin/ruff format --check .
-	$(QUIETLY) "checking for mistakes (ruff)" .venv/bin/ruff check .
-	$(QUIETLY) "checking the types (mypy)" .venv/bin/mypy functions infra tests
-	$(QUIETLY) "checking the sources" $(PYTHON) -m infra.build.sources
-	$(QUIETLY) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --lint --region us-east-1
-	$(QUIETLY) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
-	$(QUIETLY) "translating the template" $(TOOLS)/sam/bin/python infra/checks/translate.py template.yaml $(TRANSLATED)
-	$(QUIETLY) "checking the translated template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint $(TRANSLATED)
-	$(QUIETLY) "checking the policies (checkov)" $(TOOLS)/checkov/bin/checkov --config-file infra/checks/checkov.yaml
+	$(QUIET) "checking the format" .venv/bin/ruff format --check .
+	$(QUIET) "checking for mistakes (ruff)" .venv/bin/ruff check .
+	$(QUIET) "checking the types (mypy)" .venv/bin/mypy functions infra tests
+	$(QUIET) "checking the imports (import-linter)" env PYTHONPATH=functions .venv/bin/lint-imports
+	$(QUIET) "checking the sources" $(PYTHON) -m infra.build.sources
+	$(QUIET) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --lint --region us-east-1
+	$(QUIET) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
+	$(QUIET) "translating the template" $(TOOLS)/sam/bin/python infra/checks/translate.py template.yaml $(TRANSLATED)
+	$(QUIET) "checking the translated template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint $(TRANSLATED)
+	$(QUIET) "checking the policies (checkov)" $(TOOLS)/checkov/bin/checkov --config-file infra/checks/checkov.yaml
 
 # ---- Installing -------------------------------------------------------------------------------------------------------
 # A stamp is older than its pins when they have changed. uv then brings the folder to exactly what the pins say.
 
 $(TOOLS)/uv/.installed: infra/tools/uv.txt
-	$(QUIETLY) "installing uv" infra/tools/install-uv $(TOOLS)/uv $<
+	$(QUIET) "installing uv" infra/tools/install-uv $(TOOLS)/uv $<
 	@touch $@
 
 .venv/.installed: $(TOOLS)/uv/.installed pyproject.toml uv.lock .python-version
-	$(QUIETLY) "installing the project's packages" $(UV) sync --locked
+	$(QUIET) "installing the project's packages" $(UV) sync --locked
 	@touch $@
 
 NAME_sam := the SAM CLI
@@ -91,7 +92,7 @@ NAME_microburst := microburst
 NAME_checkov := checkov
 
 $(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
-	$(QUIETLY) "installing $(NAME_$*)" infra/tools/install-tool $(UV) $(TOOLS)/$* $<
+	$(QUIET) "installing $(NAME_$*)" infra/tools/install-tool $(UV) $(TOOLS)/$* $<
 	@touch $@
 
 # ---- Pins -------------------------------------------------------------------------------------------------------------

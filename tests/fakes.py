@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.close_words import CustomField, CustomObjectType, Role
-from provisioner.contract import Outcome, ProvisioningRequest
-from provisioner.errors import Busy, Kind, MaybeCreated, Refused
-from provisioner.plan import things_of
-from provisioner.provision import Provisioner, Wait
-from provisioner.records import Doubt, Lease, RequestRecord, RequestState, Unit
+from provisioner.close.models import CustomField, CustomObjectType, Role
+from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, RetryLater
+from provisioner.contract.outcome import Outcome
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.models import InDoubt, Lease, RequestRecord, RequestState, ResourceKey
+from provisioner.reconcile.plan import resources_to_lock
+from provisioner.reconcile.provisioner import Deferred, Provisioner
 
 START = 1_800_000_000.0
 
@@ -47,17 +48,17 @@ class MemoryLedger:
     clock: Clock
     lease_seconds: float = 90
     requests: dict[str, tuple[RequestRecord, ProvisioningRequest]] = field(default_factory=dict)
-    units: dict[Unit, Lease] = field(default_factory=dict)
-    intents: dict[Unit, tuple[str, ...]] = field(default_factory=dict)
-    leased_until: dict[Unit, float] = field(default_factory=dict)
-    ended: dict[Unit, int] = field(default_factory=dict)
+    resources: dict[ResourceKey, Lease] = field(default_factory=dict)
+    intents: dict[ResourceKey, tuple[str, ...]] = field(default_factory=dict)
+    leased_until: dict[ResourceKey, float] = field(default_factory=dict)
+    ended: dict[ResourceKey, int] = field(default_factory=dict)
     pauses: dict[str, float] = field(default_factory=dict)
 
     def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
         if request.id in self.requests:
             record, known = self.requests[request.id]
             if known.fingerprint != request.fingerprint:
-                raise Refused(Kind.REQUEST_CONFLICT, "used before")
+                raise Rejected(ProblemType.REQUEST_CONFLICT, "used before")
             return record
         record = RequestRecord(request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock())
         self.requests[request.id] = record, request
@@ -66,33 +67,35 @@ class MemoryLedger:
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
         return self.requests.get(request_key)
 
-    def lease(self, record: RequestRecord, unit: Unit) -> Lease:
-        until = self.leased_until.get(unit, 0)
+    def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease:
+        until = self.leased_until.get(resource, 0)
         if until >= self.clock():
-            raise Busy("leased", min(until - self.clock(), 2))
-        known = self.units.get(unit, Lease(unit, attempt=0))
-        killed = self.intents.get(unit, ())
-        since = until or (known.killed.since if known.killed else 0)
-        lease = replace(known, attempt=known.attempt + 1, killed=Doubt(since, killed) if killed else None)
-        self.units[unit], self.leased_until[unit] = lease, self.clock() + self.lease_seconds
-        self.intents[unit] = (*killed, record.id)
+            raise RetryLater("leased", min(until - self.clock(), 2))
+        known = self.resources.get(resource, Lease(resource, fencing_token=0))
+        orphaned = self.intents.get(resource, ())
+        since = until or (known.orphaned.since if known.orphaned else 0)
+        lease = replace(
+            known, fencing_token=known.fencing_token + 1, orphaned=InDoubt(since, orphaned) if orphaned else None
+        )
+        self.resources[resource], self.leased_until[resource] = lease, self.clock() + self.lease_seconds
+        self.intents[resource] = (*orphaned, record.id)
         return lease
 
-    def known(self, unit: Unit) -> Lease:
-        known, intents = self.units.get(unit, Lease(unit, attempt=0)), self.intents.get(unit, ())
-        since = self.leased_until.get(unit) or (known.killed.since if known.killed else 0)
-        return replace(known, killed=Doubt(since, intents) if intents else None)
+    def known(self, resource: ResourceKey) -> Lease:
+        known, intents = self.resources.get(resource, Lease(resource, fencing_token=0)), self.intents.get(resource, ())
+        since = self.leased_until.get(resource) or (known.orphaned.since if known.orphaned else 0)
+        return replace(known, orphaned=InDoubt(since, intents) if intents else None)
 
-    def settled_as(self, record: RequestRecord) -> Outcome | None:
+    def stored_outcome(self, record: RequestRecord) -> Outcome | None:
         return self.requests[record.id][0].outcome
 
     def end(self, after: Iterable[Lease]) -> None:
         for lease in after:
-            if self.ended.get(lease.unit) != lease.attempt:
+            if self.ended.get(lease.resource) != lease.fencing_token:
                 self._need(lease)
-                del self.leased_until[lease.unit]
-                self.units[lease.unit], self.ended[lease.unit] = lease, lease.attempt
-                self.intents[lease.unit] = lease.killed.requests if lease.killed else ()
+                del self.leased_until[lease.resource]
+                self.resources[lease.resource], self.ended[lease.resource] = lease, lease.fencing_token
+                self.intents[lease.resource] = lease.orphaned.requests if lease.orphaned else ()
 
     def settle(
         self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = (), read: Iterable[Lease] = ()
@@ -101,8 +104,8 @@ class MemoryLedger:
         if stored.outcome is None:
             for lease in after:
                 self._need(lease)
-            if any(self.known(each.unit).attempt != each.attempt for each in read):
-                raise Busy("another run has the lease, or had it meanwhile", 2)
+            if any(self.known(each.resource).fencing_token != each.fencing_token for each in read):
+                raise RetryLater("another run has the lease, or had it meanwhile", 2)
         self.end(after)
         if stored.outcome:
             return stored.outcome
@@ -115,14 +118,14 @@ class MemoryLedger:
     def pause(self, tenant: str, until: float) -> None:
         self.pauses[tenant] = max(until, self.paused_until(tenant))
 
-    def count_wait(self, record: RequestRecord, seconds: float, reason: str) -> int:
-        waits = self.requests[record.id][0].waits + 1
-        self._change(record, waits=waits, waits_because=reason)
-        return waits
+    def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        deferrals = self.requests[record.id][0].deferrals + 1
+        self._change(record, deferrals=deferrals, pending_reason=reason)
+        return deferrals
 
-    def await_tenant(self, record: RequestRecord, seconds: float, reason: str) -> int:
-        self._change(record, tenant_missing_at=self.clock())
-        return self.count_wait(record, seconds, reason)
+    def record_tenant_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
+        self._change(record, tenant_last_missing_at=self.clock())
+        return self.record_deferral(record, seconds, reason)
 
     def announced(self, record: RequestRecord) -> None:
         self._change(record, state=RequestState.ANNOUNCED)
@@ -132,8 +135,11 @@ class MemoryLedger:
         self.requests[record.id] = replace(stored, **changes), request
 
     def _need(self, lease: Lease) -> None:
-        if lease.unit not in self.leased_until or self.units[lease.unit].attempt != lease.attempt:
-            raise Busy("the lease was lost", 2)
+        if (
+            lease.resource not in self.leased_until
+            or self.resources[lease.resource].fencing_token != lease.fencing_token
+        ):
+            raise RetryLater("the lease was lost", 2)
 
 
 LOST = "the write happens, its answer gets lost"
@@ -234,12 +240,12 @@ class MemoryClose:
             raise Killed
         self.writes.append(what)
         if fault == LOST_BEFORE:
-            raise MaybeCreated("no answer")
+            raise OutcomeUnknown("no answer")
         made = do()
         if fault == KILLED:
             raise Killed
         if fault == LOST:
-            raise MaybeCreated("no answer")
+            raise OutcomeUnknown("no answer")
         return made
 
     def create(self, body: Mapping[str, Any]) -> CustomObjectType:
@@ -265,13 +271,13 @@ class MemoryOrganization:
     """A batch's look at MemoryClose: each list is read once, and again only when it must be newer."""
 
     close: MemoryClose
-    refusal: Exception | None = None
+    rejection: Exception | None = None
     seen: dict[str, list[Any]] = field(default_factory=dict)
     seen_at: dict[str, float] = field(default_factory=dict)
 
     def open(self) -> None:
-        if self.refusal:
-            raise self.refusal
+        if self.rejection:
+            raise self.rejection
 
     def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
         return self._read("types", not_before, self.close.listed)
@@ -335,8 +341,8 @@ class MemoryOrganization:
         """Those that are left out come at the end."""
 
         def do() -> None:
-            left_out = [each for each in self.close.order.get(type_id, []) if each not in field_ids]
-            self.close.order[type_id] = [*field_ids, *left_out]
+            omitted = [each for each in self.close.order.get(type_id, []) if each not in field_ids]
+            self.close.order[type_id] = [*field_ids, *omitted]
 
         self.close.write("reorder", do)
         places = {close_id: place for place, close_id in enumerate(field_ids)}
@@ -384,17 +390,19 @@ class World:
         self.outcomes = MemoryOutcomes()
         self.provisioner = Provisioner(self.ledger, self.outcomes, list_lag, wait_limit, self.clock)
 
-    def organization(self, refusal: Exception | None = None) -> MemoryOrganization:
-        return MemoryOrganization(self.close, refusal)
+    def organization(self, rejection: Exception | None = None) -> MemoryOrganization:
+        return MemoryOrganization(self.close, rejection)
 
-    def carry_out(self, request: ProvisioningRequest, organization: MemoryOrganization | None = None) -> Outcome | Wait:
+    def reconcile(
+        self, request: ProvisioningRequest, organization: MemoryOrganization | None = None
+    ) -> Outcome | Deferred:
         """As each door does it: accept, then carry out."""
-        return self.provisioner.carry_out(self.ledger.accept(request), request, organization or self.organization())
+        return self.provisioner.reconcile(self.ledger.accept(request), request, organization or self.organization())
 
     def settle(self, request: ProvisioningRequest, runs: int = 10) -> tuple[Outcome, int]:
         """Carry out until it is settled, past every wait. Answers the outcome, and how many runs it took."""
         for run in range(1, runs + 1):
-            result = self.carry_out(request)
+            result = self.reconcile(request)
             if isinstance(result, Outcome):
                 return result, run
             self.clock.advance(result.seconds + 0.001)
@@ -402,8 +410,8 @@ class World:
 
     def lease_and_vanish(self, request: ProvisioningRequest) -> None:
         """Somebody works on the request's types, and nothing more is heard of them."""
-        for unit in things_of(request):
-            self.ledger.lease(self.ledger.accept(request), unit)
+        for resource in resources_to_lock(request):
+            self.ledger.lease(self.ledger.accept(request), resource)
 
 
 def kind_of(outcome: Outcome) -> str:

@@ -22,11 +22,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-import tests.faults.environment  # noqa: F401 - before anything of the functions is imported
+import tests.simulation.paths  # noqa: F401 - before anything of the functions is imported
 from infra.local.signing import signed_headers
-from provisioner.schemes import SCHEMES
+from provisioner.ingest.schemes import SCHEMES
 from provisioner.telemetry import logger
-from tests.upstream import EVENTS, SECRETS, Upstream, fixture, scheme_of
+from tests.webhook_senders import EVENTS, SECRETS, Upstream, fixture, scheme_of
 
 TAKEN = {200, 202, 422}  # answers to what was verified
 TURNED_AWAY = {401, 404, 413}

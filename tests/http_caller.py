@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.api import Api
-from provisioner.contract import request_key
-from tests.doors import DoorWorld
+from provisioner.contract.request import request_key
+from provisioner.handlers.api import Api
+from tests.handlers import DoorWorld
 
 BODY = {
     "tenant": "acme",

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import infra.functions_path  # noqa: F401
 
 try:
-    from provisioner.contract import ProvisioningRequest
-    from provisioner.errors import Refused
-    from provisioner.mapping import EventMapping, Ignored, Source, event_id, to_request
-    from provisioner.request_body import read_request
-    from provisioner.sources import BARE_KEY, FOLDER, Sources
+    from provisioner.contract.errors import Rejected
+    from provisioner.contract.parsing import parse_request
+    from provisioner.contract.request import ProvisioningRequest
+    from provisioner.ingest.mapping import EventMapping, Ignored, Source, event_id, to_request
+    from provisioner.ingest.sources import BARE_KEY, FOLDER, Sources
 except ModuleNotFoundError as error:
     sys.exit(f"The sources cannot be checked: {sys.executable} has no {error.name}. Run `make install` first.")
 
@@ -96,8 +96,8 @@ def _request(source: Source, event: EventMapping, fixture: Any) -> ProvisioningR
         body = to_request(source, fixture, delivery_id)
         if isinstance(body, Ignored):
             raise Unmapped(f"is_test is true for the fixture of {event.name}, and takes_tests is false")
-        request = read_request(json.dumps(body))
-    except Refused as refusal:
+        request = parse_request(json.dumps(body))
+    except Rejected as refusal:
         # What a request calls /values/seats is made by the key events.<name>.values.seats.
         errors = [(each.pointer, each.detail) for each in refusal.problem.errors] or [("/tenant", str(refusal))]
         faults = [f"{_key(event.name)}{pointer.replace('/', '.')}: {detail}" for pointer, detail in errors]

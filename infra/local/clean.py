@@ -6,8 +6,8 @@ What a killed run left running is ended, since nobody would know of it afterward
 import sys
 from pathlib import Path
 
-from infra.local.options import PROJECT
-from infra.local.state_folder import LOCK, InUse, StateFolder
+from infra.local.config import PROJECT
+from infra.local.state_dir import LOCK, InUse, StateFolder
 
 
 def main(folder: Path = PROJECT / ".local") -> int:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.local.close_simulator import Remote
+from infra.local.config import PROJECT
 from infra.local.emulator import without_aws
-from infra.local.options import PROJECT
 from infra.local.processes import Process
+from infra.simulator import Remote
 
 START_SECONDS = 15
 
@@ -20,7 +20,7 @@ def start_close(setup: Mapping[str, Any], temporary: Path, log: Path) -> Process
     file = temporary / "close-setup.json"
     file.touch(mode=0o600)  # it holds the tenants' keys
     file.write_text(json.dumps(setup))
-    command = [sys.executable, "-m", "infra.local.close_simulator", "--port", "0", "--setup", str(file)]
+    command = [sys.executable, "-m", "infra.simulator", "--port", "0", "--setup", str(file)]
     return Process.start("the simulated Close", command, log, without_aws(os.environ), PROJECT)
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infra.local.config import PROJECT, Options
 from infra.local.emulator import LocalAws, tool, without_aws
-from infra.local.options import PROJECT, Options
 from infra.local.processes import Process
 
 STACK_NAME = "close-provisioner-local"

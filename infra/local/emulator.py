@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from infra.local.options import PROJECT
+from infra.local.config import PROJECT
 from infra.local.ports import HOST
 from infra.local.processes import Process
 

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from infra.local.failures import CannotRun
+from infra.local.errors import CannotRun
 
 HOST = "127.0.0.1"
 LISTENING = "0A"  # the state column of /proc/net/tcp: TCP_LISTEN of the kernel's include/net/tcp_states.h

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.local.failures import failed
+from infra.local.errors import failed
 
 GRACE_SECONDS = 5.0
 POLL_SECONDS = 0.05

@@ -18,17 +18,17 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
-from infra.local.example_requests import Example, Exchange, assign, load_examples
-from infra.local.failures import CannotRun
-from infra.local.invitation import invitation
-from infra.local.options import Options
-from infra.local.outcomes_feed import Feed
-from infra.local.progress import Progress
-from infra.local.screen import Screen
-from infra.local.senders import Sender
-from infra.local.show import Table
+from infra.local.config import Options
+from infra.local.errors import CannotRun
+from infra.local.examples.examples import Example, Exchange, assign, load_examples
+from infra.local.examples.sender import Sender
+from infra.local.outcomes import Feed
 from infra.local.stack import LocalStack, local_stack
-from infra.local.summary import summary
+from infra.local.ui.next_steps import invitation
+from infra.local.ui.progress import Progress
+from infra.local.ui.screen import Screen
+from infra.local.ui.summary import summary
+from infra.local.ui.table import Table
 
 PATIENT_LAG_SECONDS = 10  # an example whose answer gets lost takes at least the list's lag
 OUTCOMES_SECONDS = 60

@@ -25,13 +25,13 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 
+from infra.local.api_client import PATH, HttpDoor
+from infra.local.config import PROJECT
 from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
-from infra.local.failures import CannotRun
-from infra.local.http_door import PATH, HttpDoor
-from infra.local.options import PROJECT
-from infra.local.upstream import Event, Sent, scheme_name
-from provisioner.schemes import UnusableSecret
-from provisioner.sources import Sources
+from infra.local.errors import CannotRun
+from infra.local.webhook_events import Event, Sent, scheme_name
+from provisioner.ingest.schemes import UnusableSecret
+from provisioner.ingest.sources import Sources
 
 DEFAULT_SOURCE = "stripe"
 OUTCOME_SECONDS = 60

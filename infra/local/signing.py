@@ -6,7 +6,7 @@ Tests hold the rows to the senders' own SDKs and published vectors, both ways.
 from collections.abc import Sequence
 
 import infra.functions_path  # noqa: F401
-from provisioner.schemes import SCHEMES, Scheme
+from provisioner.ingest.schemes import SCHEMES, Scheme
 
 PREFIXES = {"bearer": "Bearer ", "basic": "Basic "}
 
@@ -14,8 +14,8 @@ PREFIXES = {"bearer": "Bearer ", "basic": "Basic "}
 def signed_headers(name: str, secrets: Sequence[str], body: bytes, *, now: float, delivery_id: str) -> dict[str, str]:
     """The headers of a delivery by that scheme, with one signature for each secret. ``now``: Unix seconds."""
     scheme = SCHEMES[name]
-    timestamp = str(int(now / scheme.unit))
-    signed = scheme.before_body.format(id=delivery_id, timestamp=timestamp).encode() + body
+    timestamp = str(int(now / scheme.timestamp_unit))
+    signed = scheme.signed_prefix.format(id=delivery_id, timestamp=timestamp).encode() + body
     signatures = [scheme.proof(scheme.key(secret), signed).decode() for secret in secrets]
     headers = {scheme.signature_header: PREFIXES.get(name) or "", **_further(scheme, timestamp, delivery_id)}
     headers[scheme.signature_header] += _laid_out(scheme, signatures, timestamp, bare=name in PREFIXES)

@@ -12,21 +12,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from infra.local.api_client import HttpDoor
 from infra.local.close_process import control_of, start_close
-from infra.local.close_simulator import Remote
+from infra.local.config import Options
 from infra.local.deployment import build, deploy, needs_build, parameters_for
-from infra.local.description import StackDescription
 from infra.local.emulator import START_SECONDS, LocalAws, start_emulator, tool
-from infra.local.example_tenants import close_setup, keep_credentials, new_credentials
-from infra.local.failures import CannotRun
-from infra.local.http_door import HttpDoor
-from infra.local.options import Options
-from infra.local.outcomes_feed import subscribe_queue
+from infra.local.errors import CannotRun
+from infra.local.examples.tenants import close_setup, keep_credentials, new_credentials
+from infra.local.outcomes import subscribe_queue
 from infra.local.ports import take_port
 from infra.local.processes import Process
-from infra.local.progress import Progress
-from infra.local.state_folder import StateFolder
-from infra.local.upstream import keep_source_secrets, new_source_secrets
+from infra.local.stack_info import StackDescription
+from infra.local.state_dir import StateFolder
+from infra.local.ui.progress import Progress
+from infra.local.webhook_events import keep_source_secrets, new_source_secrets
+from infra.simulator import Remote
 
 
 @dataclass(frozen=True, slots=True)

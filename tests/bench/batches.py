@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.local.close_simulator.simulator import CloseSimulator
+from infra.simulator.embedded import CloseSimulator
 from tests.bench import handlers
 from tests.bench.handlers import Handler
 from tests.bench.installations import Installations

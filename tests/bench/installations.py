@@ -11,7 +11,7 @@ from infra.build.bytecode import compile_tree
 from infra.build.dependencies import install
 
 KEPT = PROJECT / ".local" / "bench"
-AFTERNOON = Path(__file__).parent / "afternoon_handler.py"
+AFTERNOON = Path(__file__).parent / "baseline_handler.py"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import sys
 import time
 from collections import Counter
 
-import tests.faults.environment  # noqa: F401 - before anything that imports the service
-from tests.chaos.afternoon import afternoon
+import tests.simulation.paths  # noqa: F401 - before anything that imports the service
+from tests.chaos.baseline import afternoon
 from tests.chaos.run import Result, run
 
 REQUESTS = 300

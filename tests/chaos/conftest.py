@@ -2,7 +2,7 @@
 
 import pytest
 
-import tests.faults.environment  # noqa: F401
+import tests.simulation.paths  # noqa: F401
 
 
 def pytest_configure(config: pytest.Config) -> None:

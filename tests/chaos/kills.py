@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.chaos.aftermath import Seen, evidence
-from tests.chaos.caller import lives
-from tests.chaos.gate import Call, Fate
-from tests.chaos.plan import Sending
-from tests.chaos.quiet import Watch, until_quiet
-from tests.chaos.stage import Stage, stage
-from tests.chaos.storm import Callers
+from tests.chaos.cluster import Stage, stage
+from tests.chaos.history import Seen, evidence
+from tests.chaos.peer_process import lives
+from tests.chaos.proxy import Call, Fate
+from tests.chaos.quiesce import Watch, until_quiet
+from tests.chaos.schedule import Sending
+from tests.chaos.workload import Callers
 from tests.e2e.world import eventually
-from tests.faults.callers import body
-from tests.faults.promises import EVERYWHERE, Broken, broken_by
-from tests.faults.tally import Tally, tally
+from tests.simulation.callers import body
+from tests.simulation.counts import Tally, tally
+from tests.simulation.invariants import EVERYWHERE, Broken, broken_by
 
 DOORS = ("http", "sqs", "webhook")
 CALLERS = 4

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from tests.chaos.aftermath import Seen, evidence
-from tests.chaos.floors import missed
-from tests.chaos.gate import Call, Fate, Kill
-from tests.chaos.plan import Plan, make
-from tests.chaos.quiet import Regularly, Watch, redrive, until_quiet
-from tests.chaos.stage import Code, Stage, stage
-from tests.chaos.storm import Callers
-from tests.faults.evidence import Evidence
-from tests.faults.promises import EVERYWHERE, Broken, broken_by
-from tests.faults.tally import Tally, tally
-from tests.faults.upstream import SOURCE
+from tests.chaos.cluster import Code, Stage, stage
+from tests.chaos.coverage import missed
+from tests.chaos.history import Seen, evidence
+from tests.chaos.proxy import Call, Fate, Kill
+from tests.chaos.quiesce import Regularly, Watch, redrive, until_quiet
+from tests.chaos.schedule import Plan, make
+from tests.chaos.workload import Callers
+from tests.simulation.counts import Tally, tally
+from tests.simulation.history import Evidence
+from tests.simulation.invariants import EVERYWHERE, Broken, broken_by
+from tests.simulation.webhook_senders import SOURCE
 
 LOOK_SECONDS = 3.0
 SWEEP_SECONDS = 15.0

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.local.options import PROJECT, Options
-from infra.local.outcomes_feed import Feed
+from infra.local.config import PROJECT, Options
+from infra.local.outcomes import Feed
 from infra.local.stack import LocalStack, local_stack
 from tests.e2e.world import Tenant, World
 

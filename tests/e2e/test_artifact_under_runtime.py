@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from infra.build import artifact
-from infra.local.upstream import Event
+from infra.local.webhook_events import Event
 from tests.e2e.runtime import Function, copy_runtime_client, emulated
 from tests.integration.test_artifact import HERE
 
@@ -212,7 +212,9 @@ def test_an_artifact_with_something_missing_is_noticed(
     for path in built.iterdir():
         if path.name != "httpx":
             (broken / path.name).symlink_to(path)
-    with emulated(broken, runtime_client, "provisioner.worker.lambda_handler", {}, tmp_path / "log") as function:
+    with emulated(
+        broken, runtime_client, "provisioner.handlers.worker.lambda_handler", {}, tmp_path / "log"
+    ) as function:
         answer = function.invoke({"Records": []})
     assert answer["errorType"] == "Runtime.ImportModuleError"
     assert "httpx" in answer["errorMessage"]

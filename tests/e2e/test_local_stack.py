@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from infra.local.example_requests import load_examples
-from infra.local.failures import CannotRun
+from infra.local.errors import CannotRun
+from infra.local.examples.examples import load_examples
 from infra.local.run import Run
 from infra.local.stack import LocalStack, local_stack
 from provisioner.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 from infra.local.send import main
 from tests.e2e.conftest import OPTIONS
 from tests.e2e.world import Tenant, World
-from tests.upstream import PRESETS
+from tests.webhook_senders import PRESETS
 
 
 def send(**given: str) -> tuple[int, str]:
@@ -73,7 +73,7 @@ def test_a_source_that_came_after_the_stack_is_told_from_a_fault(world: World, t
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("given", "reason"),
     [
         ({"SOURCE": "nobody"}, "there is no source 'nobody'; there are auth0, "),
         ({"SOURCE": "stripe", "EVENT": "nothing"}, "stripe has no event 'nothing'; it has customer.created"),
@@ -81,7 +81,7 @@ def test_a_source_that_came_after_the_stack_is_told_from_a_fault(world: World, t
         ({"URL": "http://127.0.0.1:9", "SECRET": "s"}, "Nobody answered"),
     ],
 )
-def test_what_is_wrong_is_said(stack: object, given: dict[str, str], why: str) -> None:
+def test_what_is_wrong_is_said(stack: object, given: dict[str, str], reason: str) -> None:
     code, said = send(**given)
     assert code == 1
-    assert why in said
+    assert reason in said

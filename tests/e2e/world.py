@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from infra.local.close_simulator import Remote
-from infra.local.outcomes_feed import Announcement, Feed
+from infra.local.outcomes import Announcement, Feed
 from infra.local.stack import LocalStack
+from infra.simulator import Remote
 
 PATIENCE = 60.0  # seconds: a cold start, a wait that Close asked for, the emulator's polling, a slow machine
 

@@ -83,14 +83,18 @@ def test_the_same_sources_make_the_same_artifact(built: Path, tmp_path: Path, mo
 
 def test_every_door_can_be_imported(built: Path) -> None:
     for door in ("api", "webhooks", "events", "worker", "sweeper"):
-        place = run_in(built, f"import provisioner.{door} as door; print(callable(door.lambda_handler), door.__file__)")
-        assert place.split() == ["True", str(built / "provisioner" / f"{door}.py")]
+        place = run_in(
+            built, f"import provisioner.handlers.{door} as door; print(callable(door.lambda_handler), door.__file__)"
+        )
+        assert place.split() == ["True", str(built / "provisioner" / "handlers" / f"{door}.py")]
 
 
 def test_the_door_that_strangers_knock_at_has_nothing_that_reaches_close(built: Path) -> None:
     code = """
-import sys, provisioner.webhooks
-print(*sorted({"httpx", "provisioner.close", "provisioner.tenants", "provisioner.provision"} & sys.modules.keys()))"""
+import sys, provisioner.handlers.webhooks
+reach_close = {"httpx", "provisioner.close.client", "provisioner.credentials.tenants"}
+reach_close |= {"provisioner.reconcile.provisioner"}
+print(*sorted(reach_close & sys.modules.keys()))"""
     assert run_in(built, code).split() == []
 
 
@@ -163,7 +167,8 @@ def test_nothing_is_in_it_that_only_builds_or_tests_need(built: Path) -> None:
 
 
 def test_the_sources_are_in_it_and_are_found(built: Path) -> None:
-    code = "from provisioner.sources import Sources; print(*[Sources().find(each).name for each in Sources().names()])"
+    find = "print(*[Sources().find(each).name for each in Sources().names()])"
+    code = f"from provisioner.ingest.sources import Sources; {find}"
     assert run_in(built, code).split() == sorted(path.stem for path in (artifact.FUNCTIONS / "sources").glob("*.toml"))
 
 

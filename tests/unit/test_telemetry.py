@@ -9,14 +9,14 @@ from provisioner import telemetry
 
 
 def test_each_name_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.count(["Created", "Waited", "Created"])
+    telemetry.count(["Created", "Deferred", "Created"])
 
     [line] = capsys.readouterr().out.splitlines()
     document = json.loads(line)
     [metrics] = document["_aws"]["CloudWatchMetrics"]
     assert metrics["Namespace"] == "CloseProvisioner"
-    assert {each["Name"]: each["Unit"] for each in metrics["Metrics"]} == {"Created": "Count", "Waited": "Count"}
-    assert (document["Created"], document["Waited"], document["service"]) == ([2.0], [1.0], "close-provisioner")
+    assert {each["Name"]: each["Unit"] for each in metrics["Metrics"]} == {"Created": "Count", "Deferred": "Count"}
+    assert (document["Created"], document["Deferred"], document["service"]) == ([2.0], [1.0], "close-provisioner")
 
 
 def test_nothing_to_count_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,10 +45,10 @@ def test_silent_the_sdks_do_not_log_what_they_send(name: str) -> None:
 
 
 def test_what_is_counted_by_source_is_so_for_that_count_only(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.count(["NotSigned"], source="stripe")
+    telemetry.count(["InvalidSignature"], source="stripe")
     telemetry.count(["Created"])
 
     by_source, plain = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert set(by_source["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "source"}
-    assert (by_source["source"], by_source["NotSigned"]) == ("stripe", [1.0])
+    assert (by_source["source"], by_source["InvalidSignature"]) == ("stripe", [1.0])
     assert plain["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]

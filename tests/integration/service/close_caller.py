@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from provisioner.close import Organization
-from provisioner.close_http import Connection
-from provisioner.close_words import Credential
+from provisioner.close.client import Organization
+from provisioner.close.models import Credential
+from provisioner.close.transport import Connection
 from tests.fakes import Clock, a_request
 from tests.integration.service.wire import answer
 
-SPEC = a_request(spec={"description": "Wer zahlt: Größe"}).types[0].wanted()
+SPEC = a_request(spec={"description": "Wer zahlt: Größe"}).types[0].desired()
 TYPE = {"id": "cotype_1", "name": "Account", "name_plural": "Accounts", "organization_id": "orga_acme"}
 LIST = answer({"data": [TYPE]})
 NO_TYPES = answer({"data": []})

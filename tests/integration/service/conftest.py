@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.local.close_simulator import CloseSimulator, Remote
-from provisioner import assembly, events, webhooks
-from provisioner.assembly import _http
+from infra.simulator import CloseSimulator, Remote
+from provisioner import service as assembly
+from provisioner.handlers import events, webhooks
+from provisioner.service import _http
 from tests.integration.service.close_caller import Tenant
 from tests.integration.service.locked_moto import client, locked_moto
 from tests.integration.service.stack import Stack
@@ -33,7 +34,7 @@ def aws() -> Iterator[None]:
 def new_stack(close: Remote, aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
     """Makes a stack with the tenants ``acme`` and ``globex``; takes settings."""
     for module in (assembly, webhooks, events):
-        monkeypatch.setattr(module, "clients", lambda: client)
+        monkeypatch.setattr(module, "make_clients", lambda: client)
     stacks: list[Stack] = []
 
     def make(**settings: Any) -> Stack:

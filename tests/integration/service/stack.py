@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local.close_simulator import Remote
-from provisioner.api import Api
-from provisioner.assembly import Service
-from provisioner.contract import Outcome, ProvisioningRequest
-from provisioner.sweeper import Sweeper
-from provisioner.worker import Worker
-from tests.doors import SETTINGS
+from infra.simulator import Remote
+from provisioner.contract.outcome import Outcome
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.handlers.api import Api
+from provisioner.handlers.sweeper import Sweeper
+from provisioner.handlers.worker import Worker
+from provisioner.service import Service
 from tests.fakes import Clock
+from tests.handlers import SETTINGS
 from tests.integration.service.locked_moto import client, make_table
 
 
@@ -109,14 +110,14 @@ class Stack:
         answer = Api(service or self.service).answer(event, lambda: 28)
         return {"status": answer["statusCode"], "headers": answer["headers"], **json.loads(answer["body"])}
 
-    def work(self, *bodies: str, service: Service | None = None, receives: int = 1) -> list[str]:
+    def work(self, *bodies: str, service: Service | None = None, receive_count: int = 1) -> list[str]:
         """Through the queue door: ids of the messages to be delivered again."""
         records = [
             {
                 "messageId": f"message-{number}",
                 "receiptHandle": f"handle-{number}",
                 "body": body,
-                "attributes": {"ApproximateReceiveCount": str(receives)},
+                "attributes": {"ApproximateReceiveCount": str(receive_count)},
             }
             for number, body in enumerate(bodies)
         ]

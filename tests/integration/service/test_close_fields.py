@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import Kind, MaybeCreated, NotCreated, Refused
+from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, Unavailable
 from tests.integration.service.close_caller import LIST, TYPE, Tenant
 from tests.integration.service.wire import Wire, answer, hang_up
 
@@ -147,7 +147,7 @@ class TestListsFollow:
 
     def test_a_lost_answer_shows_nothing(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [hang_up]
-        with pytest.raises(MaybeCreated):
+        with pytest.raises(OutcomeUnknown):
             self.organization.create_field(BODY, shared=False)
 
         assert self.organization.fields() == []
@@ -171,7 +171,7 @@ class TestRefused:
     def test_404_of_what_was_to_be_written_to_is_no_final_refusal(self, wire: Wire, tenant: Tenant, place: int) -> None:
         wire.replies = [MISSING]
 
-        with pytest.raises(NotCreated):
+        with pytest.raises(Unavailable):
             self.writes(tenant)[place]()
 
     @pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Content"])
@@ -179,16 +179,16 @@ class TestRefused:
     def test_what_close_says_of_a_body_is_pointed_at(self, wire: Wire, tenant: Tenant, place: int, status: str) -> None:
         wire.replies = [answer({"errors": [], "field-errors": {"name": "Too long."}}, status)]
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             self.writes(tenant)[place]()
-        assert caught.value.kind is Kind.SPEC_REJECTED
+        assert caught.value.kind is ProblemType.SPEC_REJECTED
         assert [each.pointer for each in caught.value.problem.errors] == ["/name"]
 
     @pytest.mark.parametrize("place", range(8))
     def test_a_lost_answer_leaves_it_open(self, wire: Wire, tenant: Tenant, place: int) -> None:
         wire.replies = [hang_up]
 
-        with pytest.raises(MaybeCreated):
+        with pytest.raises(OutcomeUnknown):
             self.writes(tenant)[place]()
         assert len(wire.heard) == 1
 
@@ -197,10 +197,10 @@ class TestRefused:
         wire.replies = [answer(document, "201 Created"), answer(document), answer(document)]
         organization = tenant.organization()
 
-        with pytest.raises(MaybeCreated):
+        with pytest.raises(OutcomeUnknown):
             organization.create_field(BODY, shared=False)
         tenant.clock.advance(10)
-        with pytest.raises(NotCreated):
+        with pytest.raises(Unavailable):
             organization.field("cf_1", shared=False)
 
     def test_a_list_that_holds_what_cannot_be_read_proves_no_absence(self, wire: Wire, tenant: Tenant) -> None:
@@ -208,5 +208,5 @@ class TestRefused:
         organization = tenant.organization()
         organization.types()
 
-        with pytest.raises(NotCreated):
+        with pytest.raises(Unavailable):
             organization.fields()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.close_words import Credential
-from provisioner.errors import Busy, Kind, NotCreated, Refused
+from provisioner.close.models import Credential
+from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable
 from tests.integration.service.close_caller import (
     CREATED,
     LIST,
@@ -26,19 +26,19 @@ class TestPolite:
         wire.replies = [self.LIMITED]
         organization = tenant.organization()
 
-        with pytest.raises(Busy) as caught:
+        with pytest.raises(RetryLater) as caught:
             organization.create_type(SPEC)
         assert caught.value.seconds == 17.5
         assert tenant.left_alone_until == tenant.clock() + 17.5
         for each in (organization, tenant.organization()):
-            with pytest.raises(Busy):
+            with pytest.raises(RetryLater):
                 each.open()
         assert len(wire.heard) == 1
 
     def test_and_no_longer_than_asked_for(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [self.LIMITED, LIST]
         organization = tenant.organization()
-        with pytest.raises(Busy):
+        with pytest.raises(RetryLater):
             organization.types()
         tenant.clock.advance(17.5)
 
@@ -49,9 +49,9 @@ class TestPolite:
         wire.replies = [answer(None, "503 Service Unavailable")]
         organization = tenant.organization()
 
-        with pytest.raises(NotCreated):
+        with pytest.raises(Unavailable):
             organization.types()
-        with pytest.raises(Busy, match="503"):
+        with pytest.raises(RetryLater, match="503"):
             organization.types()
         assert len(wire.heard) == 1
         assert tenant.left_alone_until == 0
@@ -72,17 +72,17 @@ class TestCredentials:
     def test_final_a_401_with_the_newest_key_is_the_end(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [UNAUTHORIZED]
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             tenant.organization().types()
-        assert (caught.value.kind, len(wire.heard)) == (Kind.CREDENTIAL_REJECTED, 1)
+        assert (caught.value.kind, len(wire.heard)) == (ProblemType.CREDENTIAL_REJECTED, 1)
 
     def test_final_a_second_401_is_the_end(self, wire: Wire, tenant: Tenant) -> None:
         tenant.keys = [self.OLD, self.NEW]
         wire.replies = [UNAUTHORIZED, UNAUTHORIZED]
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             tenant.organization().types()
-        assert (caught.value.kind, len(wire.heard)) == (Kind.CREDENTIAL_REJECTED, 2)
+        assert (caught.value.kind, len(wire.heard)) == (ProblemType.CREDENTIAL_REJECTED, 2)
 
     def test_once_a_401_on_a_create_begins_again_with_a_look(self, wire: Wire, tenant: Tenant) -> None:
         tenant.keys = [self.OLD, self.NEW]
@@ -90,7 +90,7 @@ class TestCredentials:
         organization = tenant.organization()
         organization.types()
 
-        with pytest.raises(Busy, match="renewed"):
+        with pytest.raises(RetryLater, match="renewed"):
             organization.create_type(SPEC)
         assert len(organization.types()) == 1
         assert wire.heard[-1].headers["authorization"] == self.NEW.authorization
@@ -101,14 +101,14 @@ class TestCredentials:
         organization = tenant.organization()
         organization.types()
 
-        with pytest.raises(Busy, match="renewed"):
+        with pytest.raises(RetryLater, match="renewed"):
             organization.type("cotype_1")
 
     def test_silent_neither_key_is_in_what_is_told(self, wire: Wire, tenant: Tenant) -> None:
         tenant.keys = [Credential("Bearer old-token", "old-token"), Credential("Bearer new-token", "new-token")]
         wire.replies = [UNAUTHORIZED, answer({"error": "no new-token here"}, "403 Forbidden")]
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             tenant.organization().types()
         assert "new-token" not in str(caught.value)
         assert "no … here" in str(caught.value)
@@ -163,9 +163,9 @@ class TestPinned:
     ) -> None:
         wire.replies = list(replies)
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             pinned.organization().types()
-        assert caught.value.kind is Kind.WRONG_ORGANIZATION
+        assert caught.value.kind is ProblemType.WRONG_ORGANIZATION
         assert "POST" not in [each.method for each in wire.heard]
 
     def test_apart_a_create_that_ended_up_elsewhere_is_told(self, wire: Wire, pinned: Tenant) -> None:
@@ -173,9 +173,9 @@ class TestPinned:
         organization = pinned.organization()
         organization.types()
 
-        with pytest.raises(Refused, match="cotype_1 was created in orga_other") as caught:
+        with pytest.raises(Rejected, match="cotype_1 was created in orga_other") as caught:
             organization.create_type(SPEC)
-        assert caught.value.kind is Kind.WRONG_ORGANIZATION
+        assert caught.value.kind is ProblemType.WRONG_ORGANIZATION
 
     def test_apart_a_renewed_credential_is_checked_anew(self, wire: Wire, pinned: Tenant) -> None:
         pinned.keys.append(key("api_new.secret", "orga_acme"))
@@ -185,6 +185,6 @@ class TestPinned:
         organization.types()
         pinned.clock.advance(1)
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             organization.types(pinned.clock())
-        assert caught.value.kind is Kind.WRONG_ORGANIZATION
+        assert caught.value.kind is ProblemType.WRONG_ORGANIZATION

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from provisioner import __version__
-from provisioner.close import MAX_PAGES
-from provisioner.close_words import Credential
-from provisioner.errors import NotCreated, Refused
+from provisioner.close.client import MAX_PAGES
+from provisioner.close.models import Credential
+from provisioner.contract.errors import Rejected, Unavailable
 from tests.integration.service.close_caller import (
     CREATED,
     LIST,
@@ -59,14 +59,14 @@ class TestWhatIsSent:
         assert found
         assert found.name == "Account"
         assert organization.type("cotype_2") is None
-        with pytest.raises(Refused):
+        with pytest.raises(Rejected):
             organization.type("cotype_3")
         assert wire.lines()[0] == "GET /api/v1/custom_object_type/cotype_1/"
 
     def test_once_a_look_up_that_cannot_be_read_proves_no_absence(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [answer({"name": "Account"})]
 
-        with pytest.raises(NotCreated):
+        with pytest.raises(Unavailable):
             tenant.organization().type("cotype_1")
 
     def test_a_token(self, wire: Wire, tenant: Tenant) -> None:
@@ -143,13 +143,13 @@ class TestTheList:
     def test_once_what_cannot_be_read_to_its_end_proves_no_absence(self, wire: Wire, tenant: Tenant, page: Any) -> None:
         wire.replies = [answer(page)]
 
-        with pytest.raises(NotCreated):
+        with pytest.raises(Unavailable):
             tenant.organization().types()
 
     def test_a_list_that_pages_in_circles_comes_to_an_end(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [answer({"data": [TYPE], "has_more": True})] * 60
 
-        with pytest.raises(NotCreated, match="no end"):
+        with pytest.raises(Unavailable, match="no end"):
             tenant.organization().types()
         assert len(wire.heard) == 2
 
@@ -157,6 +157,6 @@ class TestTheList:
         pages = [{"data": [{**TYPE, "id": f"cotype_{number}"}], "has_more": True} for number in range(60)]
         wire.replies = [answer(page) for page in pages]
 
-        with pytest.raises(NotCreated, match="no end"):
+        with pytest.raises(Unavailable, match="no end"):
             tenant.organization().types()
         assert len(wire.heard) == MAX_PAGES

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.assembly import _http
-from provisioner.close_http import LEAST_SECONDS, SETTLE_SECONDS
-from provisioner.errors import Busy, Kind, MaybeCreated, NotCreated, Refused
+from provisioner.close.transport import MIN_WRITE_SECONDS, SETTLE_SECONDS
+from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, RetryLater, Unavailable
+from provisioner.service import _http
 from tests.integration.service.close_caller import (
     CREATED,
     LIST,
@@ -32,7 +32,7 @@ class TestSilence:
     def test_a_read_is_repeated_once(self, wire: Wire, tenant: Tenant) -> None:
         wire.replies = [hang_up, hang_up, LIST]
 
-        with pytest.raises(NotCreated):
+        with pytest.raises(Unavailable):
             tenant.organization().types()
         assert len(wire.heard) == 2
 
@@ -41,14 +41,14 @@ class TestSilence:
         organization = tenant.organization()
         organization.types()
 
-        with pytest.raises(MaybeCreated):
+        with pytest.raises(OutcomeUnknown):
             organization.create_type(SPEC)
         assert [each.method for each in wire.heard] == ["GET", "POST"]
 
     def test_nobody_listens(self, wire: Wire, tenant: Tenant) -> None:
         wire.__exit__()
 
-        with pytest.raises(NotCreated, match="ConnectError"):
+        with pytest.raises(Unavailable, match="ConnectError"):
             tenant.organization().create_type(SPEC)
 
     def test_a_handshake_that_fails_sends_nothing(self) -> None:
@@ -61,7 +61,7 @@ class TestSilence:
             thread = threading.Thread(target=speak_no_tls)
             thread.start()
             secure = Tenant(http, f"https://127.0.0.1:{listener.getsockname()[1]}/api/v1/")
-            with pytest.raises(NotCreated, match="ConnectError"):
+            with pytest.raises(Unavailable, match="ConnectError"):
                 secure.organization().create_type(SPEC)
             thread.join()
 
@@ -81,7 +81,7 @@ class TestSilence:
     def test_once_a_success_that_names_no_type_leaves_it_open(self, wire: Wire, tenant: Tenant, reply: bytes) -> None:
         wire.replies = [lambda connection, _: connection.sendall(reply)]
 
-        with pytest.raises(MaybeCreated):
+        with pytest.raises(OutcomeUnknown):
             tenant.organization().create_type(SPEC)
 
     @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
@@ -90,10 +90,10 @@ class TestSilence:
         wire.replies = [redirect, redirect]
         organization = tenant.organization()
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             organization.types()
-        assert caught.value.kind is Kind.CLOSE_MISCONFIGURED
-        with pytest.raises(MaybeCreated):
+        assert caught.value.kind is ProblemType.CLOSE_MISCONFIGURED
+        with pytest.raises(OutcomeUnknown):
             organization.create_type(SPEC)
         assert {each.target for each in wire.heard} == {"/api/v1/custom_object_type/"}
 
@@ -119,7 +119,7 @@ class TestDeadlines:
         wire.replies = [reply]
         begun = time.monotonic()
 
-        with pytest.raises(MaybeCreated, match="ReadTimeout"):
+        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
             tenant.organization(timeout=0.2).create_type(SPEC)
         assert time.monotonic() - begun < 2
 
@@ -132,11 +132,11 @@ class TestDeadlines:
         wire.replies = [late]
         begun = time.monotonic()
 
-        with pytest.raises(MaybeCreated, match="ReadTimeout"):
+        with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
             tenant.organization(timeout=0.7).create_type(SPEC)
         assert time.monotonic() - begun < 1.2
 
-    @pytest.mark.parametrize(("timeout", "least"), [(20, LEAST_SECONDS), (3, 3)])
+    @pytest.mark.parametrize(("timeout", "least"), [(20, MIN_WRITE_SECONDS), (3, 3)])
     def test_no_write_begins_without_time_to_hear_its_answer(
         self, wire: Wire, tenant: Tenant, timeout: float, least: float
     ) -> None:
@@ -144,7 +144,7 @@ class TestDeadlines:
         organization = tenant.organization(timeout)
         tenant.time_left = SETTLE_SECONDS + least - 0.1
 
-        with pytest.raises(Busy, match="too little time"):
+        with pytest.raises(RetryLater, match="too little time"):
             organization.create_type(SPEC)
         assert wire.heard == []
         tenant.time_left = SETTLE_SECONDS + least
@@ -155,22 +155,22 @@ class TestDeadlines:
         tenant.time_left = SETTLE_SECONDS + 1
         begun = time.monotonic()
 
-        with pytest.raises(NotCreated, match="ReadTimeout"):
+        with pytest.raises(Unavailable, match="ReadTimeout"):
             tenant.organization(timeout=20).types()
         assert time.monotonic() - begun < 5
 
     def test_no_read_begins_without_any(self, wire: Wire, tenant: Tenant) -> None:
         tenant.time_left = SETTLE_SECONDS + 0.5
 
-        with pytest.raises(Busy, match="too little time"):
+        with pytest.raises(RetryLater, match="too little time"):
             tenant.organization().types()
         assert wire.heard == []
 
     def test_an_answer_without_end_is_cut_off(
         self, wire: Wire, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("provisioner.close_http.MAX_ANSWER_BYTES", 100_000)
+        monkeypatch.setattr("provisioner.close.transport.MAX_ANSWER_BYTES", 100_000)
         wire.replies = [dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", b" " * 50_000, every=0)]
 
-        with pytest.raises(NotCreated, match="ReadTimeout"):
+        with pytest.raises(Unavailable, match="ReadTimeout"):
             tenant.organization().types()

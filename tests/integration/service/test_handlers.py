@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from provisioner import api, aws_clients, sweeper, worker
+from provisioner import aws as aws_clients
+from provisioner.handlers import api, sweeper, worker
 from provisioner.settings import Settings
 from tests.fakes import a_request
 from tests.integration.service.stack import Stack
@@ -66,7 +67,7 @@ def test_one_type_through_all_three_doors(deployed: Stack) -> None:
     assert worker.lambda_handler(event, Context()) == {"batchItemFailures": []}
 
     assert sweeper.lambda_handler({"detail-type": "Scheduled Event"}, Context()) == {
-        "Unsettled": 0, "Unannounced": 0, "Unswept": 0
+        "Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0
     }  # fmt: skip
     assert sorted(deployed.results()) == [("1", "created"), ("2", "unchanged"), ("message-2", "failed")]
 
@@ -99,12 +100,12 @@ def test_an_incomplete_environment_is_no_start(
 def test_its_own_clients_are_bounded(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call to AWS ends long before the function does."""
     monkeypatch.undo()
-    client = aws_clients.clients()("sqs")
+    client = aws_clients.make_clients()("sqs")
 
     config = client.meta.config
     assert config.connect_timeout + config.read_timeout <= 3
     assert config.retries["total_max_attempts"] == 3
-    assert config.max_pool_connections >= aws_clients.TENANTS_AT_ONCE
+    assert config.max_pool_connections >= aws_clients.MAX_CONCURRENT_TENANTS
 
 
 def test_settings_come_from_the_environment(deployed: Stack) -> None:

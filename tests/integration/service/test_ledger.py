@@ -7,14 +7,24 @@ from typing import Any, Protocol
 import pytest
 from botocore.exceptions import ClientError
 
-from provisioner.contract import Outcome, ProvisioningRequest, Result
-from provisioner.errors import Busy, Kind, Refused
-from provisioner.ledger import Ledger
-from provisioner.plan import shared_unit, things_of, type_unit
-from provisioner.provision import Ledger as CoreLedger
-from provisioner.records import ITSELF, Doubt, How, Lease, Made, RequestRecord, RequestState, Unit
-from provisioner.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES
-from provisioner.waiting import MOST, Waiting
+from provisioner.contract.errors import ProblemType, Rejected, RetryLater
+from provisioner.contract.outcome import Outcome, Result
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES
+from provisioner.ledger.models import (
+    CREATE_RESOURCE,
+    AppliedWrite,
+    InDoubt,
+    Lease,
+    Provenance,
+    RequestRecord,
+    RequestState,
+    ResourceKey,
+)
+from provisioner.ledger.store import Ledger
+from provisioner.ledger.waitlist import MAX_WAITERS, TenantWaitlist
+from provisioner.reconcile.plan import resources_to_lock, shared_field_resource, type_resource
+from provisioner.reconcile.provisioner import Ledger as CoreLedger
 from tests.fakes import Clock, MemoryLedger, a_request
 from tests.integration.service.locked_moto import client, make_table
 
@@ -51,27 +61,27 @@ def outcome(result: Result = Result.CREATED) -> Outcome:
     return Outcome(tenant="acme", request_id="1", result=result, settled_at="2027-01-15T08:00:00+00:00")
 
 
-ACCOUNT, DEAL = type_unit("acme", "account"), type_unit("acme", "deal")
-PLAN = shared_unit("acme", "account")  # by the same name as the type
+ACCOUNT, DEAL = type_resource("acme", "account"), type_resource("acme", "deal")
+PLAN = shared_field_resource("acme", "account")  # by the same name as the type
 ID = a_request("1").id
 
 
-def leased(ledger: LookingLedger, request_id: str = "1", unit: Unit = ACCOUNT) -> Lease:
-    return ledger.lease(ledger.accept(a_request(request_id)), unit)
+def leased(ledger: LookingLedger, request_id: str = "1", resource: ResourceKey = ACCOUNT) -> Lease:
+    return ledger.lease(ledger.accept(a_request(request_id)), resource)
 
 
-def created(close_id: str, at: float, *requests: str) -> Made:
-    return Made(close_id, at, How.CREATED, requests)
+def created(close_id: str, at: float, *requests: str) -> AppliedWrite:
+    return AppliedWrite(close_id, at, Provenance.CREATED, requests)
 
 
-def is_suspect(ledger: LookingLedger, record: RequestRecord, units: Iterable[Unit]) -> bool:
-    return any(ledger.known(unit).is_suspect(record.id) for unit in units)
+def may_have_created(ledger: LookingLedger, record: RequestRecord, resources: Iterable[ResourceKey]) -> bool:
+    return any(ledger.known(resource).may_have_created(record.id) for resource in resources)
 
 
 def is_busy(act: Callable[[], object]) -> bool:
     try:
         act()
-    except Busy:
+    except RetryLater:
         return True
     return False
 
@@ -83,14 +93,19 @@ class TestRequests:
         again = ledger.accept(a_request("1", if_exists="adopt"))
 
         assert (first.fresh, again.fresh) == (True, False)
-        assert (first.state, again.accepted_at, again.waits, again.outcome) == ("accepted", first.accepted_at, 0, None)
+        assert (first.state, again.accepted_at, again.deferrals, again.outcome) == (
+            "accepted",
+            first.accepted_at,
+            0,
+            None,
+        )
 
     def test_other_content_under_the_same_id_is_refused(self, ledger: LookingLedger) -> None:
         ledger.accept(a_request("1"))
 
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Rejected) as caught:
             ledger.accept(a_request("1", "Deal"))
-        assert caught.value.kind is Kind.REQUEST_CONFLICT
+        assert caught.value.kind is ProblemType.REQUEST_CONFLICT
 
     def test_found_by_its_key(self, ledger: LookingLedger) -> None:
         request = a_request("1", spec={"description": None, "editable_with_roles": ["admin"]})
@@ -119,23 +134,23 @@ class TestRequests:
 
     def test_waits_are_counted(self, ledger: LookingLedger) -> None:
         record = ledger.accept(a_request("1"))
-        counted = [ledger.count_wait(record, 5, "first"), ledger.count_wait(record, 5, "second")]
+        counted = [ledger.record_deferral(record, 5, "first"), ledger.record_deferral(record, 5, "second")]
 
         assert counted == [1, 2]  # also when both read it before either counted
         found = ledger.accept(a_request("1"))
-        assert (found.waits, found.waits_because) == (2, "second")
+        assert (found.deferrals, found.pending_reason) == (2, "second")
 
 
 class TestLeases:
     def test_a_first_one(self, ledger: LookingLedger) -> None:
-        assert leased(ledger) == Lease(ACCOUNT, attempt=1)
+        assert leased(ledger) == Lease(ACCOUNT, fencing_token=1)
 
     def test_one_holder_at_a_time(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
         assert is_busy(lambda: leased(ledger, "2"))
         assert is_busy(lambda: leased(ledger, "1"))
-        for other in (DEAL, PLAN, type_unit("globex", "account")):
-            assert not is_busy(lambda unit=other: leased(ledger, "1", unit))  # type: ignore[misc]
+        for other in (DEAL, PLAN, type_resource("globex", "account")):
+            assert not is_busy(lambda resource=other: leased(ledger, "1", resource))  # type: ignore[misc]
 
         clock.advance(90)
         assert is_busy(lambda: leased(ledger, "2"))
@@ -145,22 +160,22 @@ class TestLeases:
     def test_given_back_it_is_free(self, ledger: LookingLedger) -> None:
         ledger.end([leased(ledger, "1")])
 
-        assert leased(ledger, "2") == Lease(ACCOUNT, attempt=2)
+        assert leased(ledger, "2") == Lease(ACCOUNT, fencing_token=2)
 
     def test_several_are_given_back_together(self, ledger: LookingLedger) -> None:
-        ledger.end([leased(ledger, "1", unit) for unit in (ACCOUNT, DEAL, PLAN)])
+        ledger.end([leased(ledger, "1", resource) for resource in (ACCOUNT, DEAL, PLAN)])
 
-        assert [leased(ledger, "2", unit) for unit in (ACCOUNT, DEAL, PLAN)] == [
-            Lease(unit, attempt=2) for unit in (ACCOUNT, DEAL, PLAN)
+        assert [leased(ledger, "2", resource) for resource in (ACCOUNT, DEAL, PLAN)] == [
+            Lease(resource, fencing_token=2) for resource in (ACCOUNT, DEAL, PLAN)
         ]
 
     def test_in_doubt_the_holder_stays_a_suspect(self, ledger: LookingLedger, clock: Clock) -> None:
-        ledger.end([leased(ledger, "1").in_doubt("field seats", ID, clock())])
+        ledger.end([leased(ledger, "1").with_in_doubt("field seats", ID, clock())])
         clock.advance(5)
 
         lease = leased(ledger, "2")
-        assert lease == Lease(ACCOUNT, attempt=2, doubts={"field seats": Doubt(clock() - 5, (ID,), lost=1)})
-        assert (lease.suspects("field seats"), lease.suspects(ITSELF)) == ((ID,), ())
+        assert lease == Lease(ACCOUNT, fencing_token=2, in_doubt={"field seats": InDoubt(clock() - 5, (ID,), lost=1)})
+        assert (lease.in_doubt_requests("field seats"), lease.in_doubt_requests(CREATE_RESOURCE)) == ((ID,), ())
 
     def test_killed_the_holder_stays_a_suspect_until_its_leases_end(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
@@ -168,10 +183,10 @@ class TestLeases:
         clock.advance(200)
 
         lease = leased(ledger, "2")
-        assert lease.killed
-        assert (lease.killed.requests, lease.killed.lost) == ((ID,), 0)
-        assert lease.killed.since == pytest.approx(end)
-        assert lease.suspects("anything") == (ID,)
+        assert lease.orphaned
+        assert (lease.orphaned.requests, lease.orphaned.lost) == ((ID,), 0)
+        assert lease.orphaned.since == pytest.approx(end)
+        assert lease.in_doubt_requests("anything") == (ID,)
 
     def test_killed_again_and_again(self, ledger: LookingLedger, clock: Clock) -> None:
         for number in range(3):
@@ -179,20 +194,20 @@ class TestLeases:
             clock.advance(91)
 
         lease = leased(ledger, "3")
-        assert lease.killed
-        assert lease.killed.requests == tuple(a_request(f"{number}").id for number in range(3))
-        assert lease.attempt == 4
+        assert lease.orphaned
+        assert lease.orphaned.requests == tuple(a_request(f"{number}").id for number in range(3))
+        assert lease.fencing_token == 4
 
     def test_killed_after_a_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
-        ledger.end([leased(ledger, "1").in_doubt(ITSELF, ID, clock())])
+        ledger.end([leased(ledger, "1").with_in_doubt(CREATE_RESOURCE, ID, clock())])
         leased(ledger, "2")
         clock.advance(91)
 
         lease = leased(ledger, "3")
-        assert lease.doubts == {ITSELF: Doubt(clock() - 91, (ID,), lost=1)}
-        assert lease.killed
-        assert lease.killed.requests == (a_request("2").id,)
-        assert (lease.is_suspect(ID), lease.is_suspect(a_request("3").id)) == (True, False)
+        assert lease.in_doubt == {CREATE_RESOURCE: InDoubt(clock() - 91, (ID,), lost=1)}
+        assert lease.orphaned
+        assert lease.orphaned.requests == (a_request("2").id,)
+        assert (lease.may_have_created(ID), lease.may_have_created(a_request("3").id)) == (True, False)
 
     def test_a_kill_is_remembered_until_somebody_knows_better(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
@@ -202,23 +217,26 @@ class TestLeases:
         clock.advance(200)
 
         lease = leased(ledger, "3")
-        assert lease.killed
-        assert lease.killed.requests == (ID,)
-        assert lease.killed.since == pytest.approx(end)
+        assert lease.orphaned
+        assert lease.orphaned.requests == (ID,)
+        assert lease.orphaned.since == pytest.approx(end)
         ledger.end([lease.looked(clock(), lag=60)])
         known = leased(ledger, "4")
-        assert known.killed is None
-        assert known.fresh_from == pytest.approx(end + 120)
+        assert known.orphaned is None
+        assert known.reads_valid_from == pytest.approx(end + 120)
 
     def test_known_it_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
-        made = {ITSELF: created("cotype_1", clock(), ID), "field seats": Made("cf_1", clock(), How.FOUND, ())}
+        made = {
+            CREATE_RESOURCE: created("cotype_1", clock(), ID),
+            "field seats": AppliedWrite("cf_1", clock(), Provenance.OBSERVED, ()),
+        }
         lease = leased(ledger, "1")
-        for thing, each in made.items():
-            lease = lease.has(thing, each)
+        for operation, each in made.items():
+            lease = lease.has(operation, each)
         ledger.end([lease])
 
         assert ledger.known(ACCOUNT).close_id == "cotype_1"
-        assert leased(ledger, "2") == Lease(ACCOUNT, 2, made=made, close_id="cotype_1", known_at=clock())
+        assert leased(ledger, "2") == Lease(ACCOUNT, 2, writes=made, close_id="cotype_1", last_observed_at=clock())
         assert (ledger.known(ACCOUNT).close_id, ledger.known(PLAN).close_id, ledger.known(DEAL).close_id) == (
             "cotype_1",
             None,
@@ -226,11 +244,15 @@ class TestLeases:
         )
 
     def test_what_is_not_known_any_more_is_forgotten(self, ledger: LookingLedger, clock: Clock) -> None:
-        lease = leased(ledger, "1").in_doubt("field plan", ID, clock()).has(ITSELF, created("cotype_1", clock(), ID))
+        lease = (
+            leased(ledger, "1")
+            .with_in_doubt("field plan", ID, clock())
+            .has(CREATE_RESOURCE, created("cotype_1", clock(), ID))
+        )
         ledger.end([lease])
-        ledger.end([leased(ledger, "2").without_old(clock() + 1)])
+        ledger.end([leased(ledger, "2").pruned(clock() + 1)])
 
-        assert leased(ledger, "3") == Lease(ACCOUNT, 3, close_id="cotype_1", known_at=clock())
+        assert leased(ledger, "3") == Lease(ACCOUNT, 3, close_id="cotype_1", last_observed_at=clock())
 
     def test_an_old_holder_is_fenced_off(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1")
@@ -266,21 +288,26 @@ class TestLeases:
         assert leased(ledger, "2").close_id is None
 
     def test_settled_and_given_back_together(self, ledger: LookingLedger, clock: Clock) -> None:
-        leases = [leased(ledger, "1", unit).knows(f"id of {unit.kind}", clock()) for unit in (ACCOUNT, PLAN)]
+        leases = [
+            leased(ledger, "1", resource).knows(f"id of {resource.kind}", clock()) for resource in (ACCOUNT, PLAN)
+        ]
         ledger.settle(ledger.accept(a_request("1")), outcome(), leases)
 
-        assert [leased(ledger, "2", unit).close_id for unit in (ACCOUNT, PLAN)] == ["id of type", "id of shared field"]
+        assert [leased(ledger, "2", resource).close_id for resource in (ACCOUNT, PLAN)] == [
+            "id of type",
+            "id of shared field",
+        ]
         assert ledger.accept(a_request("1")).outcome == outcome()
 
     def test_settled_by_another_meanwhile_the_lease_goes_back_all_the_same(
         self, ledger: LookingLedger, clock: Clock
     ) -> None:
-        leases = [leased(ledger, "1", unit).knows("cotype_1", clock()) for unit in (ACCOUNT, DEAL)]
+        leases = [leased(ledger, "1", resource).knows("cotype_1", clock()) for resource in (ACCOUNT, DEAL)]
         record = ledger.accept(a_request("1"))
         ledger.settle(record, outcome(Result.UNRESOLVED))
 
         assert ledger.settle(record, outcome(), leases).result == "unresolved"
-        assert [leased(ledger, "2", unit).close_id for unit in (ACCOUNT, DEAL)] == ["cotype_1", "cotype_1"]
+        assert [leased(ledger, "2", resource).close_id for resource in (ACCOUNT, DEAL)] == ["cotype_1", "cotype_1"]
 
     def test_settled_without_a_lease_only_while_nobody_takes_one(self, ledger: LookingLedger, clock: Clock) -> None:
         """Read before its first lease, while it was leased, and after it was given back."""
@@ -291,7 +318,7 @@ class TestLeases:
         clock.advance(91)
         ledger.end([leased(ledger, "3", DEAL)])
         assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), read=[held]))
-        assert ledger.settled_as(record) is None
+        assert ledger.stored_outcome(record) is None
 
         read = [ledger.known(ACCOUNT), ledger.known(DEAL)]
         assert ledger.settle(record, outcome(Result.FAILED), read=read).result == "failed"
@@ -300,42 +327,49 @@ class TestLeases:
 
     def test_a_request_that_somebody_settled_is_known_as_settled(self, ledger: LookingLedger) -> None:
         stale = ledger.accept(a_request("1"))
-        assert ledger.settled_as(stale) is None
+        assert ledger.stored_outcome(stale) is None
         told = ledger.settle(stale, outcome(Result.FAILED))
 
-        assert ledger.settled_as(stale) == told
+        assert ledger.stored_outcome(stale) == told
 
     def test_a_suspect_is_known_as_one(self, ledger: LookingLedger, clock: Clock) -> None:
-        record, units = ledger.accept(a_request("1")), [DEAL, ACCOUNT]
-        assert not is_suspect(ledger, record, units)
-        ledger.end([ledger.lease(record, ACCOUNT).in_doubt("field seats", ID, clock())])
+        record, resources = ledger.accept(a_request("1")), [DEAL, ACCOUNT]
+        assert not may_have_created(ledger, record, resources)
+        ledger.end([ledger.lease(record, ACCOUNT).with_in_doubt("field seats", ID, clock())])
 
-        assert is_suspect(ledger, record, units)
-        assert not is_suspect(ledger, record, [DEAL])
-        assert not is_suspect(ledger, ledger.accept(a_request("2")), units)
+        assert may_have_created(ledger, record, resources)
+        assert not may_have_created(ledger, record, [DEAL])
+        assert not may_have_created(ledger, ledger.accept(a_request("2")), resources)
 
     def test_whoever_holds_a_lease_or_was_killed_with_one_is_a_suspect(
         self, ledger: LookingLedger, clock: Clock
     ) -> None:
         lease = leased(ledger, "1")
         record = ledger.accept(a_request("1"))
-        assert is_suspect(ledger, record, [ACCOUNT])
+        assert may_have_created(ledger, record, [ACCOUNT])
         clock.advance(91)
         later = leased(ledger, "2")
-        assert is_suspect(ledger, record, [ACCOUNT])
-        assert (lease.attempt, later.is_suspect(record.id)) == (1, True)
+        assert may_have_created(ledger, record, [ACCOUNT])
+        assert (lease.fencing_token, later.may_have_created(record.id)) == (1, True)
 
         ledger.end([later.looked(clock() + 120, lag=60)])
-        assert not is_suspect(ledger, record, [ACCOUNT])
+        assert not may_have_created(ledger, record, [ACCOUNT])
 
     def test_a_suspect_stays_one_when_another_found_the_type(self, ledger: LookingLedger, clock: Clock) -> None:
         record = ledger.accept(a_request("1"))
-        ledger.end([leased(ledger, "1").in_doubt(ITSELF, record.id, clock())])
+        ledger.end([leased(ledger, "1").with_in_doubt(CREATE_RESOURCE, record.id, clock())])
         lease = leased(ledger, "2")
-        ledger.end([lease.has(ITSELF, Made("cotype_1", clock(), How.FOUND, lease.suspects(ITSELF)))])
+        ledger.end(
+            [
+                lease.has(
+                    CREATE_RESOURCE,
+                    AppliedWrite("cotype_1", clock(), Provenance.OBSERVED, lease.in_doubt_requests(CREATE_RESOURCE)),
+                )
+            ]
+        )
 
-        assert is_suspect(ledger, record, [ACCOUNT])
-        assert not is_suspect(ledger, ledger.accept(a_request("2")), [ACCOUNT])
+        assert may_have_created(ledger, record, [ACCOUNT])
+        assert not may_have_created(ledger, ledger.accept(a_request("2")), [ACCOUNT])
 
 
 class TestPauses:
@@ -363,12 +397,12 @@ class TestOnlyTheRealOne:
         record = dynamodb.accept(a_request("1"))
         dynamodb.settle(record, outcome())
         dynamodb.announced(record)
-        dynamodb.count_wait(record, 1, "why")
+        dynamodb.record_deferral(record, 1, "reason")
         dynamodb.expect(record)
         clock.advance(1_000_000)
 
         assert dynamodb.overdue(10) == []
-        assert dynamodb.accept(a_request("1")).waits == 0
+        assert dynamodb.accept(a_request("1")).deferrals == 0
 
     def test_only_requests_expire(self, dynamodb: Ledger, clock: Clock) -> None:
         leased(dynamodb, "1")
@@ -384,7 +418,7 @@ class TestOnlyTheRealOne:
         record = dynamodb.accept(a_request("1"))
         dynamodb.dynamodb.delete_item(TableName=dynamodb.table, Key={"pk": {"S": f"REQUEST#{record.id}"}})
         dynamodb.announced(record)
-        dynamodb.count_wait(record, 1, "why")
+        dynamodb.record_deferral(record, 1, "reason")
 
         assert dynamodb.find(record.id) is None
 
@@ -395,12 +429,12 @@ class TestOnlyTheRealOne:
         lease = leased(dynamodb, "1")
         record = dynamodb.accept(a_request("1"))
 
-        assert lease == Lease(ACCOUNT, attempt=1)
+        assert lease == Lease(ACCOUNT, fencing_token=1)
         assert dynamodb.settle(record, outcome(), [lease.knows("cotype_1", clock())]) == outcome()
         again = leased(dynamodb, "2")
-        assert again == Lease(ACCOUNT, attempt=2, close_id="cotype_1", known_at=clock())
+        assert again == Lease(ACCOUNT, fencing_token=2, close_id="cotype_1", last_observed_at=clock())
         dynamodb.end([again])
-        assert leased(dynamodb, "3").killed is None
+        assert leased(dynamodb, "3").orphaned is None
 
     def test_all_units_of_the_largest_request_settle_together(self, dynamodb: Ledger, clock: Clock) -> None:
         fields = [{"name": f"Field {number}", "type": "text", "shared": True} for number in range(MAX_SHARED_FIELDS)]
@@ -409,22 +443,24 @@ class TestOnlyTheRealOne:
             {"tenant": "acme", "request_id": "1", "custom_object_types": types}
         )
         record = dynamodb.accept(request)
-        leases = [dynamodb.lease(record, unit) for unit in things_of(request)]
+        leases = [dynamodb.lease(record, resource) for resource in resources_to_lock(request)]
 
         dynamodb.settle(record, outcome(), [lease.knows("x", clock()) for lease in leases])
 
         assert len(leases) == MAX_TYPES + MAX_SHARED_FIELDS
-        assert {dynamodb.known(lease.unit).close_id for lease in leases} == {"x"}
+        assert {dynamodb.known(lease.resource).close_id for lease in leases} == {"x"}
 
     def test_what_is_known_of_a_type_with_all_fields_fits_its_item(self, dynamodb: Ledger, clock: Clock) -> None:
         lease = leased(dynamodb, "1")
         for number in range(MAX_FIELDS):
             name = f"field {number:0200d}"
-            lease = lease.has(name, created(f"cf_{number:030d}", clock(), ID)).in_doubt(f"other {name}", ID, clock())
+            lease = lease.has(name, created(f"cf_{number:030d}", clock(), ID)).with_in_doubt(
+                f"other {name}", ID, clock()
+            )
         dynamodb.end([lease])
 
         again = leased(dynamodb, "2")
-        assert (again.made, again.doubts) == (lease.made, lease.doubts)
+        assert (again.writes, again.in_doubt) == (lease.writes, lease.in_doubt)
 
     def test_fresh_even_if_the_sdk_sent_it_twice(self, dynamodb: Ledger) -> None:
         assert _with(dynamodb, "put_item", _twice).accept(a_request("1")).fresh
@@ -433,7 +469,7 @@ class TestOnlyTheRealOne:
     def test_a_conflict_of_transactions_is_tried_again(self, dynamodb: Ledger, conflicts: int) -> None:
         failing = _with(dynamodb, "update_item", _conflicting(conflicts))
 
-        assert leased(failing, "1").attempt == 1
+        assert leased(failing, "1").fencing_token == 1
 
     def test_a_conflict_over_a_request_is_tried_again(self, dynamodb: Ledger) -> None:
         """It is delivered again while the transaction runs that settles it."""
@@ -444,21 +480,21 @@ class TestOnlyTheRealOne:
 
     def test_however_often_it_waited_a_lease_that_is_taken_is_waited_for(self, dynamodb: Ledger) -> None:
         leased(dynamodb, "1")
-        waiting = replace(dynamodb.accept(a_request("2")), waits=5000)
+        waiting = replace(dynamodb.accept(a_request("2")), deferrals=5000)
 
-        with pytest.raises(Busy) as busy:
+        with pytest.raises(RetryLater) as busy:
             dynamodb.lease(waiting, ACCOUNT)
         assert 0 < busy.value.seconds <= 60
 
     def test_who_waits_for_a_tenant_is_bounded(self, dynamodb: Ledger, clock: Clock) -> None:
         """What one item holds, and what is woken at once. The others come back by themselves all the same."""
-        waiting = Waiting(dynamodb.dynamodb, dynamodb.table, dynamodb.retention_days, clock)
-        for number in range(MOST):
+        waiting = TenantWaitlist(dynamodb.dynamodb, dynamodb.table, dynamodb.retention_days, clock)
+        for number in range(MAX_WAITERS):
             waiting.add("acme", f"request {number}")
         record = dynamodb.accept(a_request("1"))
 
-        assert dynamodb.await_tenant(record, 10, "There is no tenant") == 1
-        assert len(waiting.of("acme")) == MOST
+        assert dynamodb.record_tenant_deferral(record, 10, "There is no tenant") == 1
+        assert len(waiting.of("acme")) == MAX_WAITERS
         assert record.id not in waiting.of("acme")
 
     def test_conflicts_without_end_are_waited_for(self, dynamodb: Ledger) -> None:

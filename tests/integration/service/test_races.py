@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.dynamodb.models import DynamoDBBackend
 
-from provisioner.contract import ProvisioningRequest
+from provisioner.contract.request import ProvisioningRequest
 from tests.fakes import a_request
 from tests.integration.service.locked_moto import client, make_table
 from tests.integration.service.stack import Stack

@@ -44,11 +44,11 @@ class TestBothDoors:
 
     def test_an_adopted_type_that_lacks_something_is_replayed_too(self, stack: Stack) -> None:
         stack.close.add_type(stack.organizations["acme"], "Account", name_plural="Accounts")
-        request = a_request(spec={"description": "wanted"})
+        request = a_request(spec={"description": "desired"})
         first, again = stack.post(request), stack.post(request)
 
         [adopted] = first["outcome"]["types"]
-        assert adopted["differences"] == [{"field": "description", "wanted": "wanted", "actual": None}]
+        assert adopted["differences"] == [{"field": "description", "desired": "desired", "observed": None}]
         assert (again["status"], again["outcome"]) == (200, first["outcome"])
 
     def test_async_is_done_by_the_worker(self, stack: Stack) -> None:
@@ -93,7 +93,7 @@ class TestSettledWithoutItsMessage:
     def test_the_sweeper_finds_what_was_accepted_and_forgotten(self, stack: Stack) -> None:
         stack.post(a_request(), Prefer="respond-async")
         stack.waiting()  # lost
-        assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "Unswept": 0}  # it is not late yet
+        assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}  # it is not late yet
 
         stack.clock.advance(1000)
         assert stack.sweep()["Unsettled"] == 1
@@ -103,14 +103,14 @@ class TestSettledWithoutItsMessage:
         stack.clock.advance(100_000)
 
         assert stack.results() == [("signup-8841", "created")]
-        assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "Unswept": 0}
+        assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}
 
     def test_announced_what_was_settled_and_not_heard_of(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         def down(*_: Any) -> None:
             raise ConnectionError
 
         with monkeypatch.context() as patched:
-            patched.setattr("provisioner.outcomes.Outcomes.publish", down)
+            patched.setattr("provisioner.messaging.topic.Topic.publish", down)
             stack.post(a_request())
         stack.waiting()
         assert stack.events() == []

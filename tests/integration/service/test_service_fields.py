@@ -5,9 +5,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from infra.local.close_simulator import Switches
-from provisioner.contract import Outcome, ProvisioningRequest
-from provisioner.request_body import read_request
+from infra.simulator import Switches
+from provisioner.contract.outcome import Outcome
+from provisioner.contract.parsing import parse_request
+from provisioner.contract.request import ProvisioningRequest
 from tests.fakes import kind_of
 from tests.integration.service.stack import Stack
 
@@ -18,7 +19,7 @@ SEATS = {"name": "Seats", "type": "number"}
 
 
 def a_request(request_id: str = "1", **body: Any) -> ProvisioningRequest:
-    return read_request(json.dumps({"tenant": "acme", "request_id": request_id, **body}))
+    return parse_request(json.dumps({"tenant": "acme", "request_id": request_id, **body}))
 
 
 def a_type(*fields: dict[str, Any], name: str = "Account", **further: Any) -> dict[str, Any]:
@@ -112,12 +113,12 @@ class TestUpdate:
     def test_shared_fields_and_order(self, stack: Stack) -> None:
         settled(stack, **a_type(SEATS, {"name": "Note", "type": "text"}))
 
-        wanted = a_type(REGION, {"name": "Note", "type": "text"}, SEATS)
-        outcome = settled(stack, "2", **wanted, if_exists="update")
+        desired = a_type(REGION, {"name": "Note", "type": "text"}, SEATS)
+        outcome = settled(stack, "2", **desired, if_exists="update")
 
         assert outcome.result == "updated"
         assert outcome.types[0].steps[-1] == "put the fields in order"
-        again = settled(stack, "3", **wanted, if_exists="update")
+        again = settled(stack, "3", **desired, if_exists="update")
         assert (again.result, again.types[0].differences) == ("unchanged", ())
 
     @pytest.mark.parametrize("order", [[REGION, SEATS], [SEATS, REGION]])
@@ -181,10 +182,10 @@ def test_whatever_is_true_of_close(stack: Stack, switch: str, value: Any) -> Non
     stack.close.change_organization(stack.organizations["acme"], switches={switch: value})
     parent = {"name": "Parent", "type": "custom_object", "references": "Account", "back_reference_is_visible": True}
     tags = {"name": "Tags", "type": "choices", "choices": ["a", "b"], "accepts_multiple_values": True}
-    wanted = a_type(tags, parent, {**SEATS, "required": False}, REGION, description="d", api_create_only=True)
+    desired = a_type(tags, parent, {**SEATS, "required": False}, REGION, description="d", api_create_only=True)
 
-    outcome = settled(stack, **wanted, if_exists="update")
-    again = settled(stack, "2", **wanted, if_exists="update")
+    outcome = settled(stack, **desired, if_exists="update")
+    again = settled(stack, "2", **desired, if_exists="update")
     later = settled(stack, "3", **a_type(REGION, SEATS, {**tags, "choices": ["c"]}), if_exists="update")
 
     assert again.types[0].steps == ()

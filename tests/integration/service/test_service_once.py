@@ -80,4 +80,4 @@ class TestOnceAfterALostAnswer:
 
         outcome, _ = stack.settle(a_request())
 
-        assert (outcome.types[0].id, outcome.types[0].also_found) == (first["id"], (second["id"],))
+        assert (outcome.types[0].id, outcome.types[0].other_matches) == (first["id"], (second["id"],))

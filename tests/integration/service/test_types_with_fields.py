@@ -7,16 +7,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from infra.local.close_simulator import Switches
-from provisioner.api import Api
-from provisioner.contract import ProvisioningRequest
-from provisioner.request_body import read_request
+from infra.simulator import Switches
+from provisioner.contract.parsing import parse_request
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.handlers.api import Api
 from tests.integration.service.stack import Stack, as_given
 
 VALUES = {"product": "Acme Cloud", "plans": ["Solo", "Team"]}
 FIELDS = {"Subscription": 7, "Invoice": 5, "Product Usage": 3}
 OF_TIME = {"list_lag_seconds", "get_lag_seconds", "delete_lag_seconds", "latency_seconds"}
-"""The clock of these tests stands still, the simulator's does not; tests/faults/ has both on one."""
+"""The clock of these tests stands still, the simulator's does not; tests/simulation/ has both on one."""
 
 
 def switched() -> Iterator[Any]:
@@ -30,7 +30,7 @@ def switched() -> Iterator[Any]:
 
 def blueprint(request_id: str, **further: Any) -> ProvisioningRequest:
     document = {"tenant": "acme", "request_id": request_id, "blueprint": "saas-subscriptions", "values": VALUES}
-    return read_request(json.dumps({**document, **further}))
+    return parse_request(json.dumps({**document, **further}))
 
 
 def edited(request_id: str, edit: Callable[[list[dict[str, Any]]], None], **further: Any) -> ProvisioningRequest:
@@ -38,7 +38,7 @@ def edited(request_id: str, edit: Callable[[list[dict[str, Any]]], None], **furt
     types = [each.model_dump(mode="json", exclude_unset=True) for each in blueprint("x").types]
     edit(types)
     document = {"tenant": "acme", "request_id": request_id, "if_exists": "update", "custom_object_types": types}
-    return read_request(json.dumps({**document, **further}))
+    return parse_request(json.dumps({**document, **further}))
 
 
 def one_more(types: list[dict[str, Any]]) -> None:
@@ -136,7 +136,7 @@ def test_polite_no_faster_than_close_allows(stack: Stack) -> None:
     stack.close.change_organization(stack.organizations["acme"], rate_limit=limit)
     fields = [{"name": f"Field {number}", "type": "text"} for number in range(10)]
     spec = {"name": "Account", "name_plural": "Accounts", "fields": fields}
-    request = read_request(json.dumps({"tenant": "acme", "request_id": "1", "custom_object_type": spec}))
+    request = parse_request(json.dumps({"tenant": "acme", "request_id": "1", "custom_object_type": spec}))
 
     runs = 0
     waiting = [request.to_json()]
@@ -160,7 +160,7 @@ ROLES = {"role_1": "Sales Manager", "role_2": "Support", "role_3": "support"}
 class TestRoles:
     def request(self, *roles: str) -> ProvisioningRequest:
         spec = {"name": "Account", "name_plural": "Accounts", "editable_with_roles": list(roles)}
-        return read_request(json.dumps({"tenant": "acme", "request_id": "1", "custom_object_type": spec}))
+        return parse_request(json.dumps({"tenant": "acme", "request_id": "1", "custom_object_type": spec}))
 
     def test_by_name_in_any_case_or_by_id(self, stack: Stack) -> None:
         stack.close.change_organization(stack.organizations["acme"], roles=ROLES)
@@ -179,7 +179,7 @@ class TestRoles:
 
         answer = stack.post(self.request("admin", role))
 
-        assert (answer["status"], answer["type"].rpartition(":")[2]) == (422, "role-unknown")
+        assert (answer["status"], answer["type"].rpartition(":")[2]) == (422, "role-not-found")
         assert told in answer["detail"]
         assert [each["pointer"] for each in answer["errors"]] == ["/custom_object_type/editable_with_roles/1"]
         assert stack.types() == []

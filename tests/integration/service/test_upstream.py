@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from infra.local.signing import signed_headers
-from provisioner import events, webhooks
+from provisioner.handlers import events, webhooks
 from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
 from tests.integration.service.test_handlers import Context
-from tests.unit.test_events import called, event
+from tests.unit.handlers.test_events import called, event
 
 SECRET = "whsec_Ks0n2bPzQ1vYxW7dRfTgHjLm"
 SIGNUP = json.dumps(
@@ -89,7 +89,7 @@ def test_what_is_broken_is_announced_once_and_remembered(deployed: Stack) -> Non
     assert deployed.results() == [("evt_2", "failed")]
     [item] = [each for each in ledger_of(deployed) if each["pk"]["S"].startswith("BROKEN#")]
     assert (item["source"]["S"], item["event_id"]["S"]) == ("stripe", "evt_2")
-    assert "names no tenant" in item["why"]["S"]
+    assert "names no tenant" in item["reason"]["S"]
     assert int(item["expires_at"]["N"]) == pytest.approx(deployed.clock() + 90 * 86_400, abs=100)
 
 
@@ -122,8 +122,8 @@ def test_a_signup_before_its_tenant_waits_and_is_carried_out_as_soon_as_the_secr
     for number in (1, 2):
         assert deliver(deployed, later(number))["status"] == 202
     assert deployed.work(*(message.body for message in deployed.waiting())) == []
-    waits = deployed.waiting()
-    assert [0 < message.delay <= 10 for message in waits] == [True, True]
+    deferrals = deployed.waiting()
+    assert [0 < message.delay <= 10 for message in deferrals] == [True, True]
     assert deployed.results() == []
     told(deployed, "acme")
     assert deployed.waiting() == []
@@ -132,7 +132,7 @@ def test_a_signup_before_its_tenant_waits_and_is_carried_out_as_soon_as_the_secr
     woken = deployed.waiting()
     assert sorted(json.loads(message.body)["request_id"] for message in woken) == ["evt_1", "evt_2"]
     assert {message.delay for message in woken} == {0}
-    deployed.work(*(message.body for message in [*woken, *waits]))
+    deployed.work(*(message.body for message in [*woken, *deferrals]))
     assert sorted(result for _, result in deployed.results()) == ["created", "unchanged"]
     assert deployed.types("later") == ["Account"]
     told(deployed, "later")
@@ -146,12 +146,12 @@ def test_a_long_wait_has_no_message_and_ends_all_the_same(deployed: Stack) -> No
     client("dynamodb").update_item(
         TableName=deployed.settings.ledger_table_name,
         Key={"pk": item["pk"]},
-        UpdateExpression="SET waits = :many",
+        UpdateExpression="SET deferrals = :many",
         ExpressionAttributeValues={":many": {"N": "8"}},
     )
     assert deployed.work(*bodies) == []
     assert deployed.waiting() == [], "it is parked"
-    assert deployed.sweep() == {"Unsettled": 0, "Unannounced": 0, "Unswept": 0}
+    assert deployed.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}
     assert deployed.waiting() == [], "its wait is not over"
     deployed.clock.advance(7200)
     deployed.sweep()

@@ -1,0 +1,95 @@
+"""The words of Close: types, fields and roles as it returned them, and what opens an organisation.
+
+All models are frozen. What Close returns may hold more than we know of: that is kept.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from provisioner.contract.spec import natural_key
+
+MAX_SHOWN_BYTES = 30_000
+"""How much an outcome shows of one type as Close returned it."""
+
+
+class CloseModel(BaseModel):
+    """As Close returned it. Keys that we do not know are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    id: Annotated[str, StringConstraints(min_length=1)]
+    name: str
+
+    @property
+    def natural_key(self) -> str:
+        return natural_key(self.name)
+
+    def value(self, name: str) -> Any:
+        """What Close says under this key, as a JSON value; None when it does not."""
+        return self.model_dump(mode="json").get(name)
+
+
+class Role(CloseModel):
+    """A role of the organisation."""
+
+
+class CustomField(CloseModel):
+    """A field of a type, or a shared one."""
+
+    type: str
+    date_created: Any = None
+    custom_object_type_id: str | None = None
+    choices: tuple[str, ...] | None = None
+
+
+class CustomObjectType(CloseModel):
+    """A Custom Object Type. ``fields`` are entries about its fields, in their order, shared ones included."""
+
+    organization_id: Any = None
+    date_created: Any = None
+    fields: Any = None
+
+    @property
+    def field_ids(self) -> tuple[str, ...]:
+        """Ids of its fields in their order, as far as Close says them."""
+        return tuple(str(row["id"]) for row in self._field_rows())
+
+    @property
+    def field_names(self) -> tuple[tuple[str, str], ...]:
+        """Id and natural key of each of its fields."""
+        return tuple((str(row["id"]), natural_key(str(row.get("name", "")))) for row in self._field_rows())
+
+    def field_row(self, close_id: str) -> Mapping[str, Any]:
+        """What Close says here of the field with this id; nothing when it is not one of the type's."""
+        return next((row for row in self._field_rows() if row["id"] == close_id), {})
+
+    def _field_rows(self) -> list[dict[str, Any]]:
+        rows = self.fields if isinstance(self.fields, list) else []
+        return [row for row in rows if isinstance(row, dict) and row.get("id")]
+
+    def shown(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The type as JSON values, and the keys left out of it, largest first, to keep it within MAX_SHOWN_BYTES."""
+        shown = self.model_dump(mode="json", exclude={"fields"})
+        sizes = {key: len(json.dumps(value)) for key, value in shown.items() if key not in {"id", "name"}}
+        omitted: list[str] = []
+        while sum(sizes.values()) > MAX_SHOWN_BYTES:
+            largest = max(sizes, key=lambda key: sizes[key])
+            omitted.append(largest)
+            del sizes[largest], shown[largest]
+        return shown, tuple(omitted)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credential:
+    """What opens a tenant's Close organisation. Its text shows nothing."""
+
+    authorization: str  # the value of the header
+    secret: str  # the key or token in it, to be struck out of whatever Close says
+    organization_id: str | None = None  # the organisation that it must belong to
+
+    def __repr__(self) -> str:
+        return "Credential(…)"

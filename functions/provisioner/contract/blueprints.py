@@ -1,0 +1,139 @@
+"""Blueprints: named specs that are kept with the code, one TOML file each, with placeholders for what differs.
+
+    description = "A minimal account"
+
+    [values.name]                        # ${name} may stand in names, descriptions and choices
+    description = "What an account is called"
+    default = "Account"                  # without one, the value must be given
+
+    [[custom_object_types]]
+    name = "${name}"
+    …
+
+A choice that is nothing but a placeholder takes a list: it becomes as many choices.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from pydantic import Field, ValidationError, field_validator
+
+from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected
+from provisioner.contract.request import MAX_POINTER, ProvisioningRequest, Value
+from provisioner.contract.spec import CustomObjectTypeSpec, Types, validate_combination
+from provisioner.contract.strict_model import StrictModel
+
+FOLDER = Path(__file__).resolve().parents[2] / "blueprints"
+PLACEHOLDER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
+
+
+class DeclaredValue(StrictModel):
+    """One value that a blueprint takes."""
+
+    description: str
+    default: Value | None = None
+
+
+class Blueprint(StrictModel):
+    """A blueprint as its file says it; its types hold placeholders."""
+
+    description: str
+    values: Mapping[str, DeclaredValue] = {}
+    custom_object_types: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+    @property
+    def placeholders(self) -> set[str]:
+        """The names of all placeholders that occur."""
+        return set(PLACEHOLDER.findall(json.dumps(self.custom_object_types)))
+
+
+class _Filled(StrictModel):
+    custom_object_types: Types
+
+    @field_validator("custom_object_types")
+    @classmethod
+    def _go_together(cls, value: tuple[CustomObjectTypeSpec, ...]) -> tuple[CustomObjectTypeSpec, ...]:
+        validate_combination(value)
+        return value
+
+
+def expand(request: ProvisioningRequest) -> ProvisioningRequest:
+    """The request with the types of its blueprint; the same, when it names none or has them already.
+
+    Raises ``Refused`` (INVALID_REQUEST) for a blueprint that is not there, and for values that it does not take, that
+    are missing, or that make no sound types.
+    """
+    if request.blueprint is None or request.types:
+        return request
+    if request.blueprint not in names():
+        _invalid("/blueprint", f"there is no such blueprint; there are: {', '.join(names()) or 'none'}")
+    types = fill(load(request.blueprint), request.values or {})
+    return ProvisioningRequest.model_validate(
+        {**request.model_dump(mode="python", exclude_unset=True), "custom_object_types": types}
+    )
+
+
+def names() -> list[str]:
+    """Of all blueprints that are shipped."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+@cache
+def load(name: str) -> Blueprint:
+    """The blueprint of that name. Raises ``ValidationError`` or ``TOMLDecodeError`` when its file is none."""
+    return Blueprint.model_validate(tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
+
+
+def fill(blueprint: Blueprint, values: Mapping[str, Any]) -> tuple[CustomObjectTypeSpec, ...]:
+    """The blueprint's types with their placeholders filled. Raises ``Refused``, as ``filled_in`` does."""
+    for name in sorted(values.keys() - blueprint.values.keys()):
+        takes = ", ".join(sorted(blueprint.values)) or "none"
+        _invalid(f"/values/{name}", f"the blueprint takes no such value; it takes: {takes}")
+    given = {name: values.get(name, declared.default) for name, declared in blueprint.values.items()}
+    for name, value in given.items():
+        if value is None:
+            _invalid(f"/values/{name}", f"is required: {blueprint.values[name].description}")
+    document = {"custom_object_types": _filled(blueprint.custom_object_types, given)}
+    try:
+        return _Filled.model_validate_json(json.dumps(document), strict=True).custom_object_types
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = "/".join(map(str, first["loc"]))
+        _invalid("/values", f"make no sound types: {where}: {str(first['msg']).removeprefix('Value error, ')}")
+
+
+def _filled(node: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(node, dict):
+        return {key: _filled(value, values) for key, value in node.items()}
+    if isinstance(node, list):
+        return [each for item in node for each in _entries(item, values)]
+    return _text(node, values) if isinstance(node, str) else node
+
+
+def _entries(item: Any, values: Mapping[str, Any]) -> list[Any]:
+    whole = PLACEHOLDER.fullmatch(item) if isinstance(item, str) else None
+    if whole and not isinstance(values.get(whole[1]), str):
+        return list(values.get(whole[1], ()))
+    return [_filled(item, values)]
+
+
+def _text(text: str, values: Mapping[str, Any]) -> str:
+    def value(found: re.Match[str]) -> str:
+        each = values[found[1]]
+        if not isinstance(each, str):
+            _invalid(f"/values/{found[1]}", "must be one text here: a list is for choices")
+        return each
+
+    return PLACEHOLDER.sub(value, text)
+
+
+def _invalid(pointer: str, detail: str) -> NoReturn:
+    pointer = pointer[:MAX_POINTER]
+    raise Rejected(
+        ProblemType.INVALID_REQUEST, f"{pointer}: {detail}.", errors=(ErrorDetail(pointer=pointer, detail=detail),)
+    )

@@ -1,0 +1,205 @@
+"""What a caller wants: Custom Object Types with their fields, under Close's own rules.
+
+What is impossible at Close is refused here, with a pointer to the key at fault. Sources: developer.close.com, the pages
+on Custom Object Types, Custom Fields and Shared Custom Fields.
+
+All models are frozen and refuse unknown keys. What is left out is neither sent to Close nor compared.
+"""
+
+import unicodedata
+from collections import Counter
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+
+from provisioner.contract.strict_model import StrictModel
+
+MAX_TYPES = 25
+MAX_FIELDS = 200
+MAX_SHARED_FIELDS = 50  # of a request: it leases each of them, and DynamoDB writes at most 100 items together
+
+
+@lru_cache(10_000)
+def natural_key(name: str) -> str:
+    """What makes two names the same name: NFC, trimmed, inner spaces folded to one, case-folded.
+
+    Case-folding may take a string out of NFC, hence the second normalisation.
+    """
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())
+
+
+def _require_printable(text: str) -> str:
+    categories = [unicodedata.category(character) for character in text]
+    if any(category in {"Cc", "Cn", "Cs"} for category in categories):
+        raise ValueError("must not hold control characters, or what is no character")
+    if all(category[0] in "CZ" for category in categories):
+        raise ValueError("must hold at least one visible character")
+    return text
+
+
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_require_printable)
+]
+Roles = Annotated[tuple[Name, ...], Field(max_length=100)]
+"""Ids or names of roles. An empty list means everyone."""
+
+
+class FieldType(StrEnum):
+    """The types of fields that Close offers for Custom Object Types."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHOICES = "choices"
+    USER = "user"
+    CONTACT = "contact"
+    CUSTOM_OBJECT = "custom_object"
+    HIDDEN = "hidden"
+
+
+MULTI_VALUE_TYPES = frozenset({FieldType.CHOICES, FieldType.USER, FieldType.CONTACT, FieldType.CUSTOM_OBJECT})
+
+
+class FieldSpec(StrictModel):
+    """One field that a type is to have. ``shared``: an organisation's shared field, associated with the type."""
+
+    name: Name
+    type: FieldType
+    shared: bool = False
+    description: Annotated[str, StringConstraints(max_length=280)] | None = None
+    required: bool = False
+    accepts_multiple_values: bool = False
+    choices: Annotated[tuple[Name, ...], Field(max_length=500)] | None = Field(default=None, validate_default=True)
+    editable_with_roles: Roles | None = None
+    references: Name | None = Field(default=None, validate_default=True)
+    """The name of another Custom Object Type of the organisation, or of this request."""
+    back_reference_is_visible: bool | None = None
+
+    @property
+    def natural_key(self) -> str:
+        return natural_key(self.name)
+
+    @property
+    def reference_key(self) -> str | None:
+        """The natural key of the type that it refers to."""
+        return natural_key(self.references) if self.references else None
+
+    def desired(self) -> dict[str, Any]:
+        """The keys that the caller gave, as JSON values, without ``shared``."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"shared"})
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _is_offered(cls, value: Any) -> Any:
+        if value == "textarea":
+            raise ValueError("Close offers 'textarea' for Custom Activities only; use 'text'")
+        return value
+
+    @field_validator("shared")
+    @classmethod
+    def _can_be_shared(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("type") is FieldType.CUSTOM_OBJECT:
+            raise ValueError("a reference to a type cannot be shared: it belongs to the type that it is a field of")
+        return value
+
+    @field_validator("accepts_multiple_values")
+    @classmethod
+    def _may_be_several(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and (kind := info.data.get("type")) and kind not in MULTI_VALUE_TYPES:
+            raise ValueError(
+                f"Close takes several values only of {', '.join(sorted(MULTI_VALUE_TYPES))}, not of {kind}"
+            )
+        return value
+
+    @field_validator("choices")
+    @classmethod
+    def _are_choices(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        _only_with(FieldType.CHOICES, value, info)
+        if twice := _first_duplicate(value or ()):
+            raise ValueError(f"{twice!r} occurs twice")
+        return value
+
+    @field_validator("references")
+    @classmethod
+    def _is_reference(cls, value: str | None, info: ValidationInfo) -> str | None:
+        _only_with(FieldType.CUSTOM_OBJECT, value, info)
+        return value
+
+    @field_validator("back_reference_is_visible")
+    @classmethod
+    def _belongs_to_reference(cls, value: bool | None, info: ValidationInfo) -> bool | None:
+        if value is not None and info.data.get("type", FieldType.CUSTOM_OBJECT) is not FieldType.CUSTOM_OBJECT:
+            raise ValueError("is for fields of type 'custom_object' only")
+        return value
+
+
+def _only_with(desired: FieldType, value: object, info: ValidationInfo) -> None:
+    """The key is there (and not empty) if, and only if, the field is of that type."""
+    kind = info.data.get("type")
+    if kind is desired and not value:
+        raise ValueError(f"is required for fields of type '{desired}'")
+    if kind is not None and kind is not desired and value is not None:
+        raise ValueError(f"is for fields of type '{desired}' only")
+
+
+class CustomObjectTypeSpec(StrictModel):
+    """The Custom Object Type that the caller wants, and its fields in their order."""
+
+    name: Name
+    name_plural: Name
+    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    api_create_only: bool = False
+    editable_with_roles: Roles | None = None
+    fields: Annotated[tuple[FieldSpec, ...], Field(max_length=MAX_FIELDS)] = ()
+
+    @property
+    def natural_key(self) -> str:
+        return natural_key(self.name)
+
+    def desired(self) -> dict[str, Any]:
+        """The keys of the type itself that the caller gave, as JSON values: the body of the create."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"fields"})
+
+    @field_validator("fields")
+    @classmethod
+    def _names_differ(cls, value: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
+        if twice := _first_duplicate(each.natural_key for each in value):
+            raise ValueError(f"two fields are named {twice!r}, compared without case and spacing")
+        return value
+
+
+Types = Annotated[tuple[CustomObjectTypeSpec, ...], Field(min_length=1, max_length=MAX_TYPES)]
+
+
+def validate_combination(types: tuple[CustomObjectTypeSpec, ...]) -> None:
+    """Raises ``ValueError`` when the types of one request do not go together."""
+    if twice := _first_duplicate(each.natural_key for each in types):
+        raise ValueError(f"two types are named {twice!r}, compared without case and spacing")
+    shared: dict[str, dict[str, Any]] = {}
+    for field in (field for each in types for field in each.fields if field.shared):
+        desired = shared_field_desired(field)
+        if shared.setdefault(field.natural_key, desired) != desired:
+            raise ValueError(f"the shared field {field.name!r} is described twice, and differently")
+    if len(shared) > MAX_SHARED_FIELDS:
+        raise ValueError(f"at most {MAX_SHARED_FIELDS} shared fields fit one request")
+
+
+ASSOCIATION_KEYS = frozenset({"required", "editable_with_roles"})
+"""What Close keeps with the association of a shared field, for each type that has it."""
+
+
+MUTABLE_SHARED_KEYS = frozenset({"name", "choices"})
+"""What Close documents as changeable of a shared field."""
+
+
+def shared_field_desired(field: FieldSpec) -> dict[str, Any]:
+    """What of a shared field's spec is said of the field itself, wherever it is associated."""
+    return {name: value for name, value in field.desired().items() if name not in ASSOCIATION_KEYS}
+
+
+def _first_duplicate(names: Any) -> str | None:
+    return next((name for name, number in Counter(names).items() if number > 1), None)

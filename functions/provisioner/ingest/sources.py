@@ -1,0 +1,155 @@
+"""Sources: the upstream senders, one TOML file each in ``functions/sources/``. docs/webhooks.md explains the keys.
+
+infra/build/sources.py holds every file to its fixtures before it is shipped.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from jmespath.exceptions import JMESPathError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+
+from provisioner.ingest.mapping import EventMapping, Expression, Source
+from provisioner.ingest.schemes import SCHEMES, Scheme
+
+FOLDER = Path(__file__).resolve().parents[2] / "sources"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MAX_NAME = 64
+MAX_FAULTS = 3  # one slip may be the cause of a dozen
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # TOML wants quotes around any other
+
+
+def _expression(value: Any) -> Expression:
+    if not isinstance(value, str):
+        raise ValueError("must be a JMESPath expression")  # noqa: TRY004 - pydantic takes ValueErrors
+    try:
+        return Expression(value)
+    except JMESPathError as error:
+        at = getattr(error, "lex_position", 0) + 1
+        raise ValueError(f"is no JMESPath expression (from character {at} on): {value}") from None
+
+
+JmesPath = Annotated[Expression, PlainValidator(_expression)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Event(_File):
+    when: JmesPath
+    tenant: JmesPath
+    blueprint: str | None = None
+    values: dict[str, JmesPath] = {}
+    custom_object_type: dict[str, Any] | None = None
+    custom_object_types: list[dict[str, Any]] | None = None
+
+    @model_validator(mode="after")
+    def _wants_one_thing(self) -> Self:
+        if len(self.desired()) != 1:
+            raise ValueError("wants one of blueprint, custom_object_type and custom_object_types")
+        if self.values and self.blueprint is None:
+            raise ValueError("has values, and values are a blueprint's")
+        return self
+
+    def desired(self) -> dict[str, Any]:
+        names = {"blueprint", "custom_object_type", "custom_object_types"}
+        return self.model_dump(include=names, exclude_none=True)
+
+
+class _Source(_File):
+    scheme: str
+    events: Annotated[dict[str, _Event], Field(min_length=1)]
+    request_id: JmesPath | None = None
+    kind: JmesPath = Expression("type")
+    is_test: JmesPath | None = None
+    takes_tests: bool = False
+    tolerance_seconds: Annotated[float, Field(gt=0)] | None = None
+    partner: Annotated[str, Field(pattern=r"^aws\.partner/[a-z0-9.-]+/$")] | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_scheme(self) -> Self:
+        if self.scheme not in SCHEMES:
+            raise ValueError(f"scheme is none of {', '.join(SCHEMES)}")
+        if self.tolerance_seconds is not None and SCHEMES[self.scheme].tolerance is None:
+            raise ValueError(f"tolerance_seconds is of no use: deliveries by {self.scheme} bear no time")
+        if self.request_id is not None and SCHEMES[self.scheme].signs_id:
+            raise ValueError(f"request_id is of no use: deliveries by {self.scheme} bear a signed id, which is taken")
+        if self.partner is not None and SCHEMES[self.scheme].signs_id:
+            raise ValueError(f"partner is of no use: on a bus nothing is signed, so there is no id by {self.scheme}")
+        return self
+
+
+def parse_source(name: str, text: str) -> Source:
+    """The source that a file describes. Raises ``ValueError``: one line that says what is wrong with which key."""
+    document = tomllib.loads(text)
+    try:
+        file = _Source.model_validate(document)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)[:MAX_FAULTS]
+        raise ValueError("; ".join(_fault(each["loc"], each["type"], each["msg"]) for each in faults)) from None
+    return Source(
+        name=name,
+        scheme=SCHEMES[file.scheme],
+        events=tuple(
+            EventMapping(event, each.when, each.tenant, each.desired(), each.values)
+            for event, each in file.events.items()
+        ),
+        request_id=file.request_id or Expression("id"),
+        kind=file.kind,
+        is_test=file.is_test,
+        takes_tests=file.takes_tests,
+        tolerance=file.tolerance_seconds,
+        partner=file.partner,
+    )
+
+
+def _fault(where: tuple[str | int, ...], sort: str, text: str) -> str:
+    key = ".".join(str(step) if BARE_KEY.fullmatch(str(step)) else f'"{step}"' for step in where)
+    match sort:
+        case "missing":
+            said = "is missing"
+        case "extra_forbidden":
+            said = f"is no key; there are {', '.join((_Event if len(where) > 1 else _Source).model_fields)}"
+        case "model_type" | "dict_type":
+            said = "must be a table"
+        case _:
+            said = re.sub("^(Value error, |Input |String |Dictionary )", "", text)
+    return f"{key} {said}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The files of a folder, each read when it is first asked for."""
+
+    folder: Path = FOLDER
+    _read: dict[str, Source] = field(default_factory=dict)
+
+    def find(self, name: str) -> Source | None:
+        """The source of that name; None when there is none. Raises ``ValueError`` for a file that is wrong."""
+        if name not in self._read:
+            if len(name) > MAX_NAME or not NAME.fullmatch(name) or not (self.folder / f"{name}.toml").is_file():
+                return None
+            self._read[name] = parse_source(name, (self.folder / f"{name}.toml").read_text(encoding="utf-8"))
+        return self._read[name]
+
+    def scheme_of(self, name: str) -> Scheme:
+        """How that source signs. Raises ``KeyError`` when there is none of that name."""
+        source = self.find(name)
+        if source is None:
+            raise KeyError(name)
+        return source.scheme
+
+    def of_partner(self, bus: str) -> Source | None:
+        """The source that delivers to that partner bus, by its name (``aws.partner/<partner>/…``)."""
+        for name in self.names():
+            source = self.find(name)
+            if source and source.partner and bus.startswith(source.partner):
+                return source
+        return None
+
+    def names(self) -> list[str]:
+        return sorted(path.stem for path in self.folder.glob("*.toml"))

@@ -1,0 +1,62 @@
+"""Outcomes on SNS, as CloudEvents 1.0 in structured JSON (https://github.com/cloudevents/spec, json-format.md)."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.contract import truncation
+from provisioner.contract.outcome import Outcome, Result
+from provisioner.contract.request import request_key
+
+EVENT_TYPES = {Result.FAILED: "failed", Result.UNRESOLVED: "unresolved"}
+CONTENT_TYPE = "application/cloudevents+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The topic. Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when SNS cannot be asked."""
+
+    sns: Any
+    topic_arn: str
+    source: str
+
+    def publish(self, event_id: str, outcome: Outcome) -> None:
+        """Publish the outcome. A second publish of the same outcome is visibly the same event."""
+        kind = f"provisioning.{EVENT_TYPES.get(outcome.result, 'succeeded')}"
+        told = truncation.for_event(outcome, event_id)
+        self._publish(cloud_event(event_id, self.source, kind, told), told)
+
+    def publish_type(self, event_id: str, outcome: Outcome) -> None:
+        """What is now known of a type, after its request had to be given up as unresolved."""
+        told = truncation.for_event(outcome, request_key(outcome.tenant, outcome.request_id))
+        self._publish(cloud_event(event_id, self.source, "type.resolved", told), told)
+
+    def _publish(self, event: dict[str, Any], outcome: Outcome) -> None:
+        attributes = {
+            "type": event["type"],
+            "source": self.source,
+            "tenant": outcome.tenant,
+            "result": outcome.result,
+            "content_type": CONTENT_TYPE,
+        }
+        self.sns.publish(
+            TopicArn=self.topic_arn,
+            Message=json.dumps(event),
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": str(value)} for name, value in attributes.items()
+            },
+        )
+
+
+def cloud_event(event_id: str, source: str, kind: str, outcome: Outcome) -> dict[str, Any]:
+    """The event as a JSON object. Its time is the time at which the request was settled."""
+    return {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": source,
+        "type": f"close-provisioner.{kind}",
+        "subject": f"{outcome.tenant}/{outcome.request_id}",
+        "time": outcome.settled_at,
+        "datacontenttype": "application/json",
+        "data": outcome.shown(),
+    }

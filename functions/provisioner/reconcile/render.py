@@ -1,0 +1,97 @@
+"""A plan as JSON, and as text for people. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from provisioner.contract.outcome import Blocked, Difference
+from provisioner.reconcile.plan import Action, Plan, Step, TypeAction, TypePlan
+
+SIGNS = {True: "+", False: "~"}  # what is made, and what is changed
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """``digest`` names what it was computed from; a request that carries it is refused if that has changed."""
+    return {
+        "digest": plan.digest,
+        "types": [_type(each) for each in plan.types],
+        "steps": [_step(each) for each in plan.steps],
+    }
+
+
+def plan_as_text(plan: Plan) -> str:
+    """``+`` is made, ``~`` is changed, ``=`` is left as it is although it differs, ``!`` is blocked."""
+    lines = [line for each in plan.types for line in _type_lines(each)]
+    shared = [step for step in plan.steps if step.action in {Action.CREATE_SHARED_FIELD, Action.UPDATE_SHARED_FIELD}]
+    lines += [line for step in shared for line in _step_lines(step, "")]
+    total = f"{len(plan.steps)} step{'' if len(plan.steps) == 1 else 's'}, {len(plan.blocked)} blocked"
+    return "\n".join([*lines, "", f"{total}; digest {plan.digest}", ""])
+
+
+def _type(plan: TypePlan) -> dict[str, Any]:
+    return {
+        "name": plan.spec.name,
+        "mode": plan.mode.value,
+        "id": plan.existing.id if plan.existing else None,
+        "differences": [each.model_dump(mode="json") for each in plan.differences],
+        "blocked": [each.model_dump(mode="json") for each in plan.blocked],
+        "other_matches": list(plan.other_matches),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "do": step.action.value,
+        "name": step.name,
+        "pointer": step.pointer,
+        "body": dict(step.body),
+    }
+    if step.changes:
+        shown["changes"] = [each.model_dump(mode="json") for each in step.changes]
+    return shown
+
+
+def _type_lines(plan: TypePlan) -> Iterator[str]:
+    if plan.mode is TypeAction.REJECT:
+        yield f"! type {plan.spec.name} exists, and if_exists is 'fail'"
+        return
+    if not plan.steps and not plan.differences and not plan.blocked:
+        yield f"  type {plan.spec.name} is as wanted"
+        return
+    is_headed = any(step.resource == plan.resource and "type" in step.action for step in plan.steps)
+    if not is_headed:
+        yield f"  type {plan.spec.name}"
+    for step in plan.steps:
+        if step.resource == plan.resource:
+            yield from _step_lines(step, "" if step.action in {Action.CREATE_TYPE, Action.UPDATE_TYPE} else "    ")
+    yield from (f"    = leave {each.field}: {_turn(each)}" for each in plan.differences)
+    yield from (f"    ! blocked {each.field}: {_turn(each)} ({each.reason})" for each in plan.blocked)
+
+
+def _step_lines(step: Step, indent: str) -> Iterator[str]:
+    sign = SIGNS[step.action.creates]
+    if step.action is Action.REORDER:
+        yield f"{indent}{sign} reorder fields"
+        return
+    verb, _, what = step.action.partition(" ")
+    yield f"{indent}{sign} {'change' if verb == 'update' else verb} {what} {step.name}{_told(step.body, step.action)}"
+    for change in step.changes:
+        yield f"{indent}    {change.field.rpartition('/')[2]}: {_turn(change)}"
+
+
+def _told(body: Mapping[str, Any], action: Action) -> str:
+    """What is remarkable of a new field, in brackets."""
+    if action not in {Action.CREATE_FIELD, Action.CREATE_SHARED_FIELD}:
+        return ""
+    marks = [str(body["type"])]
+    marks += [f"to {body['references']}"] if "references" in body else []
+    marks += [name.replace("_", " ") for name in ("required", "accepts_multiple_values") if body.get(name)]
+    return f" ({', '.join(marks)})"
+
+
+def _turn(difference: Difference | Blocked) -> str:
+    return f"{_value(difference.observed)} -> {_value(difference.desired)}"
+
+
+def _value(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,72 @@
+"""Names that a spec uses for things of the organisation, resolved to their ids: roles, and types referred to. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from provisioner.close.models import Role
+from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected
+from provisioner.contract.spec import CustomObjectTypeSpec, natural_key
+
+SHOWN_ROLES = 50
+
+
+def needs_roles(types: Iterable[CustomObjectTypeSpec]) -> bool:
+    """Whether anything in these specs names a role."""
+    return any(spec.editable_with_roles or any(each.editable_with_roles for each in spec.fields) for spec in types)
+
+
+def with_role_ids(desired: Mapping[str, Any], roles: Sequence[Role], pointer: str) -> dict[str, Any]:
+    """The same keys with every role by its id. ``pointer``: to these keys in the request.
+
+    Raises ``Refused`` for a role that is not there, or a name that several have; it lists those that are there.
+    """
+    names = desired.get("editable_with_roles")
+    if not names:
+        return dict(desired)
+    ids = [_role_id(name, roles, f"{pointer}/editable_with_roles/{index}") for index, name in enumerate(names)]
+    return {**desired, "editable_with_roles": list(dict.fromkeys(ids))}
+
+
+def _role_id(name: str, roles: Sequence[Role], pointer: str) -> str:
+    if any(role.id == name for role in roles):
+        return name
+    found = [role.id for role in roles if role.natural_key == natural_key(name)]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(f"{role.name} ({role.id})" for role in roles[:SHOWN_ROLES]) or "none that this key may see"
+    what = f"{len(found)} roles are named {name!r}: give the id" if found else f"there is no role {name!r}"
+    detail = f"{what}. Roles of the organisation: {there}"
+    raise Rejected(ProblemType.ROLE_NOT_FOUND, f"{detail}.", errors=(ErrorDetail(pointer=pointer, detail=detail),))
+
+
+def unknown_reference(name: str, pointer: str) -> Rejected:
+    """A field refers to a type that neither the organisation nor the request has."""
+    detail = f"the organisation has no Custom Object Type named {name!r}, and this request wants none"
+    return Rejected(
+        ProblemType.REFERENCE_NOT_FOUND,
+        f"{detail[0].upper()}{detail[1:]}.",
+        errors=(ErrorDetail(pointer=pointer, detail=detail),),
+    )
+
+
+def referenced_first(types: Sequence[CustomObjectTypeSpec]) -> list[int]:
+    """The order in which to make them: a type after those that it refers to, as far as they do not go in circles.
+
+    What is left is the order of the request.
+    """
+    places = {spec.natural_key: index for index, spec in enumerate(types)}
+    order: dict[int, None] = {}
+    begun: set[int] = set()
+
+    def visit(index: int) -> None:
+        if index in begun:
+            return
+        begun.add(index)
+        for field in types[index].fields:
+            if field.references and (place := places.get(natural_key(field.references))) is not None:
+                visit(place)
+        order[index] = None
+
+    for index in range(len(types)):
+        visit(index)
+    return list(order)

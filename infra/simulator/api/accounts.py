@@ -1,0 +1,145 @@
+"""``/me/`` and ``/role/``, and OAuth's tokens outside ``/api/v1/``."""
+
+import secrets
+import time
+from base64 import b64decode
+from binascii import Error as NotBase64
+from typing import Any
+from urllib.parse import parse_qsl
+
+from infra.simulator.api.requests import Call, Request
+from infra.simulator.api.responses import Answer, json_answer
+from infra.simulator.state import Credential, Organization, RefreshToken, World
+
+_PERMISSIONS = ("manage_organization", "manage_customizations", "bulk_edit", "export", "view_all_leads")
+
+
+def me(call: Call) -> Answer:
+    organization = call.organization
+    membership: dict[str, Any] = {
+        "id": f"memb_{organization.user_id.removeprefix('user_')}",
+        "organization_id": organization.id,
+        "user_id": organization.user_id,
+        "role_id": "admin" if organization.may_customize else "user",
+        "permissions_granted": [],
+        "auto_record_calls": False,
+    }
+    user = {
+        "id": organization.user_id,
+        "email": "someone@example.com",
+        "first_name": "Some",
+        "last_name": "One",
+        "image": None,
+        "last_used_timezone": None,
+        "date_created": "2020-08-04T17:36:09.235000+00:00",
+        "date_updated": "2020-08-04T17:36:09.235000+00:00",
+        "email_accounts": [],
+        "phone_numbers": [],
+        "memberships": [membership],
+        "organizations": [
+            {"id": organization.id, "name": organization.name, "lead_statuses": [], "pipelines": []},
+        ],
+    }
+    return call.one(user)
+
+
+def list_roles(call: Call) -> Answer:
+    return call.paged([_role(call.organization, role_id, name) for role_id, name in call.roles().items()])
+
+
+def _role(organization: Organization, role_id: str, name: str) -> dict[str, Any]:
+    return {
+        "id": role_id,
+        "name": name,
+        "editable": role_id in organization.roles,
+        "organization_id": organization.id,
+        "permissions": list(_PERMISSIONS) if role_id in {"admin", "superuser"} else [],
+        "visibility_user_lcf_behavior": None,
+        "visibility_user_lcf_ids": [],
+        "date_created": "0001-01-01T00:00:00",
+        "date_updated": "0001-01-01T00:00:00",
+    }
+
+
+def token(world: World, request: Request) -> Answer:
+    """``POST /oauth2/token/``: exchanges a code or a refresh token. A refresh token is good for one exchange."""
+    form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+    client_id = _client(world, request, form)
+    if client_id is None:
+        return _oauth_error(401, "invalid_client")
+    match form.get("grant_type"):
+        case "authorization_code":
+            organization_id = world.authorization_codes.pop(form.get("code", ""), None)
+            return _granted(world, organization_id, client_id, first=True)
+        case "refresh_token":
+            return _refreshed(world, form.get("refresh_token", ""), client_id)
+        case _:
+            return _oauth_error(400, "unsupported_grant_type")
+
+
+def revoke(world: World, request: Request) -> Answer:
+    form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+    if _client(world, request, form) is None:
+        return _oauth_error(401, "invalid_client")
+    text = form.get("token", "")
+    world.refresh_tokens.pop(text, None)
+    if credential := world.credentials.get(text):
+        credential.revoked = True
+    return json_answer({})
+
+
+def grant(world: World, organization_id: str, client_id: str, *, with_refresh_token: bool = True) -> dict[str, Any]:
+    """A new pair of tokens, in the words of the token endpoint."""
+    organization = world.organizations[organization_id]
+    lifetime = world.switches_of(organization).token_lifetime_seconds
+    access = secrets.token_urlsafe(32)
+    world.credentials[access] = Credential(
+        "access_token", access, organization_id, expires_at=time.monotonic() + lifetime
+    )
+    answer: dict[str, Any] = {
+        "token_type": "Bearer",
+        "access_token": access,
+        "expires_in": lifetime,
+        "scope": "all.full_access offline_access",
+        "organization_id": organization_id,
+        "user_id": organization.user_id,
+    }
+    if with_refresh_token:
+        answer["refresh_token"] = secrets.token_urlsafe(32)
+        world.refresh_tokens[answer["refresh_token"]] = RefreshToken(organization_id, client_id)
+    return answer
+
+
+def _granted(world: World, organization_id: str | None, client_id: str, *, first: bool) -> Answer:
+    organization = world.organizations.get(organization_id or "")
+    if organization is None:
+        return _oauth_error(400, "invalid_grant")
+    with_refresh_token = first or world.switches_of(organization).refresh_answers_with_refresh_token
+    return json_answer(grant(world, organization.id, client_id, with_refresh_token=with_refresh_token))
+
+
+def _refreshed(world: World, text: str, client_id: str) -> Answer:
+    known = world.refresh_tokens.get(text)
+    if known is None or not known.valid or known.client_id != client_id:
+        return _oauth_error(400, "invalid_grant")
+    switches = world.switches_of(world.organizations.get(known.organization_id))
+    if switches.refresh_answers_with_refresh_token and known.void_from is None:
+        known.void_from = time.monotonic() + switches.refresh_grace_seconds
+    return _granted(world, known.organization_id, client_id, first=False)
+
+
+def _client(world: World, request: Request, form: dict[str, str]) -> str | None:
+    """The client that authenticated itself, in the form or by Basic."""
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            client_id, _, secret = b64decode(encoded).decode().partition(":")
+        except (NotBase64, UnicodeDecodeError):
+            return None
+    return client_id if client_id and world.oauth_clients.get(client_id) == secret else None
+
+
+def _oauth_error(status: int, error: str) -> Answer:
+    """RFC 6749, section 5.2. Close's own words are not known."""
+    return json_answer({"error": error, "error_description": error.replace("_", " ")}, status)

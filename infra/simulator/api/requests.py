@@ -1,0 +1,157 @@
+"""A request as the resources see it: admitted, with its organisation, and its body read."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NoReturn
+
+from infra.simulator.api.responses import Answer, Refused, error_answer, json_answer, not_found
+from infra.simulator.options import Switches
+from infra.simulator.state import LITERAL_ROLES, Organization, Stored, World, now
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request. Header names are in lower case; ``path`` is as sent, still percent-encoded."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+    chunked: bool = False
+
+    def json_object(self) -> dict[str, Any] | None:
+        """The body, if it is a JSON object."""
+        try:
+            value = json.loads(self.body, parse_constant=_no_constant)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def body_of(request: Request, switches: Switches) -> dict[str, Any]:
+    """The JSON object that came with a POST or PUT. Raises ``Refused`` as Close's server library would."""
+    if request.chunked:
+        raise Refused(error_answer(400, "Chunked Transfer-Encoding is not supported."))
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Refused(error_answer(switches.wrong_content_type, "Content-Type must be application/json."))
+    body = request.json_object()
+    if body is None:
+        raise Refused(error_answer(400, "The request body must be a JSON object."))
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An admitted request: what the resources work with, under the world's lock."""
+
+    world: World
+    organization: Organization
+    switches: Switches
+    request: Request
+    parameters: Mapping[str, str]
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def stored(self, kind: str) -> Stored:
+        """The thing that the path's id names. ``kind`` is an attribute of ``Organization``. Raises ``Refused``."""
+        return self.find(kind, self.parameters["id"])
+
+    def find(self, kind: str, wanted: str) -> Stored:
+        """A deleted thing may still be read for a while, but not written."""
+        mine: dict[str, Stored] = getattr(self.organization, kind)
+        if (found := mine.get(wanted)) and found.readable and (found.exists or self.request.method == "GET"):
+            return found
+        foreign = any(wanted in getattr(other, kind) for other in self.world.organizations.values())
+        if foreign and wanted not in mine and self.switches.foreign_id == 403:
+            raise Refused(error_answer(403, "Forbidden"))
+        raise Refused(not_found(wanted))
+
+    def roles(self) -> Mapping[str, str]:
+        """Names by id."""
+        return LITERAL_ROLES | self.organization.roles
+
+    def signed(self, **data: Any) -> dict[str, Any]:
+        """``data`` with who made it and when. A seeded thing brings its own."""
+        moment, user = now(), self.organization.user_id
+        return {
+            "organization_id": self.organization.id,
+            "created_by": user,
+            "updated_by": user,
+            "date_created": moment,
+            "date_updated": moment,
+            **data,
+        }
+
+    def stored_now(self, data: dict[str, Any]) -> Stored:
+        moment = time.monotonic()
+        lags = (self.switches.list_lag_seconds, self.switches.get_lag_seconds)
+        return Stored(data, moment + lags[0], moment + lags[1])
+
+    def update(self, stored: Stored, changes: Mapping[str, Any]) -> None:
+        stored.data.update(changes, updated_by=self.organization.user_id)
+        if self.switches.date_updated_changes:
+            stored.data["date_updated"] = now()
+
+    def created(self, path: str, data: dict[str, Any]) -> Answer:
+        """Answers a create: ``path`` is below ``/api/v1/`` and ends in a slash."""
+        relative = f"/api/v1/{path}"
+        locations = {"absolute": self.request.base_url + relative, "relative": relative}
+        location = locations.get(self.switches.location)
+        return json_answer(data, self.switches.create_status, {"Location": location} if location else {})
+
+    def one(self, data: dict[str, Any]) -> Answer:
+        return json_answer(selected(data, self.request.query))
+
+    def listed(self, entries: list[dict[str, Any]]) -> Answer:
+        """The whole list in the envelope that the switches ask for."""
+        ordered = reversed(entries) if self.switches.list_order == "newest_first" else entries
+        envelopes: dict[str, dict[str, Any]] = {"has_more": {"has_more": False}, "cursor": {"cursor": None}}
+        beside = envelopes.get(self.switches.list_envelope, {})
+        return json_answer({"data": [selected(entry, self.request.query) for entry in ordered], **beside})
+
+    def paged(self, entries: list[dict[str, Any]]) -> Answer:
+        """One page by ``_skip`` and ``_limit`` (100 unless told), with ``has_more``."""
+        skip, limit = (self._number(name, default) for name, default in (("_skip", 0), ("_limit", 100)))
+        page = [selected(entry, self.request.query) for entry in entries[skip : skip + limit]]
+        return json_answer({"data": page, "has_more": len(entries) > skip + limit})
+
+    def _number(self, name: str, default: int) -> int:
+        text = self.request.query.get(name, str(default))
+        if not text.isdecimal():
+            raise Refused(error_answer(400, f"{name} must be an integer."))
+        return int(text)
+
+    def date(self, moment: datetime) -> str:
+        match self.switches.dates:
+            case "naive":
+                return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+            case "offset":
+                return moment.isoformat(timespec="microseconds")
+            case "naive_seconds":
+                return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+            case "offset_seconds":
+                return moment.isoformat(timespec="seconds")
+
+    def with_dates(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self.date(value) if isinstance(value, datetime) else value for name, value in data.items()}
+
+
+type Serve = Callable[[Call], Answer]
+
+
+def selected(data: dict[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
+    """The keys that ``_fields`` asks for, or all."""
+    wanted = [name for name in query.get("_fields", "").split(",") if name]
+    return {name: data[name] for name in wanted if name in data} if wanted else data
+
+
+DELETED = {"204": Answer(204), "200_object": json_answer({}), "200_empty": Answer(200)}

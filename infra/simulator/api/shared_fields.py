@@ -1,0 +1,140 @@
+"""``/custom_field/shared/`` with its associations, and the order of a type's fields."""
+
+import time
+from typing import Any
+
+from infra.simulator.api.custom_fields import (
+    COMMON_RULES,
+    complete,
+    fields_of,
+    refuse_changed,
+    shown_field,
+    sound,
+)
+from infra.simulator.api.requests import DELETED, Call
+from infra.simulator.api.responses import Answer, Mistake, Refused, json_answer, not_found
+from infra.simulator.api.validation import Rule, Rules, checked, refuse
+from infra.simulator.state import Stored, new_id
+
+_ASSOCIATION_RULES: Rules = {
+    "object_type": Rule(
+        "choice",
+        required=True,
+        choices=("lead", "contact", "opportunity", "custom_activity_type", "custom_object_type"),
+    ),
+    "custom_object_type_id": Rule("text"),
+    "custom_activity_type_id": Rule("text"),
+    "required": Rule("flag"),
+    "editable_with_roles": Rule("texts", nullable=True),
+}
+_WITH_TYPE = ("custom_object_type", "custom_activity_type")
+
+
+def list_shared(call: Call) -> Answer:
+    return call.paged([_shown(call, each) for each in call.organization.shared_fields.values() if each.listed])
+
+
+def create_shared(call: Call) -> Answer:
+    """Unlike a type's own field, a shared one is answered with 200."""
+    data = complete(call, checked(call.body, COMMON_RULES, call.switches, partial=False, ignored=("associations",)))
+    stored = call.stored_now(call.signed(id=new_id("cf"), **data, is_shared=True, associations=[]))
+    call.organization.shared_fields[stored.id] = stored
+    return json_answer(_shown(call, stored))
+
+
+def get_shared(call: Call) -> Answer:
+    return call.one(_shown(call, call.stored("shared_fields")))
+
+
+def update_shared(call: Call) -> Answer:
+    stored = call.stored("shared_fields")
+    changes = checked(call.body, COMMON_RULES, call.switches, partial=True, ignored=("associations",))
+    refuse_changed(call, stored, changes, ("type", "referenced_custom_type_id"))
+    call.update(stored, sound(call, {**stored.data, **changes}))
+    return json_answer(_shown(call, stored))
+
+
+def delete_shared(call: Call) -> Answer:
+    del call.organization.shared_fields[call.stored("shared_fields").id]
+    return json_answer({})
+
+
+def associate(call: Call) -> Answer:
+    stored = call.stored("shared_fields")
+    data = checked(call.body, _ASSOCIATION_RULES, call.switches, partial=False)
+    if data["object_type"] in _WITH_TYPE and f"{data['object_type']}_id" not in data:
+        refuse({f"{data['object_type']}_id": Mistake("required")}, call.switches)
+    if data["object_type"] == "custom_object_type":
+        call.find("types", data["custom_object_type_id"])
+    association = {"editable_with_roles": [], "required": False, **data}
+    if _address(association) in map(_address, stored.data["associations"]):
+        refuse({"object_type": Mistake("taken")}, call.switches)
+    stored.data["associations"].append(association)
+    listed_from = time.monotonic() + call.switches.list_lag_seconds
+    call.organization.associations_listed_from[stored.id, _address(association)] = listed_from
+    return json_answer(association, 201)
+
+
+def get_association(call: Call) -> Answer:
+    return json_answer(_association(call))
+
+
+def update_association(call: Call) -> Answer:
+    association = _association(call)
+    rules = {key: _ASSOCIATION_RULES[key] for key in ("required", "editable_with_roles")}
+    association.update(checked(call.body, rules, call.switches, partial=True, ignored=_ASSOCIATION_RULES))
+    return json_answer(association)
+
+
+def delete_association(call: Call) -> Answer:
+    association = _association(call)
+    call.stored("shared_fields").data["associations"].remove(association)
+    return DELETED["204"]
+
+
+def get_order(call: Call) -> Answer:
+    return json_answer(_schema(call, call.stored("types")))
+
+
+def put_order(call: Call) -> Answer:
+    """``{"fields": [{"id"}, …]}``; ids left out move to the end, nothing is removed."""
+    stored = call.stored("types")
+    entries = call.body.get("fields")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "id" in entry for entry in entries):
+        refuse({"fields": Mistake("texts")}, call.switches)
+        raise AssertionError("unreachable")
+    wanted = [str(entry["id"]) for entry in entries]
+    present = [data["id"] for data in fields_of(call.organization, stored.id)]
+    if not set(wanted) <= set(present):
+        refuse({"fields": Mistake("missing")}, call.switches)
+    call.organization.field_order[stored.id] = wanted + [field_id for field_id in present if field_id not in wanted]
+    return json_answer(_schema(call, stored))
+
+
+def _schema(call: Call, stored: Stored) -> dict[str, Any]:
+    return {
+        "name": stored.data["name"],
+        "object_type": "custom_object",
+        "organization_id": call.organization.id,
+        "fields": [shown_field(call, data) for data in fields_of(call.organization, stored.id)],
+    }
+
+
+def _shown(call: Call, stored: Stored) -> dict[str, Any]:
+    shown = shown_field(call, stored.data)
+    return {key: value for key, value in shown.items() if key != "required"}
+
+
+def _address(association: dict[str, Any]) -> str:
+    """Where an association lives below its field: ``lead``, ``custom_object_type/<id>`` and so on."""
+    kind = str(association["object_type"])
+    return f"{kind}/{association[f'{kind}_id']}" if kind in _WITH_TYPE else kind
+
+
+def _association(call: Call) -> dict[str, Any]:
+    wanted = call.parameters["address"]
+    associations: list[dict[str, Any]] = call.stored("shared_fields").data["associations"]
+    for association in associations:
+        if _address(association) == wanted:
+            return association
+    raise Refused(not_found(wanted))

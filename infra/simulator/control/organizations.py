@@ -1,0 +1,172 @@
+"""Control: organisations, who may enter them, and types put there by hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from infra.simulator.api import accounts
+from infra.simulator.api.custom_fields import keep_field
+from infra.simulator.api.custom_object_types import keep_type, shown_type
+from infra.simulator.api.requests import Call, Request
+from infra.simulator.control.bodies import Body, organization_in, refuse_unknown
+from infra.simulator.options import Switches
+from infra.simulator.rate_limits import RateLimit
+from infra.simulator.service import Service, suffix
+from infra.simulator.state import Credential, Organization, new_id, new_secret
+
+_SETTINGS = ("switches", "has_custom_objects", "may_customize", "max_types", "roles")
+_NO_REQUEST = Request("POST", "", {}, {}, b"", "")
+
+
+def organizations(service: Service, _: Body) -> Body:
+    return {"data": [_shown(service, found) for found in service.world.organizations.values()]}
+
+
+def add_organization(service: Service, body: Body) -> Body:
+    """Adds all of it or nothing. Keys that were made up are told here, and only here."""
+    settings = dict(body)
+    new = Organization(settings.pop("id", None) or new_id("orga"), settings.pop("name", "An organisation"))
+    keys, types = settings.pop("keys", None) or [new_secret("api")], settings.pop("types", None) or []
+    if new.id in service.world.organizations:
+        raise ValueError(f"organization {new.id} exists")
+    if not isinstance(keys, list) or not isinstance(types, list):
+        raise TypeError("keys and types are lists")
+    _change(new, settings)
+    service.world.organizations[new.id] = new
+    try:
+        for key in keys:
+            add_key(service, {"organization": new.id, "key": key})
+        for seeded in types:
+            add_type(service, {**seeded, "organization": new.id})
+    except (LookupError, TypeError, ValueError):
+        del service.world.organizations[new.id]
+        for text in [text for text, held in service.world.credentials.items() if held.organization_id == new.id]:
+            del service.world.credentials[text]
+        raise
+    return {**_shown(service, new), "keys": keys}
+
+
+def change_organization(service: Service, body: Body) -> Body:
+    organization = organization_in(service, body)
+    _change(organization, {name: value for name, value in body.items() if name != "organization"})
+    return _shown(service, organization)
+
+
+def clear_organization(service: Service, body: Body) -> Body:
+    organization = organization_in(service, body)
+    organization.clear()
+    return _shown(service, organization)
+
+
+def add_key(service: Service, body: Body) -> Body:
+    organization, key = organization_in(service, body), body.get("key") or new_secret("api")
+    if not isinstance(key, str) or ":" in key:
+        raise ValueError("a key is a text without colons")
+    if key in service.world.credentials:
+        raise ValueError("that key exists")
+    limit = _rate_limit(body.get("rate_limit"))
+    service.world.credentials[key] = Credential("api_key", key, organization.id, rate_limit=limit)
+    return {"organization": organization.id, "key": key}
+
+
+def revoke(service: Service, body: Body) -> Body:
+    """Kills a key or an access token. ``{"revoked": false}`` brings it back to life."""
+    credential = service.world.credentials.get(body["key"])
+    if credential is None:
+        raise LookupError("that key")
+    credential.revoked = body.get("revoked", True)
+    return {"key": suffix(credential.text), "revoked": credential.revoked}
+
+
+def add_oauth_client(service: Service, body: Body) -> Body:
+    client_id, secret = body.get("client_id") or new_id("oa2client"), body.get("client_secret") or new_secret("secret")
+    service.world.oauth_clients[client_id] = secret
+    return {"client_id": client_id, "client_secret": secret}
+
+
+def add_code(service: Service, body: Body) -> Body:
+    """An authorisation code, as if the user had consented."""
+    code = new_secret("code")
+    service.world.authorization_codes[code] = organization_in(service, body).id
+    return {"code": code}
+
+
+def add_tokens(service: Service, body: Body) -> Body:
+    return accounts.grant(service.world, organization_in(service, body).id, body.get("client_id", ""))
+
+
+def add_type(service: Service, body: Body) -> Body:
+    """Seeds a type. Its name may be a duplicate; ``date_created`` and ``is_archived`` are taken as given.
+
+    ``fields`` are seeded with it, each as a create would give it.
+    """
+    known = ("name", "name_plural", "description", "api_create_only", "editable_with_roles", "is_archived")
+    dates = ("date_created", "date_updated")
+    organization = organization_in(service, body)
+    refuse_unknown(body, ("organization", "id", "fields", *known, *dates))
+    data = {name: value for name, value in body.items() if name in {"id", *known}}
+    data |= {name: _moment(body[name]) for name in dates if name in body}
+    call = control_call(service, organization)
+    stored = keep_type(call, {"name_plural": f"{data['name']}s", **data})
+    for each in body.get("fields", ()):
+        keep_field(call, {**each, "custom_object_type_id": stored.id})
+    return shown_type(call, stored)
+
+
+def control_call(service: Service, organization: Organization) -> Call:
+    """A call without a request: what resources need in order to show what they hold."""
+    return Call(service.world, organization, service.world.switches_of(organization), _NO_REQUEST, {})
+
+
+def _change(organization: Organization, settings: Body) -> None:
+    """Its switches are added to those that it has; ``null`` takes one away."""
+    refuse_unknown(settings, {"name", "rate_limit", *_SETTINGS})
+    changes = dict(settings)
+    if "switches" in changes:
+        merged = {**organization.switches, **changes["switches"]}
+        changes["switches"] = {name: value for name, value in merged.items() if value is not None}
+        Switches().changed(changes["switches"])
+    if "rate_limit" in changes:
+        changes["rate_limit"] = _rate_limit(changes["rate_limit"])
+    for name in changes.keys() & _FITS.keys():
+        if not _FITS[name](changes[name]):
+            raise ValueError(f"{name} cannot be {changes[name]!r}")
+    for name, value in changes.items():
+        setattr(organization, name, value)
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+_FITS: Mapping[str, Callable[[object], bool]] = {
+    "name": lambda value: isinstance(value, str),
+    "has_custom_objects": lambda value: isinstance(value, bool),
+    "may_customize": lambda value: isinstance(value, bool),
+    "max_types": lambda value: value is None or _is_amount(value),
+    "roles": lambda value: isinstance(value, dict) and all(isinstance(name, str) for name in value.values()),
+}
+
+
+def _rate_limit(setting: Body | None) -> RateLimit | None:
+    if setting is None:
+        return None
+    limit = RateLimit(setting["requests"], setting.get("window_seconds", 8.0))
+    if not _is_amount(limit.requests) or not _is_amount(limit.window_seconds):
+        raise ValueError("a rate limit is {requests, window_seconds}")
+    return limit
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _shown(service: Service, organization: Organization) -> Body:
+    mine = [held for held in service.world.credentials.values() if held.organization_id == organization.id]
+    return {
+        "id": organization.id,
+        **{key: getattr(organization, key) for key in ("name", "user_id", *_SETTINGS)},
+        "rate_limit": asdict(organization.rate_limit) if organization.rate_limit else None,
+        "credentials": [{"key": suffix(held.text), "kind": held.kind, "valid": held.valid} for held in mine],
+    }

@@ -1,0 +1,171 @@
+"""Faults on order: which request each one strikes, how often it did, and chaos by seed."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import count
+from random import Random
+from typing import Any
+
+from infra.simulator.faults.catalog import KINDS
+from infra.simulator.state import folded
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What orders are matched against. ``path`` is below ``/api/v1/``, without outer slashes."""
+
+    method: str
+    path: str
+    organization_id: str | None = None
+    organization_name: str | None = None
+    type_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Which requests: None is any. ``method`` may be ``*``, ``path`` a glob; type names are compared folded."""
+
+    method: str = "POST"
+    path: str = "custom_object_type"
+    organization: str | None = None
+    type_name: str | None = None
+
+    def meets(self, subject: Subject) -> bool:
+        return (
+            self.method in {"*", subject.method}
+            and fnmatchcase(subject.path, self.path.strip("/"))
+            and self.organization in {None, subject.organization_id}
+            and (self.type_name is None or folded(self.type_name) == folded(subject.type_name or ""))
+        )
+
+
+@dataclass(slots=True)
+class Order:
+    """One fault, to strike ``times`` requests (None: every one) after letting ``skip`` pass."""
+
+    id: int
+    name: str
+    aim: Aim
+    parameters: dict[str, Any]
+    times: int | None = 1
+    skip: int = 0
+    fired: int = 0
+
+    def strikes(self) -> bool:
+        """Called for each request that the aim meets."""
+        if self.times is not None and self.fired >= self.times:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class Chaos:
+    """Strikes each request with probability ``probability``, with a fault drawn from ``mix`` (name → weight).
+
+    A draw depends on the seed, the organisation's name, the method, the path, the type's name, and the how-manieth
+    request of that kind it is: however threads interleave, the same seed strikes the same requests. It strikes at most
+    ``times`` in all and ``times_each`` per kind; ``times`` depends on the order of arrival.
+    """
+
+    seed: int | str
+    probability: float
+    mix: Mapping[str, float]
+    aim: Aim
+    parameters: Mapping[str, dict[str, Any]]
+    times: int | None = None
+    times_each: int | None = None
+    fired: int = 0
+    _seen: Counter[Subject] = field(default_factory=Counter)
+    _struck: Counter[Subject] = field(default_factory=Counter)
+
+    def draw(self, subject: Subject) -> str | None:
+        """The name of the fault that strikes, if one does."""
+        self._seen[subject] += 1
+        spent = self.times is not None and self.fired >= self.times
+        if spent or (self.times_each is not None and self._struck[subject] >= self.times_each):
+            return None
+        words = (self.seed, subject.organization_name, subject.method, subject.path, subject.type_name)
+        random = Random(repr((*words, self._seen[subject])))  # noqa: S311 - chance on order, not a secret
+        if random.random() >= self.probability:
+            return None
+        return random.choices(list(self.mix), list(self.mix.values()))[0]
+
+    def count(self, subject: Subject) -> None:
+        self.fired += 1
+        self._struck[subject] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault about to strike a request. It counts once it did (``Orders.count``)."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    subject: Subject
+    source: Order | Chaos
+
+
+@dataclass(slots=True)
+class Orders:
+    """All faults on order. Callers hold the world's lock, so choosing, working and counting are one step."""
+
+    orders: list[Order] = field(default_factory=list)
+    chaos: Chaos | None = None
+    _fired: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    _ids: Iterable[int] = field(default_factory=lambda: count(1))
+
+    def arm(self, name: str, aim: Aim, parameters: Mapping[str, Any], times: int | None = 1, skip: int = 0) -> Order:
+        """Raises ``ValueError`` for an unknown fault or parameter."""
+        order = Order(next(iter(self._ids)), name, aim, complete(name, parameters), times, skip)
+        self.orders.append(order)
+        return order
+
+    def choose(self, subject: Subject) -> Strike | None:
+        """What strikes this request: the oldest order that does, or else chaos."""
+        for order in self.orders:
+            if order.aim.meets(subject) and order.strikes():
+                return Strike(order.name, order.parameters, subject, order)
+        if self.chaos and self.chaos.aim.meets(subject) and (name := self.chaos.draw(subject)):
+            return Strike(name, self.chaos.parameters[name], subject, self.chaos)
+        return None
+
+    def count(self, strike: Strike) -> None:
+        self._fired[strike.name, strike.subject.organization_id] += 1
+        if isinstance(strike.source, Chaos):
+            strike.source.count(strike.subject)
+        else:
+            strike.source.fired += 1
+
+    def fired(self, organization_id: str | None = None) -> dict[str, int]:
+        """How often each fault struck, in all or in one organisation."""
+        counts: Counter[str] = Counter()
+        for (name, struck), number in self._fired.items():
+            if organization_id in {None, struck}:
+                counts[name] += number
+        return dict(counts)
+
+    def disarm(self, organization_id: str | None = None) -> None:
+        """Takes back what has not struck, in all or for one organisation. Counts stay."""
+        if organization_id is None:
+            self.orders.clear()
+            self.chaos = None
+            return
+        self.orders[:] = [order for order in self.orders if order.aim.organization != organization_id]
+        if self.chaos and self.chaos.aim.organization == organization_id:
+            self.chaos = None
+
+    def reset(self) -> None:
+        self.disarm()
+        self._fired.clear()
+
+
+def complete(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A fault's parameters with its defaults. Raises ``ValueError`` for an unknown fault or parameter."""
+    if name not in KINDS:
+        raise ValueError(f"no fault {name!r}; there are: {', '.join(KINDS)}")
+    return KINDS[name].complete(parameters)

@@ -1,0 +1,123 @@
+"""Rate limits per key and per organisation, and every spelling of the headers that tell of them."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Self
+
+from infra.simulator.api.responses import Answer, error_answer, json_answer
+from infra.simulator.options import RateLimitHeader, RetryAfter, Switches, TooManyBody
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """So many requests per endpoint group (method and resource) in a window of so many seconds."""
+
+    requests: int
+    window_seconds: float
+
+    def times(self, factor: int) -> Self:
+        return type(self)(self.requests * factor, self.window_seconds)
+
+
+GENEROUS = RateLimit(100_000, 8.0)
+"""What holds for a key without a limit of its own."""
+
+ORGANIZATION_FACTOR = 3
+"""An organisation may do three times what a key may (Close's documentation of rate limits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a caller stands in its window. ``reset`` is in seconds from now."""
+
+    limit: int
+    remaining: int
+    reset: float
+    exceeded: bool = False
+
+
+@dataclass(slots=True)
+class Windows:
+    """The running windows. Callers hold the world's lock."""
+
+    _running: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
+
+    def count(self, group: str, limits: dict[str, RateLimit]) -> Standing:
+        """Counts one request for each holder of a limit; answers how the one with the least left stands."""
+        standings = [self._count((holder, group), limit) for holder, limit in limits.items()]
+        return min(standings, key=lambda standing: (not standing.exceeded, standing.remaining))
+
+    def clear(self) -> None:
+        self._running.clear()
+
+    def _count(self, window: tuple[str, str], limit: RateLimit) -> Standing:
+        now = time.monotonic()
+        ends, used = self._running.get(window, (0.0, 0))
+        if ends <= now:
+            ends, used = now + limit.window_seconds, 0
+        self._running[window] = (ends, used + 1)
+        return Standing(limit.requests, max(0, limit.requests - used - 1), ends - now, used + 1 > limit.requests)
+
+
+def rate_limit_headers(standing: Standing, spelling: RateLimitHeader) -> dict[str, str]:
+    limit, remaining = standing.limit, standing.remaining
+    whole, decimal = str(math.ceil(standing.reset)), f"{standing.reset:.6f}"
+    match spelling:
+        case "commas" | "commas_decimal":
+            reset = decimal if spelling == "commas_decimal" else whole
+            return {"RateLimit": f"limit={limit}, remaining={remaining}, reset={reset}"}
+        case "semicolons" | "semicolons_decimal":
+            reset = decimal if spelling == "semicolons_decimal" else whole
+            return {"RateLimit": f"limit={limit}; remaining={remaining}; reset={reset}"}
+        case "separate":
+            values = {"Limit": str(limit), "Remaining": str(remaining), "Reset": whole}
+            return {f"RateLimit-{name}": value for name, value in values.items()}
+        case "legacy":
+            values = {"limit": str(limit), "remaining": str(remaining), "reset": decimal}
+            return {f"x-rate-limit-{name}": value for name, value in values.items()}
+        case "ietf":
+            return {"RateLimit": f'"default";r={remaining};t={whole}', "RateLimit-Policy": f'"default";q={limit};w=8'}
+        case "absent":
+            return {}
+
+
+def too_many_requests(
+    standing: Standing,
+    switches: Switches,
+    header: RateLimitHeader | None = None,
+    retry_after: RetryAfter | None = None,
+    body: TooManyBody | None = None,
+) -> Answer:
+    """A 429 as the switches, or the three arguments before them, spell it."""
+    headers = rate_limit_headers(standing, header or switches.rate_limit_header)
+    match retry_after or switches.retry_after:
+        case "seconds":
+            headers["Retry-After"] = str(math.ceil(standing.reset))
+        case "date":
+            # HTTP dates have whole seconds: rounded up, or it would say "now" for the last second.
+            moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=math.ceil(standing.reset) + 1)
+            headers["Retry-After"] = format_datetime(moment, usegmt=True)
+    return _body(standing, body or switches.too_many_body).with_headers(headers)
+
+
+def _body(standing: Standing, form: TooManyBody) -> Answer:
+    match form:
+        case "error":
+            return error_answer(429, "API call count exceeded for this window")
+        case "legacy":
+            detail = {
+                "message": "API call count exceeded for this window",
+                "rate_reset": round(standing.reset, 6),
+                "rate_limit": standing.limit,
+                "rate_window": 8,
+                "rate_limit_type": "key",
+                "rate_endpoint_group": "0" * 32,
+            }
+            return json_answer({"error": detail}, 429)
+        case "object":
+            return json_answer({}, 429)
+        case "empty":
+            return Answer(429)

@@ -1,0 +1,177 @@
+"""The sockets: one thread per connection, kept alive, hung up on when a fault says so."""
+
+import select
+import socket
+import struct
+import sys
+import threading
+from contextlib import suppress
+from http.client import responses
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qsl
+
+from infra.simulator.api.requests import Request
+from infra.simulator.api.responses import Answer, error_answer
+from infra.simulator.control.api import PREFIX, Control
+from infra.simulator.faults.effects import Reaction
+
+MAX_BODY_BYTES = 10_000_000
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER with no time to linger: closing then sends a reset instead of an orderly end."""
+
+
+class CloseServer(ThreadingHTTPServer):
+    """The simulated Close on 127.0.0.1. ``stop`` ends every connection, those that are held included."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(self, control: Control, port: int = 0) -> None:
+        self.control = control
+        self.stopping = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._open_changed = threading.Condition()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def server_bind(self) -> None:
+        """Without the lookup of this machine's name, which takes seconds where there is no resolver."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        with self._open_changed:
+            self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """An orderly end, unless the connection was marked for a reset."""
+        marked = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_RESET)) == _RESET
+        self.close_request(request) if marked else super().shutdown_request(request)
+        with self._open_changed:
+            self._open.discard(request)
+            self._open_changed.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that go away are everyday; anything else is a mistake of the simulator and must be seen."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def stop(self) -> None:
+        """Ends serving, every connection and every late create. Returns when the threads have let go (2 s at most)."""
+        self.stopping.set()
+        self.control.service.forget_pending()
+        self.shutdown()
+        with self._open_changed:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._open_changed.wait_for(lambda: not self._open, timeout=2)
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: CloseServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the base class
+        """Nothing: the request log is kept by the service, without credentials."""
+
+    def _handle(self) -> None:
+        request = self._request()
+        if request is None:
+            self.close_connection = True
+            return self._send(error_answer(413, "The body is too large, or its length is not a number."))
+        if request.path.startswith(PREFIX):
+            return self._send(self.server.control.answer(request))
+        return self._follow(self.server.control.service.react(request))
+
+    def _follow(self, reaction: Reaction) -> None:
+        if reaction.ending == "hold":
+            self._hold(reaction.wait)
+        elif reaction.wait:
+            self.server.stopping.wait(reaction.wait)
+        answer = reaction.work() if reaction.work and not self.server.stopping.is_set() else reaction.answer
+        if reaction.ending == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        if answer is None or reaction.ending not in {"answer", "cut"}:
+            self.close_connection = True
+            return
+        self._send(answer, cut=reaction.ending == "cut")
+
+    def _hold(self, seconds: float) -> None:
+        """Waits until the client goes, the server stops (which shuts the socket down), or the time is over."""
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN | select.POLLHUP)
+        until = monotonic() + seconds
+        while not self.server.stopping.is_set() and (left := until - monotonic()) > 0:
+            if poll.poll(left * 1000) and not self._client_sent_something():
+                return
+
+    def _client_sent_something(self) -> bool:
+        with suppress(OSError):
+            if self.connection.recv(1, socket.MSG_PEEK):
+                self.server.stopping.wait(0.05)  # bytes of a next request: leave them, and do not spin
+                return True
+        return False
+
+    def _send(self, answer: Answer, *, cut: bool = False) -> None:
+        """In one piece, so that the kernel sends no head without its body."""
+        body = b"" if self.command == "HEAD" else answer.body
+        headers = {"Date": self.date_time_string(), "Server": "simulated Close", **answer.headers}
+        if answer.status != 204:
+            headers["Content-Length"] = str(len(answer.body))
+        if cut:
+            body, self.close_connection = body[: len(body) // 2], True
+        if self.close_connection:
+            headers["Connection"] = "close"
+        reason = responses.get(answer.status, "Unknown")
+        lines = [f"HTTP/1.1 {answer.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+        with suppress(ConnectionError):
+            self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+    def _request(self) -> Request | None:
+        """None when the body cannot be read."""
+        chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
+        length = self.headers.get("Content-Length", "0")
+        if not chunked and (not length.isdecimal() or int(length) > MAX_BODY_BYTES):
+            return None
+        body = self._chunks() if chunked else self.rfile.read(int(length))
+        if body is None:
+            return None
+        if not chunked and len(body) < int(length):
+            raise ConnectionAbortedError("the client went before its request was complete")
+        path, _, query = self.path.partition("?")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        host = headers.get("host") or self.server.url.removeprefix("http://")
+        return Request(self.command, path, dict(parse_qsl(query)), headers, body, f"http://{host}", chunked)
+
+    def _chunks(self) -> bytes | None:
+        """The whole of a chunked body, so that the connection can be used on after it is refused."""
+        body = b""
+        while True:
+            try:
+                size = int(self.rfile.readline(1000).partition(b";")[0], 16)
+            except ValueError:
+                return None
+            if size < 0 or len(body) + size > MAX_BODY_BYTES:
+                return None
+            body += self.rfile.read(size)
+            self.rfile.readline(1000)
+            if size == 0:
+                return body

@@ -1,0 +1,184 @@
+"""What the simulated Close holds: organisations, who may enter, and what they made. One lock guards all of it."""
+
+import secrets
+import string
+import threading
+import time
+import unicodedata
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from infra.simulator.options import Switches
+from infra.simulator.rate_limits import RateLimit, Windows
+
+_ALPHABET = string.ascii_letters + string.digits
+_LENGTHS = {"cotype": 22, "role": 22, "oa2client": 22, "orga": 43, "user": 43, "cf": 43, "memb": 43}
+
+LITERAL_ROLES = {"admin": "Admin", "superuser": "Super User", "user": "User", "restricteduser": "Restricted User"}
+"""Built-in roles. The ids of the first two have been seen, the others follow their pattern."""
+
+
+def new_id(prefix: str) -> str:
+    """``<prefix>_<base62>``, as long as Close's own ids of that kind."""
+    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTHS[prefix]))}"
+
+
+def new_secret(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(8)}.{secrets.token_hex(16)}"
+
+
+def folded(name: str) -> str:
+    """What makes two names the same to a person: NFC, trimmed, inner spaces folded, case-folded."""
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).split())
+
+
+@dataclass(slots=True)
+class Stored:
+    """One thing that an organisation made. Times are of ``time.monotonic``; dates in ``data`` are aware datetimes."""
+
+    data: dict[str, Any]
+    listed_from: float = 0
+    readable_from: float = 0
+    gone_from: float | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.data["id"])
+
+    @property
+    def exists(self) -> bool:
+        return self.gone_from is None
+
+    @property
+    def readable(self) -> bool:
+        return self.readable_from <= time.monotonic() and not self._gone
+
+    @property
+    def listed(self) -> bool:
+        return self.listed_from <= time.monotonic() and not self._gone
+
+    @property
+    def _gone(self) -> bool:
+        return self.gone_from is not None and self.gone_from <= time.monotonic()
+
+
+@dataclass(slots=True)
+class Organization:
+    """One Close organisation with its one user, its data, and how it differs from the others.
+
+    ``roles``: its own, by id, beside those that every organisation has.
+    """
+
+    id: str
+    name: str
+    user_id: str = field(default_factory=lambda: new_id("user"))
+    switches: dict[str, object] = field(default_factory=dict)
+    has_custom_objects: bool = True
+    may_customize: bool = True
+    max_types: int | None = None
+    rate_limit: RateLimit | None = None
+    types: dict[str, Stored] = field(default_factory=dict)
+    fields: dict[str, Stored] = field(default_factory=dict)
+    shared_fields: dict[str, Stored] = field(default_factory=dict)
+    field_order: dict[str, list[str]] = field(default_factory=dict)
+    associations_listed_from: dict[tuple[str, str], float] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    creates: int = 0
+
+    def is_associated_in_lists(self, field_id: str, address: str) -> bool:
+        """Whether lists show the association of that shared field yet."""
+        return self.associations_listed_from.get((field_id, address), 0) <= time.monotonic()
+
+    def existing_types(self) -> list[Stored]:
+        return [stored for stored in self.types.values() if stored.exists]
+
+    def duplicates(self) -> dict[str, int]:
+        """How many types share a name, for every name that more than one has (named as the oldest spells it)."""
+        groups: dict[str, list[str]] = {}
+        for stored in self.existing_types():
+            groups.setdefault(folded(stored.data["name"]), []).append(stored.data["name"])
+        return {names[0]: len(names) for names in groups.values() if len(names) > 1}
+
+    def clear(self) -> None:
+        """Forgets what the organisation made; who it is and what it may stays."""
+        held = (self.types, self.fields, self.shared_fields, self.field_order, self.associations_listed_from)
+        for made in held:
+            made.clear()
+        self.creates = 0
+
+
+@dataclass(slots=True)
+class Credential:
+    """An API key or an access token: the right to act as one organisation's user."""
+
+    kind: Literal["api_key", "access_token"]
+    text: str
+    organization_id: str
+    revoked: bool = False
+    expires_at: float | None = None
+    rate_limit: RateLimit | None = None
+
+    @property
+    def valid(self) -> bool:
+        return not self.revoked and (self.expires_at is None or time.monotonic() < self.expires_at)
+
+
+@dataclass(slots=True)
+class RefreshToken:
+    """What an access token is renewed with. Exchanged once, it is void when its grace is over."""
+
+    organization_id: str
+    client_id: str
+    void_from: float | None = None
+
+    @property
+    def valid(self) -> bool:
+        return self.void_from is None or time.monotonic() < self.void_from
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of the request log. ``status`` is None as long as, and if, nothing was answered."""
+
+    method: str
+    path: str
+    time: str
+    organization_id: str | None
+    key_suffix: str | None
+    type_name: str | None
+    status: int | None = None
+    fault: str | None = None
+
+
+@dataclass(slots=True)
+class World:
+    """Everything. Whoever reads or writes any of it holds ``lock``."""
+
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    switches: Switches = field(default_factory=Switches)
+    organizations: dict[str, Organization] = field(default_factory=dict)
+    credentials: dict[str, Credential] = field(default_factory=dict)
+    oauth_clients: dict[str, str] = field(default_factory=dict)
+    authorization_codes: dict[str, str] = field(default_factory=dict)
+    refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    windows: Windows = field(default_factory=Windows)
+    log: deque[Entry] = field(default_factory=lambda: deque(maxlen=100_000))
+
+    def clear(self) -> None:
+        """Forgets everybody and everything they made. Switches and log stay."""
+        held = (self.organizations, self.credentials, self.oauth_clients, self.authorization_codes, self.refresh_tokens)
+        for things in held:
+            things.clear()
+        self.windows.clear()
+
+    def switches_of(self, organization: Organization | None) -> Switches:
+        return self.switches.changed(organization.switches) if organization else self.switches
+
+    def organization_of(self, credential: Credential | None) -> Organization | None:
+        return self.organizations.get(credential.organization_id) if credential else None
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,57 @@
+"""What describes the service from the outside says what the code does."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from infra.generate.__main__ import documents, drifted, main
+from provisioner.contract.errors import ProblemType
+
+INFRA = Path(__file__).parents[2] / "infra"
+
+REQUEST = {
+    "tenant": "acme",
+    "request_id": "signup-8841",
+    "custom_object_type": {"name": "Account", "name_plural": "Accounts"},
+}
+
+
+def test_the_generated_files_are_what_the_models_say() -> None:
+    assert drifted() == [], "run python -m infra.generate"
+
+
+def test_drift_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("infra.generate.__main__.ROOT", tmp_path)
+    (tmp_path / "README.md").write_text("Before\n<!-- parameters -->\nold\n<!-- /parameters -->\nafter\n")
+    (tmp_path / "template.yaml").write_text("Parameters:\n  Lag: {Type: Number, Default: 60, Description: How long.}\n")
+    assert main(["--check"]) == 1
+    assert "infra/openapi.yaml is not what models and template say" in capsys.readouterr().out
+    assert main([]) == 0
+    assert main(["--check"]) == 0
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {*documents(), "template.yaml"}
+    assert "| `Lag` | `60` | How long. |" in (tmp_path / "README.md").read_text()
+
+
+def test_the_openapi_document_is_valid() -> None:
+    validate(yaml.safe_load((INFRA / "openapi.yaml").read_text(encoding="utf-8")))
+
+
+def test_the_openapi_document_knows_every_problem() -> None:
+    document = yaml.safe_load((INFRA / "openapi.yaml").read_text(encoding="utf-8"))
+    routes = ("/v1/provisioning-requests", "/v1/webhooks/{source}")
+    offered = {status for route in routes for status in document["paths"][route]["post"]["responses"]}
+    elsewhere = {ProblemType.NOT_FOUND, ProblemType.METHOD_NOT_ALLOWED, ProblemType.REQUEST_NOT_FOUND}
+    assert {str(kind.value[2]) for kind in ProblemType if kind not in elsewhere} <= offered
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [({}, True), ({"if_exists": "fail"}, True), ({"tenant": "a b"}, False), ({"tenants": "acme"}, False)],
+)
+def test_the_request_schema_tells_good_from_bad(change: dict[str, str], valid: bool) -> None:
+    schema = json.loads((INFRA / "schemas" / "request.json").read_text(encoding="utf-8"))
+    assert Draft202012Validator(schema).is_valid(REQUEST | change) is valid

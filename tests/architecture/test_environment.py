@@ -1,0 +1,19 @@
+"""What the functions need to know is what the template tells them."""
+
+from provisioner.settings import Settings
+from tests.architecture.cloudformation import Template
+
+POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+
+
+def test_every_function_is_told_exactly_its_settings(template: Template) -> None:
+    expected = {name.upper() for name in Settings.model_fields} | POWERTOOLS
+    for name, function in template.resources("AWS::Lambda::Function").items():
+        assert set(function["Environment"]["Variables"]) == expected, name
+
+
+def test_the_settings_are_sound(template: Template) -> None:
+    """With every parameter at its default, and a name in place of each reference."""
+    for function in template.resources("AWS::Lambda::Function").values():
+        variables = function["Environment"]["Variables"].items()
+        Settings.from_env({name: "a-name" if isinstance(value, dict) else str(value) for name, value in variables})

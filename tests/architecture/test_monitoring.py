@@ -1,0 +1,36 @@
+"""Alarms watch what is counted."""
+
+import re
+from typing import Any
+
+import yaml
+
+from provisioner.handlers.webhooks import COUNTED_AS
+from tests.architecture.cloudformation import Template
+from tests.architecture.conftest import PROJECT
+from tests.architecture.test_template import _Intrinsics
+
+
+def alarms() -> dict[str, dict[str, Any]]:
+    source = yaml.load((PROJECT / "infra" / "monitoring.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    return {name: each["Properties"] for name, each in source["Resources"].items()}
+
+
+def test_deliveries_that_are_not_signed_are_watched_for_each_source() -> None:
+    """With a query over all sources: one that is added has its alarm at once."""
+    metrics = {name: metric for name, alarm in alarms().items() for metric in alarm.get("Metrics", [])}
+    quoted = r'FROM SCHEMA\("CloseProvisioner", "service", "source"\) WHERE "service" = \S+ GROUP BY "source"$'
+    counted = r"^SELECT SUM\((\w+)\) "  # "source" is a reserved word of these queries
+    watched = {name: re.findall(counted + quoted, metric["Expression"]) for name, metric in metrics.items()}
+    assert watched == {"InvalidSignature": ["InvalidSignature"], "EventsRejected": ["EventsRejected"]}
+    door = (PROJECT / "functions" / "provisioner" / "handlers" / "webhooks.py").read_text()
+    assert "InvalidSignature" in COUNTED_AS.values()
+    assert '_count("EventsRejected", source)' in door
+
+
+def test_every_door_and_dead_letter_queue_has_an_alarm(template: Template) -> None:
+    given = template.properties("Monitoring")["Parameters"]
+    told = {str(alarm.get("Dimensions")) for alarm in alarms().values()}
+    names = [name for name in given if name.endswith(("FunctionName", "DeadLetterQueueName"))]
+    assert len(names) == 7
+    assert [name for name in names if not any(name in each for each in told)] == []

@@ -1,0 +1,82 @@
+"""docs/operations.md knows every alarm and reason to wait, and only what there is of outputs, logs and attributes."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from provisioner.contract.request import request_key
+from provisioner.ledger.items import request_item_key, resource_item_key
+from provisioner.ledger.models import ResourceKey, ResourceKind
+from tests.architecture.cloudformation import Template
+from tests.architecture.conftest import PROJECT
+from tests.architecture.test_monitoring import alarms
+
+PAGE = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+PACKAGE = PROJECT / "functions" / "provisioner"
+TO_WAIT = {"RetryLater", "Unavailable", "OutcomeUnknown", "Deferred"}
+
+
+def section(heading: str) -> str:
+    """What stands below the heading, up to the next one of its kind."""
+    return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_there_is_a_row_for_each_alarm_and_for_nothing_else() -> None:
+    suffixes = {alarm["AlarmName"].removeprefix("${Prefix}-") for alarm in alarms().values()}
+    rows = re.findall(r"^\| `([a-z-]+)` \|", section("Alarms"), re.MULTILINE)
+    assert sorted(rows) == sorted(suffixes)
+
+
+def reasons() -> Iterator[str]:
+    """Each text that a request may wait for, as the code has it; … stands for what is filled in."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[*arguments]) if name in TO_WAIT:
+                    yield from (text for each in arguments if (text := _text(each)))
+                case ast.Call(args=[ast.Attribute(attr="TENANT_NOT_FOUND"), argument]) if path.stem == "tenants":
+                    yield _text(argument)
+                case ast.AnnAssign(target=ast.Name(id="_closed_because"), value=ast.Constant() as default):
+                    yield _text(default)
+
+
+def _text(node: ast.expr) -> str:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(_text(part) or "…" for part in parts)
+    return ""
+
+
+def test_every_reason_to_wait_is_explained() -> None:
+    explained = set(re.findall(r"`([^`]+)`", section("Nothing moves")))
+    assert len(found := set(reasons())) > 20
+    assert found - explained == set()
+    assert {each for each in explained if each.startswith(("Close ", "Close's ", "another ", "the "))} - found == set()
+
+
+def test_commands_name_outputs_and_logs_that_there_are(template: Template) -> None:
+    named = set(re.findall(r"\b(?:output|arn) ([A-Z]\w+)", PAGE))
+    assert len(named) > 6
+    assert named <= set(template.source["Outputs"])
+    groups = {each["LogGroupName"]["Fn::Sub"] for each in template.resources("AWS::Logs::LogGroup").values()}
+    tailed = {each.replace("$stack", "${AWS::StackName}") for each in re.findall(r'logs tail "(\S+)"', PAGE)}
+    assert len(tailed) == 2
+    assert tailed <= groups
+    for door in re.findall(r"`(\w+)`", PAGE.partition("The log of a function (")[2].partition(")")[0]):
+        assert f"/aws/lambda/${{AWS::StackName}}-{door}" in groups
+
+
+def test_the_ledgers_keys_and_attributes_are_those_of_the_code() -> None:
+    assert "printf 'acme/signup-8841' | sha256sum | cut -c1-32" in PAGE
+    assert request_item_key(request_key("acme", "signup-8841"))["pk"]["S"].startswith("REQUEST#")
+    unit = resource_item_key(ResourceKey(ResourceKind.TYPE, "acme", "project"))["pk"]["S"]
+    assert re.fullmatch(r"TYPE#acme#[0-9a-f]{64}", unit)
+    assert """{"pk": {"S": "REQUEST#'"$id"'"}}""" in PAGE
+    assert """{"pk": {"S": "TYPE#acme#'"$name"'"}}""" in PAGE
+    items = (PACKAGE / "ledger" / "items.py").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", section("Commands"), re.MULTILINE)
+    attributes = {name for row in rows for name in re.findall(r"\w+", row)} - {"attribute"}
+    assert len(attributes) > 12
+    assert {name for name in attributes if f'"{name}"' not in items} == set()

@@ -1,0 +1,208 @@
+"""Each function may do what it does, to what it does it to, and nothing else."""
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore import xform_name
+
+from infra.build.botocore_data import OPERATIONS, SERVICES
+from tests.architecture.cloudformation import Template, as_list, statements
+
+PROVISIONER = Path(__file__).resolve().parents[2] / "functions" / "provisioner"
+
+LEDGER = {"Fn::GetAtt": ["LedgerTable", "Arn"]}
+UNFINISHED = {"Fn::Sub": "${LedgerTable.Arn}/index/unfinished"}
+QUEUE = {"Fn::GetAtt": ["ProvisioningQueue", "Arn"]}
+DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+EVENTS_DEAD_LETTERS = {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]}
+OUTCOMES = {"Ref": "OutcomesTopic"}
+CREDENTIALS = {
+    "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${TenantSecretPrefix}/*"
+}
+SOURCE_SECRETS = {
+    "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SourceSecretPrefix}/*"
+}
+
+
+def own_log(name: str) -> dict[str, Any]:
+    return {"Fn::GetAtt": [name, "Arn"]}
+
+
+WORKS_ON_REQUESTS: list[tuple[str, Any]] = [
+    ("dynamodb:ConditionCheckItem", LEDGER),
+    ("dynamodb:GetItem", LEDGER),
+    ("dynamodb:PutItem", LEDGER),
+    ("dynamodb:UpdateItem", LEDGER),
+    ("secretsmanager:GetSecretValue", CREDENTIALS),
+    ("sns:Publish", OUTCOMES),
+    ("sqs:SendMessage", QUEUE),
+]
+EVERY_FUNCTION: list[tuple[str, Any]] = [
+    ("xray:PutTelemetryRecords", "*"),
+    ("xray:PutTraceSegments", "*"),
+]
+
+
+def logs_to(name: str) -> list[tuple[str, Any]]:
+    return [("logs:CreateLogStream", own_log(name)), ("logs:PutLogEvents", own_log(name))]
+
+
+GRANTED: dict[str, list[tuple[str, Any]]] = {
+    "ApiRole": [*WORKS_ON_REQUESTS, *EVERY_FUNCTION, *logs_to("ApiLogs")],
+    # Anybody on the internet can call it: no credential for Close, nothing that changes what is in the ledger already.
+    "WebhooksRole": [
+        *EVERY_FUNCTION,
+        *logs_to("WebhooksLogs"),
+        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:PutItem", LEDGER),
+        ("secretsmanager:GetSecretValue", SOURCE_SECRETS),
+        ("sns:Publish", OUTCOMES),
+        ("sqs:SendMessage", QUEUE),
+    ],
+    "EventsRole": [
+        *EVERY_FUNCTION,
+        *logs_to("EventsLogs"),
+        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:PutItem", LEDGER),
+        ("dynamodb:UpdateItem", LEDGER),
+        ("sns:Publish", OUTCOMES),
+        ("sqs:SendMessage", EVENTS_DEAD_LETTERS),
+        ("sqs:SendMessage", QUEUE),
+    ],
+    "WorkerRole": [
+        *WORKS_ON_REQUESTS,
+        *EVERY_FUNCTION,
+        *logs_to("WorkerLogs"),
+        ("sqs:ChangeMessageVisibility", QUEUE),
+        ("sqs:DeleteMessage", QUEUE),
+        ("sqs:GetQueueAttributes", QUEUE),
+        ("sqs:ReceiveMessage", QUEUE),
+        ("sqs:SendMessage", DEAD_LETTERS),
+    ],
+    "SweeperRole": [
+        *EVERY_FUNCTION,
+        *logs_to("SweeperLogs"),
+        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:Query", UNFINISHED),
+        ("dynamodb:UpdateItem", LEDGER),
+        ("sqs:SendMessage", QUEUE),
+    ],
+    # Made by SAM for the schedule.
+    "SweeperFunctionRegularlyRole": [("lambda:InvokeFunction", {"Ref": "SweeperFunctionAliaslive"})],
+    # Takes its permissions from AWS's own policy for this purpose.
+    "GatewayLoggingRole": [],
+}
+
+WITHOUT_NARROWER_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+"""Actions for which AWS knows no resource but ``*`` (Service Authorization Reference, AWS X-Ray)."""
+
+
+def granted(role: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for statement in statements(role):
+        assert statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"]):
+            for resource in as_list(statement["Resource"]):
+                yield action, json.dumps(resource, sort_keys=True)
+
+
+def test_every_role_is_known(template: Template) -> None:
+    assert set(template.resources("AWS::IAM::Role")) == set(GRANTED)
+
+
+@pytest.mark.parametrize("name", GRANTED)
+def test_a_role_grants_exactly_what_its_function_does(template: Template, name: str) -> None:
+    expected = {(action, json.dumps(resource, sort_keys=True)) for action, resource in GRANTED[name]}
+    assert set(granted(template.resources("AWS::IAM::Role")[name])) == expected
+
+
+def test_a_key_of_ones_own_may_be_used_through_secrets_manager_only(template: Template) -> None:
+    key = "arn:aws:kms:eu-central-1:111122223333:key/1"
+    roles = Template(template.source, {"TenantSecretKeyArn": key}).resources("AWS::IAM::Role")
+    for name in ("ApiRole", "WorkerRole"):
+        [statement] = [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
+        assert statement["Resource"] == key
+        assert list(statement["Condition"]["StringEquals"]) == ["kms:ViaService"]
+    for name in ("SweeperRole", "WebhooksRole", "EventsRole"):
+        assert not [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
+
+
+def test_a_key_of_ones_own_for_sources_opens_them_only(template: Template) -> None:
+    key = "arn:aws:kms:eu-central-1:111122223333:key/2"
+    roles = Template(template.source, {"SourceSecretKeyArn": key}).resources("AWS::IAM::Role")
+    decrypting = {
+        name: each["Resource"]
+        for name, role in roles.items()
+        for each in statements(role)
+        if "kms:Decrypt" in as_list(each["Action"])
+    }
+    assert decrypting == {"WebhooksRole": key}
+
+
+def test_no_action_is_a_pattern_and_no_resource_is_everything(template: Template) -> None:
+    for name, role in template.resources("AWS::IAM::Role").items():
+        for action, resource in granted(role):
+            assert "*" not in action, name
+            assert json.loads(resource) != "*" or action in WITHOUT_NARROWER_RESOURCE, (name, action)
+
+
+def test_no_function_takes_one_of_awss_broad_policies(template: Template) -> None:
+    roles = template.resources("AWS::IAM::Role")
+    assert [name for name, role in roles.items() if role.get("ManagedPolicyArns")] == ["GatewayLoggingRole"]
+
+
+def test_every_function_has_its_own_role(template: Template) -> None:
+    functions = template.resources("AWS::Lambda::Function")
+    roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
+    assert roles == {name: name.replace("Function", "Role") for name in functions}
+    assert len(set(roles.values())) == 5
+
+
+def calls_to_aws() -> set[tuple[str, str]]:
+    """(service, method) of each method of a client in our source, called there or handed on to be called.
+
+    Adapters keep a client under its service's name: ``self.sqs``.
+    """
+    found = set()
+    for path in PROVISIONER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Attribute(value=ast.Attribute(attr=service), attr=method) if service in SERVICES:
+                    found.add((service, method))
+    return found
+
+
+TRANSACTION = "dynamodb:TransactWriteItems"
+"""Not an action of its own: it takes the permissions of what it is made of."""
+
+OF_TRANSACTIONS = {"dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"}
+
+
+def operations_called() -> set[str]:
+    """``service:Operation`` of each call in our source."""
+    called = set()
+    for service, method in calls_to_aws():
+        client = boto3.client(service, region_name="us-east-1")
+        operations = {xform_name(name): name for name in client.meta.service_model.operation_names}
+        called.add(f"{service}:{operations[method]}")
+    return called
+
+
+def test_the_artifact_holds_the_models_of_what_the_source_calls() -> None:
+    assert operations_called() == {f"{service}:{name}" for service in OPERATIONS for name in OPERATIONS[service]}
+
+
+def test_every_call_in_the_source_is_granted_and_every_grant_is_called(template: Template) -> None:
+    called = operations_called()
+    made_by_lambda = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+    of_our_services = {
+        action
+        for role in template.resources("AWS::IAM::Role").values()
+        for action, _ in granted(role)
+        if action.partition(":")[0] in SERVICES
+    }
+    assert of_our_services - made_by_lambda == called - {TRANSACTION} | OF_TRANSACTIONS

@@ -1,0 +1,24 @@
+"""README.md names every status that the signed routes answer with, and every option of ``make run``."""
+
+import re
+
+from provisioner.contract.errors import ProblemType
+from tests.architecture.conftest import PROJECT
+
+PAGE = (PROJECT / "README.md").read_text(encoding="utf-8")
+ELSEWHERE = {ProblemType.METHOD_NOT_ALLOWED, ProblemType.INVALID_SIGNATURE}  # no route of ours, and the webhook door
+
+
+def test_every_status_is_explained() -> None:
+    table = PAGE.partition("| answer | means |")[2].partition("\n\n")[0]
+    explained = {
+        status for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for status in re.findall(r"\d+", row)
+    }
+    assert {str(kind.value[2]) for kind in ProblemType if kind not in ELSEWHERE} | {"200", "201", "202"} == explained
+
+
+def test_every_option_of_a_run_is_named() -> None:
+    options = (PROJECT / "infra" / "local" / "config.py").read_text(encoding="utf-8")
+    names = set(re.findall(r"\"([A-Z][A-Z_]{3,})\"", options))
+    assert len(names) == 6
+    assert {name for name in names if f"`{name}" not in PAGE} == set()

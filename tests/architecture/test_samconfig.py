@@ -1,0 +1,40 @@
+"""What samconfig.toml deploys: overrides are parameters, and two stacks of one account keep out of each other's way."""
+
+import re
+import tomllib
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from tests.architecture.cloudformation import Template
+from tests.architecture.conftest import PROJECT
+
+CONFIG = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
+STACKS = {name: each["global"]["parameters"] for name, each in CONFIG.items() if name != "version"}
+
+
+def overrides(stack: str) -> dict[str, str]:
+    """As the SAM CLI reads them: quotes stand for themselves only where they hold nothing."""
+    pairs = (each.partition("=") for each in STACKS[stack]["parameter_overrides"])
+    return {name: value.strip("'") for name, _, value in pairs}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_override_is_a_value_that_its_parameter_takes(template: Template, stack: str) -> None:
+    for name, value in overrides(stack).items():
+        parameter: dict[str, Any] = template.source["Parameters"][name]
+        assert value in {str(each) for each in parameter.get("AllowedValues", [value])}
+        assert re.fullmatch(parameter.get("AllowedPattern", ".*"), value)
+
+
+def test_no_two_stacks_share_secrets_or_carry_out_the_same_event(template: Template) -> None:
+    stacks = {name: Template(template.source, overrides(name)) for name in STACKS}
+    assert len({each["stack_name"] for each in STACKS.values()}) == len(stacks) == 2
+    for one, other in combinations(stacks.values(), 2):
+        for prefix in ("TenantSecretPrefix", "SourceSecretPrefix"):
+            shorter, longer = sorted((one.parameter(prefix), other.parameter(prefix)), key=len)
+            assert not f"{longer}/".startswith(f"{shorter}/")
+    rules = [stack.resources("AWS::Events::Rule")["EventsFunctionRequested"] for stack in stacks.values()]
+    buses = [rule["EventBusName"] for rule in rules if rule["State"] == "ENABLED"]
+    assert len(buses) == len(set(buses)) == 1, "prod alone takes events"

@@ -1,0 +1,55 @@
+"""docs/types.md cannot lie: each request on it gives the plan that stands below it."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.close.models import CustomField, CustomObjectType
+from provisioner.contract.blueprints import load, names
+from provisioner.contract.parsing import parse_request
+from provisioner.reconcile.plan import ObservedState
+from provisioner.reconcile.planner import plan
+from provisioner.reconcile.render import plan_as_text
+
+PAGE = (Path(__file__).parents[2] / "docs" / "types.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"```(?:json|text) (request|close|plan)\n(.*?)```", re.DOTALL)
+
+
+def examples() -> Iterator[Any]:
+    """Each request with the Close that it meets, and the plan."""
+    close: dict[str, Any] = {}
+    request = ""
+    for kind, text in BLOCK.findall(PAGE):
+        match kind:
+            case "close":
+                close = json.loads(text)
+            case "request":
+                request = text
+            case "plan":
+                yield pytest.param(request, close, text, id=json.loads(request)["request_id"])
+
+
+@pytest.mark.parametrize(("request_", "close", "expected"), [*examples()])
+def test_each_request_gives_its_plan(request_: str, close: dict[str, Any], expected: str) -> None:
+    seen = ObservedState(
+        [CustomObjectType.model_validate(each) for each in close.get("types", [])],
+        [CustomField.model_validate(each) for each in close.get("fields", [])],
+    )
+
+    shown = plan_as_text(plan(parse_request(request_), seen))
+
+    assert re.sub(r"; digest [0-9a-f]{64}$", "", shown.rstrip()) == expected.rstrip()
+
+
+def test_there_is_an_example_of_every_kind() -> None:
+    assert len([*examples()]) == 8
+
+
+def test_every_blueprint_is_told_of_with_its_values() -> None:
+    for name in names():
+        [row] = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |")]
+        assert set(re.findall(r"`([a-z_]+)`", row.rpartition("|")[0].rpartition("|")[2])) == set(load(name).values)

@@ -1,0 +1,96 @@
+"""Delivers again until nothing is left to do: the queue is drained, the sweeper sweeps, dead letters are redriven."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.cluster import Stage
+
+LOOK_SECONDS = 1.0
+SWEEP_SECONDS = 8.0
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks at the ledger over and over. ``changed`` names the outcomes that did not stay what they were."""
+
+    stage: Stage
+    changed: set[str] = field(default_factory=set)
+    items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _outcomes: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> None:
+        self.items = self.stage.items()
+        for pk, item in self.items.items():
+            outcome = item.get("outcome", {}).get("S")
+            if outcome is not None and self._outcomes.setdefault(pk, outcome) != outcome:
+                self.changed.add(pk)
+
+    def unfinished(self) -> int:
+        return sum("unfinished" in item for item in self.items.values())
+
+
+@dataclass(slots=True)
+class Regularly:
+    """Does something every so many seconds in a thread of its own, while it is entered."""
+
+    work: Callable[[], object]
+    seconds: float
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _failure: BaseException | None = None
+
+    def __enter__(self) -> "Regularly":
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Raises what went wrong in the thread."""
+        self._ended.set()
+        assert self._thread
+        self._thread.join()
+        if self._failure:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            while not self._ended.wait(self.seconds):
+                self.work()
+        except Exception as failure:  # noqa: BLE001 - raised where it is seen
+            self._failure = failure
+
+
+def until_quiet(watch: Watch, seconds: float, *, sweeps: bool) -> bool:
+    """Until no message waits and nothing in the ledger is unfinished. False when the time is over first."""
+    deadline = time.monotonic() + seconds
+    next_sweep = time.monotonic()
+    while True:
+        watch.look()
+        if not watch.unfinished() and not watch.stage.waiting():
+            return True
+        if time.monotonic() > deadline:
+            return False
+        if sweeps and watch.unfinished() and time.monotonic() > next_sweep:
+            watch.stage.sweep()
+            next_sweep = time.monotonic() + SWEEP_SECONDS
+        threading.Event().wait(LOOK_SECONDS)
+
+
+def redrive(stage: Stage) -> int:
+    """Puts back on the queue what failed too often, not what was buried with a reason. How many that were."""
+    sqs, about = stage.client("sqs"), stage.stack.description
+    moved = 0
+    while letters := sqs.receive_message(
+        QueueUrl=about.dead_letter_queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    ).get("Messages", []):
+        for letter in letters:
+            if "reason" not in letter.get("MessageAttributes", {}):
+                tenant = json.loads(letter["Body"])["tenant"]
+                sqs.send_message(QueueUrl=about.queue_url, MessageBody=letter["Body"], MessageGroupId=tenant)
+                sqs.delete_message(QueueUrl=about.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"])
+                moved += 1
+    return moved

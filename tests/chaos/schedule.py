@@ -1,0 +1,176 @@
+"""What a chaos run does, drawn from its seed alone: who asks for what, by which door, and what goes wrong."""
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from infra.simulator.faults.catalog import KINDS
+from tests.chaos.microburst import AwsFault, faults
+from tests.chaos.proxy import Fate
+from tests.simulation.callers import body
+
+TENANTS = 8
+REQUESTS_PER_TYPE = 4
+LEAST_TYPES = 25
+SENT_TWICE = 0.25
+REQUESTS_PER_SIGNUP = 6
+"""A signup comes by webhook, on top of the other requests: all of a tenant's are for one type."""
+CLOSE_FAILS = 0.27
+"""Of the calls to Close that no order strikes; with the orders it comes to some 30 % of all."""
+AWS_FAILS = 0.015
+"""Of the calls to each service, in each of five ways; outages, and what is sure to happen once, come on top."""
+REQUESTS_PER_KILL = 12
+CALLS_PER_REQUEST = 10
+"""At least: a request makes eight calls when all goes well, and many more when nothing does."""
+SECONDS_PER_REQUEST = 0.1
+NEARBY = 12
+"""How many sendings apart those of one type may lie: close enough to race."""
+WITH_FIELDS = 0.3
+FIELDS: Sequence[Mapping[str, Any]] = (
+    {"name": "Amount", "type": "number"},
+    {"name": "Signed", "type": "date"},
+    {"name": "Owner", "type": "user", "required": True},
+)
+WORDS = ("Project", "Café order", "Straße", "Signed Contract", "Ünit", "Device", "İnvoice", "Ticket")
+LATE: Mapping[str, Mapping[str, float]] = {
+    "slow": {"seconds": 2.5},  # past the time that the service waits for Close
+    "late_create": {"seconds": 0.7},  # shown by the list within the lag that the service is set to
+    "list_lag": {"list_lag_seconds": 1.5},
+    "429": {"reset": 1.0},
+}
+"""Faults that take time, in seconds."""
+OF_A_CREATE = {kind for kind in KINDS if "create" in kind} | {"list_lag", "success_without_id", "garbage_json"}
+KILLS = (Fate.KILLED_BEFORE, Fate.KILLED_AFTER, Fate.KILLED_SOON)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One time that a request is sent. ``asynchronous``: its caller does not wait.
+
+    ``door``: http, sqs or webhook. By webhook the sender's event is sent that means this request.
+    """
+
+    door: str
+    request: Mapping[str, Any]
+    asynchronous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A fault that is sure to strike one call to Close by that method ("*": any), after so many others."""
+
+    kind: str
+    method: str
+    skip: int
+
+    def body(self) -> dict[str, Any]:
+        """For the simulated Close."""
+        return {
+            "name": self.kind,
+            "method": self.method,
+            "skip": self.skip,
+            "parameters": dict(LATE.get(self.kind, {})),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``there``: names of types that each tenant's organisation has from the beginning. ``requests``: how many differ,
+    ``signups`` apart.
+
+    ``kills``: what becomes of whoever makes the n-th call to any neighbour.
+    """
+
+    seed: str
+    requests: int
+    there: Mapping[str, Sequence[str]]
+    sendings: Sequence[Sending]
+    signups: int
+    orders: Sequence[Order]
+    aws: Sequence[AwsFault]
+    kills: Mapping[int, Fate]
+
+    def chaos(self) -> dict[str, Any]:
+        """For the simulated Close: any fault it knows, at any call."""
+        parameters = {name: dict(values) for name, values in LATE.items()}
+        further = {"method": "*", "path": "*", "parameters": parameters}
+        return {"seed": self.seed, "probability": CLOSE_FAILS, "mix": list(KINDS), **further}
+
+
+def make(seed: str, requests: int) -> Plan:
+    chosen = Random(f"plan {seed}")  # noqa: S311 - chance on order, not a secret
+    tenants = [f"chaos-{number}" for number in range(TENANTS)]
+    numbers = range(max(requests // REQUESTS_PER_TYPE, LEAST_TYPES))
+    types = [(chosen.choice(tenants), f"{chosen.choice(WORDS)} {number}") for number in numbers]
+    signups = [_signup(chosen, number, tenants) for number in range(requests // REQUESTS_PER_SIGNUP)]
+    calls = chosen.sample(range(CALLS_PER_REQUEST * requests), requests // REQUESTS_PER_KILL)
+    return Plan(
+        seed=seed,
+        requests=requests,
+        there={each: [name for owner, name in types if owner == each and chosen.random() < 0.1] for each in tenants},
+        sendings=_sendings(chosen, types, requests, signups),
+        signups=len(signups),
+        orders=[_order(chosen, kind, requests) for kind in KINDS],
+        aws=faults(AWS_FAILS, lambda: chosen.uniform(0, SECONDS_PER_REQUEST * requests)),
+        kills={call: KILLS[number % len(KILLS)] for number, call in enumerate(calls)},
+    )
+
+
+def _order(chosen: Random, kind: str, requests: int) -> Order:
+    if kind in OF_A_CREATE:
+        return Order(kind, "POST", chosen.randrange(requests // 8))
+    return Order(kind, "*", chosen.randrange(requests // 2))
+
+
+def _sendings(
+    chosen: Random, types: Sequence[tuple[str, str]], requests: int, signups: Sequence[Sending]
+) -> list[Sending]:
+    """In the order of sending: requests for one type near one another, repetitions soon after the first."""
+    placed: list[tuple[float, int, Sending]] = []
+    moments = [chosen.uniform(0, requests) for _ in types]
+    for number in range(requests):
+        of_type = number % len(types)
+        tenant, name = types[of_type]
+        request = _request(chosen, number, tenant, name)
+        moment = moments[of_type] + chosen.uniform(0, NEARBY)
+        placed.append((moment, number, _sending(chosen, request)))
+        placed += [(moment + delay, number, _sending(chosen, request)) for delay in _repetition(chosen)]
+    for number, signup in enumerate(signups, requests):
+        moment = chosen.uniform(0, requests)
+        placed += [(moment + delay, number, signup) for delay in (0, *_repetition(chosen))]
+    return [sending for _, _, sending in sorted(placed, key=lambda each: each[:2])]
+
+
+def _repetition(chosen: Random) -> list[float]:
+    return [chosen.uniform(0, NEARBY)] if chosen.random() < SENT_TWICE else []
+
+
+def _signup(chosen: Random, number: int, tenants: Sequence[str]) -> Sending:
+    return Sending("webhook", body(f"evt_{number}", "Account", chosen.choice(tenants)))
+
+
+def _sending(chosen: Random, request: Mapping[str, Any]) -> Sending:
+    return Sending(chosen.choice(["http", "sqs"]), request, asynchronous=chosen.random() < 0.25)
+
+
+def _request(chosen: Random, number: int, tenant: str, name: str) -> dict[str, Any]:
+    further: dict[str, Any] = {}
+    if chosen.random() < 0.2:
+        further["description"] = f"As {number} has it"
+    if chosen.random() < 0.1:
+        further["if_exists"] = "fail"
+    elif chosen.random() < WITH_FIELDS:
+        further |= {"if_exists": "update", "fields": chosen.sample(FIELDS, 2)}
+    return body(f"r-{number}", chosen.choice(SPELLINGS)(name), tenant, **further)
+
+
+SPELLINGS: Sequence[Callable[[str], str]] = (
+    str,
+    str.upper,
+    str.lower,
+    lambda name: f"  {name} ",
+    lambda name: name.replace(" ", "   "),
+    lambda name: unicodedata.normalize("NFD", name),
+)

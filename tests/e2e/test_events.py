@@ -1,0 +1,28 @@
+"""Requests put on EventBridge's bus, through the deployed stack."""
+
+import json
+from typing import Any
+
+from tests.e2e.world import Tenant, World
+
+
+def put(world: World, detail: dict[str, Any], times: int = 1) -> None:
+    entry = {"Source": "com.example.signups", "DetailType": "Provisioning Requested", "Detail": json.dumps(detail)}
+    answer = world.stack.aws.client("events").put_events(Entries=[entry] * times)
+    assert answer["FailedEntryCount"] == 0
+
+
+def test_a_request_on_the_bus_is_carried_out_once(world: World, tenant: Tenant) -> None:
+    asked = tenant.asks("Project")
+    put(world, asked, 3)
+    assert world.outcome(asked).data["result"] == "created"
+    assert world.type_names(tenant) == ["Project"]
+    assert world.creates_sent(tenant) == 1
+
+
+def test_what_is_no_request_is_announced_as_failed(world: World, tenant: Tenant) -> None:
+    asked = {**tenant.asks(), "custom_object_type": {}}
+    put(world, asked)
+    announced = world.outcome(asked)
+    assert announced.event["type"] == "close-provisioner.provisioning.failed"
+    assert announced.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-event"

@@ -1,0 +1,120 @@
+"""Signed webhooks through the deployed stack: each preset provisions, once, however often its event is delivered."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from infra.local.signing import signed_headers
+from infra.local.webhook_events import Event
+from tests.e2e.world import Tenant, World, eventually
+from tests.unit.handlers.test_events import called
+from tests.webhook_senders import EVENTS, PRESET_EVENTS, PRESETS, found
+
+MADE_BY = {"account": ["Account"], "saas-subscriptions": ["Invoice", "Product Usage", "Subscription"]}
+BLUEPRINTS = {(name, event.name): event.desired["blueprint"] for name in PRESETS for event in found(name).events}
+
+
+def deliver(world: World, event: Event, secret: str | None = None) -> httpx.Response:
+    name = event.source.name
+    sent = event.sent([secret or world.stack.source_secrets[name]])
+    return world.stack.http.deliver(name, sent.body, sent.headers)
+
+
+@pytest.mark.parametrize(("source", "name"), PRESET_EVENTS, ids=map("/".join, PRESET_EVENTS))
+def test_each_preset_provisions_once_when_it_is_delivered_five_times(
+    world: World, tenant: Tenant, source: str, name: str
+) -> None:
+    event = Event.of(source, name, tenant.name)
+    with ThreadPoolExecutor(3) as senders:
+        answers = list(senders.map(lambda _: deliver(world, event), range(5)))
+    assert {answer.status_code for answer in answers} == {202}
+    [told] = {(each["tenant"], each["request_id"], each["id"]) for each in (answer.json() for answer in answers)}
+    assert told[0] == tenant.name
+    [announced] = world.announced(tenant.name, told[1])
+    assert announced.data["result"] == "created"
+    assert announced.event["id"] == told[2]
+    creates = world.creates_sent(tenant)
+    assert sorted(world.type_names(tenant)) == MADE_BY[BLUEPRINTS[source, name]]
+    assert world.close.state(tenant.organization)["duplicates"] == {}
+    again = deliver(world, event)
+    assert (again.status_code, again.json()["state"]) == (202, "settled")
+    assert world.creates_sent(tenant) == creates
+
+
+@pytest.mark.parametrize("source", ["stripe", "clerk", "auth0", "chargebee"])
+def test_who_does_not_sign_does_not_get_in(world: World, tenant: Tenant, source: str) -> None:
+    name = next(event for each, event in EVENTS if each == source)
+    event = Event.of(source, name, tenant.name)
+    other = world.stack.source_secrets["clerk"] if source != "clerk" else f"whsec_{'A' * 32}"
+    answers = [
+        deliver(world, event, f"{other}:x" if source == "chargebee" else other),
+        world.stack.http.deliver(source, event.sent([world.stack.source_secrets[source]]).body, {}),
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert world.close.requests(tenant.organization) == []
+
+
+def test_a_body_arrives_byte_for_byte(world: World) -> None:
+    """Signed bytes that are no UTF-8: that they were verified shows in that they are said to be no JSON."""
+    body = b'{"type": "customer.created", "name": "\xff\xfe"}'
+    secrets = [world.stack.source_secrets["stripe"]]
+    headers = signed_headers("stripe", secrets, body, now=time.time(), delivery_id="msg_1")
+    answer = world.stack.http.deliver("stripe", body, headers)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:close-provisioner:problem:invalid-event")
+
+
+def test_an_event_that_nobody_understands_is_announced_once(world: World) -> None:
+    event = Event.of("workos", "organization.created", "no/tenant")
+    answers = [deliver(world, event) for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {422}
+    assert "names no tenant" in answers[0].json()["detail"]
+    [announced] = world.announced("unknown", str(event.document["id"]))
+    assert announced.event["type"] == "close-provisioner.provisioning.failed"
+    assert announced.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-event"
+
+
+def test_what_means_no_signup_is_ignored(world: World) -> None:
+    event = Event.of("stripe", "customer.created")
+    answer = deliver(world, replace(event, document={**event.document, "type": "invoice.paid"}))
+    assert (answer.status_code, answer.json()["state"]) == (200, "ignored")
+
+
+def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
+    """Nobody but AWS may put on the bus what CloudTrail tells: here its function is called as the rule would."""
+    name = f"t-{uuid4().hex[:12]}"
+    event = Event.of("paddle", "customer.created", name)
+    assert deliver(world, event).status_code == 202
+    eventually(lambda: [line for line in world.logged() if name in line and "There is no tenant" in line])
+    tenant = world.new_tenant(name)
+    secret = f"{world.stack.description.tenant_secret_prefix}/{name}"
+    function, told = world.stack.description.functions["events"].name, json.dumps(called("CreateSecret", name=secret))
+    world.stack.aws.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=told)
+    [announced] = world.announced(name, str(event.document["event_id"]))
+    assert announced.data["result"] == "created"
+    assert world.type_names(tenant) == ["Account"]
+    assert eventually(lambda: [line for line in world.logged() if name in line and '"woken":1' in line])
+
+
+def test_an_unknown_source_is_not_found(world: World) -> None:
+    answer = world.stack.http.deliver("nobody", b"{}", {})
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:close-provisioner:problem:source-not-found")
+
+
+def test_a_large_body_is_refused(world: World) -> None:
+    answer = world.stack.http.deliver("stripe", b"x" * 262_145, {})
+    assert answer.status_code == 413
+
+
+def test_no_secret_of_a_sender_is_written_anywhere(world: World, tenant: Tenant) -> None:
+    for source, name in EVENTS:
+        deliver(world, Event.of(source, name, tenant.name))
+        deliver(world, Event.of(source, name, "no/tenant"))
+    logged = "".join(world.logged())
+    assert '"source":"stripe"' in logged or '"source": "stripe"' in logged
+    for secret in world.stack.source_secrets.values():
+        assert secret not in logged

@@ -1,0 +1,117 @@
+"""The doors with the world behind them in memory: Close behind an httpx transport, tenants, and a queue."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+
+from provisioner.close.models import Credential
+from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, Unavailable
+from provisioner.service import Service
+from provisioner.settings import Settings
+from tests.fakes import MemoryClose, World
+
+SETTINGS = Settings(
+    ledger_table_name="ledger",
+    provisioning_queue_url="https://queue",
+    dead_letter_queue_url="https://dead",
+    outcomes_topic_arn="arn:aws:sns:eu-central-1:111122223333:outcomes",
+    tenant_secret_prefix="prefix",
+    source_secret_prefix="source-prefix",
+    event_source="urn:close-provisioner:test",
+    close_api_url="https://close.example/api/v1/",
+    close_timeout_seconds=20,
+    list_lag_seconds=60,
+    lease_seconds=90,
+    safety_net_delay_seconds=30,
+    wait_limit_seconds=20_000,
+    tenant_wait_days=3,
+    max_receives=5,
+    request_retention_days=90,
+)
+
+
+@dataclass
+class MemoryTenants:
+    """Every tenant that is named here has a key of its own."""
+
+    known: set[str] = field(default_factory=lambda: {"acme", "globex", "default"})
+    fails: Exception | None = None
+
+    def credential(self, tenant: str, rejected: Credential | None = None) -> Credential:
+        if self.fails:
+            raise self.fails
+        if tenant not in self.known:
+            raise Rejected(ProblemType.TENANT_NOT_FOUND, f"There is no tenant {tenant!r} here.")
+        return Credential(f"Basic {tenant}", f"api_{tenant}.secret")
+
+
+@dataclass
+class MemoryMessages:
+    """What deferrals: (body, tenant, delay). Dead letters: (body, reason, message id). Backed off: (handle, receives,
+    seconds at least).
+    """
+
+    waiting: list[tuple[dict[str, Any], str, float]] = field(default_factory=list)
+    dead: list[tuple[str, str, str]] = field(default_factory=list)
+    hidden: list[tuple[str, int, float]] = field(default_factory=list)
+    deferrals: list[int] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def send(self, body: str, tenant: str, deferrals: int, delay_seconds: float = 0) -> None:
+        self._may_fail()
+        self.deferrals.append(deferrals)
+        self.waiting.append((json.loads(body), tenant, delay_seconds))
+
+    def bury(self, body: str, reason: str, message_id: str) -> None:
+        self._may_fail()
+        self.dead.append((body, reason, message_id))
+
+    def back_off(self, receipt_handle: str, receives: int, at_least: float = 0) -> None:
+        self._may_fail()
+        self.hidden.append((receipt_handle, receives, at_least))
+
+    def _may_fail(self) -> None:
+        if self.fails:
+            raise self.fails
+
+
+def over_http(close: MemoryClose, seen: list[httpx.Request]) -> httpx.MockTransport:
+    """The organisation behind Close's API. What ``close`` raises becomes the answer that means it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        path = request.url.path.removeprefix("/api/v1/custom_object_type/")
+        try:
+            if request.method == "POST":
+                created = close.create(json.loads(request.content))
+                return httpx.Response(201, json=created.model_dump(mode="json"))
+            found = [each.model_dump(mode="json") for each in close.listed()]
+        except Rejected as rejection:
+            return httpx.Response(rejection.problem.close_status or 400, json={"error": str(rejection)})
+        except OutcomeUnknown:
+            raise httpx.ReadError("lost", request=request) from None
+        except Unavailable:
+            return httpx.Response(500)
+        if not path:
+            return httpx.Response(200, json={"data": found})
+        return next((httpx.Response(200, json=each) for each in found if each["id"] == path[:-1]), httpx.Response(404))
+
+    return httpx.MockTransport(answer)
+
+
+class DoorWorld(World):
+    """The world as the doors see it: ``service`` has every part."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = SETTINGS.model_copy(update=settings)
+        super().__init__(self.settings.list_lag_seconds, self.settings.wait_limit_seconds)
+        self.tenants = MemoryTenants()
+        self.messages = MemoryMessages()
+        self.seen: list[httpx.Request] = []
+        parts: dict[str, Any] = {"ledger": self.ledger, "messages": self.messages, "outcomes": self.outcomes}
+        http = httpx.Client(transport=over_http(self.close, self.seen))
+        self.service = Service(
+            settings=self.settings, tenants=cast("Any", self.tenants), provisioner=self.provisioner, http=http, **parts
+        )

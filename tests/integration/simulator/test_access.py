@@ -1,0 +1,107 @@
+"""Who may enter: keys, tokens, roles, plans, and how often."""
+
+import time
+
+import httpx
+import pytest
+
+from infra.simulator import ControlError, Remote
+
+INVOICE = {"name": "Invoice", "name_plural": "Invoices"}
+KEY = "api_acme.0123456789"
+
+
+def create(client: httpx.Client, name: str = "Invoice") -> httpx.Response:
+    return client.post("custom_object_type/", json={"name": name, "name_plural": f"{name}s"})
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Basic", "Basic !", "Basic YXBpX2FjbWU6cHc=", f"Bearer {KEY}", "Bearer x"]
+)
+def test_whoever_has_no_key_gets_401(close: Remote, authorization: str) -> None:
+    response = httpx.get(f"{close.api_url}me/", headers={"Authorization": authorization}, trust_env=False)
+    assert (response.status_code, response.json()) == (401, {"error": "Unauthorized"})
+
+
+def test_a_dead_key_gets_401_until_it_is_brought_back(close: Remote, client: httpx.Client) -> None:
+    close.revoke(KEY)
+    assert create(client).status_code == 401
+    close.revoke(KEY, revoked=False)
+    assert create(client).status_code == 201
+
+
+def test_me_tells_the_organisation(client: httpx.Client) -> None:
+    me = client.get("me/").json()
+    assert me["organizations"][0]["id"] == "orga_acme"
+    assert me["memberships"][0]["organization_id"] == "orga_acme"
+    assert client.get("me/?_fields=id").json() == {"id": me["id"]}
+
+
+def test_roles_are_paged(client: httpx.Client) -> None:
+    roles = client.get("role/").json()
+    assert roles["has_more"] is False
+    assert {"admin", "superuser"} <= {role["id"] for role in roles["data"]}
+    page = client.get("role/?_skip=1&_limit=2").json()
+    assert ([role["id"] for role in page["data"]], page["has_more"]) == ([r["id"] for r in roles["data"][1:3]], True)
+    assert client.get("role/?_limit=x").status_code == 400
+
+
+def test_a_role_that_may_not_customise_may_read(close: Remote, client: httpx.Client) -> None:
+    close.change_organization("orga_acme", may_customize=False)
+    assert create(client).status_code == 403
+    assert client.get("custom_object_type/").status_code == 200
+
+
+def test_a_plan_without_custom_objects(close: Remote, client: httpx.Client) -> None:
+    close.change_organization("orga_acme", has_custom_objects=False)
+    assert create(client).status_code == 402
+    assert client.get("custom_object_type/").status_code == 200
+
+
+def test_a_plan_has_so_many_types(close: Remote, client: httpx.Client) -> None:
+    close.change_organization("orga_acme", max_types=1)
+    assert [create(client).status_code, create(client).status_code] == [201, 402]
+
+
+def test_a_key_may_call_so_often(close: Remote, client: httpx.Client) -> None:
+    key = close.add_key("orga_acme", rate_limit={"requests": 2, "window_seconds": 60})
+    answers = [client.get("me/", auth=(key, "")) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["RateLimit"] == "limit=2, remaining=1, reset=60"
+    assert answers[2].headers["RateLimit"] == "limit=2, remaining=0, reset=60"
+    assert answers[2].headers["Retry-After"] == "60"
+    assert client.get("role/", auth=(key, "")).status_code == 200, "another group of endpoints"
+    assert client.get("me/").status_code == 200, "another key"
+
+
+def test_an_organisation_may_call_so_often_with_all_its_keys(close: Remote, client: httpx.Client) -> None:
+    close.change_organization("orga_acme", rate_limit={"requests": 2, "window_seconds": 0.5})
+    other = (close.add_key("orga_acme"), "")
+    assert [client.get("me/").status_code, client.get("me/", auth=other).status_code] == [200, 200]
+    refused = client.get("me/")
+    assert refused.status_code == 429
+    time.sleep(float(refused.headers["RateLimit"].rpartition("=")[2]))
+    assert client.get("me/").status_code == 200
+
+
+def test_an_access_token_is_taken_as_bearer_until_it_is_revoked(close: Remote, client: httpx.Client) -> None:
+    token = close.add_tokens("orga_acme")["access_token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(f"{close.api_url}me/", headers=bearer, trust_env=False).status_code == 200
+    assert client.get("me/", auth=(token, "")).status_code == 401
+    close.revoke(token)
+    assert httpx.get(f"{close.api_url}me/", headers=bearer, trust_env=False).status_code == 401
+
+
+def test_a_key_exists_once(close: Remote) -> None:
+    with pytest.raises(ControlError, match="that key exists"):
+        close.add_key("orga_acme", KEY)
+    with pytest.raises(ControlError, match="no such thing: 'orga_none'"):
+        close.add_key("orga_none")
+
+
+def test_the_log_never_holds_a_key(close: Remote, client: httpx.Client) -> None:
+    create(client)
+    assert KEY not in str(close.call("GET", "requests/"))
+    assert KEY not in str(close.call("GET", "organizations/"))
+    assert close.requests()[0]["key_suffix"] == "6789"

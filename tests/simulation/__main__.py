@@ -1,0 +1,94 @@
+"""``make faults``: the matrix, real kills and three chaos runs; prints and files the table.
+
+python -m tests.simulation                          all of it
+python -m tests.simulation chaos-1                  one part (matrix, kills, chaos-1, chaos-1-afternoon, …); the others'
+                                                figures in the table are those of their last run
+python -m tests.simulation --cases 500 --seed 7     a part of the matrix, and nothing is filed
+python -m tests.simulation --case '<a case>'        one case, as it was printed; --afternoon: played by the other one
+"""
+
+import argparse
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import tests.simulation.paths  # noqa: F401 - before anything that imports the service
+from tests.simulation.baseline import Afternoon
+from tests.simulation.fault import Case
+from tests.simulation.matrix import Verdict, run
+from tests.simulation.parts import SEEDS, Sample, chaos, matrix, real_kills
+from tests.simulation.report import Row, keep, kept, table, write_into
+from tests.simulation.system_under_test import Ours
+
+DOCUMENTS = (Path("README.md"), Path("docs/faults.md"))
+KEPT = Path(".local/faults")
+LEAST_CASES = 2_000
+PLAYERS = ("", "-afternoon")
+
+
+def main() -> int:
+    asked = _arguments()
+    if asked.case:
+        return _show(run(Case.read(asked.case), Afternoon() if asked.afternoon else Ours()))
+    sample = Sample(asked.seed, asked.cases, asked.jobs)
+    if asked.cases is not None and asked.part is None:
+        rows = matrix(sample)
+        print(f"seed {asked.seed}\n\n{table(rows)}")
+        return 0 if all(row.is_good for row in rows) else 1
+    parts: Mapping[str, Callable[[], list[Row]]] = {
+        "matrix": lambda: matrix(sample),
+        "kills": real_kills,
+        **{f"chaos-{seed}{who}": functools.partial(chaos, seed, ours=not who) for seed in SEEDS for who in PLAYERS},
+    }
+    if asked.part not in {None, *parts}:
+        sys.exit(f"There is no part {asked.part!r}; there are: {', '.join(parts)}")
+    for name in [asked.part] if asked.part else parts:
+        _play(name, parts[name])
+    return _file([row for name in parts for row in kept(_file_of(name))])
+
+
+def _play(name: str, part: Callable[[], list[Row]]) -> None:
+    started = time.monotonic()
+    keep(_file_of(name), rows := part())
+    print(f"\n{table(rows)}\n\n{name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _file(rows: list[Row]) -> int:
+    """Prints and files the whole table. Good when nothing that makes promises broke one, over enough cases."""
+    text = table(rows)
+    written = [str(path) for path in DOCUMENTS if write_into(path, text)]
+    print(f"\n{text}\n\nwritten into {', '.join(written) or 'no document: none has a place for it'}")
+    return 0 if all(row.is_good for row in rows) and rows[0].cases >= LEAST_CASES else 1
+
+
+def _file_of(part: str) -> Path:
+    return KEPT / f"{part}.json"
+
+
+def _show(verdict: Verdict) -> int:
+    print(verdict.case, *verdict.calls, sep="\n  ")
+    print(verdict.output)
+    for fault in verdict.case.faults:
+        print(f"{'struck' if fault in verdict.fired else 'did not strike'}: {fault}")
+    for each in verdict.broken:
+        print(f"{each.promise}: {each.how}")
+    print(verdict.tally)
+    return 1 if verdict.broken else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("part", nargs="?", help="all of them when left out")
+    parser.add_argument("--seed", default="once", help="chooses the cases of a part of the matrix")
+    parser.add_argument("--cases", type=int, help="how many of the matrix to run, chosen by the seed")
+    parser.add_argument("--case", help="run this one, and print all that the service said")
+    parser.add_argument("--afternoon", action="store_true", help="with --case: let the afternoon handler play it")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at once")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""DynamoDB, SQS, SNS and Secrets Manager behind real botocore clients, at the seam where botocore would open a socket.
+
+DynamoDB is moto's, so that conditions are really evaluated; the caller's lock makes its writes atomic, which they are
+not under threads by themselves. SQS and SNS are small models of our own, since moto's clock cannot be driven.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from moto.core.request import normalize_request
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.responses import DynamoHandler
+
+from tests.simulation.queues import Invalid, Queue
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:outcomes"
+READ_TIMEOUT_SECONDS = 5.0
+
+_THROTTLING = {"dynamodb": "ProvisionedThroughputExceededException", "sns": "Throttled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call to AWS: ``parameters`` as the protocol carries them."""
+
+    service: str
+    name: str
+    parameters: dict[str, Any]
+
+    @classmethod
+    def of(cls, request: AWSPreparedRequest) -> "Operation":
+        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
+        target = request.headers.get("X-Amz-Target")
+        if target:
+            prefix, _, name = (target.decode() if isinstance(target, bytes) else target).partition(".")
+            service = {"DynamoDB_20120810": "dynamodb", "AmazonSQS": "sqs", "secretsmanager": "secretsmanager"}[prefix]
+            return cls(service, name, json.loads(body))
+        form = {name: values[0] for name, values in parse_qs(body, keep_blank_values=True).items()}
+        return cls("sns", form["Action"], form)
+
+
+@dataclass(slots=True)
+class AwsMedium:
+    """How one AWS service says what went wrong, to this request."""
+
+    request: AWSPreparedRequest
+    service: str
+    latency: float = 0.005
+    timeout: float = READ_TIMEOUT_SECONDS
+
+    def error(self) -> AWSResponse:
+        return _refusal(self.request, self.service, 500, "InternalServerError")
+
+    def throttled(self) -> AWSResponse:
+        return _refusal(self.request, self.service, 400, _THROTTLING.get(self.service, "ThrottlingException"))
+
+    def lost(self) -> Exception:
+        lost: Exception = ConnectionClosedError(endpoint_url=self.request.url)
+        return lost
+
+    def lost_then_throttled(self) -> Exception:
+        return self.lost()
+
+    def timed_out(self) -> Exception:
+        late: Exception = ReadTimeoutError(endpoint_url=self.request.url)
+        return late
+
+    def garbled(self) -> Exception:
+        return self.lost()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One message on the topic."""
+
+    message: str
+    attributes: dict[str, str]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(self.message)
+        return event
+
+
+@dataclass(slots=True)
+class Aws:
+    """The account. ``secrets`` by name."""
+
+    queues: dict[str, Queue]
+    secrets: dict[str, str] = field(default_factory=dict)
+    published: list[Published] = field(default_factory=list)
+
+    def carry_out(self, operation: Operation, request: AWSPreparedRequest) -> AWSResponse:
+        if operation.service == "dynamodb":
+            normal = normalize_request(request)
+            status, headers, body = DynamoHandler.dispatch(normal, normal.raw_url, normal.headers)
+            return _response(request, status, body, headers)
+        serve: dict[str, Callable[[dict[str, Any], AWSPreparedRequest], AWSResponse]] = {
+            "SendMessage": self._send,
+            "ChangeMessageVisibility": self._hide,
+            "Publish": self._publish,
+            "GetSecretValue": self._secret,
+        }
+        return serve[operation.name](operation.parameters, request)
+
+    def _send(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
+        group, delay = asked.get("MessageGroupId", ""), asked.get("DelaySeconds", 0)
+        try:
+            queue = self.queues[asked["QueueUrl"]]
+            message = queue.send(asked["MessageBody"], delay, group, asked.get("MessageAttributes"))
+        except Invalid as error:
+            return _refusal(request, "sqs", 400, "InvalidParameterValue", str(error))
+        return _response(request, 200, json.dumps({"MessageId": message.id}))
+
+    def _hide(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
+        try:
+            self.queues[asked["QueueUrl"]].hide(asked["ReceiptHandle"], asked["VisibilityTimeout"])
+        except Invalid as error:
+            return _refusal(request, "sqs", 400, "InvalidParameterValue", str(error))
+        return _response(request, 200, "{}")
+
+    def _publish(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
+        names = {
+            key: value for key, value in asked.items() if re.fullmatch(r"MessageAttributes\.entry\.\d+\.Name", key)
+        }
+        attributes = {name: asked[key.replace(".Name", ".Value.StringValue")] for key, name in names.items()}
+        self.published.append(Published(asked["Message"], attributes))
+        result = f"<PublishResult><MessageId>{len(self.published)}</MessageId></PublishResult>"
+        body = f'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{result}</PublishResponse>'
+        return _response(request, 200, body)
+
+    def _secret(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
+        name = asked["SecretId"]
+        if name not in self.secrets:
+            return _refusal(request, "secretsmanager", 400, "ResourceNotFoundException")
+        return _response(request, 200, json.dumps({"Name": name, "SecretString": self.secrets[name]}))
+
+
+def _response(
+    request: AWSPreparedRequest, status: int, body: str | bytes, headers: dict[str, str] | None = None
+) -> AWSResponse:
+    data = body.encode() if isinstance(body, str) else body
+    return AWSResponse(request.url, status, headers or {}, _Raw(data))
+
+
+def _refusal(request: AWSPreparedRequest, service: str, status: int, code: str, text: str = "") -> AWSResponse:
+    if service == "sns":
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(text)}</Message></Error>"
+        return _response(request, status, f"<ErrorResponse>{error}</ErrorResponse>")
+    return _response(request, status, json.dumps({"__type": f"com.amazonaws#{code}", "message": text}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """What urllib3 would stream."""
+
+    body: bytes
+
+    def stream(self, **_: Any) -> Any:
+        yield self.body
+
+
+def empty_table(name: str) -> None:
+    """The ledger's table, empty; made by a real client, the first time."""
+    tables = dynamodb_backends[ACCOUNT][REGION].tables
+    if name in tables:
+        tables[name].items.clear()
+        return
+    dynamodb_backends[ACCOUNT][REGION].reset()
+    tables = dynamodb_backends[ACCOUNT][REGION].tables
+    boto3.client("dynamodb", region_name=REGION).create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": kind}
+            for attribute, kind in (("pk", "S"), ("unfinished", "S"), ("due_at", "N"))
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "unfinished",
+                "KeySchema": [
+                    {"AttributeName": "unfinished", "KeyType": "HASH"},
+                    {"AttributeName": "due_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+
+
+def items(table: str) -> dict[str, dict[str, Any]]:
+    """The table's items by ``pk``, in DynamoDB's JSON: read past every client, so that no fault can hide anything."""
+    found = dynamodb_backends[ACCOUNT][REGION].tables[table].all_items()
+    return {item.hash_key.value: item.to_json()["Attributes"] for item in found}

@@ -1,0 +1,193 @@
+"""A world around the service: its neighbours, those who ask something of it, and the hand that invokes its doors.
+
+One process, one simulated clock. The service's code is the real one, with real botocore and httpx clients; seams.py
+says where the world begins. A process that is killed loses all that it had in memory.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from infra.simulator.control.organizations import add_key, revoke
+from tests.simulation import aws
+from tests.simulation import patches as seams
+from tests.simulation import webhook_senders as upstream
+from tests.simulation.clock import Clock
+from tests.simulation.close_transport import CloseMedium, CloseWire
+from tests.simulation.fault import Case
+from tests.simulation.labels import aws_label, close_label
+from tests.simulation.network import Killed, Process, Wire
+from tests.simulation.queues import Message, Queue
+from tests.simulation.system_under_test import (
+    DEAD_LETTER_QUEUE_URL,
+    MAX_RECEIVES,
+    QUEUE_URL,
+    SECRET_PREFIX,
+    SOURCE_SECRET_PREFIX,
+    TABLE,
+    Environment,
+    Subject,
+)
+
+TIMEOUT_SECONDS = {"api": 28.0, "worker": 60.0, "sweeper": 60.0, "webhooks": 20.0, "events": 60.0}
+"""As in template.yaml."""
+SWEEP_EVERY_SECONDS = 300.0
+HORIZON_SECONDS = 8 * 3600.0
+"""When everything must be settled: the longest wait of a request is six hours."""
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that the service says to anybody is kept. ``escaped``: exceptions that left a handler."""
+
+    subject: Subject
+    case: Case
+    clock: Clock = field(default_factory=Clock)
+    output: seams.Output = field(default_factory=seams.Output)
+    secrets_told: set[str] = field(default_factory=set)
+    told_to_wait: list[tuple[float, float, str, Process | None]] = field(default_factory=list)
+    kills: int = 0
+    escaped: list[str] = field(default_factory=list)
+    wire: Wire = field(init=False)
+    close: CloseWire = field(init=False)
+    account: aws.Aws = field(init=False)
+    queue: Queue = field(init=False)
+    dead_letters: Queue = field(init=False)
+    idle: dict[str, list[Environment]] = field(default_factory=lambda: {door: [] for door in TIMEOUT_SECONDS})
+
+    def __post_init__(self) -> None:
+        self.wire = Wire(self.clock, {fault.call: fault for fault in self.case.faults})
+        self.close = CloseWire(self.clock)
+        self.dead_letters = Queue("dead-letters", self.clock)
+        self.queue = Queue("provisioning", self.clock, max_receives=MAX_RECEIVES, dead_letters=self.dead_letters)
+        self.account = aws.Aws({QUEUE_URL: self.queue, DEAD_LETTER_QUEUE_URL: self.dead_letters})
+
+    @contextmanager
+    def entered(self) -> Iterator["World"]:
+        """The world stands while this is entered; only one can."""
+        with seams.under(self, self.output, str(self.case)), self.subject.seams(lambda: self.clock.now):
+            aws.empty_table(TABLE)
+            yield self
+
+    # --- what stands at the seams
+
+    @property
+    def now(self) -> float:
+        return self.clock.now
+
+    def to_aws(self, request: AWSPreparedRequest) -> AWSResponse:
+        operation = aws.Operation.of(request)
+        if self.wire.process is None:
+            return self.account.carry_out(operation, request)
+        medium = aws.AwsMedium(request, operation.service)
+        attempts_of = request.headers.get("amz-sdk-invocation-id")
+        text = attempts_of.decode() if isinstance(attempts_of, bytes) else attempts_of
+        answer: AWSResponse = self.wire.call(
+            aws_label(operation), medium, lambda: self.account.carry_out(operation, request), text
+        )
+        return answer
+
+    def to_close(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        tenant, process = self.close.tenant_of(request), self.wire.process
+        assert process, "only the service speaks to Close"
+        medium = CloseMedium(request, lambda: self.close.throttle(tenant))
+        response: httpx.Response = self.wire.call(
+            close_label(request, tenant), medium, lambda: self.close.carry_out(request, tenant, process)
+        )
+        if response.status_code == 429:
+            until = self.close.closed_until[tenant]
+            self.told_to_wait.append((self.clock.now, until, tenant, process))
+        response.request = request
+        return response
+
+    def read_clock(self, module: str, function: str) -> float:
+        if self.wire.process and module.startswith(self.subject.modules):
+            return self.wire.look_at_clock(f"{module.rpartition('.')[2]}.{function}")
+        return self.clock.now
+
+    def sleep(self, seconds: float) -> None:
+        self.wire.wait(seconds)
+
+    # --- invocations
+
+    def invoke[Event, Answer](
+        self, door: str, event: Event, run: Callable[[Environment, Event, Callable[[], float]], Answer]
+    ) -> Answer | None:
+        """One invocation; None when it was killed or failed. Then a new environment takes over its work."""
+        now = self.clock.now
+        process = Process(door, now, now + TIMEOUT_SECONDS[door], self.subject.pauses(aws.items(TABLE)))
+        try:
+            with self.wire.of(process):
+                environment = self.idle[door].pop() if self.idle[door] else self.subject.start()
+                answer = run(environment, event, lambda: process.deadline - self.clock.now)
+        except Killed:
+            self.kills += 1
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever leaves a handler is a failed invocation
+            self.escaped.append(f"{door}: {error!r}")
+            return None
+        self.idle[door].append(environment)
+        return answer
+
+    def deliver(self) -> bool:
+        """Hand what is visible on the queue to the worker, as Lambda's event source does. False if there is nothing."""
+        return self.work_on(self.queue.receive())
+
+    def work_on(self, messages: Sequence[Message]) -> bool:
+        records = [message.record() for message in messages]
+        if records:
+            answer = self.invoke("worker", records, lambda door, event, left: door.worker(event, left))
+            if answer is not None:
+                again = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+                assert again <= {message.id for message in messages}, "named a message that was not in the batch"
+                for message in messages:
+                    if message.id not in again:
+                        self.queue.delete(message.id)
+        return bool(records)
+
+    def sweep(self) -> None:
+        self.invoke("sweeper", None, lambda door, _, left: door.sweeper(left))
+
+    def take_event(self, event: Mapping[str, Any]) -> bool:
+        """Hand an event to its door. Whether it was taken."""
+        return self.invoke("events", event, lambda door, given, _: door.events(given)) or False
+
+    # --- senders and tenants
+
+    def add_source(self) -> None:
+        """The sender's secret, with Secrets Manager."""
+        self.secrets_told.add(upstream.SIGNING_SECRET)
+        name = f"{SOURCE_SECRET_PREFIX}/{upstream.SOURCE}"
+        self.account.secrets[name] = json.dumps({"secrets": [upstream.SIGNING_SECRET]})
+
+    def add_tenant(self, tenant: str, **settings: Any) -> str:
+        """An organisation at Close, and its key with Secrets Manager. The key."""
+        key = self._new_key(tenant)
+        self.close.add(tenant, [key], **settings)
+        return key
+
+    def _new_key(self, tenant: str) -> str:
+        number = len(self.secrets_told)
+        key = f"api_{tenant}{number}.{tenant}-is-secret-{number}"
+        self.secrets_told.add(key)
+        self.account.secrets[f"{SECRET_PREFIX}/{tenant}"] = key
+        return key
+
+    def replace_key(self, tenant: str, old: str) -> str:
+        """The tenant gets a new key; Close knows the old one no more."""
+        new = self._new_key(tenant)
+        add_key(self.close.service, {"organization": self.close.tenants[tenant], "key": new})
+        revoke(self.close.service, {"key": old})
+        return new
+
+    def pin(self, tenant: str) -> None:
+        """The tenant's secret names its organisation."""
+        name = f"{SECRET_PREFIX}/{tenant}"
+        pinned = {"api_key": self.account.secrets[name], "organization_id": self.close.tenants[tenant]}
+        self.account.secrets[name] = json.dumps(pinned)

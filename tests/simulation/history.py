@@ -1,0 +1,89 @@
+"""What a run leaves behind for everybody to see, whoever was put to the test and in whatever world.
+
+Figures (tally.py) and promises (promises.py) are read off it, so that a matrix case in simulated time and a chaos run
+on the local stack are judged by the same code.
+"""
+
+import base64
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.contract.spec import natural_key
+from tests.simulation.callers import Asked
+
+type Named = tuple[str, str]
+"""A tenant, and a type's natural key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A type that Close holds, whether or not its list shows it."""
+
+    tenant: str
+    id: str
+    name: str
+
+    @property
+    def named(self) -> Named:
+        return self.tenant, natural_key(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A request as it arrived at Close. ``tenant``: whose credential it carried, "?" if nobody's."""
+
+    tenant: str
+    method: str
+    path: str
+    type_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``parts``: how many of each field, shared field and association each tenant's organisation holds; ``gone``: what
+    was there once and is not any more.
+
+    ``items``: the ledger by key, as DynamoDB shows it. ``made``: names of which a create was carried out at Close.
+
+    ``changed``: keys of outcomes that did not stay what they were. ``places``: texts in which no secret may be.
+    """
+
+    asked: Sequence[Asked]
+    tenants: Sequence[str]
+    stored: Sequence[Stored]
+    parts: Mapping[str, Counter[str]]
+    made: frozenset[Named]
+    arrived: Sequence[Arrived]
+    gone: Sequence[tuple[str, ...]]
+    items: Mapping[str, Mapping[str, Any]]
+    changed: Sequence[str]
+    events: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+    places: Mapping[str, str]
+    secrets: frozenset[str]
+
+    def types_by_name(self) -> Counter[Named]:
+        """How many types each tenant's organisation has by each natural key."""
+        return Counter(each.named for each in self.stored)
+
+    def leaks(self) -> list[str]:
+        """Where a credential can be read that should be nowhere."""
+        return [
+            f"a secret is in {place}"
+            for secret in self.secrets
+            for spelled in (secret, secret.partition(".")[2], base64.b64encode(f"{secret}:".encode()).decode())
+            for place, text in self.places.items()
+            if spelled and spelled in text
+        ]
+
+
+def by_request(
+    events: Sequence[Mapping[str, Any]], apart: frozenset[str] = frozenset()
+) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """Events of requests; those about types are left out, and those whose id is in ``apart``."""
+    grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for event in events:
+        if ".provisioning." in event["type"] and event["id"] not in apart:
+            grouped[event["data"]["tenant"], event["data"]["request_id"]].append(event)
+    return dict(grouped)

@@ -1,0 +1,76 @@
+"""A part of the matrix, chosen anew from all of its cases with each seed; ``make faults`` runs all of it."""
+
+import os
+import random
+
+import pytest
+
+from tests.simulation.fault import Case, Fault, Kind, Position
+from tests.simulation.matrix import critical, pairs, run, singles
+from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.system_under_test import Ours
+
+SINGLES, PAIRS = 12, 4
+"""How many cases of each kind to take from each scenario: some thirty seconds in all."""
+SEED = os.environ.get("FAULTS_SEED", "once")
+
+
+def part(scenario: str) -> list[Case]:
+    chosen = random.Random(f"{SEED} {scenario}")  # noqa: S311
+    single, pair = [*singles(scenario, Ours())], [*pairs(scenario, Ours())]
+    return chosen.sample(single, SINGLES) + chosen.sample(pair, PAIRS)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_every_promise_is_kept_under_faults(scenario: str) -> None:
+    for case in part(scenario):
+        verdict = run(case, Ours())
+        assert not verdict.broken, f"{case} (seed {SEED})\n{verdict.output}"
+        assert verdict.fired[:1], f"{case} did not strike"
+        assert len(case.faults) > 1 or len(verdict.fired) == 1
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_without_faults_every_promise_is_kept(scenario: str) -> None:
+    assert not run(Case(scenario), Ours()).broken
+
+
+def test_the_matrix_holds_every_neighbour_and_every_kind() -> None:
+    cases = [each.faults[0] for each in singles("queue create", Ours())]
+    assert {fault.call.partition(".")[0] for fault in cases if not fault.call.startswith("clock")} == {
+        "dynamodb",
+        "secretsmanager",
+        "close",
+        "sns",
+    }
+    assert any(fault.call.startswith("clock ") for fault in cases)
+    assert {fault.kind for fault in cases} == {*Kind}
+
+
+def test_the_critical_stretch_goes_from_the_lease_until_after_the_publish() -> None:
+    calls = [call.partition(" ")[0] for call in critical(run(Case("queue create"), Ours()).calls)]
+    assert calls == [
+        "dynamodb.UpdateItem",
+        "close.GET",
+        "dynamodb.GetItem",
+        "close.POST",
+        "dynamodb.TransactWriteItems",
+        "sns.Publish",
+        "dynamodb.UpdateItem",
+    ]
+
+
+def test_a_case_reads_as_it_is_written() -> None:
+    faults = (
+        Fault(Kind.KILL_UNDERWAY, Position.BEFORE, "close.POST x 'A b'#1"),
+        Fault(Kind.LOST, Position.AFTER, "b#2"),
+    )
+    for case in (Case("api create", faults), Case("api create", faults[:1]), Case("api create")):
+        assert Case.read(str(case)) == case
+
+
+def test_the_same_case_runs_the_same_way() -> None:
+    case = Case(
+        "queue create", (Fault(Kind.KILL, Position.AFTER, "close.POST custom_object_type/ of acme 'Account'#1"),)
+    )
+    assert run(case, Ours()).calls == run(case, Ours()).calls

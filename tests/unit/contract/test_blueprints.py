@@ -1,0 +1,262 @@
+"""Blueprints: those that are shipped are sound, and values fill them or are refused."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from provisioner.contract import blueprints
+from provisioner.contract.blueprints import FOLDER, PLACEHOLDER, Blueprint, expand, fill, load, names
+from provisioner.contract.errors import ProblemType, Rejected
+from provisioner.contract.parsing import parse_request
+from provisioner.contract.request import BLUEPRINT_PATTERN, ProvisioningRequest
+
+VALUES: dict[str, dict[str, Any]] = {
+    "account": {"product": "Rocket"},
+    "saas-subscriptions": {"product": "Rocket", "plans": ["Free", "Paid"], "currency": "EUR"},
+}
+
+
+def a_blueprint(*types: dict[str, Any], **values: Any) -> Blueprint:
+    """``values``: their defaults; None for none."""
+    declared = {name: {"description": f"the {name}", "default": default} for name, default in values.items()}
+    return Blueprint.model_validate(
+        {"description": "An example", "values": declared, "custom_object_types": list(types)}
+    )
+
+
+ACCOUNT: dict[str, Any] = {
+    "name": "${name}",
+    "name_plural": "All ${name}s",
+    "description": "${name} of ${product}",
+    "fields": [{"name": "Plan", "type": "choices", "choices": ["${plans}", "Other", "${name}"]}],
+}
+EXAMPLE = a_blueprint(ACCOUNT, name="Account", product=None, plans=["Free", "Paid"])
+
+
+def rejection(of: Blueprint, **values: Any) -> tuple[str, str]:
+    """Pointer and detail."""
+    with pytest.raises(Rejected) as caught:
+        fill(of, values)
+    assert caught.value.kind is ProblemType.INVALID_REQUEST
+    [fault] = caught.value.problem.errors
+    return fault.pointer, fault.detail
+
+
+class TestShipped:
+    def test_two_are(self) -> None:
+        assert names() == ["account", "saas-subscriptions"]
+        assert VALUES.keys() == set(names())
+
+    def test_nothing_else_is_in_their_folder(self) -> None:
+        assert {path.suffix for path in FOLDER.iterdir()} == {".toml"}
+
+    @pytest.mark.parametrize("name", VALUES)
+    def test_each_can_be_asked_for(self, name: str) -> None:
+        request = parse_request(json.dumps({"request_id": "1", "blueprint": name, "values": VALUES[name]}))
+
+        assert request.types
+        assert "${" not in request.to_json()
+
+    @pytest.mark.parametrize("name", VALUES)
+    def test_what_occurs_is_declared_and_what_is_declared_occurs(self, name: str) -> None:
+        blueprint = load(name)
+
+        assert blueprint.placeholders == set(blueprint.values)
+        assert blueprint.description
+        assert all(declared.description for declared in blueprint.values.values())
+
+    @pytest.mark.parametrize("name", VALUES)
+    def test_placeholders_stand_in_names_descriptions_and_choices_only(self, name: str) -> None:
+        def check(node: Any, key: str = "") -> None:
+            if isinstance(node, dict):
+                for inner, value in node.items():
+                    assert not PLACEHOLDER.search(inner)
+                    check(value, inner)
+            elif isinstance(node, list):
+                for value in node:
+                    check(value, key)
+            elif isinstance(node, str) and PLACEHOLDER.search(node):
+                assert key in {"name", "name_plural", "description", "choices", "references"}
+
+        check(load(name).custom_object_types)
+
+    @pytest.mark.parametrize("name", VALUES)
+    def test_no_dollar_is_left_over(self, name: str) -> None:
+        """As it would be of a placeholder that is spelled wrongly."""
+        text = json.dumps(load(name).custom_object_types)
+
+        assert "$" not in PLACEHOLDER.sub("", text)
+
+    def test_names_can_be_asked_for(self) -> None:
+        assert all(re.fullmatch(BLUEPRINT_PATTERN, name) for name in names())
+
+    def test_the_subscriptions_hang_together(self) -> None:
+        types = {each.name: each for each in fill(load("saas-subscriptions"), VALUES["saas-subscriptions"])}
+
+        assert list(types) == ["Subscription", "Invoice", "Product Usage"]
+        [reference] = [each for each in types["Invoice"].fields if each.references]
+        assert reference.references == "Subscription"
+        choices = {each.name: each.choices for each in types["Subscription"].fields if each.choices}
+        assert choices["Plan"] == ("Free", "Paid")
+        assert "Monthly Amount (EUR)" in [each.name for each in types["Subscription"].fields]
+
+    def test_defaults(self) -> None:
+        [account] = fill(load("account"), {"product": "Rocket"})
+
+        assert (account.name, account.name_plural, account.description) == (
+            "Account", "Accounts", "An account in Rocket."
+        )  # fmt: skip
+
+
+class TestFilling:
+    def test_values_and_defaults(self) -> None:
+        [filled] = fill(EXAMPLE, {"product": "Rocket"})
+
+        assert filled.desired() == {
+            "name": "Account", "name_plural": "All Accounts", "description": "Account of Rocket"
+        }  # fmt: skip
+        assert filled.fields[0].choices == ("Free", "Paid", "Other", "Account")
+
+    def test_a_list_becomes_as_many_choices(self) -> None:
+        [filled] = fill(EXAMPLE, {"product": "R", "name": "A", "plans": ["One", "Two", "Three"]})
+
+        assert filled.fields[0].choices == ("One", "Two", "Three", "Other", "A")
+
+    def test_one_text_is_one_choice(self) -> None:
+        [filled] = fill(EXAMPLE, {"product": "R", "plans": "Only"})
+
+        assert filled.fields[0].choices == ("Only", "Other", "Account")
+
+    def test_a_value_is_not_looked_into(self) -> None:
+        [filled] = fill(EXAMPLE, {"product": "${name}", "name": '"}'})
+
+        assert filled.description == '"} of ${name}'
+
+    def test_filling_leaves_the_blueprint_as_it_is(self) -> None:
+        before = EXAMPLE.model_dump_json()
+        fill(EXAMPLE, {"product": "R"})
+
+        assert EXAMPLE.model_dump_json() == before
+
+    def test_a_value_that_it_does_not_take(self) -> None:
+        assert rejection(EXAMPLE, product="R", colour="blue") == (
+            "/values/colour",
+            "the blueprint takes no such value; it takes: name, plans, product",
+        )
+
+    def test_a_value_of_any_name_is_refused_in_bounds(self) -> None:
+        with pytest.raises(Rejected) as caught:
+            fill(load("account"), {"k" * 200_000: "x", "product": "R"})
+        assert len(str(caught.value)) < 500
+        assert len(caught.value.problem.errors[0].pointer) <= 300
+
+    def test_a_value_that_is_missing(self) -> None:
+        assert rejection(EXAMPLE) == ("/values/product", "is required: the product")
+
+    def test_a_list_where_one_text_is_needed(self) -> None:
+        pointer, detail = rejection(EXAMPLE, product=["R", "S"])
+
+        assert (pointer, detail) == ("/values/product", "must be one text here: a list is for choices")
+
+    def test_values_that_make_no_sound_type(self) -> None:
+        pointer, detail = rejection(EXAMPLE, product="R", plans=["A", "A"])
+
+        assert pointer == "/values"
+        assert detail.startswith("make no sound types: ")
+        assert "'A' occurs twice" in detail
+
+    def test_a_text_that_becomes_too_long(self) -> None:
+        assert rejection(EXAMPLE, product="R", name="x" * 200)[0] == "/values"
+
+    def test_two_types_that_become_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each is sound, but they do not go together."""
+        two = a_blueprint(ACCOUNT, {**ACCOUNT, "name": "Deal"}, name="Account", product="R", plans=["Free"])
+        request = {"request_id": "1", "blueprint": "account", "values": {"name": "deal"}}
+
+        monkeypatch.setattr(blueprints, "load", lambda _: two)
+        with pytest.raises(Rejected) as caught:
+            parse_request(json.dumps(request))
+        assert caught.value.kind is ProblemType.INVALID_REQUEST
+
+
+def faults(**body: Any) -> dict[str, str]:
+    with pytest.raises(Rejected) as caught:
+        parse_request(json.dumps({"request_id": "1", **body}))
+    assert caught.value.kind is ProblemType.INVALID_REQUEST
+    return {each.pointer: each.detail for each in caught.value.problem.errors}
+
+
+class TestRequests:
+    def test_no_such_blueprint(self) -> None:
+        assert faults(blueprint="nothing") == {
+            "/blueprint": "there is no such blueprint; there are: account, saas-subscriptions"
+        }
+
+    @pytest.mark.parametrize(
+        ("values", "pointers"),
+        [
+            (None, {"/values/product"}),
+            ({}, {"/values/product"}),
+            ({"product": "R", "colour": "blue"}, {"/values/colour"}),
+            ({"product": ["R", "S"]}, {"/values/product"}),
+            ({"product": "R", "name": "x" * 200, "name_plural": "y" * 200}, set()),
+        ],
+    )
+    def test_values(self, values: Any, pointers: set[str]) -> None:
+        body = {"blueprint": "account", "values": values}
+        if pointers:
+            assert faults(**body).keys() == pointers
+        else:
+            assert parse_request(json.dumps({"request_id": "1", **body}))
+
+    @pytest.mark.parametrize("value", [7, True, None, {}, [], [7], [""], "", "x" * 201])
+    def test_values_that_are_none(self, value: Any) -> None:
+        said = faults(blueprint="account", values={"product": value})
+
+        assert said
+        assert all(pointer.startswith("/values/product") for pointer in said)
+
+    def test_filled_in_once(self) -> None:
+        request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
+
+        assert expand(request) is request
+        assert request.blueprint == "account"
+
+    def test_on_its_way_it_stays_what_it_was(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The blueprint may be another by the time its message is received, or be gone."""
+        request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
+        monkeypatch.setattr(blueprints, "names", list)
+
+        again = parse_request(request.to_json(), allow_expanded_blueprint=True)
+
+        assert again == request
+        assert again.fingerprint == request.fingerprint
+
+    def test_from_outside_it_comes_without_types(self) -> None:
+        """Else the same request id could be sent again with other types, and nobody would see the difference."""
+        request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
+
+        with pytest.raises(Rejected) as caught:
+            parse_request(request.to_json())
+
+        assert [each.pointer for each in caught.value.problem.errors] == ["/custom_object_types"]
+
+    def test_the_fingerprint_is_of_the_name_and_the_values(self) -> None:
+        def fingerprint(**body: Any) -> str:
+            return parse_request(json.dumps({"request_id": "1", "blueprint": "account", **body})).fingerprint
+
+        one = fingerprint(values={"product": "R"})
+
+        assert one == fingerprint(values={"product": "R"})
+        assert one != fingerprint(values={"product": "S"})
+        assert one != fingerprint(values={"product": "R"}, if_exists="update")
+
+    def test_the_first_answer_and_a_repeated_request_are_the_same(self) -> None:
+        """A repeated request is compared as its caller sends it, before and after its blueprint was filled in."""
+        request = ProvisioningRequest.model_validate(
+            {"request_id": "1", "blueprint": "account", "values": {"product": "R"}}
+        )
+
+        assert expand(request).fingerprint == request.fingerprint

@@ -1,0 +1,288 @@
+"""Clear: bad input gets a precise refusal with a pointer to the fault."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.contract.errors import ProblemType, Rejected
+from provisioner.contract.parsing import MAX_ERRORS, parse_request
+from provisioner.contract.request import MAX_BODY_BYTES, ProvisioningRequest
+
+SPEC = {"name": "Account", "name_plural": "Accounts"}
+GOOD: dict[str, Any] = {"tenant": "acme", "request_id": "1", "custom_object_type": SPEC}
+
+
+def pointers(body: object, **further: Any) -> dict[str, str]:
+    """What the refusal says, by JSON pointer. ``body``: bytes or text as they are, anything else as JSON."""
+    text = body if isinstance(body, str | bytes) else json.dumps(body)
+    with pytest.raises(Rejected) as caught:
+        parse_request(text, **further)
+    assert caught.value.kind is ProblemType.INVALID_REQUEST
+    assert caught.value.problem.status == 400
+    return {each.pointer: each.detail for each in caught.value.problem.errors}
+
+
+def with_spec(**changes: object) -> dict[str, Any]:
+    return {**GOOD, "custom_object_type": {**SPEC, **changes}}
+
+
+@pytest.mark.parametrize("encode", [json.dumps, lambda body: json.dumps(body).encode()], ids=["text", "bytes"])
+def test_a_good_body(encode: Any) -> None:
+    request = parse_request(encode({**GOOD, "if_exists": "fail"}))
+
+    assert (request.tenant, request.request_id, request.if_exists) == ("acme", "1", "fail")
+    assert request.types[0].desired() == SPEC
+
+
+def test_every_key() -> None:
+    spec = {**SPEC, "description": "d", "api_create_only": True, "editable_with_roles": ["admin", "role_1"]}
+
+    assert parse_request(json.dumps(with_spec(**spec))).types[0].desired() == spec
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, {"/request_id"}),
+        ({"request_id": "1"}, {""}),
+        ({**GOOD, "custom_object_type": {}}, {"/custom_object_type/name", "/custom_object_type/name_plural"}),
+        ({**GOOD, "custom_object_type": None}, {""}),
+        ({**GOOD, "custom_object_type": "Account"}, {"/custom_object_type"}),
+        ({**GOOD, "custom_object_type": [SPEC]}, {"/custom_object_type"}),
+        ({**GOOD, "tenant": "a b"}, {"/tenant"}),
+        ({**GOOD, "tenant": None}, {"/tenant"}),
+        ({**GOOD, "tenant": "../other"}, {"/tenant"}),
+        ({**GOOD, "request_id": ""}, {"/request_id"}),
+        ({**GOOD, "request_id": 7}, {"/request_id"}),
+        ({**GOOD, "request_id": None}, {"/request_id"}),
+        ({**GOOD, "request_id": "x" * 129}, {"/request_id"}),
+        ({**GOOD, "if_exists": "replace"}, {"/if_exists"}),
+        ({**GOOD, "if_exists": None}, {"/if_exists"}),
+        ({**GOOD, "custom_object_typ": SPEC}, {"/custom_object_typ"}),
+        ({**GOOD, "a/b~c": 1}, {"/a~1b~0c"}),
+        ({**GOOD, "": 1}, {"/"}),
+        (with_spec(name=""), {"/custom_object_type/name"}),
+        (with_spec(name=7), {"/custom_object_type/name"}),
+        (with_spec(name=None), {"/custom_object_type/name"}),
+        (with_spec(name="a\u0000"), {"/custom_object_type/name"}),
+        (with_spec(name="x" * 201, name_plural=" "), {"/custom_object_type/name", "/custom_object_type/name_plural"}),
+        (with_spec(description=7), {"/custom_object_type/description"}),
+        (with_spec(description="x" * 2001), {"/custom_object_type/description"}),
+        (with_spec(api_create_only="yes"), {"/custom_object_type/api_create_only"}),
+        (with_spec(api_create_only=1), {"/custom_object_type/api_create_only"}),
+        (with_spec(api_create_only=None), {"/custom_object_type/api_create_only"}),
+        (with_spec(editable_with_roles="admin"), {"/custom_object_type/editable_with_roles"}),
+        (with_spec(editable_with_roles=["a", 7, ""]),
+         {"/custom_object_type/editable_with_roles/1", "/custom_object_type/editable_with_roles/2"}),
+        (with_spec(fields={}), {"/custom_object_type/fields"}),
+        (with_spec(fields=[{}]), {"/custom_object_type/fields/0/name", "/custom_object_type/fields/0/type"}),
+    ],
+)  # fmt: skip
+def test_every_fault_is_pointed_at(body: dict[str, Any], expected: set[str]) -> None:
+    assert pointers(body).keys() == expected
+
+
+def test_details_say_what_would_be_right() -> None:
+    said = pointers({"tenant": "a b", "if_exists": "replace", "custom_object_type": {"name": "a\u0007", "x": 1}})
+
+    assert said["/tenant"] == "may hold letters without accents, digits and . _ : - only, 1 to 128 of them"
+    assert said["/request_id"] == "is required, here or as the Idempotency-Key header"
+    assert said["/if_exists"] == "must be 'adopt', 'update' or 'fail'"
+    assert said["/custom_object_type/name"] == "must not hold control characters, or what is no character"
+    assert said["/custom_object_type/name_plural"] == "is required"
+    assert said["/custom_object_type/x"] == "is no key here"
+
+
+def test_the_first_three_faults_are_told_in_words() -> None:
+    with pytest.raises(Rejected) as caught:
+        parse_request(json.dumps({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, **GOOD}))
+
+    assert str(caught.value) == "/a: is no key here; /b: is no key here; /c: is no key here; and 2 more."
+
+
+@pytest.mark.parametrize("value", [5, None, {}, [5], ["x", "\u0007"], ["x"] * 501, "", {"text": "x"}])
+def test_a_value_that_may_be_of_several_kinds_is_refused_once_and_where_it_stands(value: object) -> None:
+    said = pointers({"request_id": "1", "blueprint": "account", "values": {"product": value}})
+
+    [pointer] = said
+    assert pointer in {"/values/product", "/values/product/0", "/values/product/1"}
+
+
+def test_details_are_words_and_not_pythons() -> None:
+    bodies: list[dict[str, Any]] = [
+        {**GOOD, "values": []},
+        {**GOOD, "values": {"x": 5}},
+        {**GOOD, "allow_partial": "yes"},
+        {**GOOD, "custom_object_types": []},
+        {**GOOD, "custom_object_types": {}},
+        {**GOOD, "custom_object_types": [SPEC] * 26},
+        {**GOOD, "custom_object_type": []},
+        {**GOOD, "custom_object_type": {**SPEC, "name": "x" * 1000, "fields": [{"name": "", "type": "nonsense"}]}},
+        {**GOOD, "blueprint": "Ä", "plan_digest": "Ä"},
+    ]
+    for body in bodies:
+        for pointer, detail in pointers(body).items():
+            assert not re.search(r"input|string|tuple|pattern|[\[\]{}]", f"{pointer} {detail}", re.IGNORECASE), detail
+
+
+def test_a_body_of_faults_gets_a_bounded_answer() -> None:
+    assert len(pointers(GOOD | {f"key{number}": 1 for number in range(1000)})) == MAX_ERRORS
+
+
+def test_what_was_sent_is_not_echoed() -> None:
+    said = pointers({**GOOD, "tenant": "a secret thing", "custom_object_type": {**SPEC, "description": ["s3cret"]}})
+
+    assert "secret" not in str(said)
+    assert "s3cret" not in str(said)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", " ", "{", "nonsense", "{'tenant': 'acme'}", '{"a": NaN}', '{"a": -Infinity}', '{"a": 1,}', "\ufeff{}",
+        b"", b"\xff\xfe", b'{"tenant": "\xff"}', b'{"tenant": "\xc3\x28"}', "1" * 5000, '{"a": ' + "9" * 5000 + "}",
+        "[" * 100_000, '{"a":' * 20_000,
+    ],
+    ids=lambda body: repr(body[:20]),
+)  # fmt: skip
+def test_what_is_not_json(body: str | bytes) -> None:
+    [(pointer, detail)] = pointers(body).items()
+    assert pointer == ""
+    assert detail.startswith("is not JSON")
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("", "is not JSON: it is empty"),
+        ('{\n "a": 1,\n}', "is not JSON: Illegal trailing comma before end of object, at line 2, column 8"),
+        ('{"a": NaN}', "is not JSON: NaN is no number there"),
+        (b"\xff", "is not JSON: it is not UTF-8"),
+        ('{"a": {"b": 1, "b": 2}}', "is not JSON that could be read: it has the key 'b' twice in one object"),
+        ("[" * 100_000, "is not JSON that could be read: it is nested too deeply"),
+        ("1" * 5000, "is not JSON that could be read: a number in it is too long"),
+    ],
+)
+def test_why_it_is_not_json(body: str | bytes, detail: str) -> None:
+    assert pointers(body) == {"": detail}
+
+
+@pytest.mark.parametrize("body", ["null", "true", "7", '"text"', "[]", "[{}]"])
+def test_what_is_json_but_no_object(body: str) -> None:
+    assert pointers(body) == {"": "must be a JSON object"}
+
+
+@pytest.mark.parametrize("depth", [250, 900, 9_000, *range(9_900, 10_100, 7), 50_000])
+def test_no_depth_of_nesting_breaks_it(depth: int) -> None:
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        nested = opening * depth + "1" + closing * depth
+        if len(nested) < MAX_BODY_BYTES - 100:
+            assert pointers('{"custom_object_type": ' + nested + "}")
+
+
+@pytest.mark.parametrize("escape", [r"\ud800", r"\udfff", r"\ude00\ud83d"])
+def test_half_characters_are_refused(escape: str) -> None:
+    assert pointers(json.dumps(GOOD).replace("Account", escape))
+
+
+def test_a_key_that_is_given_twice_is_refused_rather_than_chosen_from() -> None:
+    for body in (
+        '{"tenant": "globex", ' + json.dumps(GOOD)[1:],
+        json.dumps(GOOD).replace('"name":', '"name": "Konto", "name":'),
+    ):
+        assert pointers(body)[""].endswith(" twice in one object")
+
+
+@pytest.mark.parametrize("body", ["x" * (MAX_BODY_BYTES + 1), b"x" * (MAX_BODY_BYTES + 1)])
+def test_a_body_that_is_too_large(body: str | bytes) -> None:
+    with pytest.raises(Rejected) as caught:
+        parse_request(body)
+
+    assert (caught.value.kind, caught.value.problem.status) == (ProblemType.BODY_TOO_LARGE, 413)
+
+
+def test_the_largest_body_is_read() -> None:
+    body = json.dumps(GOOD)
+
+    assert parse_request(body + " " * (MAX_BODY_BYTES - len(body))).request_id == "1"
+
+
+WITHOUT_ID = {"custom_object_type": SPEC}
+
+
+class TestWhereTheRequestIdComesFrom:
+    def test_the_body(self) -> None:
+        assert parse_request(json.dumps(GOOD), fallback_id="message-1").request_id == "1"
+
+    def test_the_header(self) -> None:
+        assert parse_request(json.dumps(WITHOUT_ID), key="key-1").request_id == "key-1"
+
+    def test_both_and_they_agree(self) -> None:
+        assert parse_request(json.dumps(GOOD), key="1").request_id == "1"
+
+    def test_the_message(self) -> None:
+        assert parse_request(json.dumps(WITHOUT_ID), fallback_id="message-1").request_id == "message-1"
+
+    @pytest.mark.parametrize("request_id", ["2", 1, None, ""])
+    def test_both_and_they_disagree(self, request_id: object) -> None:
+        said = pointers({**GOOD, "request_id": request_id}, key="1")
+        assert said == {"/request_id": "differs from the Idempotency-Key header"}
+
+    def test_nowhere(self) -> None:
+        assert pointers(WITHOUT_ID) == {"/request_id": "is required, here or as the Idempotency-Key header"}
+
+    def test_null_is_not_the_same_as_left_out(self) -> None:
+        assert pointers({**WITHOUT_ID, "request_id": None}, fallback_id="message-1").keys() == {"/request_id"}
+
+    @pytest.mark.parametrize("key", ["", "a b", "x" * 129, "a/b"])
+    def test_a_key_that_is_no_identifier(self, key: str) -> None:
+        assert pointers(WITHOUT_ID, key=key).keys() == {"/request_id"}
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "tenant": JSON_VALUES | st.just("acme"),
+        "request_id": JSON_VALUES | st.just("1"),
+        "if_exists": JSON_VALUES | st.sampled_from(["adopt", "update", "fail"]),
+        "custom_object_type": JSON_VALUES
+        | st.fixed_dictionaries({"name": JSON_VALUES, "name_plural": st.text()}, optional={"description": JSON_VALUES}),
+    },
+)
+
+
+def check(body: str | bytes) -> None:
+    """Whatever was sent: a request that is sound, or a refusal that is one."""
+    try:
+        request = parse_request(body, fallback_id="message-1")
+    except Rejected as error:
+        problem = error.problem
+    else:
+        assert ProvisioningRequest.model_validate_json(request.to_json()).fingerprint == request.fingerprint
+        return
+    assert problem.errors
+    assert problem.model_dump_json().encode()
+
+
+@given(st.binary())
+def test_no_bytes_break_it(body: bytes) -> None:
+    check(body)
+
+
+@given(st.text())
+def test_no_text_breaks_it(body: str) -> None:
+    check(body)
+
+
+@given(BODIES)
+def test_no_json_breaks_it(body: dict[str, Any]) -> None:
+    check(json.dumps(body))

@@ -1,0 +1,272 @@
+"""The HTTP door: requests that settle while their caller waits, and those that do not."""
+
+import json
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from provisioner.close.transport import MIN_WRITE_SECONDS, SETTLE_SECONDS
+from provisioner.contract.errors import ProblemType, Rejected, Unavailable
+from tests.fakes import LOST, LOST_BEFORE, a_request
+from tests.handlers import DoorWorld
+from tests.http_caller import BODY, ID, Answer, Caller
+
+
+@pytest.fixture
+def world() -> DoorWorld:
+    return DoorWorld()
+
+
+@pytest.fixture
+def caller(world: DoorWorld) -> Caller:
+    return Caller(world)
+
+
+class TestSettledWhileTheCallerWaits:
+    def test_201_created(self, world: DoorWorld, caller: Caller) -> None:
+        answer = caller.post()
+
+        assert (answer.status, answer.headers["Content-Type"]) == (201, "application/json")
+        assert answer.headers["Location"] == f"provisioning-requests/{ID}"
+        assert "Idempotency-Replayed" not in answer.headers
+        outcome = answer.body.pop("outcome")
+        assert answer.body == {"id": ID, "tenant": "acme", "request_id": "signup-8841", "state": "settled"}
+        assert outcome["result"] == "created"
+        assert outcome["types"][0]["id"] == "cotype_1"
+        assert world.close.names == ["Account"]
+        assert [event_id for event_id, _ in world.outcomes.events] == [ID]
+
+    def test_the_message_that_carries_it_on_was_sent_first(self, world: DoorWorld, caller: Caller) -> None:
+        caller.post()
+
+        assert world.messages.waiting == [(BODY, "acme", 30)]
+
+    def test_201_recovered(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.faults = [LOST]
+        assert caller.post().status == 202
+
+        world.clock.advance(61)
+        assert world.settle(a_request())[0].result == "recovered"
+        assert caller.post().status == 201
+
+    def test_200_unchanged_and_adopted(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.add("Account", description="Old")
+
+        unchanged = caller.post()
+        desired = {**BODY["custom_object_type"], "description": "New"}  # type: ignore[dict-item]
+        adopted = caller.post({**BODY, "request_id": "2", "custom_object_type": desired})
+
+        assert (unchanged.status, unchanged.body["outcome"]["result"]) == (200, "unchanged")
+        assert (adopted.status, adopted.body["outcome"]["result"]) == (200, "adopted")
+        [adopted_type] = adopted.body["outcome"]["types"]
+        assert adopted_type["differences"] == [{"field": "description", "desired": "New", "observed": "Old"}]
+
+    def test_409_exists(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.add("Account")
+
+        answer = caller.post({**BODY, "if_exists": "fail"})
+
+        assert (answer.status, answer.kind) == (409, "type-exists")
+        assert (answer.body["id"], answer.body["state"]) == (ID, "settled")
+        assert answer.body["outcome"]["result"] == "failed"
+        assert answer.body["outcome"]["types"][0]["id"] == "cotype_1"
+
+    @pytest.mark.parametrize(
+        ("close_status", "status", "kind"),
+        [
+            (400, 422, "spec-rejected"),
+            (401, 424, "credential-rejected"),
+            (402, 424, "plan-limit"),
+            (403, 424, "permission-missing"),
+            (404, 424, "plan-limit"),
+            (405, 424, "close-misconfigured"),
+        ],
+    )
+    def test_422_and_424_close_refuses(
+        self, world: DoorWorld, caller: Caller, close_status: int, status: int, kind: str
+    ) -> None:
+        world.close.faults = [Rejected(ProblemType.SPEC_REJECTED, "no", close_status=close_status)]
+
+        answer = caller.post()
+
+        assert (answer.status, answer.kind, answer.body["close_status"]) == (status, kind, close_status)
+        assert "no" in answer.body["detail"]
+
+    def test_424_the_stored_credential_cannot_be_used(self, world: DoorWorld, caller: Caller) -> None:
+        world.tenants.fails = Rejected(ProblemType.CREDENTIAL_UNREADABLE, "cannot be used")
+
+        answer = caller.post()
+
+        assert (answer.status, answer.kind) == (424, "credential-unreadable")
+        assert world.outcomes.events[0][1].result == "failed"
+
+    def test_504_unresolved(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.faults = [LOST_BEFORE, LOST_BEFORE]
+        world.settle(a_request())
+
+        answer = caller.post()
+
+        assert (answer.status, answer.kind) == (504, "unresolved")
+
+    def test_504_gave_up(self) -> None:
+        world = DoorWorld(wait_limit_seconds=1)
+        world.close.list_fails = Unavailable("500")
+
+        answer = Caller(world).post()
+
+        assert (answer.status, answer.kind) == (504, "deadline-exceeded")
+
+
+class TestNotSettledInTime:
+    def check_accepted(self, answer: Answer, waiting: str = "") -> None:
+        assert answer.status == 202
+        told = {"id": ID, "tenant": "acme", "request_id": "signup-8841", "state": "accepted"}
+        assert answer.body == told | ({"waiting": waiting} if waiting else {})
+        assert answer.headers["Location"] == f"provisioning-requests/{ID}"
+        assert int(answer.headers["Retry-After"]) > 0
+
+    def test_202_a_lost_answer(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.faults = [LOST]
+
+        lost = "the write was sent, and its answer got lost (ReadError)"
+        self.check_accepted(caller.post(), f"{lost}; waiting until Close's list is sure to show it")
+        assert len(world.messages.waiting) == 2
+
+    def test_202_close_cannot_be_read(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.list_fails = Unavailable("500")
+
+        self.check_accepted(caller.post(), "Close answered 500")
+
+    @pytest.mark.parametrize(("lag", "delays", "retry_after"), [(60.0, [30, 60], "61"), (2.5, [30, 2.5], "4")])
+    def test_202_a_wait_brings_a_message_of_its_own_which_the_safety_net_gives_way_to(
+        self, lag: float, delays: list[float], retry_after: str
+    ) -> None:
+        world = DoorWorld(list_lag_seconds=lag)
+        world.close.faults = [LOST]
+
+        answer = Caller(world).post()
+
+        assert [delay for _, _, delay in world.messages.waiting] == delays
+        assert world.messages.deferrals == [0, 1]
+        assert answer.headers["Retry-After"] == retry_after
+
+    def test_202_too_little_time_to_hear_the_answer_of_a_create(self, world: DoorWorld, caller: Caller) -> None:
+        caller.time_left = MIN_WRITE_SECONDS + SETTLE_SECONDS - 0.1
+
+        self.check_accepted(caller.post(), "too little time is left in this run")
+        assert [request.method for request in world.seen] == ["GET"]
+
+    def test_202_secrets_manager_cannot_be_asked(self, world: DoorWorld, caller: Caller) -> None:
+        world.tenants.fails = Unavailable("Secrets Manager fails")
+
+        self.check_accepted(caller.post(), "Secrets Manager fails")
+
+    def test_202_an_unexpected_failure_after_it_was_accepted(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.list_fails = RuntimeError("boom s3cret")
+
+        self.check_accepted(caller.post())
+        assert len(world.messages.waiting) == 1
+
+    def test_201_only_the_announcement_is_left_to_the_worker(self, world: DoorWorld, caller: Caller) -> None:
+        world.outcomes.fails = RuntimeError("SNS is down")
+
+        assert caller.post().status == 201
+        world.outcomes.fails = None
+        assert world.reconcile(a_request()) == world.outcomes.events[0][1]
+
+    def test_202_while_another_works_on_it(self, world: DoorWorld, caller: Caller) -> None:
+        world.ledger.accept(a_request())
+
+        self.check_accepted(caller.post())
+        assert (world.seen, world.messages.waiting) == ([], [])
+
+    @pytest.mark.parametrize(
+        "prefer",
+        [["respond-async"], ["Respond-Async"], ["wait=10, respond-async"], ["handling=lenient", "respond-async"]],
+    )
+    def test_202_at_once_when_asked_for(self, world: DoorWorld, caller: Caller, prefer: list[str]) -> None:
+        answer = caller.post(Prefer=prefer)
+
+        self.check_accepted(answer)
+        assert answer.headers["Preference-Applied"] == "respond-async"
+        assert world.messages.waiting == [(BODY, "acme", 0)]
+        assert world.seen == []
+
+    def test_another_preference_changes_nothing(self, caller: Caller) -> None:
+        answer = caller.post(Prefer=["return=minimal"])
+
+        assert answer.status == 201
+        assert "Preference-Applied" not in answer.headers
+
+    def test_the_queue_cannot_be_reached(self, world: DoorWorld, caller: Caller) -> None:
+        """The ledger has it, and the sweeper will find it there; meanwhile nothing keeps us from working on it."""
+        world.messages.fails = EndpointConnectionError(endpoint_url="https://sqs")
+
+        assert caller.post().status == 201
+
+    def test_async_with_the_queue_away_is_worked_on_now(self, world: DoorWorld, caller: Caller) -> None:
+        world.messages.fails = EndpointConnectionError(endpoint_url="https://sqs")
+
+        answer = caller.post(Prefer=["respond-async"])
+
+        assert answer.status == 201
+        assert "Preference-Applied" not in answer.headers
+
+
+class TestLookingUp:
+    def test_200_settled(self, caller: Caller) -> None:
+        posted = caller.post()
+
+        shown = caller.get(ID)
+
+        assert (shown.status, shown.body) == (200, posted.body)
+        assert "Retry-After" not in shown.headers
+
+    def test_200_a_failed_request_is_found_all_the_same(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
+        caller.post()
+
+        shown = caller.get(ID)
+
+        assert (shown.status, shown.headers["Content-Type"]) == (200, "application/json")
+        assert shown.body["outcome"]["problem"]["close_status"] == 402
+
+    def test_200_not_settled_yet(self, caller: Caller) -> None:
+        caller.post(Prefer=["respond-async"])
+
+        shown = caller.get(ID)
+
+        assert (shown.status, shown.body["state"]) == (200, "accepted")
+        assert "outcome" not in shown.body
+        assert int(shown.headers["Retry-After"]) > 0
+
+    @pytest.mark.parametrize("request_key", ["0" * 32, "nonsense", ID.upper(), ID + "0", "../" + ID, ""])
+    def test_404_unknown(self, caller: Caller, request_key: str) -> None:
+        caller.post()
+
+        answer = caller.get(request_key)
+
+        assert (answer.status, answer.kind) == (404, "request-not-found")
+
+
+def test_one_metric_for_each_request(world: DoorWorld, caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+    def counted() -> list[str]:
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [
+            each["Name"] for line in lines if "_aws" in line for each in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        ]
+
+    caller.post()
+    assert counted() == ["Created"]
+    caller.post()
+    assert counted() == ["Replayed"]
+    caller.post("{")
+    assert counted() == ["Rejected"]
+    caller.post({**BODY, "request_id": "2"}, Prefer=["respond-async"])
+    assert counted() == ["Accepted"]
+    world.close.list_fails = Unavailable("500")
+    caller.post({**BODY, "request_id": "3"})
+    assert counted() == ["Deferred"]
+    world.tenants.fails = RuntimeError("boom")
+    caller.post({**BODY, "request_id": "4"})
+    assert counted() == ["Unavailable"]

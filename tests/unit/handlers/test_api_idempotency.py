@@ -1,0 +1,114 @@
+"""The HTTP door: the same key again."""
+
+import json
+from typing import Any
+
+import pytest
+
+from provisioner.contract.errors import ProblemType, Rejected
+from tests.handlers import DoorWorld
+from tests.http_caller import BODY, ID, Caller
+
+
+@pytest.fixture
+def world() -> DoorWorld:
+    return DoorWorld()
+
+
+@pytest.fixture
+def caller(world: DoorWorld) -> Caller:
+    return Caller(world)
+
+
+def without(*keys: str) -> dict[str, Any]:
+    return {key: value for key, value in BODY.items() if key not in keys}
+
+
+class TestIdempotency:
+    def test_the_same_again_gets_the_first_ones_answer(self, world: DoorWorld, caller: Caller) -> None:
+        first, again = caller.post(), caller.post()
+
+        assert (again.status, again.body) == (first.status, first.body)
+        assert again.headers == {**first.headers, "Idempotency-Replayed": "true"}
+        assert len(world.outcomes.events) == 1
+        assert world.close.names == ["Account"]
+
+    def test_it_is_replayed_when_its_tenant_is_gone_since(self, world: DoorWorld, caller: Caller) -> None:
+        first = caller.post()
+        world.tenants.known.discard("acme")
+
+        assert caller.post().headers["Idempotency-Replayed"] == "true"
+        assert caller.post().body == first.body
+        assert caller.post({**BODY, "request_id": "another"}).kind == "tenant-not-found"
+
+    def test_a_failure_is_replayed_too(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
+        first, again = caller.post(), caller.post()
+
+        assert (again.status, again.kind, again.body) == (424, "plan-limit", first.body)
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert world.close.names == []
+
+    def test_422_the_same_key_for_other_content(self, world: DoorWorld, caller: Caller) -> None:
+        caller.post()
+
+        answer = caller.post({**BODY, "custom_object_type": {"name": "Deal", "name_plural": "Deals"}})
+
+        assert (answer.status, answer.kind) == (422, "request-conflict")
+        assert world.close.names == ["Account"]
+
+    def test_another_spelling_of_the_same_content_is_the_same(self, caller: Caller) -> None:
+        caller.post()
+
+        assert caller.post({**BODY, "if_exists": "adopt"}).headers["Idempotency-Replayed"] == "true"
+
+    def test_the_keys_scope_is_the_tenant(self, world: DoorWorld, caller: Caller) -> None:
+        caller.post()
+
+        assert caller.post({**BODY, "tenant": "globex"}).body["id"] != ID
+
+    @pytest.mark.parametrize("key", ['"signup-8841"', "signup-8841", ' "signup-8841" '])
+    def test_the_header_quoted_or_bare(self, caller: Caller, key: str) -> None:
+        assert caller.post(without("request_id"), Idempotency_Key=[key]).body["id"] == ID
+        assert caller.post(Idempotency_Key=[key]).headers["Idempotency-Replayed"] == "true"
+
+    def test_the_header_sent_twice_alike(self, caller: Caller) -> None:
+        answer = caller.post(without("request_id"), Idempotency_Key=['"signup-8841"', "signup-8841"])
+
+        assert (answer.status, answer.body["id"]) == (201, ID)
+
+    def test_400_the_header_sent_twice_otherwise(self, world: DoorWorld, caller: Caller) -> None:
+        answer = caller.post(Idempotency_Key=["signup-8841", "other"])
+
+        assert (answer.status, answer.kind) == (400, "invalid-request")
+        assert world.ledger.requests == {}
+
+    @pytest.mark.parametrize("key", ["other", '"SIGNUP-8841"', '""', "", '"a", "a"'])
+    def test_400_header_and_body_disagree(self, world: DoorWorld, caller: Caller, key: str) -> None:
+        answer = caller.post(Idempotency_Key=[key])
+
+        assert (answer.status, answer.kind) == (400, "invalid-request")
+        assert answer.body["errors"] == [
+            {"pointer": "/request_id", "detail": "differs from the Idempotency-Key header"}
+        ]
+        assert world.ledger.requests == {}
+
+    @pytest.mark.parametrize("key", ['""', "a b", "x" * 129])
+    def test_400_a_key_that_is_no_identifier(self, caller: Caller, key: str) -> None:
+        answer = caller.post(without("request_id"), Idempotency_Key=[key])
+
+        assert [each["pointer"] for each in answer.body["errors"]] == ["/request_id"]
+
+    def test_400_no_key_at_all(self, caller: Caller) -> None:
+        [error] = caller.post(without("request_id")).body["errors"]
+
+        assert error == {"pointer": "/request_id", "detail": "is required, here or as the Idempotency-Key header"}
+
+    def test_header_names_in_any_case(self, caller: Caller) -> None:
+        event = {
+            "resource": "/v1/provisioning-requests", "httpMethod": "POST", "multiValueHeaders": None,
+            "headers": {"IDEMPOTENCY-KEY": "signup-8841", "content-type": "application/json"},
+            "body": json.dumps(without("request_id")), "isBase64Encoded": False,
+        }  # fmt: skip
+
+        assert caller.send(event).body["id"] == ID

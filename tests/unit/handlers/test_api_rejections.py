@@ -1,0 +1,139 @@
+"""The HTTP door: what it refuses, and what it does when all else fails."""
+
+import base64
+import json
+
+import pytest
+
+from provisioner.contract.errors import RetryLater, Unavailable
+from tests.handlers import DoorWorld
+from tests.http_caller import BODY, ID, Caller
+
+
+@pytest.fixture
+def world() -> DoorWorld:
+    return DoorWorld()
+
+
+@pytest.fixture
+def caller(world: DoorWorld) -> Caller:
+    return Caller(world)
+
+
+class TestRefused:
+    """Clear: no effect, and said precisely."""
+
+    @pytest.mark.parametrize(
+        ("body", "pointers"),
+        [
+            ("{", [""]),
+            ("", [""]),
+            ("[]", [""]),
+            ({**BODY, "if_exists": "replace"}, ["/if_exists"]),
+            ({**BODY, "custom_object_type": {"name": ""}},
+             ["/custom_object_type/name", "/custom_object_type/name_plural"]),
+            ({**BODY, "x": 1}, ["/x"]),
+        ],
+    )  # fmt: skip
+    def test_400_with_pointers(self, world: DoorWorld, caller: Caller, body: object, pointers: list[str]) -> None:
+        answer = caller.post(body)
+
+        assert (answer.status, answer.kind) == (400, "invalid-request")
+        assert [each["pointer"] for each in answer.body["errors"]] == pointers
+        assert (world.ledger.requests, world.messages.waiting, world.seen) == ({}, [], [])
+
+    def test_400_no_body(self, caller: Caller) -> None:
+        assert caller.call("POST", "/v1/provisioning-requests").kind == "invalid-request"
+
+    def test_400_bytes_that_are_not_utf_8(self, caller: Caller) -> None:
+        event = {
+            "resource": "/v1/provisioning-requests", "httpMethod": "POST", "headers": None,
+            "body": base64.b64encode(b'{"tenant": "\xff"}').decode(), "isBase64Encoded": True,
+        }  # fmt: skip
+
+        assert caller.send(event).kind == "invalid-request"
+
+    def test_404_no_such_tenant(self, world: DoorWorld, caller: Caller) -> None:
+        answer = caller.post({**BODY, "tenant": "nobody"})
+
+        assert (answer.status, answer.kind) == (404, "tenant-not-found")
+        assert "prefix" not in json.dumps(answer.body)
+        assert (world.ledger.requests, world.outcomes.events) == ({}, [])
+
+    @pytest.mark.parametrize("resource", ["/", "/v1", "/v2/provisioning-requests", "/{proxy+}"])
+    def test_404_no_such_route(self, caller: Caller, resource: str) -> None:
+        answer = caller.call("GET", resource)
+
+        assert (answer.status, answer.kind) == (404, "not-found")
+
+    @pytest.mark.parametrize(
+        ("method", "resource", "allowed"),
+        [
+            ("GET", "/v1/provisioning-requests", "POST"),
+            ("DELETE", "/v1/provisioning-requests/{id}", "GET"),
+            ("POST", "/v1/provisioning-requests/{id}", "GET"),
+        ],
+    )
+    def test_405_another_method(self, caller: Caller, method: str, resource: str, allowed: str) -> None:
+        answer = caller.call(method, resource, parameters={"id": ID})
+
+        assert (answer.status, answer.kind) == (405, "method-not-allowed")
+        assert answer.headers["Allow"] == allowed
+
+    def test_413_too_large(self, world: DoorWorld, caller: Caller) -> None:
+        answer = caller.post(" " * 262_145)
+
+        assert (answer.status, answer.kind) == (413, "body-too-large")
+
+    @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "json", ""])
+    def test_415_not_json(self, caller: Caller, media_type: str) -> None:
+        answer = caller.call("POST", "/v1/provisioning-requests", json.dumps(BODY), Content_Type=[media_type])
+
+        assert (answer.status, answer.kind) == (415, "unsupported-media-type")
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Content_Type": ["application/json; charset=utf-8"]},
+            {"Content_Type": ["Application/JSON"]},
+            {"Content_Type": ["application/vnd.acme+json"]},
+            {},
+        ],
+    )
+    def test_what_counts_as_json(self, caller: Caller, headers: dict[str, list[str]]) -> None:
+        assert caller.call("POST", "/v1/provisioning-requests", json.dumps(BODY), **headers).status == 201
+
+
+class TestUnexpectedFailures:
+    def test_503_before_it_was_accepted(self, world: DoorWorld, caller: Caller) -> None:
+        world.tenants.fails = RuntimeError("boom s3cret")
+
+        answer = caller.post()
+
+        assert (answer.status, answer.kind) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "boom" not in json.dumps(answer.body)
+        assert world.ledger.requests == {}
+
+    def test_503_then_the_same_again_works(self, world: DoorWorld, caller: Caller) -> None:
+        world.tenants.fails = RuntimeError("boom")
+        caller.post()
+        world.tenants.fails = None
+
+        assert caller.post().status == 201
+
+    def test_503_an_event_that_is_none(self, caller: Caller) -> None:
+        assert caller.send({}).kind == "unavailable"
+
+    def test_silent_nothing_of_an_exception_reaches_the_caller(self, world: DoorWorld, caller: Caller) -> None:
+        world.close.list_fails = RuntimeError("s3cret")
+        answer = caller.post()
+        assert answer.status == 202
+        assert "s3cret" not in json.dumps(answer.body)
+
+    def test_what_it_waits_for_is_told(self, world: DoorWorld, caller: Caller) -> None:
+        for failure in (RetryLater("Close asks to wait", 1), Unavailable("Close answered 500")):
+            world.close.list_fails = failure
+            answer = caller.post({**BODY, "request_id": type(failure).__name__})
+            assert answer.body["waiting"] == str(failure)
+            assert caller.get(answer.body["id"]).body["waiting"] == str(failure)

@@ -1,0 +1,199 @@
+"""The event door: requests put on a bus, and partners' events, through the same mapping as webhooks."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from provisioner.contract.outcome import Outcome, Result, message_key
+from provisioner.contract.request import request_key
+from provisioner.handlers.events import Events
+from tests.webhook_senders import Upstream, fixture
+
+REQUEST = {"tenant": "acme", "request_id": "signup-1", "custom_object_type": {"name": "Order", "name_plural": "Orders"}}
+STRIPE_BUS = "aws.partner/stripe.com/ed_test_61RlZ"
+AUTH0_BUS = "aws.partner/auth0.com/my-tenant-1c1a/auth0.events"
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    return Upstream()
+
+
+def event(detail: Any, source: str = "com.example.signups", kind: str = "Provisioning Requested") -> dict[str, Any]:
+    """As EventBridge hands it over."""
+    return {
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "detail-type": kind,
+        "source": source,
+        "account": "111122223333",
+        "time": "2026-11-24T00:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": detail,
+    }
+
+
+def take(upstream: Upstream, *events: dict[str, Any]) -> None:
+    for each in events:
+        Events(upstream.intake, "close-provisioner/tenants").take(each)
+
+
+def test_a_request_on_the_bus_is_stored_and_queued_once(upstream: Upstream) -> None:
+    take(upstream, event(REQUEST), event(REQUEST))
+    assert list(upstream.ledger.requests) == [request_key("acme", "signup-1")]
+    assert [(tenant, body["request_id"]) for body, tenant, _ in upstream.messages.waiting] == [("acme", "signup-1")]
+
+
+def test_a_request_without_an_id_takes_the_events(upstream: Upstream) -> None:
+    without = {key: value for key, value in REQUEST.items() if key != "request_id"}
+    take(upstream, event(without), event(without))
+    [(record, _)] = upstream.ledger.requests.values()
+    assert record.request_id == event(without)["id"]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "bus", "kind"),
+    [
+        ("stripe", "customer.created", STRIPE_BUS, "customer.created"),
+        ("stripe", "customer.subscription.created", STRIPE_BUS, "customer.subscription.created"),
+        ("auth0", "organization.created", AUTH0_BUS, "organization.created"),
+    ],
+)
+def test_an_event_is_the_same_request_over_a_bus_and_as_a_webhook(
+    upstream: Upstream, source: str, name: str, bus: str, kind: str
+) -> None:
+    take(upstream, event(json.loads(fixture(source, name)), bus, kind))
+    assert len(upstream.messages.waiting) == 1
+    assert upstream.deliver(source, fixture(source, name)).status == 202
+    assert len(upstream.ledger.requests) == len(upstream.messages.waiting) == 1
+
+
+@pytest.mark.parametrize(
+    ("detail", "bus"),
+    [
+        (json.loads(fixture("stripe", "customer.created")) | {"type": "invoice.paid"}, STRIPE_BUS),
+        (json.loads(fixture("stripe", "customer.created")) | {"livemode": False}, STRIPE_BUS),
+        (json.loads(fixture("stripe", "customer.created")), AUTH0_BUS),
+        (json.loads(fixture("stripe", "customer.created")), "aws.partner/stripe.com.evil/x"),
+        (json.loads(fixture("stripe", "customer.created")), "com.example.signups"),
+    ],
+)
+def test_what_means_no_signup_is_ignored(upstream: Upstream, detail: Any, bus: str) -> None:
+    take(upstream, event(detail, bus, "customer.created"))
+    assert upstream.ledger.requests == {}
+    assert upstream.messages.waiting == []
+    assert upstream.outcomes.events == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "tenant", "request_id"),
+    [
+        (event(REQUEST | {"colour": "blue"}), "acme", "signup-1"),
+        (event(REQUEST | {"tenant": "a/b"}), "unknown", "signup-1"),
+        (event({}), "default", event({})["id"]),
+        (event({"id": "evt_1", "type": "customer.created", "livemode": True}, STRIPE_BUS, "x"), "unknown", "evt_1"),
+    ],
+)
+def test_what_cannot_be_understood_is_announced_as_failed_once(
+    upstream: Upstream, asked: dict[str, Any], tenant: str, request_id: str
+) -> None:
+    take(upstream, asked, asked)
+    [(key, outcome)] = upstream.outcomes.events
+    assert (outcome.tenant, outcome.request_id, outcome.result) == (tenant, request_id, Result.FAILED)
+    assert key != message_key(request_id)
+    assert not upstream.ledger.requests
+
+
+def test_another_request_under_a_known_id_is_announced_beside_it(upstream: Upstream) -> None:
+    take(upstream, event(REQUEST), event(REQUEST | {"if_exists": "fail"}))
+    [(_, outcome)] = upstream.outcomes.events
+    assert outcome.problem
+    assert outcome.problem.type.endswith("request-conflict")
+    assert len(upstream.ledger.requests) == 1
+
+
+def test_what_cannot_be_stored_is_left_to_lambda_to_deliver_again(upstream: Upstream) -> None:
+    upstream.outcomes.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
+    with pytest.raises(ClientError):
+        take(upstream, event({}))
+
+
+def called(call: str, /, **parameters: Any) -> dict[str, Any]:
+    """A call to Secrets Manager, as CloudTrail tells it."""
+    detail = {
+        "eventVersion": "1.11",
+        "eventSource": "secretsmanager.amazonaws.com",
+        "eventName": call,
+        "awsRegion": "eu-central-1",
+        "requestParameters": parameters or None,
+        "responseElements": None,
+    }
+    return event(detail, "aws.secretsmanager", "AWS API Call via CloudTrail")
+
+
+ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:close-provisioner/tenants/acme-a1B2c3"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        called("CreateSecret", name="close-provisioner/tenants/acme", clientRequestToken="1"),
+        called("PutSecretValue", secretId="close-provisioner/tenants/acme"),
+        called("PutSecretValue", secretId=ARN),
+        called("PutSecretValue", secretId=ARN[:-7]),
+        called("UpdateSecret", secretId=ARN),
+        called("RestoreSecret", secretId=ARN),
+    ],
+)
+def test_who_waits_for_a_tenant_is_looked_at_at_once_when_its_secret_is_stored(
+    upstream: Upstream, told: dict[str, Any]
+) -> None:
+    for request_id, tenant in (("1", "acme"), ("2", "acme"), ("3", "globex")):
+        take(upstream, event(REQUEST | {"request_id": request_id, "tenant": tenant}))
+        upstream.waiting.add(tenant, request_key(tenant, request_id))
+    upstream.messages.waiting.clear()
+    take(upstream, told, told)
+    assert sorted(body["request_id"] for body, _, _ in upstream.messages.waiting) == ["1", "2"]
+    assert {delay for _, _, delay in upstream.messages.waiting} == {0}
+    assert upstream.waiting.of("globex") == [request_key("globex", "3")]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        called("CreateSecret", name="close-provisioner/sources/acme"),
+        called("CreateSecret", name="another/close-provisioner/tenants/acme"),
+        called("CreateSecret", name="close-provisioner/tenants/acme/more"),
+        called("DeleteSecret", secretId=ARN),
+        called("GetSecretValue", secretId=ARN),
+        called("CreateSecret"),
+        called("CreateSecret", name=None),
+    ],
+)
+def test_other_calls_wake_nobody(upstream: Upstream, told: dict[str, Any]) -> None:
+    take(upstream, event(REQUEST))
+    upstream.waiting.add("acme", request_key("acme", "signup-1"))
+    upstream.messages.waiting.clear()
+    take(upstream, told)
+    failed = called("PutSecretValue", secretId=ARN)
+    failed["detail"]["errorCode"] = "AccessDenied"
+    take(upstream, failed)
+    assert upstream.messages.waiting == []
+
+
+def test_what_is_settled_or_forgotten_is_not_woken(upstream: Upstream) -> None:
+    take(upstream, event(REQUEST))
+    record, _ = upstream.ledger.requests[request_key("acme", "signup-1")]
+    outcome = Outcome(
+        tenant="acme", request_id="signup-1", result=Result.CREATED, settled_at="2026-11-24T00:00:00+00:00"
+    )
+    upstream.ledger.settle(record, outcome)
+    upstream.messages.waiting.clear()
+    for key in (record.id, "0" * 32):
+        upstream.waiting.add("acme", key)
+    take(upstream, called("PutSecretValue", secretId=ARN))
+    assert upstream.messages.waiting == []
+    assert upstream.waiting.of("acme") == []

@@ -1,0 +1,86 @@
+"""The clock's door, with a ledger that knows what is overdue."""
+
+import json
+from typing import Any
+
+import pytest
+
+from provisioner.contract.errors import Unavailable
+from provisioner.handlers.sweeper import MARGIN_SECONDS, Sweeper
+from provisioner.ledger.models import RequestRecord
+from tests.fakes import MemoryLedger, a_request
+from tests.handlers import DoorWorld
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> DoorWorld:
+    world = DoorWorld()
+    expected: list[RequestRecord] = []
+    monkeypatch.setattr(MemoryLedger, "overdue", lambda ledger, limit: list(ledger.requests), raising=False)
+    monkeypatch.setattr(MemoryLedger, "expect", lambda ledger, record: expected.append(record), raising=False)
+    return world
+
+
+def sweep(world: DoorWorld, time_left: float = 60) -> dict[str, int]:
+    return Sweeper(world.service).sweep(lambda: time_left)
+
+
+def test_settled_what_was_forgotten_is_put_back_on_the_queue(world: DoorWorld) -> None:
+    request = a_request("1", spec={"description": "d"})
+    world.ledger.accept(request)
+
+    assert sweep(world) == {"Unsettled": 1, "Unannounced": 0, "RequeueFailed": 0}
+    assert world.messages.waiting == [(json.loads(request.to_json()), "acme", 0)]
+
+
+def test_announced_what_nobody_heard_of_is_put_back_on_the_queue(world: DoorWorld) -> None:
+    world.outcomes.fails = RuntimeError("SNS is down")
+    with pytest.raises(RuntimeError):
+        world.reconcile(a_request("1"))
+
+    assert sweep(world)["Unannounced"] == 1
+
+
+def test_what_is_finished_is_left_alone(world: DoorWorld) -> None:
+    """The index lags behind the table."""
+    world.settle(a_request("1"))
+
+    assert sweep(world) == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}
+    assert world.messages.waiting == []
+
+
+def test_what_has_expired_is_left_alone(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryLedger, "overdue", lambda *_: ["0" * 32])
+
+    assert sum(sweep(world).values()) == 0
+
+
+def test_one_that_cannot_be_put_back_stops_no_other(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        world.ledger.accept(a_request(f"{number}"))
+    find = world.ledger.find
+    broken = a_request("1").id
+
+    def breaks_on_one(key: str) -> Any:
+        if key == broken:
+            raise Unavailable("boom")
+        return find(key)
+
+    monkeypatch.setattr(world.ledger, "find", breaks_on_one)
+
+    assert sweep(world) == {"Unsettled": 2, "Unannounced": 0, "RequeueFailed": 1}
+    assert [body["request_id"] for body, _, _ in world.messages.waiting] == ["0", "2"]
+
+
+def test_it_stops_in_time(world: DoorWorld) -> None:
+    world.ledger.accept(a_request())
+
+    assert sum(sweep(world, MARGIN_SECONDS).values()) == 0
+    assert world.messages.waiting == []
+
+
+def test_its_metrics_say_zero_too(world: DoorWorld, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep(world)
+
+    [document] = [each for each in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in each]
+    assert (document["Unsettled"], document["Unannounced"]) == ([0.0], [0.0])

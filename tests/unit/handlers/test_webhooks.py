@@ -1,0 +1,278 @@
+"""The webhook door: what it answers, what it stores, what it announces; and the senders' traps by their numbers.
+
+The traps that lie in the headers alone are in test_signatures.py.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from provisioner.contract.outcome import Outcome, Result, message_key
+from provisioner.contract.request import MAX_BODY_BYTES, IfExists, request_key
+from provisioner.ingest.signing_keys import MIN_REFETCH_SECONDS
+from tests.unit.ingest.test_signatures import OTHER_SECRETS
+from tests.webhook_senders import EVENTS, SECRETS, Upstream, fixture, scheme_of
+
+CUSTOMER = fixture("stripe", "customer.created")
+EVENT_ID = "evt_1SWk2eLkdIwHu7ixJ0tXq3mA"
+
+
+@pytest.fixture
+def upstream() -> Upstream:
+    return Upstream()
+
+
+def stripe(**changes: Any) -> bytes:
+    return json.dumps(json.loads(CUSTOMER) | changes).encode()
+
+
+def counted(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str | None]]:
+    """(metric, source) of all that was counted."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    return [
+        (metric["Name"], line.get("source"))
+        for line in lines
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    ]
+
+
+def nothing_came_of_it(upstream: Upstream) -> bool:
+    return not (upstream.ledger.requests or upstream.messages.waiting or upstream.outcomes.events)
+
+
+class TestTaken:
+    @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
+    def test_a_signup_is_stored_and_queued_before_it_is_answered(
+        self, upstream: Upstream, source: str, event: str
+    ) -> None:
+        answer = upstream.deliver(source, fixture(source, event))
+        assert answer.status == 202
+        [(record, request)] = upstream.ledger.requests.values()
+        assert answer.body == {
+            "id": record.id,
+            "tenant": request.tenant,
+            "request_id": request.request_id,
+            "state": "accepted",
+        }
+        assert upstream.messages.waiting == [(json.loads(request.to_json()), request.tenant, 0)]
+        assert upstream.outcomes.events == []
+
+    @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
+    def test_trap_5_a_redelivery_is_the_same_request(
+        self, upstream: Upstream, capsys: pytest.CaptureFixture[str], source: str, event: str
+    ) -> None:
+        answers = [upstream.deliver(source, fixture(source, event)) for _ in range(5)]
+        assert {answer.status for answer in answers} == {202}
+        assert all(answer.body == answers[0].body for answer in answers)
+        assert len(upstream.ledger.requests) == len(upstream.messages.waiting) == 1
+        assert counted(capsys) == [("Accepted", source), *[("Redelivered", source)] * 4]
+
+    def test_trap_5_a_replay_after_days_is_still_known(self, upstream: Upstream) -> None:
+        """A sender without a timestamp can be replayed at any time by whoever recorded a delivery."""
+        upstream.deliver("auth0", fixture("auth0", "organization.created"))
+        upstream.clock.advance(80 * 86_400)
+        assert upstream.deliver("auth0", fixture("auth0", "organization.created")).status == 202
+        assert len(upstream.messages.waiting) == 1
+
+    def test_trap_10_an_event_whose_work_is_not_safe_is_not_remembered(self, upstream: Upstream) -> None:
+        failing = upstream.ledger.accept
+        upstream.ledger.accept = _fails  # type: ignore[method-assign]
+        answer = upstream.deliver("stripe", CUSTOMER)
+        assert (answer.status, answer.kind) == (503, "unavailable")
+        assert answer.headers["Retry-After"]
+        upstream.ledger.accept = failing  # type: ignore[method-assign]
+        assert upstream.deliver("stripe", CUSTOMER).status == 202
+        assert len(upstream.messages.waiting) == 1
+
+    def test_trap_10_an_event_that_is_remembered_is_safe_without_the_queue(self, upstream: Upstream) -> None:
+        """The sweeper puts on the queue what lies unfinished in the ledger."""
+        upstream.messages.fails = ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessage")
+        assert upstream.deliver("stripe", CUSTOMER).status == 202
+        assert len(upstream.ledger.requests) == 1
+
+    def test_trap_11_no_delivery_is_lost_while_a_secret_is_rotated(self, upstream: Upstream) -> None:
+        upstream.deliver("stripe", stripe(id="evt_1"))
+        upstream.monotonic.advance(MIN_REFETCH_SECONDS)
+        upstream.secrets.secrets["prefix/stripe"] = json.dumps({"secrets": ["whsec_new", SECRETS["stripe"]]})
+        assert upstream.deliver("stripe", stripe(id="evt_2"), secret="whsec_new").status == 202
+        assert upstream.deliver("stripe", stripe(id="evt_3")).status == 202
+
+    def test_a_settled_request_is_not_shown_to_its_sender(self, upstream: Upstream) -> None:
+        answer = upstream.deliver("stripe", CUSTOMER)
+        record, _ = upstream.ledger.requests[answer.body["id"]]
+        outcome = Outcome(
+            tenant="acme", request_id=EVENT_ID, result=Result.CREATED, settled_at="2026-11-24T00:00:00+00:00"
+        )
+        upstream.ledger.settle(record, outcome)
+        assert upstream.deliver("stripe", CUSTOMER).body == answer.body | {"state": "settled"}
+
+
+class TestNotTaken:
+    @pytest.mark.parametrize("source", SECRETS)
+    def test_what_is_not_signed_is_refused_without_a_hint(
+        self, upstream: Upstream, capsys: pytest.CaptureFixture[str], source: str
+    ) -> None:
+        body = fixture(source, next(event for name, event in EVENTS if name == source))
+        answers = [
+            upstream.post(source, body, {}),
+            upstream.post(source, b"", {}),
+            upstream.post(source, b"no json", {"Authorization": ["Bearer nobody"]}),
+            upstream.deliver(source, body, secret=OTHER_SECRETS[scheme_of(source)]),
+        ]
+        assert {answer.status for answer in answers} == {401}
+        assert all(answer.body == answers[0].body for answer in answers)
+        assert answers[0].kind == "invalid-signature"
+        assert nothing_came_of_it(upstream)
+        assert counted(capsys) == [("InvalidSignature", source)] * 4
+
+    def test_a_changed_body_is_not_signed(self, upstream: Upstream) -> None:
+        def answer(change: Any) -> int:
+            return upstream.deliver("stripe", CUSTOMER, change=change).status
+
+        assert answer(lambda _headers: None) == 202
+        body = CUSTOMER.replace(b'"tenant_id": "acme"', b'"tenant_id": "evil"')
+        headers: dict[str, list[str]] = {}
+        upstream.deliver("stripe", CUSTOMER, change=headers.update)
+        assert upstream.post("stripe", CUSTOMER, headers).status == 202
+        assert upstream.post("stripe", body, headers).status == 401
+
+    def test_an_old_delivery_is_refused(self, upstream: Upstream) -> None:
+        headers: dict[str, list[str]] = {}
+        upstream.deliver("stripe", stripe(id="evt_other"), change=headers.update)
+        upstream.clock.advance(301)
+        assert upstream.post("stripe", stripe(id="evt_other"), headers).status == 401
+
+    def test_trap_4_no_header_names_tenant_or_event(self, upstream: Upstream) -> None:
+        def lie(headers: dict[str, Any]) -> None:
+            headers |= {"X-Tenant": ["evil"], "X-Shopify-Shop-Domain": ["evil"], "X-GitHub-Event": ["invoice.paid"]}
+            headers |= {"X-Stripe-Event": ["invoice.paid"], "Webhook-Id": ["msg_evil"], "Idempotency-Key": ["evil"]}
+
+        answer = upstream.deliver("stripe", CUSTOMER, change=lie)
+        assert (answer.status, answer.body["tenant"], answer.body["request_id"]) == (202, "acme", EVENT_ID)
+
+    def test_trap_6_a_signature_that_is_there_twice_is_refused(self, upstream: Upstream) -> None:
+        def twice(headers: dict[str, Any]) -> None:
+            headers["stripe-signature"] = list(headers["Stripe-Signature"])
+
+        assert upstream.deliver("stripe", CUSTOMER, change=twice).status == 401
+
+    @pytest.mark.parametrize(
+        "source", ["nobody", "", "Stripe", "../stripe", "stripe.toml", "fixtures", "a" * 5000, "\ud800"]
+    )
+    def test_an_unknown_source_is_not_found(
+        self, upstream: Upstream, capsys: pytest.CaptureFixture[str], source: str
+    ) -> None:
+        answer = upstream.post(source, CUSTOMER, {})
+        assert (answer.status, answer.kind) == (404, "source-not-found")
+        assert nothing_came_of_it(upstream)
+        assert counted(capsys) == [("SourceNotFound", None)]
+
+    def test_a_source_without_a_secret_is_not_found(self, upstream: Upstream) -> None:
+        del upstream.secrets.secrets["prefix/stripe"]
+        answer = upstream.deliver("stripe", CUSTOMER)
+        assert (answer.status, answer.kind) == (404, "source-not-found")
+
+    @pytest.mark.parametrize("secret", ["s3cret", '{"secrets": []}', '{"secrets": [7]}'])
+    def test_silent_a_secret_that_cannot_be_read_is_our_fault_and_not_shown(
+        self, upstream: Upstream, capfd: pytest.CaptureFixture[str], secret: str
+    ) -> None:
+        upstream.secrets.secrets["prefix/stripe"] = secret
+        answer = upstream.deliver("stripe", CUSTOMER)
+        assert (answer.status, answer.kind) == (503, "unavailable")
+        assert "s3cret" not in json.dumps(answer.body) + "".join(capfd.readouterr())
+
+    def test_a_body_is_bounded(self, upstream: Upstream) -> None:
+        body = b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}'
+        answer = upstream.deliver("stripe", body)
+        assert (answer.status, answer.kind) == (413, "body-too-large")
+        assert nothing_came_of_it(upstream)
+        largest = stripe(more="")
+        assert upstream.deliver("stripe", stripe(more="x" * (MAX_BODY_BYTES - len(largest)))).status == 202
+
+
+class TestIgnored:
+    def test_trap_8_an_event_that_means_no_signup_is_answered_with_success(
+        self, upstream: Upstream, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        answer = upstream.deliver("stripe", stripe(type="invoice.paid"))
+        assert answer.status == 200
+        assert answer.body == {
+            "state": "ignored",
+            "reason": "'invoice.paid' is no event that provisions anything here",
+        }
+        assert nothing_came_of_it(upstream)
+        assert counted(capsys) == [("Ignored", "stripe")]
+
+    def test_trap_7_a_test_event_provisions_nothing(self, upstream: Upstream) -> None:
+        answer = upstream.deliver("stripe", stripe(livemode=False))
+        assert (answer.status, answer.body["state"]) == (200, "ignored")
+        assert "test event" in answer.body["reason"]
+        assert nothing_came_of_it(upstream)
+
+
+class TestBroken:
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            (b"", "is not JSON"),
+            (b"{", "is not JSON"),
+            (b"\xff", "is not JSON"),
+            (b"[" * 10_000, "is not JSON"),
+            (b'{"type": NaN}', "is not JSON"),
+            (b'{"a": 1, "a": 2}', "is not JSON"),
+            (b"[]", "must be a JSON object"),
+            (b"7", "must be a JSON object"),
+            (stripe(data={"object": {}}), "names no tenant"),
+            (stripe(data={"object": {"id": "a/b"}}), "names no tenant"),
+            (stripe(id=None), "has no id"),
+        ],
+    )
+    def test_a_verified_event_that_nobody_understands_is_heard_of(
+        self, upstream: Upstream, capsys: pytest.CaptureFixture[str], body: bytes, reason: str
+    ) -> None:
+        answers = [upstream.deliver("stripe", body) for _ in range(3)]
+        assert {(answer.status, answer.kind) for answer in answers} == {(422, "invalid-event")}
+        assert reason in answers[0].body["detail"]
+        [(key, outcome)] = upstream.outcomes.events
+        assert (outcome.result, outcome.tenant, outcome.attempts) == (Result.FAILED, "unknown", 0)
+        assert outcome.problem
+        assert reason in outcome.problem.detail
+        assert list(upstream.broken.known) == [key] == [message_key(f"stripe/{outcome.request_id}")]
+        assert not upstream.ledger.requests
+        assert counted(capsys) == [("EventsRejected", "stripe")] * 3
+
+    def test_an_event_whose_id_can_be_read_is_announced_under_it(self, upstream: Upstream) -> None:
+        upstream.deliver("stripe", stripe(data={"object": {}}))
+        [(_, outcome)] = upstream.outcomes.events
+        assert outcome.request_id == EVENT_ID
+
+    def test_an_event_that_could_not_be_announced_is_announced_when_it_comes_again(self, upstream: Upstream) -> None:
+        upstream.outcomes.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
+        assert upstream.deliver("stripe", b"{").status == 503
+        upstream.outcomes.fails = None
+        assert upstream.deliver("stripe", b"{").status == 422
+        assert len(upstream.outcomes.events) == 1
+
+    def test_a_known_event_with_other_content_is_announced_under_an_id_of_its_own(self, upstream: Upstream) -> None:
+        upstream.deliver("stripe", CUSTOMER)
+        request = upstream.ledger.requests[request_key("acme", EVENT_ID)][1]
+        record = upstream.ledger.requests[request.id][0]
+        other = request.model_copy(update={"if_exists": IfExists.FAIL})
+        upstream.ledger.requests[request.id] = record, other
+        answer = upstream.deliver("stripe", CUSTOMER)
+        assert (answer.status, answer.kind) == (422, "request-conflict")
+        [(key, outcome)] = upstream.outcomes.events
+        assert (outcome.tenant, outcome.request_id) == ("acme", EVENT_ID)
+        assert key != request.id
+
+    @pytest.mark.parametrize("status", [410, 400, 403])
+    def test_trap_9_nothing_ever_ends_a_subscription(self, upstream: Upstream, status: int) -> None:
+        bodies = [CUSTOMER, b"{", stripe(type="invoice.paid"), stripe(id=None), b"x" * (MAX_BODY_BYTES + 1)]
+        answers = [upstream.deliver("stripe", body) for body in bodies] + [upstream.post("nobody", b"", {})]
+        assert status not in {answer.status for answer in answers}
+
+
+def _fails(*_arguments: object, **_named: object) -> Any:
+    raise ClientError({"Error": {"Code": "InternalServerError"}}, "PutItem")

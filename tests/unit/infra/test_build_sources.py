@@ -1,0 +1,118 @@
+"""The build's look at the sources: each fault is told with its file, and stops the build."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.build import artifact
+from infra.build.sources import Unmapped, check, main
+from tests.unit.ingest.test_mapping import SOURCE
+
+EVENT = {"type": "signup", "id": "evt_1", "tenant": "acme"}
+GOOD = SOURCE.replace('blueprint = "saas-subscriptions"', 'custom_object_type = { name = "A", name_plural = "As" }')
+GOOD = "".join(line for line in GOOD.splitlines(keepends=True) if not line.startswith("values"))
+AND_ANOTHER = GOOD + GOOD.replace("signup]", "another]").partition('"stripe"')[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One good source."""
+    (tmp_path / "fixtures" / "acme").mkdir(parents=True)
+    (tmp_path / "acme.toml").write_text(GOOD)
+    (tmp_path / "fixtures" / "acme" / "signup.json").write_text(json.dumps(EVENT))
+    return tmp_path
+
+
+def test_what_is_shipped_is_good(folder: Path) -> None:
+    check(artifact.FUNCTIONS / "sources")
+    check(folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "fault"),
+    [
+        ("acme.toml", GOOD.replace("when =", "whenever ="), "acme.toml: events.signup.when is missing; "),
+        (
+            "acme.toml",
+            GOOD.replace("when =", "whenever ="),
+            "events.signup.whenever is no key; there are when, tenant, ",
+        ),
+        ("acme.toml", GOOD.replace('"stripe"', '"strip"'), "acme.toml: scheme is none of standard-webhooks, svix, "),
+        (
+            "acme.toml",
+            GOOD.replace("== 'signup'", "== "),
+            "events.signup.when is no JMESPath expression (from character",
+        ),
+        ("acme.toml", GOOD.replace("[events.signup]", "[events.signup"), "acme.toml: Expected ']'"),
+        ("acme.toml", GOOD.replace("== 'signup'", "== 'sign-up'"), "events.signup.when is not true for its fixture"),
+        ("acme.toml", GOOD.replace('name = "A"', 'title = "A"'), "events.signup.custom_object_type.name: "),
+        ("acme.toml", AND_ANOTHER, "another has no fixture "),
+        (
+            "acme.toml",
+            GOOD.replace("[events.signup]", "is_test = \"id == 'evt_1'\"\n[events.signup]"),
+            "is_test is true for the fixture of signup, and takes_tests is false",
+        ),
+        (
+            "acme.toml",
+            GOOD.replace("[events.signup]", 'request_id = "event_id"\n[events.signup]'),
+            "request_id is event_id, which finds nothing in the fixture of signup",
+        ),
+        (
+            "acme.toml",
+            GOOD.replace('tenant = "tenant"', 'tenant = "team"'),
+            "events.signup.tenant: The event names no ",
+        ),
+        (
+            "fixtures/acme/signup.json",
+            json.dumps(EVENT | {"tenant": "a/b"}),
+            "events.signup.tenant: The event names no ",
+        ),
+        ("fixtures/acme/signup.json", '{"type": "signup",}', "signup.json: it is no JSON (Illegal trailing comma"),
+        ("fixtures/acme/signup.json", "[]", "events.signup is for JSON objects, and its fixture is none"),
+        ("fixtures/acme/other.json", "{}", "acme.toml has no events.other"),
+        ("fixtures/acme/a.b.json", "{}", 'acme.toml has no events."a.b"'),
+        ("fixtures/nobody", "", "fixtures/nobody: there is no source of that name"),
+        ("Acme.toml", GOOD, "Acme.toml: a source is named in lower case"),
+    ],
+)
+def test_a_fault_is_told_in_one_line_with_its_file_and_its_key(
+    folder: Path, capsys: pytest.CaptureFixture[str], path: str, text: str, fault: str
+) -> None:
+    (folder / path).write_text(text)
+    with pytest.raises(Unmapped) as caught:
+        check(folder)
+    assert fault in str(caught.value)
+    [line] = str(caught.value).splitlines()
+    assert "validation error" not in line
+    assert "http" not in line
+    assert main(folder) == 1
+    assert capsys.readouterr().err.split("\n") == ["", line, ""]
+
+
+def test_two_events_that_mean_the_same_are_told(folder: Path) -> None:
+    (folder / "acme.toml").write_text(AND_ANOTHER)
+    (folder / "fixtures" / "acme" / "another.json").write_text(json.dumps(EVENT))
+    with pytest.raises(
+        Unmapped, match=r"events.signup.when is true for the fixture of another, too, and stands before"
+    ):
+        check(folder)
+
+
+def test_what_every_fixture_means_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(folder) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["source", "event", "tenant", "request", "id", "provisions"],
+        ["acme", "signup", "acme", "evt_1", "A"],
+    ]
+
+
+def test_a_fault_stops_the_build(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sources" / "fixtures").mkdir(parents=True)
+    (tmp_path / "sources" / "acme.toml").write_text(GOOD)
+    monkeypatch.setattr(artifact, "FUNCTIONS", tmp_path)
+    assert artifact.main(["x86_64", str(tmp_path / "built")]) == 1
+    assert "events.signup has no fixture " in capsys.readouterr().err
+    assert not (tmp_path / "built").exists()

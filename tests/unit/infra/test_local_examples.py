@@ -1,0 +1,95 @@
+"""How examples are judged, what is offered to copy, and what makes a build needed."""
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.api_client import HttpDoor
+from infra.local.config import Options
+from infra.local.deployment import fingerprint, local_api_url
+from infra.local.emulator import LocalAws
+from infra.local.examples.examples import Example, Exchange, assign, load_examples
+from infra.local.outcomes import Announcement
+from infra.local.stack import LocalStack
+from infra.local.stack_info import FunctionDescription, StackDescription
+from infra.local.ui.next_steps import invitation
+
+
+class TestExamples:
+    def test_each_is_what_its_file_says(self) -> None:
+        examples = load_examples()
+        assert [each.name for each in examples] == sorted(each.name for each in examples)
+        assert {each.door for each in examples} == {"http", "sqs", "plan", "hook"}
+        assert all(each.shows for each in examples)
+
+    def test_what_differs_from_the_expected_is_a_fault(self) -> None:
+        exchange = sent({"status": 201, "headers": {"Preference-Applied": "respond-async"}, "announced": "created"})
+        assert [fault.split()[0] for fault in exchange.faults()] == ["status", "headers", "announced"]
+        exchange.status, exchange.headers = 201, {"preference-applied": "respond-async"}
+        assert exchange.faults() == ["announced should be 'created', and is None"]
+        assert exchange.takes(announced("created"))
+        assert exchange.faults() == []
+
+    def test_an_announcement_goes_to_who_waits_for_it(self) -> None:
+        silent, waiting = sent({"announced": None}), sent({"announced": "created"})
+        assert assign(announced("created", request_id="another"), [silent, waiting]) is None
+        assert assign(announced("created"), [silent, waiting]) is waiting
+        assert assign(announced("created"), [silent, waiting]) is None, "it has its own"
+
+
+def test_the_gateways_address_becomes_the_emulators() -> None:
+    url = local_api_url(LocalAws(4566), "https://abc123.execute-api.us-east-1.amazonaws.com/live")
+    assert url == "http://127.0.0.1:4566/_aws/execute-api/abc123/live"
+
+
+def test_a_changed_source_is_built_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("infra.local.deployment.PROJECT", tmp_path)
+    (tmp_path / "functions" / "__pycache__").mkdir(parents=True)
+    before = fingerprint()
+    (tmp_path / "functions" / "__pycache__" / "api.pyc").touch()
+    assert fingerprint() == before, "what Python leaves behind is no source"
+    (tmp_path / "functions" / "api.py").write_text("pass")
+    assert fingerprint() != before
+
+
+def test_the_commands_to_copy_are_whole() -> None:
+    text = invitation(Options(), a_stack()).plain
+    commands = [shlex.split(part) for part in text.replace("\\\n", " ").splitlines() if part.strip().startswith("curl")]
+    assert [command[-1] for command in commands] == [
+        "http://127.0.0.1:1/",
+        "http://127.0.0.1:1/api/v1/provisioning-requests",
+        "http://127.0.0.1:1/",
+    ]
+    assert all(command[:4] == ["curl", "-si", "--aws-sigv4", command[3]] for command in commands)
+
+
+def sent(expect: dict[str, Any]) -> Exchange:
+    body = {"tenant": "acme", "request_id": "r-1", "custom_object_type": {"name": "Project"}}
+    return Exchange(Example("01", "something", "http", body, expect), time.time(), "r-1")
+
+
+def announced(result: str, request_id: str = "r-1") -> Announcement:
+    data = {"tenant": "acme", "request_id": request_id, "result": result}
+    return Announcement({"data": data}, {}, "", time.time())
+
+
+def a_stack() -> LocalStack:
+    function = FunctionDescription("f", "h", {})
+    description = StackDescription(
+        "http://127.0.0.1:1/api",
+        "http://127.0.0.1:1",
+        "us-east-1",
+        "http://127.0.0.1:1/queue",
+        "http://127.0.0.1:1/dead",
+        "arn:topic",
+        "http://127.0.0.1:1/outcomes",
+        "table",
+        "tenants",
+        "sources",
+        "http://127.0.0.1:2",
+        {"api": function},
+    )
+    return LocalStack(LocalAws(1), description, HttpDoor(description.api_url), None, {}, {}, "", ())

@@ -1,0 +1,183 @@
+"""Nothing that a run starts outlives it, or the next run."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from infra.local import clean
+from infra.local.config import PROJECT
+from infra.local.emulator import without_aws
+from infra.local.errors import CannotRun
+from infra.local.processes import Process
+from infra.local.state_dir import StateFolder
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SAY = [sys.executable, "-c", "print('port taken')"]
+
+
+class TestProcesses:
+    def test_what_a_process_started_ends_with_it(self, tmp_path: Path) -> None:
+        parent = f"import subprocess, time; print(subprocess.Popen({SLEEP!r}).pid, flush=True); time.sleep(60)"
+        process = Process.start("a parent", [sys.executable, "-c", parent], tmp_path / "log", os.environ)
+        process.wait_until(lambda: (tmp_path / "log").read_text().endswith("\n"), 10)
+        child = int((tmp_path / "log").read_text())
+        assert is_running(child)
+        process.stop()
+        assert not is_running(child)
+        assert not is_running(process.pid)
+        process.stop()  # once more does nothing
+
+    def test_one_that_ignores_the_polite_signal_ends_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("infra.local.processes.GRACE_SECONDS", 0.2)
+        deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        process = Process.start("a deaf one", [sys.executable, "-c", deaf], tmp_path / "log", os.environ)
+        process.wait_until(lambda: (tmp_path / "log").read_text() == "\n", 10)
+        process.stop()
+        assert process.child.returncode == -signal.SIGKILL
+
+    def test_of_a_tool_that_fails_its_last_words_are_shown(self, tmp_path: Path) -> None:
+        command = [sys.executable, "-c", "print('no such bucket'); raise SystemExit(3)"]
+        process = Process.start("the tool", command, tmp_path / "log", os.environ)
+        with pytest.raises(CannotRun, match=r"the tool failed \(exit code 3\)(.|\n)*no such bucket(.|\n)*log"):
+            process.finish(20)
+
+    def test_a_tool_that_takes_too_long_is_ended(self, tmp_path: Path) -> None:
+        process = Process.start("the tool", SLEEP, tmp_path / "log", os.environ)
+        with pytest.raises(CannotRun, match="did not end within"):
+            process.finish(0.1)
+        assert not is_running(process.pid)
+
+    def test_a_server_that_ends_is_not_waited_for(self, tmp_path: Path) -> None:
+        process = Process.start(
+            "the server", [sys.executable, "-c", "print('port taken')"], tmp_path / "log", os.environ
+        )
+        with pytest.raises(CannotRun, match=r"the server has ended(.|\n)*port taken"):
+            process.wait_until(lambda: False, 20)
+
+    def test_tools_hear_nothing_of_real_accounts(self) -> None:
+        assert without_aws({"AWS_PROFILE": "production", "PYTHONPATH": "x", "PATH": "p"}) == {"PATH": "p"}
+
+
+class TestStateFolder:
+    def test_one_run_has_it_at_a_time(self, tmp_path: Path) -> None:
+        first, second = StateFolder(tmp_path), StateFolder(tmp_path)
+        assert first.claim() == []
+        with pytest.raises(CannotRun, match=rf"running already \(process {os.getpid()}\)"):
+            second.claim()
+        first.release()
+        assert second.claim() == []
+        second.release()
+
+    def test_what_a_killed_run_left_is_ended_and_removed(self, tmp_path: Path, orphan: Process) -> None:
+        orphaned = StateFolder(tmp_path)
+        orphaned.claim()
+        orphaned.record(orphan)
+        orphaned.description.write_text("{}")
+        (orphaned.temporary / "ministack-lambda-x").mkdir()
+        lose_lock(orphaned)
+        following = StateFolder(tmp_path)
+        assert following.claim() == ["an orphan"]
+        assert not is_running(orphan.pid)
+        assert not following.description.exists()
+        assert list(following.temporary.iterdir()) == []
+        following.release()
+        assert not following.temporary.exists()
+
+    def test_another_process_by_an_old_number_is_left_alone(self, tmp_path: Path, orphan: Process) -> None:
+        orphaned = StateFolder(tmp_path)
+        orphaned.claim()
+        orphaned.record(orphan)
+        recorded = tmp_path / "processes.json"
+        recorded.write_text(recorded.read_text().replace('"started": "', '"started": "1'))
+        lose_lock(orphaned)
+        following = StateFolder(tmp_path)
+        assert following.claim() == []
+        assert is_running(orphan.pid)
+        following.release()
+
+
+class TestClean:
+    def test_it_is_refused_while_a_stack_is_up(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        idle, up = StateFolder(tmp_path), StateFolder(tmp_path / "e2e")
+        idle.claim()
+        idle.release()
+        up.claim()
+        up.description.write_text("{}")
+        assert clean.main(tmp_path) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"Nothing was removed: a local stack is up (process {os.getpid()})")
+        assert said.count("\n") == 1
+        assert up.description.exists(), "the stack is left alone"
+        up.release()
+        assert clean.main(tmp_path) == 0
+
+    def test_what_a_killed_run_left_is_ended(self, tmp_path: Path, orphan: Process) -> None:
+        orphaned = StateFolder(tmp_path)
+        orphaned.claim()
+        orphaned.record(orphan)
+        lose_lock(orphaned)
+        assert clean.main(tmp_path) == 0
+        assert not is_running(orphan.pid)
+
+    def test_make_clean_asks_first(self, project: Path) -> None:
+        up = StateFolder(project / ".local")
+        up.claim()
+        (project / ".venv").symlink_to(Path(sys.prefix))
+        refused = make_clean(project)
+        assert refused.returncode != 0
+        assert f"(process {os.getpid()})" in refused.stderr
+        assert up.temporary.exists()
+        up.release()
+        assert make_clean(project).returncode == 0
+        assert not up.path.exists()
+
+    def test_make_clean_needs_nothing_installed(self, project: Path) -> None:
+        (project / ".local" / "build").mkdir(parents=True)
+        cleaned = make_clean(project)
+        assert cleaned.returncode == 0, cleaned.stderr
+        assert not (project / ".local").exists()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """As much of this project as ``make clean`` is about: nothing is installed."""
+    for name in ("functions", "infra/local", "tests"):
+        (tmp_path / name).mkdir(parents=True)
+    for file in (PROJECT / "infra/local").rglob("*.py"):
+        (tmp_path / "infra/local" / file.name).write_text(file.read_text())
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text())
+    return tmp_path
+
+
+def make_clean(project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["/usr/bin/env", "make", "clean"], cwd=project, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def orphan(tmp_path: Path) -> Iterator[Process]:
+    process = Process.start("an orphan", SLEEP, tmp_path / "orphan.log", os.environ)
+    yield process
+    process.stop()
+
+
+def lose_lock(folder: StateFolder) -> None:
+    """As when its process was killed."""
+    assert folder._lock
+    folder._lock.close()
+
+
+def is_running(pid: int) -> bool:
+    """Zombies count as ended: nobody may have collected them yet."""
+    if not Path("/proc/self/stat").exists():
+        with suppress(ProcessLookupError):
+            os.kill(pid, 0)
+            return True
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"

@@ -1,0 +1,306 @@
+"""Every request to DynamoDB as a value: its key, its condition, what it changes. The real thing proves them once."""
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from provisioner.contract.outcome import Outcome, Result
+from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
+from provisioner.ledger import items
+from provisioner.ledger.models import (
+    CREATE_RESOURCE,
+    AppliedWrite,
+    InDoubt,
+    Lease,
+    Provenance,
+    RequestRecord,
+    RequestState,
+)
+from provisioner.reconcile.plan import shared_field_resource, type_resource
+from tests.fakes import a_request
+
+REQUEST = a_request(spec={"description": "d"})
+RECORD = RequestRecord(REQUEST.id, "acme", "signup-8841", RequestState.ACCEPTED, accepted_at=100.5)
+OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED, settled_at="2027-01-15T08:00:00Z")
+TIMES = items.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
+TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
+UNIT = type_resource("acme", "account")
+LEASE_TIMES = items.LeaseTimes(now=100.0, until=190.0)
+REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
+
+
+def names_used(request: dict[str, Any]) -> set[str]:
+    expressions = (value for name, value in request.items() if name.endswith("Expression"))
+    return set(re.findall(r"[:#]\w+", " ".join(expressions)))
+
+
+def names_given(request: dict[str, Any]) -> set[str]:
+    return {*request.get("ExpressionAttributeValues", {}), *request.get("ExpressionAttributeNames", {})}
+
+
+def test_accept_puts_a_request_only_where_none_is() -> None:
+    request = items.accept_input("t", REQUEST, "token-1", TIMES)
+
+    assert request == {
+        "TableName": "t",
+        "Item": {
+            **REQUEST_KEY,
+            "tenant": {"S": "acme"},
+            "request_id": {"S": "signup-8841"},
+            "fingerprint": {"S": REQUEST.fingerprint},
+            "body": {"S": REQUEST.to_json()},
+            "state": {"S": "accepted"},
+            "accept_token": {"S": "token-1"},
+            "accepted_at": {"N": "100.5"},
+            "unfinished": {"S": "request"},
+            "due_at": {"N": "190.5"},
+            "expires_at": {"N": "8640100"},
+        },
+        "ConditionExpression": "attribute_not_exists(pk)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def test_lease_is_taken_only_when_free_or_expired() -> None:
+    request = items.lease_input("t", UNIT, REQUEST.id, "token-1", LEASE_TIMES)
+
+    assert request["Key"] == TYPE_KEY
+    assert request["ConditionExpression"] == "attribute_not_exists(lease_until) OR lease_until < :now"
+    assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+    assert request["ReturnValues"] == "ALL_NEW"
+    values = request["ExpressionAttributeValues"]
+    assert (values[":now"], values[":until"]) == ({"N": "100"}, {"N": "190"})
+    assert (values[":token"], values[":intent"]) == ({"S": "token-1"}, {"L": [{"S": REQUEST.id}]})
+
+
+def test_lease_adds_its_intent_to_those_before_and_keeps_the_killed_holders_end() -> None:
+    update = items.lease_input("t", UNIT, REQUEST.id, "token-1", LEASE_TIMES)["UpdateExpression"]
+
+    assert "intents = list_append(if_not_exists(intents, :none), :intent)" in update
+    assert "orphaned_until = if_not_exists(lease_until, :zero)" in update
+    assert update.endswith("ADD fencing_token :one")
+
+
+def test_every_unit_has_a_key_of_its_own() -> None:
+    resources = [
+        f(tenant, key)
+        for f in (type_resource, shared_field_resource)
+        for tenant in ("acme", "globex")
+        for key in ("a", "b")
+    ]
+
+    keys = [items.resource_item_key(resource)["pk"]["S"] for resource in resources]
+
+    assert len(set(keys)) == len(resources)
+    assert [key.partition("#")[0] for key in keys] == ["TYPE"] * 4 + ["SHARED-FIELD"] * 4
+    assert items.resource_item_key(UNIT) == TYPE_KEY
+    assert len(str(items.resource_item_key(type_resource("acme", "ﷺ" * 199)))) < 200
+
+
+def test_a_lease_says_what_it_is_about() -> None:
+    """For people who look into the table."""
+    values = items.lease_input("t", UNIT, REQUEST.id, "x", LEASE_TIMES)["ExpressionAttributeValues"]
+
+    assert (values[":tenant"], values[":natural_key"]) == ({"S": "acme"}, {"S": "account"})
+
+
+ALL_KNOWN = Lease(
+    UNIT,
+    fencing_token=7,
+    orphaned=InDoubt(20.25, ("r1", "r2")),
+    in_doubt={"field seats": InDoubt(30.5, ("r3", "r4"), lost=1)},
+    writes={
+        CREATE_RESOURCE: AppliedWrite("cotype_1", 10.0, Provenance.CREATED, ("r5",)),
+        "field plan": AppliedWrite("cf_1", 11.0, Provenance.OBSERVED, ()),
+    },
+    close_id="cotype_1",
+    last_observed_at=10.0,
+    reads_valid_from=40.0,
+)
+
+
+def test_ending_a_lease_is_fenced_by_its_attempt() -> None:
+    update = items.release_lease_update(Lease(UNIT, 7))
+
+    assert update["Key"] == TYPE_KEY
+    assert update["ConditionExpression"] == "fencing_token = :fencing_token AND attribute_exists(lease_until)"
+    assert update["ExpressionAttributeValues"] == {":fencing_token": {"N": "7"}}
+    assert update["UpdateExpression"] == (
+        "SET released = :fencing_token REMOVE lease_until, lease_token, orphaned_until, "
+        "intents, in_doubt_since, in_doubt, writes, close_id, last_observed_at, reads_valid_from"
+    )
+
+
+def test_ending_a_lease_writes_all_that_is_known() -> None:
+    update = items.release_lease_update(ALL_KNOWN)
+
+    assert update["ExpressionAttributeValues"] == {
+        ":fencing_token": {"N": "7"}, ":intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, ":in_doubt_since": {"N": "20.25"},
+        ":in_doubt": {"S": '{"field seats":[30.5,1,"r3","r4"]}'},
+        ":writes": {"S": '{"itself":["cotype_1",10.0,"created","r5"],"field plan":["cf_1",11.0,"found"]}'},
+        ":close_id": {"S": "cotype_1"}, ":last_observed_at": {"N": "10"}, ":reads_valid_from": {"N": "40"},
+    }  # fmt: skip
+    assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token, orphaned_until")
+
+
+@pytest.mark.parametrize(("ended", "is_ended"), [({"N": "7"}, True), ({"N": "6"}, False), (None, False)])
+def test_a_lease_that_was_ended_is_known_again(ended: dict[str, str] | None, is_ended: bool) -> None:
+    """The SDK sends a write again when its answer got lost: the second one meets what the first one wrote."""
+    assert items.is_released({"released": ended} if ended else {}, Lease(UNIT, 7)) is is_ended
+
+
+def test_settling_writes_outcome_and_units_together_or_nothing() -> None:
+    after = [Lease(UNIT, 7), Lease(shared_field_resource("acme", "plan"), 3)]
+
+    together = items.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
+
+    assert together[0] == {
+        "Update": {
+            "TableName": "t",
+            "Key": REQUEST_KEY,
+            "ConditionExpression": "#state = :accepted",
+            "UpdateExpression": "SET #state = :settled, outcome = :outcome, due_at = :due_at",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": {
+                ":accepted": {"S": "accepted"},
+                ":settled": {"S": "settled"},
+                ":outcome": {"S": OUTCOME.to_json()},
+                ":due_at": {"N": "220"},
+            },
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+    }
+    assert together[1:] == [{"Update": {"TableName": "t", **items.release_lease_update(lease)}} for lease in after]
+
+
+def test_settling_without_a_lease_touches_no_unit() -> None:
+    assert len(items.settle_input("t", RECORD, OUTCOME, (), 100.0)["TransactItems"]) == 1
+
+
+def test_the_largest_request_settles_in_one_transaction() -> None:
+    """DynamoDB takes 100 items together."""
+    resources = [type_resource("a", f"{number}") for number in range(MAX_TYPES)]
+    resources += [shared_field_resource("a", f"{number}") for number in range(MAX_SHARED_FIELDS)]
+
+    request = items.settle_input("t", RECORD, OUTCOME, [Lease(resource, 1) for resource in resources], 100.0)
+
+    assert len(request["TransactItems"]) <= 100
+
+
+@pytest.mark.parametrize(
+    "build",
+    [lambda t, r, due: items.deferral_input(t, r, due, "reason"), lambda t, r, due: items.postpone_input(t, r.id, due)],
+)
+def test_only_what_is_unfinished_is_expected_back(build: Any) -> None:
+    request = build("t", RECORD, 1000.0)
+
+    assert request["Key"] == REQUEST_KEY
+    assert request["ConditionExpression"] == "attribute_exists(unfinished)"
+    assert request["ExpressionAttributeValues"][":due_at"] == {"N": "1000"}
+
+
+def test_a_long_reason_is_cut() -> None:
+    values = items.deferral_input("t", RECORD, 1.0, "x" * 1000)["ExpressionAttributeValues"]
+    assert values[":reason"] == {"S": "x" * 300}
+
+
+def test_waits_and_sweeps_are_counted() -> None:
+    update = "SET due_at = :due_at, pending_reason = :reason ADD deferrals :one"
+    assert items.deferral_input("t", RECORD, 1.0, "reason")["UpdateExpression"] == update
+    assert items.postpone_input("t", RECORD.id, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD sweeps :one"
+
+
+def test_what_is_announced_leaves_the_index() -> None:
+    request = items.mark_published_input("t", RECORD)
+
+    assert request["ConditionExpression"] == "attribute_exists(pk)"  # one that has expired does not come back
+    assert request["UpdateExpression"] == "SET #state = :announced REMOVE unfinished, due_at"
+    assert request["ExpressionAttributeValues"] == {":announced": {"S": "announced"}}
+
+
+def test_a_pause_only_grows() -> None:
+    request = items.pause_input("t", "acme", 100.0)
+
+    assert request["Key"] == {"pk": {"S": "TENANT#acme"}}
+    assert request["ConditionExpression"] == "attribute_not_exists(not_before) OR not_before < :until"
+
+
+def test_overdue_asks_the_sparse_index() -> None:
+    request = items.overdue_input("t", 100.0, 7)
+
+    assert (request["IndexName"], request["Limit"]) == ("unfinished", 7)
+    assert request["KeyConditionExpression"] == "unfinished = :request AND due_at < :now"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        items.accept_input("t", REQUEST, "x", TIMES),
+        items.lease_input("t", UNIT, "x", "y", LEASE_TIMES),
+        {"TableName": "t", **items.release_lease_update(ALL_KNOWN)},
+        {"TableName": "t", **items.release_lease_update(Lease(UNIT, 1))},
+        items.deferral_input("t", RECORD, 1, "reason"),
+        items.deferral_input("t", RECORD, 1, "reason", 2),
+        items.postpone_input("t", "x", 1),
+        items.mark_published_input("t", RECORD),
+        items.pause_input("t", "acme", 1),
+        items.overdue_input("t", 1, 1),
+        *(each["Update"] for each in items.settle_input("t", RECORD, OUTCOME, [ALL_KNOWN], 1)["TransactItems"]),
+    ],
+)
+def test_every_name_is_defined_and_used(request_: dict[str, Any]) -> None:
+    """DynamoDB refuses an expression with a name that is missing, and one that is superfluous."""
+    assert names_used(request_) == names_given(request_)
+    assert request_["TableName"] == "t"
+
+
+def test_a_request_reads_back() -> None:
+    item = items.accept_input("t", REQUEST, "x", TIMES)["Item"]
+
+    assert items.to_record(item) == RECORD
+    later = {**item, "state": {"S": "settled"}, "outcome": {"S": OUTCOME.to_json()}, "deferrals": {"N": "3"}}
+    record = items.to_record({**later, "sweeps": {"N": "2"}})
+    assert (record.state, record.outcome, record.deferrals, record.sweeps) == ("settled", OUTCOME, 3, 2)
+
+
+def leased_item(known: Lease, orphaned_until: str = "0") -> dict[str, Any]:
+    """The unit's item after a lease with this end, and the next lease's beginning."""
+    values = items.release_lease_update(known)["ExpressionAttributeValues"]
+    item = {name.removeprefix(":"): value for name, value in values.items()}
+    intents = [*item.get("intents", {"L": []})["L"], {"S": "r9"}]
+    return {**item, "fencing_token": {"N": "8"}, "intents": {"L": intents}, "orphaned_until": {"N": orphaned_until}}
+
+
+@pytest.mark.parametrize("known", [Lease(UNIT, 7), ALL_KNOWN])
+def test_a_lease_reads_back_what_was_known(known: Lease) -> None:
+    assert items.to_lease(leased_item(known), UNIT) == replace(known, fencing_token=8)
+
+
+def test_after_a_kill_looks_count_from_the_end_of_the_lease() -> None:
+    lease = items.to_lease(leased_item(ALL_KNOWN, orphaned_until="50"), UNIT)
+
+    assert lease == replace(ALL_KNOWN, fencing_token=8, orphaned=InDoubt(50, ("r1", "r2")))
+
+
+@pytest.mark.parametrize(
+    ("request_key", "may_have_created"), [("r1", True), ("r9", True), ("r3", True), ("r5", False), ("r6", False)]
+)
+def test_whose_create_may_be_at_large(request_key: str, may_have_created: bool) -> None:
+    """The holder's, too: whoever looks without the lease does not know what it is about to send."""
+    assert items.to_record_of_resource(leased_item(ALL_KNOWN), UNIT).may_have_created(request_key) is may_have_created
+
+
+def test_what_was_never_leased_is_not_known() -> None:
+    assert items.to_record_of_resource({}, UNIT) == Lease(UNIT, fencing_token=0)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0"), (0.0, "0"), (100.0, "100"), (1800000000.123457, "1800000000.123457"), (10, "10")]
+)
+def test_numbers_are_written_without_an_exponent(number: float, text: str) -> None:
+    due = items.pause_input("t", "acme", number)["ExpressionAttributeValues"][":until"]
+
+    assert due == {"N": text}

@@ -1,0 +1,90 @@
+"""What is put on the queue and among the dead letters, and how long a failed message stays hidden."""
+
+from typing import Any
+
+import pytest
+
+from provisioner.messaging.queue import FIRST_RETRY_SECONDS, MAX_DELAY_SECONDS, Queue
+
+
+class MemorySqs:
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.hidden: list[dict[str, Any]] = []
+
+    def send_message(self, **message: Any) -> None:
+        self.sent.append(message)
+
+    def change_message_visibility(self, **change: Any) -> None:
+        self.hidden.append(change)
+
+
+@pytest.fixture
+def sqs() -> MemorySqs:
+    return MemorySqs()
+
+
+@pytest.fixture
+def messages(sqs: MemorySqs) -> Queue:
+    return Queue(sqs, "https://queue", "https://dead")
+
+
+@pytest.mark.parametrize(
+    ("desired", "kept"), [(0, 0), (0.2, 1), (1, 1), (17.5, 18), (900, 900), (901, 900), (86_400, 900)]
+)
+def test_a_delay_is_never_cut_below_what_was_asked_for_but_where_sqs_ends(
+    messages: Queue, sqs: MemorySqs, desired: float, kept: int
+) -> None:
+    messages.send("{}", "acme", 3, desired)
+
+    assert sqs.sent == [
+        {
+            "QueueUrl": "https://queue",
+            "MessageBody": "{}",
+            "MessageAttributes": {"deferrals": {"DataType": "Number", "StringValue": "3"}},
+            "MessageGroupId": "acme",
+            "DelaySeconds": kept,
+        }
+    ]
+
+
+def test_a_dead_letter_carries_its_reason(messages: Queue, sqs: MemorySqs) -> None:
+    messages.bury("not json", "the body: is not JSON.", "message-1")
+
+    [sent] = sqs.sent
+    assert (sent["QueueUrl"], sent["MessageBody"]) == ("https://dead", "not json")
+    assert {name: each["StringValue"] for name, each in sent["MessageAttributes"].items()} == {
+        "reason": "the body: is not JSON.",
+        "message_id": "message-1",
+    }
+
+
+def test_a_reason_is_such_as_sqs_takes(messages: Queue, sqs: MemorySqs) -> None:
+    messages.bury("x", "\x00\ud800 " + "é" * 5000, "message-1")
+
+    reason = sqs.sent[0]["MessageAttributes"]["reason"]["StringValue"]
+    assert reason.startswith("\\u0000\\ud800 ")
+    assert len(reason.encode()) <= 1000
+
+
+def test_a_failed_message_is_hidden_for_longer_each_time_within_bounds(messages: Queue, sqs: MemorySqs) -> None:
+    for receive_count in (1, 2, 3, 4, 5, 6, 1000):
+        messages.back_off("handle", receive_count)
+
+    for change, about in zip(sqs.hidden, [60, 120, 240, 480, 900, 900, 900], strict=True):
+        assert 0.8 * about <= change["VisibilityTimeout"] <= about
+    assert (FIRST_RETRY_SECONDS, MAX_DELAY_SECONDS) == (60, 900)
+    assert {change["QueueUrl"] for change in sqs.hidden} == {"https://queue"}
+
+
+def test_failed_messages_do_not_all_come_back_at_once(messages: Queue, sqs: MemorySqs) -> None:
+    for _ in range(50):
+        messages.back_off("handle", 5)
+
+    assert len({change["VisibilityTimeout"] for change in sqs.hidden}) > 10
+
+
+def test_at_least_as_long_as_asked(messages: Queue, sqs: MemorySqs) -> None:
+    messages.back_off("handle", 1, at_least=700.2)
+
+    assert sqs.hidden == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 701}]

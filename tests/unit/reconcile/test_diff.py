@@ -1,0 +1,257 @@
+"""What is the same type, which one is the oldest, what differs, and what of it may be changed."""
+
+from typing import Any
+
+import pytest
+
+from provisioner.close.models import CustomField, CustomObjectType
+from provisioner.contract.outcome import Blocked, Difference
+from provisioner.reconcile.diff import (
+    OTHER_REFERENCE,
+    OTHER_TYPE,
+    SINGLE,
+    Comparison,
+    archived,
+    compare_field,
+    compare_type,
+    created_at,
+    field_path,
+    matching,
+    merge_choices,
+    oldest_first,
+)
+from tests.fakes import a_request
+
+
+def a_type(close_id: str = "cotype_1", name: str = "Account", **further: Any) -> CustomObjectType:
+    plain = {"id": close_id, "name": name, "name_plural": "Accounts", "api_create_only": False}
+    return CustomObjectType.model_validate({**plain, **further})
+
+
+def a_field(**further: Any) -> CustomField:
+    plain = {"id": "cf_1", "name": "Plan", "type": "text", "required": False, "accepts_multiple_values": False}
+    return CustomField.model_validate({**plain, **further})
+
+
+def ids(types: list[CustomObjectType]) -> list[str]:
+    return [each.id for each in types]
+
+
+def type_changes(observed: CustomObjectType, name: str = "Account", **spec: Any) -> tuple[Difference, ...]:
+    found = compare_type(a_request(name=name, spec=spec).types[0].desired(), observed)
+    assert found.blocked == ()
+    return found.changes
+
+
+class TestMatching:
+    def test_any_spelling_of_the_name(self) -> None:
+        types = [a_type("1", "ACCOUNT "), a_type("2", "Accounts"), a_type("3", "  account")]
+
+        assert ids(matching(types, "account", None)) == ["1", "3"]
+
+    def test_nothing(self) -> None:
+        assert matching([a_type("1", "Deal")], "account", "cotype_9") == []
+        assert matching([], "account", None) == []
+
+    def test_oldest_first_whichever_way_dates_are_written(self) -> None:
+        dates = {
+            "5": "2020-08-07T15:18:34",
+            "2": "2020-08-07T15:18:33+00:00",
+            "3": "2020-08-07T15:18:33.235000+00:00",
+            "4": "2020-08-07T15:18:33.797245",
+            "1": "0001-01-01T00:00:00",
+            "6": None,
+        }
+        types = [a_type(close_id, date_created=date) for close_id, date in dates.items()]
+
+        assert ids(matching(types, "account", None)) == ["1", "2", "3", "4", "5", "6"]
+
+    def test_of_the_same_age_always_the_same_one(self) -> None:
+        types = [a_type("b"), a_type("a"), a_type("c")]
+
+        assert ids(matching(types, "account", None)) == ids(matching(types[::-1], "account", None)) == ["a", "b", "c"]
+
+    def test_renamed_in_close_it_is_known_by_its_id(self) -> None:
+        types = [a_type("1", "Customer"), a_type("2", "Deal")]
+
+        assert ids(matching(types, "account", "1")) == ["1"]
+
+    def test_renamed_to_what_is_wanted_as_well_it_is_that_type_and_no_other(self) -> None:
+        types = [a_type("1", "Customer"), a_type("2", "Deal")]
+
+        assert ids(matching(types, "account", "1", {"account", "customer"})) == []
+        assert ids(matching(types, "customer", None, {"account", "customer"})) == ["1"]
+
+    def test_a_name_counts_for_more_than_a_known_id(self) -> None:
+        types = [a_type("1", "Customer"), a_type("2", "Account")]
+
+        assert ids(matching(types, "account", "1")) == ["2"]
+
+
+class TestOfTypes:
+    @pytest.mark.parametrize(
+        ("desired", "observed"),
+        [
+            ({}, {}),
+            ({}, {"description": "something", "editable_with_roles": ["admin"]}),  # left out: not compared
+            ({"description": ""}, {"description": None}),
+            ({"description": ""}, {"description": ""}),
+            ({"editable_with_roles": []}, {"editable_with_roles": None}),
+            ({"editable_with_roles": ["a", "b"]}, {"editable_with_roles": ["b", "a"]}),
+            ({"api_create_only": False}, {"api_create_only": False}),
+            ({}, {"api_create_only": True}),
+            ({}, {"is_archived": False}),
+            ({}, {"whatever": 1}),
+        ],
+    )
+    def test_none(self, desired: dict[str, Any], observed: dict[str, Any]) -> None:
+        assert type_changes(a_type(**observed), **desired) == ()
+
+    @pytest.mark.parametrize(
+        ("desired", "observed", "field"),
+        [
+            ({"description": "a"}, {"description": "b"}, "description"),
+            ({"description": "a"}, {}, "description"),
+            ({"description": ""}, {"description": "b"}, "description"),
+            ({"name_plural": "Konten"}, {}, "name_plural"),
+            ({"api_create_only": True}, {}, "api_create_only"),
+            ({"api_create_only": False}, {"api_create_only": True}, "api_create_only"),
+            ({"editable_with_roles": ["a"]}, {"editable_with_roles": []}, "editable_with_roles"),
+            ({"editable_with_roles": []}, {"editable_with_roles": ["a"]}, "editable_with_roles"),
+            ({"editable_with_roles": ["a"]}, {"editable_with_roles": ["a", "b"]}, "editable_with_roles"),
+        ],
+    )
+    def test_one(self, desired: dict[str, Any], observed: dict[str, Any], field: str) -> None:
+        [found] = type_changes(a_type(**observed), **desired)
+
+        assert (found.field, found.desired, found.observed) == (
+            field,
+            desired[field],
+            observed.get(field, getattr(a_type(), field, None)),
+        )
+
+    def test_a_spelling_of_the_name_is_a_difference(self) -> None:
+        [found] = type_changes(a_type(name="ACCOUNT"))
+
+        assert (found.field, found.desired, found.observed) == ("name", "Account", "ACCOUNT")
+
+    def test_an_archived_type_is_told_of(self) -> None:
+        assert archived(a_type(is_archived=True)) == (Difference(field="is_archived", desired=False, observed=True),)
+        assert archived(a_type(is_archived=False)) == archived(a_type()) == ()
+
+
+class TestOfFields:
+    @pytest.mark.parametrize(
+        ("desired", "observed"),
+        [
+            ({"type": "text"}, {}),
+            ({"name": "Plan"}, {"description": "something", "required": True}),  # left out: not compared
+            ({"description": ""}, {"description": None}),
+            ({"description": ""}, {}),
+            ({"required": False}, {"required": None}),
+            ({"accepts_multiple_values": False}, {"accepts_multiple_values": None}),
+            ({"accepts_multiple_values": True}, {"accepts_multiple_values": True}),
+            ({"editable_with_roles": []}, {"editable_with_roles": None}),
+            ({"editable_with_roles": ["a", "b"]}, {"editable_with_roles": ["b", "a"]}),
+            ({"choices": ["a", "b"]}, {"choices": ["b", "a"]}),  # a set
+            ({"choices": ["b"]}, {"choices": ["a", "b", "c"]}),  # to be extended only
+            ({"back_reference_is_visible": False}, {"back_reference_is_visible": False}),
+            ({"back_reference_is_visible": False}, {}),
+        ],
+    )
+    def test_nothing(self, desired: dict[str, Any], observed: dict[str, Any]) -> None:
+        assert compare_field("Plan", desired, a_field(**observed), None) == Comparison()
+
+    @pytest.mark.parametrize(
+        ("key", "desired", "observed"),
+        [
+            ("name", "Plan", "PLAN"),
+            ("description", "a", "b"),
+            ("description", "", "b"),
+            ("required", True, False),
+            ("required", False, True),
+            ("accepts_multiple_values", True, False),
+            ("editable_with_roles", ["a"], ["a", "b"]),
+            ("editable_with_roles", [], ["a"]),
+            ("choices", ["a", "b"], ["b"]),
+            ("choices", ["a"], None),
+            ("back_reference_is_visible", True, False),
+        ],
+    )
+    def test_a_change(self, key: str, desired: Any, observed: Any) -> None:
+        found = compare_field("Plan", {key: desired}, a_field(**{key: observed}), None)
+
+        assert found.blocked == ()
+        assert [(each.field, each.desired, each.observed) for each in found.changes] == [
+            (f"fields/Plan/{key}", desired, observed)
+        ]
+
+    def test_another_type_is_blocked_and_nothing_else_is_compared(self) -> None:
+        found = compare_field("Plan", {"type": "number", "required": True}, a_field(), None)
+
+        expected = Blocked(field="fields/Plan/type", desired="number", observed="text", reason=OTHER_TYPE)
+        assert found == Comparison(blocked=(expected,))
+
+    def test_several_values_stay_several(self) -> None:
+        desired = {"type": "choices", "accepts_multiple_values": False, "required": True}
+
+        found = compare_field("Plan", desired, a_field(type="choices", accepts_multiple_values=True), None)
+
+        assert [(each.field, each.desired, each.observed, each.reason) for each in found.blocked] == [
+            ("fields/Plan/accepts_multiple_values", False, True, SINGLE)
+        ]
+        assert [each.field for each in found.changes] == ["fields/Plan/required"]
+
+    @pytest.mark.parametrize("reference", ["cotype_2", None])  # of another type, or of one that is still to come
+    def test_another_reference_is_blocked(self, reference: str | None) -> None:
+        observed = a_field(type="custom_object", referenced_custom_type_id="cotype_1")
+
+        found = compare_field("Plan", {"type": "custom_object", "references": "Deal"}, observed, reference)
+
+        blocked = Blocked(field="fields/Plan/references", desired="Deal", observed="cotype_1", reason=OTHER_REFERENCE)
+        assert found == Comparison(blocked=(blocked,))
+
+    def test_the_same_reference(self) -> None:
+        observed = a_field(type="custom_object", referenced_custom_type_id="cotype_1")
+
+        desired = {"type": "custom_object", "references": "Deal"}
+        assert compare_field("Plan", desired, observed, "cotype_1") == Comparison()
+
+    def test_what_is_blocked_is_a_difference_where_nothing_is_to_be_changed(self) -> None:
+        desired = {"type": "choices", "accepts_multiple_values": False, "required": True}
+        found = compare_field("Plan", desired, a_field(type="choices", accepts_multiple_values=True), None)
+
+        assert found.differences == (
+            Difference(field="fields/Plan/required", desired=True, observed=False),
+            Difference(field="fields/Plan/accepts_multiple_values", desired=False, observed=True),
+        )
+
+
+def test_what_a_difference_calls_a_field() -> None:
+    assert field_path("Plan") == "fields/Plan"
+    assert field_path("Plan", "type") == "fields/Plan/type"
+    assert field_path("w/o ~", "type") == "fields/w~1o ~0/type"
+
+
+@pytest.mark.parametrize(
+    ("observed", "desired", "then"),
+    [
+        (["b", "a"], ["a", "c"], ["b", "a", "c"]),
+        (["b", "a"], [], ["b", "a"]),
+        ([], ["c", "d"], ["c", "d"]),
+        (None, ["c"], ["c"]),
+    ],
+)
+def test_choices_are_extended_at_the_end(observed: list[str] | None, desired: list[str], then: list[str]) -> None:
+    assert merge_choices(observed, desired) == then
+
+
+def test_the_oldest_field_is_first() -> None:
+    fields = [a_field(id="2", date_created="2020-08-07"), a_field(id="1", date_created="2020-08-06"), a_field(id="0")]
+
+    assert [each.id for each in oldest_first(fields)] == ["1", "2", "0"]
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", 7, {"a": 1}])
+def test_what_is_no_date_counts_as_young(date: Any) -> None:
+    assert created_at(a_field(date_created=date)) == float("inf")

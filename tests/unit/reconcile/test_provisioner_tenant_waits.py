@@ -1,0 +1,103 @@
+"""A signup may come before its tenant's credential is stored: its request waits, for a while."""
+
+import pytest
+
+from provisioner.contract.errors import ProblemType, Rejected, RetryLater
+from provisioner.contract.outcome import Outcome, Result
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.reconcile.provisioner import TENANT_BACKOFF_SECONDS, Deferred
+from tests.fakes import World, a_request, kind_of
+from tests.handlers import DoorWorld
+from tests.http_caller import BODY, Caller
+
+MISSING = Rejected(ProblemType.TENANT_NOT_FOUND, "There is no tenant 'acme' here.")
+DAY = 86_400
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def waiting() -> ProvisioningRequest:
+    return a_request(wait_for_tenant=True)
+
+
+def look(world: World, request: ProvisioningRequest, rejection: Rejected | None = MISSING) -> Outcome | Deferred:
+    return world.reconcile(request, world.organization(rejection))
+
+
+def test_it_waits_longer_each_time_and_fails_when_time_is_up(world: World) -> None:
+    gaps = []
+    while isinstance(result := look(world, waiting()), Deferred):
+        gaps.append(result.seconds)
+        world.clock.advance(result.seconds)
+    assert (result.result, kind_of(result)) == (Result.FAILED, "tenant-not-found")
+    assert world.outcomes.events == [(result_key(world), result)]
+    assert sum(gaps) == pytest.approx(3 * DAY, abs=2)
+    for gap, longest in zip(gaps, TENANT_BACKOFF_SECONDS, strict=False):
+        assert 0.8 * longest <= gap <= longest
+    assert max(gaps) <= TENANT_BACKOFF_SECONDS[-1]
+
+
+def test_it_is_carried_out_as_soon_as_the_tenant_is_there(world: World) -> None:
+    wait = look(world, waiting())
+    assert isinstance(wait, Deferred)
+    world.clock.advance(2 * DAY)
+    assert isinstance(look(world, waiting()), Deferred)
+    result = look(world, waiting(), None)
+    assert isinstance(result, Outcome)
+    assert result.result is Result.CREATED
+
+
+def test_what_it_waited_for_its_tenant_is_not_held_against_it(world: World) -> None:
+    """Later waits, for Close, have the time that they always have."""
+    look(world, waiting())
+    world.clock.advance(2 * DAY)
+    look(world, waiting())
+    world.close.list_fails = RetryLater("Close is down", 60)
+    result = look(world, waiting(), None)
+    assert isinstance(result, Deferred)
+    world.clock.advance(world.provisioner.wait_limit + 1)
+    result = look(world, waiting(), None)
+    assert isinstance(result, Outcome)
+    assert kind_of(result) == "deadline-exceeded"
+
+
+def test_without_being_asked_to_it_does_not_wait(world: World) -> None:
+    result = look(world, a_request())
+    assert isinstance(result, Outcome)
+    assert kind_of(result) == "tenant-not-found"
+
+
+@pytest.mark.parametrize(
+    "kind", [ProblemType.CREDENTIAL_UNREADABLE, ProblemType.CREDENTIAL_REJECTED, ProblemType.WRONG_ORGANIZATION]
+)
+def test_for_nothing_else_does_it_wait(world: World, kind: ProblemType) -> None:
+    assert isinstance(look(world, waiting(), Rejected(kind, "no")), Outcome)
+
+
+def test_whether_it_waits_is_not_what_it_asks_for(world: World) -> None:
+    assert waiting().fingerprint == a_request().fingerprint
+    assert isinstance(look(world, waiting()), Deferred)
+    assert isinstance(look(world, a_request(), None), Outcome)
+
+
+class TestDoors:
+    def test_a_caller_who_would_wait_is_not_refused(self) -> None:
+        world = DoorWorld()
+        answer = Caller(world).post({**BODY, "tenant": "later", "wait_for_tenant": True})
+        assert answer.status == 202
+        assert Caller(world).post({**BODY, "tenant": "never"}).status == 404
+        world.tenants.known.add("later")
+        again = Caller(world).post({**BODY, "tenant": "later", "wait_for_tenant": True})
+        assert (again.status, again.body["id"]) == (202, answer.body["id"])
+
+    @pytest.mark.parametrize(("seconds", "parked"), [(900, False), (901, True)])
+    def test_a_long_wait_has_no_message(self, seconds: float, parked: bool) -> None:
+        assert Deferred(seconds, "").exceeds_queue_delay is parked
+
+
+def result_key(world: World) -> str:
+    [key] = world.ledger.requests
+    return key

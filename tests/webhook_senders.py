@@ -1,0 +1,130 @@
+"""Upstream senders and the webhook door, with the world behind it in memory."""
+
+import base64
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.local.signing import signed_headers
+from infra.local.webhook_events import scheme_name
+from provisioner.handlers.webhooks import Webhooks
+from provisioner.ingest.ingest import Ingest
+from provisioner.ingest.mapping import Source
+from provisioner.ingest.signing_keys import make_signing_keys_cache
+from provisioner.ingest.sources import FOLDER, Sources
+from tests.fakes import Clock, MemoryLedger, MemoryOutcomes
+from tests.handlers import MemoryMessages
+from tests.http_caller import Answer
+from tests.unit.credentials.test_tenants import MemorySecrets
+from tests.unit.ingest.test_signatures import SECRETS as SECRET_OF_SCHEME
+
+PRESETS = ("auth0", "chargebee", "clerk", "cloudevents", "paddle", "standard-webhooks", "stripe", "workos")
+"""The sources that come with the project: tests that know what is in a source are about these. All others are about any
+source of the folder, so that one more needs no change to them."""
+
+SOURCES = Sources()
+EVENTS = [(path.parent.name, path.stem) for path in sorted((FOLDER / "fixtures").glob("*/*.json"))]
+PRESET_EVENTS = [event for event in EVENTS if event[0] in PRESETS]
+
+
+def found(source: str) -> Source:
+    there = SOURCES.find(source)
+    assert there
+    return there
+
+
+def scheme_of(source: str) -> str:
+    """How it signs: the name of its scheme."""
+    return scheme_name(found(source))
+
+
+SECRETS = {name: SECRET_OF_SCHEME[scheme_of(name)] for name in SOURCES.names()}
+
+
+def fixture(source: str, event: str) -> bytes:
+    return (FOLDER / "fixtures" / source / f"{event}.json").read_bytes()
+
+
+@dataclass
+class MemoryBroken:
+    """What is remembered of broken events: why, by their key."""
+
+    known: dict[str, str] = field(default_factory=dict)
+
+    def is_known(self, key: str) -> bool:
+        return key in self.known
+
+    def remember(self, key: str, source: str, event_id: str, reason: str) -> None:
+        self.known[key] = f"{source}/{event_id}: {reason}"
+
+
+@dataclass
+class MemoryWaiting:
+    """Keys of waiting requests, by tenant."""
+
+    requests: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, tenant: str, request_key: str) -> None:
+        self.requests.setdefault(tenant, set()).add(request_key)
+
+    def of(self, tenant: str) -> list[str]:
+        return sorted(self.requests.get(tenant, ()))
+
+    def remove(self, tenant: str, request_keys: Collection[str]) -> None:
+        self.requests[tenant] -= set(request_keys)
+
+
+class Upstream:
+    """All senders, and the door that they deliver to."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.monotonic = Clock(0)
+        self.ledger = MemoryLedger(self.clock)
+        self.messages = MemoryMessages()
+        self.outcomes = MemoryOutcomes()
+        self.broken = MemoryBroken()
+        self.waiting = MemoryWaiting()
+        self.sources = SOURCES
+        held = {name: json.dumps({"secrets": [secret]}) for name, secret in SECRETS.items()}
+        self.secrets = MemorySecrets(**held)
+        parts: dict[str, Any] = {"ledger": self.ledger, "messages": self.messages, "outcomes": self.outcomes}
+        parts |= {"broken": self.broken, "waiting": self.waiting}
+        self.intake = Ingest(sources=self.sources, clock=self.clock, **parts)
+        keys = make_signing_keys_cache(self.secrets, "prefix", self.monotonic, self.sources.scheme_of)
+        self.door = Webhooks(self.intake, keys, self.clock)
+
+    def deliver(
+        self,
+        source: str,
+        body: bytes,
+        *,
+        secret: str | None = None,
+        delivery_id: str = "msg_1",
+        change: Callable[[dict[str, Any]], object] = lambda _headers: None,
+    ) -> Answer:
+        """``change`` may change the headers once they are signed: values are lists, as API Gateway keeps them apart."""
+        secrets = [secret or SECRETS[source]]
+        signed = signed_headers(scheme_of(source), secrets, body, now=self.clock(), delivery_id=delivery_id)
+        headers = {name.title(): [value] for name, value in signed.items()}
+        change(headers)
+        return self.post(source, body, headers)
+
+    def post(self, source: str, body: bytes, headers: Mapping[str, list[str]]) -> Answer:
+        event = {
+            "resource": "/v1/webhooks/{source}",
+            "path": f"/v1/webhooks/{source}",
+            "httpMethod": "POST",
+            "headers": {name: values[-1] for name, values in headers.items() if values} or None,
+            "multiValueHeaders": dict(headers) or None,
+            "queryStringParameters": None,
+            "pathParameters": {"source": source},
+            "requestContext": {"stage": "live", "requestId": "request-1", "identity": {"sourceIp": "192.0.2.1"}},
+            "body": base64.b64encode(body).decode(),
+            "isBase64Encoded": True,
+        }
+        answer = self.door.answer(event)
+        assert answer.keys() == {"statusCode", "headers", "body", "isBase64Encoded"}
+        assert answer["headers"]["Cache-Control"] == "no-store"
+        return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
