@@ -154,7 +154,7 @@ class Killed(BaseException):
 
 @dataclass
 class MemoryClose:
-    """One Close organisation. ``faults`` strike the writes to come, one each; None lets one pass.
+    """One Close organization. ``faults`` strike the writes to come, one each; None lets one pass.
 
     They are LOST, LOST_BEFORE, KILLED, KILLED_BEFORE, or an exception.
 

@@ -78,7 +78,7 @@ class MemoryMessages:
 
 
 def over_http(close: MemoryClose, seen: list[httpx.Request]) -> httpx.MockTransport:
-    """The organisation behind Close's API. What ``close`` raises becomes the answer that means it."""
+    """The organization behind Close's API. What ``close`` raises becomes the answer that means it."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)

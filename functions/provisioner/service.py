@@ -63,7 +63,7 @@ class Service:
         )
 
     def organization(self, tenant: str, time_left: Callable[[], float]) -> Organization:
-        """The tenant's organisation, for one batch of its requests. ``time_left``: seconds the function has left."""
+        """The tenant's organization, for one batch of its requests. ``time_left``: seconds the function has left."""
         connection = Connection(
             http=self.http,
             base_url=self.settings.close_api_url,

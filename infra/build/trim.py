@@ -1,7 +1,7 @@
 """Takes out of the installed dependencies what no function ever reads.
 
 Every rule says what it removes and why that is safe. A package's own code is never touched, only data, tests,
-command-line scripts and the installer's notes; licence texts stay.
+command-line scripts and the installer's notes; license texts stay.
 """
 
 import shutil
@@ -50,7 +50,7 @@ def trim(folder: Path) -> None:
 
 
 def trim_dist_info(dist_info: Path) -> None:
-    """Leaves the name, the version, entry points and licences."""
+    """Leaves the name, the version, entry points and licenses."""
     for name in INSTALLER_NOTES:
         remove(dist_info / name)
     metadata = dist_info / "METADATA"

@@ -16,7 +16,7 @@ START_SECONDS = 15
 
 
 def start_close(setup: Mapping[str, Any], temporary: Path, log: Path) -> Process:
-    """Starts it on a free port, with the organisations of ``setup``."""
+    """Starts it on a free port, with the organizations of ``setup``."""
     file = temporary / "close-setup.json"
     file.touch(mode=0o600)  # it holds the tenants' keys
     file.write_text(json.dumps(setup))

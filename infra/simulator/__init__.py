@@ -25,7 +25,7 @@ Who may enter. Everything but the path is optional; a key that is not given is m
     curl $C/organizations/orga_demo/tokens/ -d '{"client_id": "oa2client_demo"}'
     curl $C/organizations/orga_demo/types/ -d '{"name": "Contract", "date_created": "2020-08-07T15:18:33"}'
 
-What an organisation may, and how it differs from the others (``null`` takes a switch of its own away again):
+What an organization may, and how it differs from the others (``null`` takes a switch of its own away again):
 
     curl $C/organizations/orga_demo/ -X PATCH -d '{"has_custom_objects": true, "may_customize": true}'
     curl $C/organizations/orga_demo/ -X PATCH -d '{"max_types": 9, "rate_limit": {"requests": 500}}'
@@ -44,7 +44,7 @@ have refused, and takes ``list_lag_seconds`` too:
     curl "$C/faults/?organization=orga_demo"
     curl $C/faults/ -X DELETE
 
-Chaos. Whether a request is struck depends on the seed, the organisation's name, the method, the path, the type's name
+Chaos. Whether a request is struck depends on the seed, the organization's name, the method, the path, the type's name
 and how many such requests came before, and on nothing else: threads may interleave as they like. Orders go first:
 
     curl $C/chaos/ -X PUT -d '{"seed": 7, "probability": 0.3, "mix": {"create_then_408": 2, "503_before": 1}}'

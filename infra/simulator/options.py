@@ -18,7 +18,7 @@ TooManyBody = Literal["error", "legacy", "object", "empty"]
 class Switches:
     """One answer to every question that Close's documentation leaves open. Durations are in seconds.
 
-    They hold for all organisations; an organisation may have its own value for any of them.
+    They hold for all organizations; an organization may have its own value for any of them.
     """
 
     # --- success
@@ -86,17 +86,17 @@ class Switches:
     slashless: Literal["301", "308", "404", "served"] = "301"
     """What becomes of a known path without its trailing slash."""
     permission_failure: Literal[403, 401] = 403
-    """Status when the role may not customise. 403 is documented, Close's library says 401."""
+    """Status when the role may not customize. 403 is documented, Close's library says 401."""
     permission_body: Literal["error", "text"] = "error"
     """Body of that refusal: JSON, or the bare word."""
     plan_failure: Literal[402, 403, 404] = 402
-    """Status when the organisation's plan has no custom objects."""
+    """Status when the organization's plan has no custom objects."""
     plan_failure_on: Literal["writes", "everything"] = "writes"
     """Which calls a plan without custom objects refuses."""
     type_limit_failure: Literal[402, 400, 403] = 402
-    """Status when the organisation has as many types as its plan allows."""
+    """Status when the organization has as many types as its plan allows."""
     foreign_id: Literal[404, 403] = 404
-    """Status for the id of another organisation's object."""
+    """Status for the id of another organization's object."""
     www_authenticate: bool = False
     """Whether a 401 carries WWW-Authenticate."""
 

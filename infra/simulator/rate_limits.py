@@ -1,4 +1,4 @@
-"""Rate limits per key and per organisation, and every spelling of the headers that tell of them."""
+"""Rate limits per key and per organization, and every spelling of the headers that tell of them."""
 
 import math
 import time
@@ -26,7 +26,7 @@ GENEROUS = RateLimit(100_000, 8.0)
 """What holds for a key without a limit of its own."""
 
 ORGANIZATION_FACTOR = 3
-"""An organisation may do three times what a key may (Close's documentation of rate limits)."""
+"""An organization may do three times what a key may (Close's documentation of rate limits)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the simulated Close holds: organisations, who may enter, and what they made. One lock guards all of it."""
+"""What the simulated Close holds: organizations, who may enter, and what they made. One lock guards all of it."""
 
 import secrets
 import string
@@ -36,7 +36,7 @@ def folded(name: str) -> str:
 
 @dataclass(slots=True)
 class Stored:
-    """One thing that an organisation made. Times are of ``time.monotonic``; dates in ``data`` are aware datetimes."""
+    """One thing that an organization made. Times are of ``time.monotonic``; dates in ``data`` are aware datetimes."""
 
     data: dict[str, Any]
     listed_from: float = 0
@@ -66,9 +66,9 @@ class Stored:
 
 @dataclass(slots=True)
 class Organization:
-    """One Close organisation with its one user, its data, and how it differs from the others.
+    """One Close organization with its one user, its data, and how it differs from the others.
 
-    ``roles``: its own, by id, beside those that every organisation has.
+    ``roles``: its own, by id, beside those that every organization has.
     """
 
     id: str
@@ -102,7 +102,7 @@ class Organization:
         return {names[0]: len(names) for names in groups.values() if len(names) > 1}
 
     def clear(self) -> None:
-        """Forgets what the organisation made; who it is and what it may stays."""
+        """Forgets what the organization made; who it is and what it may stays."""
         held = (self.types, self.fields, self.shared_fields, self.field_order, self.associations_listed_from)
         for made in held:
             made.clear()
@@ -111,7 +111,7 @@ class Organization:
 
 @dataclass(slots=True)
 class Credential:
-    """An API key or an access token: the right to act as one organisation's user."""
+    """An API key or an access token: the right to act as one organization's user."""
 
     kind: Literal["api_key", "access_token"]
     text: str

@@ -1,4 +1,4 @@
-"""The whole local stack with gates before its neighbours, and the functions deployed anew to pass them.
+"""The whole local stack with gates before its neighbors, and the functions deployed anew to pass them.
 
         function ── gate ── microburst ── ministack
             └────── gate ── simulated Close
@@ -75,18 +75,18 @@ class Stage:
         return self.stack.aws.client(service)
 
     def add_tenant(self, name: str, **settings: Any) -> str:
-        """An organisation at Close by the same name, and its key with Secrets Manager. The key."""
+        """An organization at Close by the same name, and its key with Secrets Manager. The key."""
         key: str = self.close.add_organization(id=f"orga_{name}", name=name, **settings)["keys"][0]
         prefix = self.stack.description.tenant_secret_prefix
         self.client("secretsmanager").create_secret(Name=f"{prefix}/{name}", SecretString=key)
         return key
 
     def stored(self, tenant: str) -> list[Stored]:
-        """Every type of the tenant's organisation, whether or not the list shows it."""
+        """Every type of the tenant's organization, whether or not the list shows it."""
         return [Stored(tenant, each["id"], each["name"]) for each in self.close.types(f"orga_{tenant}")]
 
     def copies_of_fields(self, tenant: str) -> Counter[str]:
-        """How many fields of each name each type of the tenant's organisation has."""
+        """How many fields of each name each type of the tenant's organization has."""
         return Counter(
             f"field {natural_key(row['name'])!r} of {each['id']}"
             for each in self.close.types(f"orga_{tenant}")

@@ -1,7 +1,7 @@
-"""A gate that the functions' calls pass on their way to a neighbour, and where their process can be killed.
+"""A gate that the functions' calls pass on their way to a neighbor, and where their process can be killed.
 
 It relays bytes and knows where a call ends. Before it lets one through it asks what is to become of the caller; resets,
-silences and broken answers of the neighbour reach the caller as they are.
+silences and broken answers of the neighbor reach the caller as they are.
 """
 
 import re
@@ -31,9 +31,9 @@ class Fate(StrEnum):
 
     PASSES = "passes"
     KILLED_BEFORE = "before"
-    """The neighbour never hears of the call."""
+    """The neighbor never hears of the call."""
     KILLED_AFTER = "after"
-    """The neighbour has answered, and the answer is dropped."""
+    """The neighbor has answered, and the answer is dropped."""
     KILLED_SOON = "soon"
     """A moment after the answer went back: somewhere between two calls."""
 
@@ -149,7 +149,7 @@ class _Server(ThreadingMixIn, TCPServer):
 
 
 class _Relay(StreamRequestHandler):
-    """One connection of a caller, and one of its own to the neighbour."""
+    """One connection of a caller, and one of its own to the neighbor."""
 
     server: _Server
     disable_nagle_algorithm = True

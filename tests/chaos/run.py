@@ -1,4 +1,4 @@
-"""One chaos run: a storm by plan, then calm until all is quiet, then the judgement on what is left behind."""
+"""One chaos run: a storm by plan, then calm until all is quiet, then the judgment on what is left behind."""
 
 import threading
 from collections import Counter
@@ -39,7 +39,7 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """``results``: of outcomes on the topic. ``missed``: what happened too seldom. ``calls``: to all neighbours."""
+    """``results``: of outcomes on the topic. ``missed``: what happened too seldom. ``calls``: to all neighbors."""
 
     seed: str
     requests: int

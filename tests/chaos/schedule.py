@@ -77,10 +77,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``there``: names of types that each tenant's organisation has from the beginning. ``requests``: how many differ,
+    """``there``: names of types that each tenant's organization has from the beginning. ``requests``: how many differ,
     ``signups`` apart.
 
-    ``kills``: what becomes of whoever makes the n-th call to any neighbour.
+    ``kills``: what becomes of whoever makes the n-th call to any neighbor.
     """
 
     seed: str

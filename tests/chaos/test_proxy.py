@@ -25,7 +25,7 @@ for _ in range(int(sys.argv[2])):
 """
 
 
-class Neighbour(ThreadingHTTPServer):
+class Neighbor(ThreadingHTTPServer):
     """Answers each call with its first line and its body."""
 
     daemon_threads = True
@@ -36,7 +36,7 @@ class Neighbour(ThreadingHTTPServer):
 
 
 class _Echo(BaseHTTPRequestHandler):
-    server: Neighbour
+    server: Neighbor
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
@@ -53,17 +53,17 @@ class _Echo(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def neighbour() -> Iterator[Neighbour]:
-    with Neighbour() as server:
+def neighbor() -> Iterator[Neighbor]:
+    with Neighbor() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
 
 
-def gate_to(neighbour: Neighbour, fates: list[Fate], callers: int | None = None) -> Gate:
+def gate_to(neighbor: Neighbor, fates: list[Fate], callers: int | None = None) -> Gate:
     """A gate at which the n-th call has the n-th fate; only children of this process can be killed."""
     waiting = iter(fates)
-    url = f"http://127.0.0.1:{neighbour.server_address[1]}"
+    url = f"http://127.0.0.1:{neighbor.server_address[1]}"
     return Gate(url, callers or os.getpid(), lambda _: next(waiting, Fate.PASSES))
 
 
@@ -74,25 +74,25 @@ def call(gate: Gate, times: int = 1, path: str = "/there") -> subprocess.Complet
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 
-def test_calls_and_answers_pass(neighbour: Neighbour) -> None:
-    with gate_to(neighbour, []) as gate:
+def test_calls_and_answers_pass(neighbor: Neighbor) -> None:
+    with gate_to(neighbor, []) as gate:
         done = call(gate, times=3)
     assert (done.returncode, done.stdout.splitlines()) == (0, ["/there body"] * 3)
-    assert neighbour.heard == ["/there body"] * 3
+    assert neighbor.heard == ["/there body"] * 3
     assert gate.kills == []
 
 
-def test_what_is_said_to_a_proxy_is_said_to_the_server(neighbour: Neighbour) -> None:
-    with gate_to(neighbour, []) as gate:
+def test_what_is_said_to_a_proxy_is_said_to_the_server(neighbor: Neighbor) -> None:
+    with gate_to(neighbor, []) as gate:
         assert call(gate, path="http://127.0.0.1:4566/there").stdout == "/there body\n"
 
 
 @pytest.mark.parametrize(("fate", "heard"), [(Fate.KILLED_BEFORE, 1), (Fate.KILLED_AFTER, 2), (Fate.KILLED_SOON, 2)])
-def test_the_caller_is_killed(neighbour: Neighbour, fate: Fate, heard: int) -> None:
-    with gate_to(neighbour, [Fate.PASSES, fate]) as gate:
+def test_the_caller_is_killed(neighbor: Neighbor, fate: Fate, heard: int) -> None:
+    with gate_to(neighbor, [Fate.PASSES, fate]) as gate:
         done = call(gate, times=1_000)
     assert done.returncode == -9
-    assert len(neighbour.heard) == heard or fate is Fate.KILLED_SOON
+    assert len(neighbor.heard) == heard or fate is Fate.KILLED_SOON
     (kill,) = gate.kills
     assert (kill.name, kill.fate) == ("sqs.SendMessage", fate)
     assert not lives(kill.pid)
@@ -100,10 +100,10 @@ def test_the_caller_is_killed(neighbour: Neighbour, fate: Fate, heard: int) -> N
         assert done.stdout.splitlines() == ["/there body"], "the answer to the second call was not heard"
 
 
-def test_nobody_elses_process_is_killed(neighbour: Neighbour) -> None:
+def test_nobody_elses_process_is_killed(neighbor: Neighbor) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        with gate_to(neighbour, [Fate.KILLED_BEFORE, Fate.KILLED_AFTER], callers=stranger.pid) as gate:
+        with gate_to(neighbor, [Fate.KILLED_BEFORE, Fate.KILLED_AFTER], callers=stranger.pid) as gate:
             assert call(gate, times=2).returncode == 0
         assert gate.kills == []
     finally:

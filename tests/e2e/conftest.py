@@ -26,5 +26,5 @@ def world(stack: LocalStack) -> World:
 
 @pytest.fixture
 def tenant(world: World) -> Tenant:
-    """A tenant that no other test has, with an ordinary organisation."""
+    """A tenant that no other test has, with an ordinary organization."""
     return world.new_tenant()

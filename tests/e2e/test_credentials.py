@@ -1,4 +1,4 @@
-"""A credential is used for its tenant and its organisation only, and shows up nowhere."""
+"""A credential is used for its tenant and its organization only, and shows up nowhere."""
 
 import base64
 import json

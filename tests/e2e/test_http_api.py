@@ -102,7 +102,7 @@ def test_a_caller_who_will_not_wait_gets_a_place_to_look(world: World, tenant: T
 
 
 def test_a_bad_body_is_refused_with_a_pointer_to_each_fault(world: World, tenant: Tenant) -> None:
-    body = {**tenant.asks(" ", colour="blue"), "if_exists": "replace", "request_id": "a/b"}
+    body = {**tenant.asks(" ", color="blue"), "if_exists": "replace", "request_id": "a/b"}
     answer = world.stack.http.submit(body)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
@@ -110,7 +110,7 @@ def test_a_bad_body_is_refused_with_a_pointer_to_each_fault(world: World, tenant
         "/request_id",
         "/if_exists",
         "/custom_object_type/name",
-        "/custom_object_type/colour",
+        "/custom_object_type/color",
     }
     assert all(each["detail"] for each in answer.json()["errors"])
     assert world.close.requests(tenant.organization) == []

@@ -16,7 +16,7 @@ PATIENCE = 60.0  # seconds: a cold start, a wait that Close asked for, the emula
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant, its organisation in the simulated Close, and the secret text that opens it."""
+    """A tenant, its organization in the simulated Close, and the secret text that opens it."""
 
     name: str
     organization: str
@@ -44,7 +44,7 @@ class World:
         return self.stack.close
 
     def new_tenant(self, name: str | None = None, **settings: Any) -> Tenant:
-        """A tenant with a key for an organisation of its own, with these settings."""
+        """A tenant with a key for an organization of its own, with these settings."""
         name = name or f"t-{uuid4().hex[:12]}"
         organization = self.close.add_organization(id=f"orga_{name}", name=name, **settings)
         key = organization["keys"][0]

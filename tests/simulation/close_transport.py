@@ -45,7 +45,7 @@ type Fact = tuple[str, ...]
 
 
 def facts_of(organization: Organization) -> Iterator[Fact]:
-    """What an organisation holds that nobody may take away: types, fields of a kind, choices, associations."""
+    """What an organization holds that nobody may take away: types, fields of a kind, choices, associations."""
     for each in organization.existing_types():
         yield organization.name, "type", each.id
         for field_ in fields_of(organization, each.id):
@@ -67,7 +67,7 @@ def copies_of_fields(organization: Organization) -> Counter[str]:
 
 @dataclass(slots=True)
 class CloseWire:
-    """Close's side: organisations by tenant, and all that ever arrived."""
+    """Close's side: organizations by tenant, and all that ever arrived."""
 
     clock: Clock
     service: Service = field(default_factory=Service)
@@ -78,7 +78,7 @@ class CloseWire:
     closed_until: dict[str, float] = field(default_factory=dict)
 
     def add(self, tenant: str, keys: list[str], **settings: Any) -> Organization:
-        """An organisation for the tenant. Its list lags."""
+        """An organization for the tenant. Its list lags."""
         switches = {"list_lag_seconds": LIST_LAG_SECONDS, **settings.pop("switches", {})}
         shown = add_organization(self.service, {"name": tenant, "keys": keys, "switches": switches, **settings})
         self.tenants[tenant] = shown["id"]

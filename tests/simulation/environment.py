@@ -1,4 +1,4 @@
-"""A world around the service: its neighbours, those who ask something of it, and the hand that invokes its doors.
+"""A world around the service: its neighbors, those who ask something of it, and the hand that invokes its doors.
 
 One process, one simulated clock. The service's code is the real one, with real botocore and httpx clients; seams.py
 says where the world begins. A process that is killed loses all that it had in memory.
@@ -167,7 +167,7 @@ class World:
         self.account.secrets[name] = json.dumps({"secrets": [upstream.SIGNING_SECRET]})
 
     def add_tenant(self, tenant: str, **settings: Any) -> str:
-        """An organisation at Close, and its key with Secrets Manager. The key."""
+        """An organization at Close, and its key with Secrets Manager. The key."""
         key = self._new_key(tenant)
         self.close.add(tenant, [key], **settings)
         return key
@@ -187,7 +187,7 @@ class World:
         return new
 
     def pin(self, tenant: str) -> None:
-        """The tenant's secret names its organisation."""
+        """The tenant's secret names its organization."""
         name = f"{SECRET_PREFIX}/{tenant}"
         pinned = {"api_key": self.account.secrets[name], "organization_id": self.close.tenants[tenant]}
         self.account.secrets[name] = json.dumps(pinned)

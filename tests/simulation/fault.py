@@ -1,4 +1,4 @@
-"""What can go wrong at one call to a neighbour, in words that can be printed and read back.
+"""What can go wrong at one call to a neighbor, in words that can be printed and read back.
 
 A case is a scenario with the faults that strike it: ``queue create: kill after close.POST acme/account#1``.
 """
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Position(StrEnum):
-    """When, relative to what the neighbour does with the call."""
+    """When, relative to what the neighbor does with the call."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -24,7 +24,7 @@ class Kind(StrEnum):
     """
 
     ERROR = "error"
-    """The neighbour answers 500; an AWS neighbour does so to all the SDK's attempts at this call."""
+    """The neighbor answers 500; an AWS neighbor does so to all the SDK's attempts at this call."""
     THROTTLE = "throttle"
     """Told to slow down (429, ThrottlingException). After: carried out, the answer lost, then told to slow down."""
     LOST = "lost"

@@ -42,7 +42,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """``parts``: how many of each field, shared field and association each tenant's organisation holds; ``gone``: what
+    """``parts``: how many of each field, shared field and association each tenant's organization holds; ``gone``: what
     was there once and is not any more.
 
     ``items``: the ledger by key, as DynamoDB shows it. ``made``: names of which a create was carried out at Close.
@@ -64,7 +64,7 @@ class Evidence:
     secrets: frozenset[str]
 
     def types_by_name(self) -> Counter[Named]:
-        """How many types each tenant's organisation has by each natural key."""
+        """How many types each tenant's organization has by each natural key."""
         return Counter(each.named for each in self.stored)
 
     def leaks(self) -> list[str]:

@@ -98,7 +98,7 @@ def announced(seen: Evidence) -> Iterator[str]:
 
 
 def apart(seen: Evidence) -> Iterator[str]:
-    """A credential is used for its tenant only: each organisation holds what its own requests asked for."""
+    """A credential is used for its tenant only: each organization holds what its own requests asked for."""
     desired: dict[str, set[str]] = defaultdict(set)
     for asked in seen.asked:
         desired[asked.tenant] |= asked.names

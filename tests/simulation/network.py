@@ -1,6 +1,6 @@
-"""The one place that every call of the service to a neighbour passes: here it is recorded, and here faults strike.
+"""The one place that every call of the service to a neighbor passes: here it is recorded, and here faults strike.
 
-    the service ──► botocore | httpx | a clock ──► Wire.call ──► the neighbour's model
+    the service ──► botocore | httpx | a clock ──► Wire.call ──► the neighbor's model
 
 A call is named by what it does and to whom, and numbered, so that a fault-free run says where faults can strike.
 """
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 class Medium(Protocol):
-    """How one neighbour says what went wrong. ``timeout`` is how long the client waits, in seconds."""
+    """How one neighbor says what went wrong. ``timeout`` is how long the client waits, in seconds."""
 
     @property
     def latency(self) -> float: ...
@@ -149,7 +149,7 @@ class Wire:
         raise Killed
 
     def _guarded(self, carry_out: Callable[[], Any]) -> Callable[[], Any]:
-        """One call at a time reaches the neighbours: their models are not safe between threads."""
+        """One call at a time reaches the neighbors: their models are not safe between threads."""
 
         def guarded() -> Any:
             with self.lock:

@@ -40,7 +40,7 @@ class Output(io.StringIO):
     """What the service prints and logs."""
 
 
-class Neighbourhood(Protocol):
+class Neighborhood(Protocol):
     """What answers at the seams."""
 
     @property
@@ -57,7 +57,7 @@ class Neighbourhood(Protocol):
 
 
 @contextmanager
-def under(world: Neighbourhood, output: Output, seed: str) -> Iterator[None]:
+def under(world: Neighborhood, output: Output, seed: str) -> Iterator[None]:
     """Whatever runs inside meets this world; what it prints and logs goes to ``output``."""
     with ExitStack() as stack:
         for replaced in (
@@ -82,7 +82,7 @@ def under(world: Neighbourhood, output: Output, seed: str) -> Iterator[None]:
         yield
 
 
-def _clock(world: Neighbourhood) -> Callable[[], float]:
+def _clock(world: Neighborhood) -> Callable[[], float]:
     def read() -> float:
         caller = sys._getframe(1)
         return world.read_clock(caller.f_globals.get("__name__", "?"), caller.f_code.co_name)

@@ -61,7 +61,7 @@ def queue_create(play: Play) -> None:
 
 
 def adopt(play: Play) -> None:
-    """The organisation has the type already, and it differs."""
+    """The organization has the type already, and it differs."""
     play.world.add_tenant("acme", types=[{"name": "account", "description": "older"}])
     play.world.clock.advance(LIST_LAG_SECONDS)
     play.post(body("one", description="newer"))
@@ -129,7 +129,7 @@ def key_changed(play: Play) -> None:
 
 
 def pinned(play: Play) -> None:
-    """The tenant's secret names the organisation that it must open."""
+    """The tenant's secret names the organization that it must open."""
     play.world.add_tenant("acme")
     play.world.pin("acme")
     play.send(body("one"))

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.simulation import checker as judgement
+from tests.simulation import checker as judgment
 from tests.simulation import invariants as promises
 from tests.simulation.callers import body
 from tests.simulation.checker import broken, evidence
@@ -22,7 +22,7 @@ from tests.simulation.workload import Play
 TENANTS = st.sampled_from(["acme", "globex"])
 NAMES = st.sampled_from(["Account", " ACCOUNT ", "account", "Deal", "dEaL"])
 REQUEST_IDS = st.sampled_from(["one", "two", "three", "four", "five"])
-NEIGHBOURS = st.sampled_from(
+NEIGHBORS = st.sampled_from(
     ["close.POST", "close.GET", "close.", "dynamodb.", "sns.", "sqs.", "secretsmanager.", "clock "]
 )
 SUFFERED = [Kind.KILL, Kind.KILL_UNDERWAY, Kind.OVERRUN, Kind.FREEZE]
@@ -72,17 +72,17 @@ class Lives(RuleBasedStateMachine):
         self.world.sweep()
         self.play.watch()
 
-    @rule(neighbour=NEIGHBOURS, kind=st.sampled_from(SUFFERED), position=st.sampled_from(Position))
-    def crash_at_the_next_call(self, neighbour: str, kind: Kind, position: Position) -> None:
-        self.world.wire.armed.append((neighbour, kind, position))
+    @rule(neighbor=NEIGHBORS, kind=st.sampled_from(SUFFERED), position=st.sampled_from(Position))
+    def crash_at_the_next_call(self, neighbor: str, kind: Kind, position: Position) -> None:
+        self.world.wire.armed.append((neighbor, kind, position))
 
-    @rule(neighbour=NEIGHBOURS.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
-    def refuse_the_next_call(self, neighbour: str, kind: Kind) -> None:
-        self.world.wire.armed.append((neighbour, kind, Position.BEFORE))
+    @rule(neighbor=NEIGHBORS.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
+    def refuse_the_next_call(self, neighbor: str, kind: Kind) -> None:
+        self.world.wire.armed.append((neighbor, kind, Position.BEFORE))
 
-    @rule(neighbour=NEIGHBOURS.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
-    def lose_the_next_answer(self, neighbour: str, kind: Kind) -> None:
-        self.world.wire.armed.append((neighbour, kind, Position.AFTER))
+    @rule(neighbor=NEIGHBORS.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
+    def lose_the_next_answer(self, neighbor: str, kind: Kind) -> None:
+        self.world.wire.armed.append((neighbor, kind, Position.AFTER))
 
     @rule()
     def answer_the_next_create_with_nothing(self) -> None:
@@ -123,7 +123,7 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def polite(self) -> None:
-        assert not [*judgement.polite(self.play)]
+        assert not [*judgment.polite(self.play)]
 
     def teardown(self) -> None:
         """In the end nothing goes wrong any more, everything comes to rest, and every promise is kept."""

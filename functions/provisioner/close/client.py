@@ -1,4 +1,4 @@
-"""One Close organisation: its Custom Object Types and their fields, shared fields and roles, and what writes them.
+"""One Close organization: its Custom Object Types and their fields, shared fields and roles, and what writes them.
 
 Sources: developer.close.com, the pages on these resources. How requests are sent is in close_http.py.
 """
@@ -187,7 +187,7 @@ class Organization:
             self._types.keep(known.model_copy(update={"fields": [*change(rows)]}))
 
     def _check_pin(self) -> None:
-        """Where the tenant is pinned to an organisation, make sure that this is it before anything is written."""
+        """Where the tenant is pinned to an organization, make sure that this is it before anything is written."""
         pin = self.connection.pin
         if not pin or self._pin_holds:
             return
@@ -229,6 +229,6 @@ def _organization_ids(me: Any) -> set[str | None]:
 def _wrong_organization(pin: str, consequence: str) -> Rejected:
     return Rejected(
         ProblemType.WRONG_ORGANIZATION,
-        f"The tenant's credential must open organisation {pin} and no other: {consequence}. "
+        f"The tenant's credential must open organization {pin} and no other: {consequence}. "
         "Whoever keeps this service's secrets can mend it.",
     )

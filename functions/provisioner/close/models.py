@@ -1,4 +1,4 @@
-"""The words of Close: types, fields and roles as it returned them, and what opens an organisation.
+"""The words of Close: types, fields and roles as it returned them, and what opens an organization.
 
 All models are frozen. What Close returns may hold more than we know of: that is kept.
 """
@@ -34,7 +34,7 @@ class CloseModel(BaseModel):
 
 
 class Role(CloseModel):
-    """A role of the organisation."""
+    """A role of the organization."""
 
 
 class CustomField(CloseModel):
@@ -85,11 +85,11 @@ class CustomObjectType(CloseModel):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
-    """What opens a tenant's Close organisation. Its text shows nothing."""
+    """What opens a tenant's Close organization. Its text shows nothing."""
 
     authorization: str  # the value of the header
     secret: str  # the key or token in it, to be struck out of whatever Close says
-    organization_id: str | None = None  # the organisation that it must belong to
+    organization_id: str | None = None  # the organization that it must belong to
 
     def __repr__(self) -> str:
         return "Credential(…)"

@@ -104,22 +104,22 @@ def _refusal(method: str, answer: CloseResponse, secret: str) -> Rejected | None
             kind = ProblemType.CREDENTIAL_REJECTED
             who = (
                 "The key or token is wrong or revoked, or its user's role lacks the permission to manage "
-                "customizations. An administrator of the Close organisation can mend it."
+                "customizations. An administrator of the Close organization can mend it."
             )
         case 402:
             kind = ProblemType.PLAN_LIMIT
-            who = "The organisation's plan does not allow (more) Custom Object Types. Its owner can change the plan."
+            who = "The organization's plan does not allow (more) Custom Object Types. Its owner can change the plan."
         case 403:
             kind = ProblemType.PERMISSION_MISSING
             who = (
-                "The role of the key's user lacks the permission to manage customizations, or the organisation's "
-                "plan has no Custom Objects. An administrator of the Close organisation can mend it."
+                "The role of the key's user lacks the permission to manage customizations, or the organization's "
+                "plan has no Custom Objects. An administrator of the Close organization can mend it."
             )
         case 404 if method == "POST":
             kind = ProblemType.PLAN_LIMIT
             who = (
-                "Close shows no Custom Object Types to this organisation: its plan may not have them. "
-                "The organisation's owner can change the plan."
+                "Close shows no Custom Object Types to this organization: its plan may not have them. "
+                "The organization's owner can change the plan."
             )
         case 400 | 404 | 405 | 410 | 415 | 422:
             kind = ProblemType.CLOSE_MISCONFIGURED

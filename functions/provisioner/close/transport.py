@@ -68,7 +68,7 @@ class Connection:
 
     @property
     def pin(self) -> str | None:
-        """The organisation that the credential must belong to, if the tenant's secret names one."""
+        """The organization that the credential must belong to, if the tenant's secret names one."""
         return self._credential.organization_id if self._credential else None
 
     def get(self, path: str, *, may_be_missing: bool = False) -> CloseResponse:

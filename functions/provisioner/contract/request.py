@@ -30,7 +30,7 @@ Value = Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=500)]
 
 
 class IfExists(StrEnum):
-    """What to do when the organisation already has a type by that name."""
+    """What to do when the organization already has a type by that name."""
 
     ADOPT = "adopt"
     UPDATE = "update"
@@ -38,7 +38,7 @@ class IfExists(StrEnum):
 
 
 class ProvisioningRequest(StrictModel):
-    """One request: these types shall exist in that tenant's Close organisation.
+    """One request: these types shall exist in that tenant's Close organization.
 
     It names them by one of ``custom_object_type``, ``custom_object_types`` and ``blueprint``. A blueprint together with
     types is one that was filled in already: on its way between our own doors it stays what it was when it was accepted.

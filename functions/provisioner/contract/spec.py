@@ -25,7 +25,7 @@ MAX_SHARED_FIELDS = 50  # of a request: it leases each of them, and DynamoDB wri
 def natural_key(name: str) -> str:
     """What makes two names the same name: NFC, trimmed, inner spaces folded to one, case-folded.
 
-    Case-folding may take a string out of NFC, hence the second normalisation.
+    Case-folding may take a string out of NFC, hence the second normalization.
     """
     folded = unicodedata.normalize("NFC", name).casefold()
     return " ".join(unicodedata.normalize("NFC", folded).split())
@@ -65,7 +65,7 @@ MULTI_VALUE_TYPES = frozenset({FieldType.CHOICES, FieldType.USER, FieldType.CONT
 
 
 class FieldSpec(StrictModel):
-    """One field that a type is to have. ``shared``: an organisation's shared field, associated with the type."""
+    """One field that a type is to have. ``shared``: an organization's shared field, associated with the type."""
 
     name: Name
     type: FieldType
@@ -76,7 +76,7 @@ class FieldSpec(StrictModel):
     choices: Annotated[tuple[Name, ...], Field(max_length=500)] | None = Field(default=None, validate_default=True)
     editable_with_roles: Roles | None = None
     references: Name | None = Field(default=None, validate_default=True)
-    """The name of another Custom Object Type of the organisation, or of this request."""
+    """The name of another Custom Object Type of the organization, or of this request."""
     back_reference_is_visible: bool | None = None
 
     @property

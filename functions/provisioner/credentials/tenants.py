@@ -1,7 +1,7 @@
 """Tenants: one Secrets Manager secret for each, named ``<prefix>/<tenant>``.
 
 A secret holds a plain Close API key, or JSON: ``{"api_key": …}`` or ``{"access_token": …}`` (OAuth), and optionally
-``"organization_id"``, which pins the organisation that the credential must belong to.
+``"organization_id"``, which pins the organization that the credential must belong to.
 """
 
 import base64

@@ -37,7 +37,7 @@ MAX_INTENTS = 4  # a create of a killed holder, who perhaps never sent it, may b
 
 
 class Organization(CloseReader, Protocol):
-    """One tenant's organisation at Close. What writes is sent once, and raises ``MaybeCreated`` as well."""
+    """One tenant's organization at Close. What writes is sent once, and raises ``MaybeCreated`` as well."""
 
     def open(self) -> None:
         """Have the credential at hand. Raises ``Refused`` when there is none."""

@@ -31,7 +31,7 @@ type Found = CustomObjectType | CustomField
 
 
 class CloseReader(Protocol):
-    """What one tenant's organisation at Close shows. Lists are read at ``not_before`` (Unix seconds) or later.
+    """What one tenant's organization at Close shows. Lists are read at ``not_before`` (Unix seconds) or later.
 
     Everything raises ``Refused``, ``NotCreated`` or ``Busy``.
     """

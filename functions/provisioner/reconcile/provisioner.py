@@ -1,4 +1,4 @@
-"""The use case behind every door: these types shall exist in that organisation, once, and their request be settled.
+"""The use case behind every door: these types shall exist in that organization, once, and their request be settled.
 
     accept ──► carry_out: lease ──► look ──► plan ──► do its steps, wait, or give up ──► settle ──► publish
 

@@ -57,7 +57,7 @@ def unresolved(
     what = "a type named" if len(request.types) == 1 else "the types named"
     fields = " with all of their fields" if any(spec.fields for spec in request.types) else ""
     detail = (
-        f"{cause} Please look in Close, organisation of tenant {record.tenant!r}, Settings > Custom Objects, for "
+        f"{cause} Please look in Close, organization of tenant {record.tenant!r}, Settings > Custom Objects, for "
         f"{what} {names}{fields}. What is there, a new request takes as it is (if_exists 'adopt') or completes "
         "('update'). If there are two of something, delete the one without data first. If something is not there, send "
         "a new request tomorrow."
@@ -75,7 +75,7 @@ def exists(run: Execution) -> Problem | None:
         "" if len(there) <= MAX_NAMES else ", …"
     )
     what = "a type" if len(there) == 1 else "types"
-    return make_problem(ProblemType.TYPE_EXISTS, f"The organisation has {what} named {names}, and if_exists is 'fail'.")
+    return make_problem(ProblemType.TYPE_EXISTS, f"The organization has {what} named {names}, and if_exists is 'fail'.")
 
 
 def blocked(run: Execution) -> Problem | None:

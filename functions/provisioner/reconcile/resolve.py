@@ -1,4 +1,4 @@
-"""Names that a spec uses for things of the organisation, resolved to their ids: roles, and types referred to. Pure."""
+"""Names that a spec uses for things of the organization, resolved to their ids: roles, and types referred to. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,13 +35,13 @@ def _role_id(name: str, roles: Sequence[Role], pointer: str) -> str:
         return found[0]
     there = ", ".join(f"{role.name} ({role.id})" for role in roles[:SHOWN_ROLES]) or "none that this key may see"
     what = f"{len(found)} roles are named {name!r}: give the id" if found else f"there is no role {name!r}"
-    detail = f"{what}. Roles of the organisation: {there}"
+    detail = f"{what}. Roles of the organization: {there}"
     raise Rejected(ProblemType.ROLE_NOT_FOUND, f"{detail}.", errors=(ErrorDetail(pointer=pointer, detail=detail),))
 
 
 def unknown_reference(name: str, pointer: str) -> Rejected:
-    """A field refers to a type that neither the organisation nor the request has."""
-    detail = f"the organisation has no Custom Object Type named {name!r}, and this request wants none"
+    """A field refers to a type that neither the organization nor the request has."""
+    detail = f"the organization has no Custom Object Type named {name!r}, and this request wants none"
     return Rejected(
         ProblemType.REFERENCE_NOT_FOUND,
         f"{detail[0].upper()}{detail[1:]}.",

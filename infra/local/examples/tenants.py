@@ -1,10 +1,10 @@
-"""The tenants of the local stack: what each one's organisation in the simulated Close is like, and its credential.
+"""The tenants of the local stack: what each one's organization in the simulated Close is like, and its credential.
 
-default, acme     ordinary organisations
+default, acme     ordinary organizations
 globex            an ordinary one, in which somebody made a type by hand
 initech           its stored key is dead: Close answers 401
 hooli             its Close plan holds no (further) custom objects: 402
-umbrella          its key's role may not customise the organisation: 403
+umbrella          its key's role may not customize the organization: 403
 """
 
 import secrets
@@ -13,7 +13,7 @@ from typing import Any
 
 from infra.local.emulator import LocalAws
 
-# What a person made in Globex's organisation before this service came along.
+# What a person made in Globex's organization before this service came along.
 MADE_BY_HAND = {
     "name": "Device",
     "name_plural": "Devices",
@@ -36,12 +36,12 @@ DEAD = frozenset({"initech"})
 
 
 def organization_id(tenant: str) -> str:
-    """Of the tenant's organisation in the simulated Close: fixed, so that state can be asked for by it."""
+    """Of the tenant's organization in the simulated Close: fixed, so that state can be asked for by it."""
     return f"orga_{tenant}"
 
 
 def organizations() -> dict[str, dict[str, Any]]:
-    """Of each tenant: the organisation's ``id`` and ``name``, and how it differs from an ordinary one."""
+    """Of each tenant: the organization's ``id`` and ``name``, and how it differs from an ordinary one."""
     return {tenant: {"id": organization_id(tenant), **settings} for tenant, settings in _ORGANIZATIONS.items()}
 
 
@@ -51,7 +51,7 @@ def new_credentials() -> dict[str, str]:
 
 
 def close_setup(credentials: Mapping[str, str]) -> dict[str, Any]:
-    """The simulated Close's ``--setup``: the organisations with the keys that open them."""
+    """The simulated Close's ``--setup``: the organizations with the keys that open them."""
     keys = {tenant: [] if tenant in DEAD else [credential] for tenant, credential in credentials.items()}
     return {"organizations": [{**each, "keys": keys[tenant]} for tenant, each in organizations().items()]}
 

@@ -27,7 +27,7 @@ class Screen:
 
     @property
     def width(self) -> int | None:
-        """None when no window has to hold it; colours, which some logs want too, do not make one."""
+        """None when no window has to hold it; colors, which some logs want too, do not make one."""
         return self.console.width if self.console.file.isatty() else None
 
     def row(

@@ -18,7 +18,7 @@ from infra.local.ui.screen import Screen
 
 _AFTER_STATUS = len("201 ")
 _AFTER_RESULT = len("unresolved ")
-_COLOURS = {"created": "green", "recovered": "green", "updated": "green", "unchanged": "green", "adopted": "cyan"}
+_COLORS = {"created": "green", "recovered": "green", "updated": "green", "unchanged": "green", "adopted": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Table:
         took = None if exchange.status is None else _milliseconds(exchange.sent_at, exchange.answered_at)
         self.screen.row(cells, self._answer(exchange), took=took, hang=_AFTER_STATUS)
         for line in (exchange.plan or "").rstrip().splitlines():
-            self.screen.block(Text(line, _plan_colour(line)))
+            self.screen.block(Text(line, _plan_color(line)))
 
     def announced(self, announcement: Announcement, exchange: Exchange | None) -> None:
         """An outcome that arrived from the topic; with the time since its example was sent."""
         tenant, request_id = announcement.concerns
         event = announcement.event["type"].removeprefix("close-provisioner.")
         result = announcement.data["result"]
-        outcome = Text.assemble((f"{result:<{_AFTER_RESULT}}", _colour(result)), _detail(announcement))
+        outcome = Text.assemble((f"{result:<{_AFTER_RESULT}}", _color(result)), _detail(announcement))
         took = _milliseconds(exchange.sent_at, announcement.published_at) if exchange else None
         cells = (_clock(announcement.published_at), "topic", tenant, request_id, event)
         self.screen.row(cells, outcome, took=took, hang=_AFTER_RESULT)
@@ -55,10 +55,10 @@ class Table:
             return Text(exchange.error, "red")
         if exchange.status is None:
             return Text("on the queue", "dim")
-        colour = "green" if exchange.status < 300 else "yellow"
-        text = Text().append(f"{exchange.status} {HTTPStatus(exchange.status).phrase}", colour)
+        color = "green" if exchange.status < 300 else "yellow"
+        text = Text().append(f"{exchange.status} {HTTPStatus(exchange.status).phrase}", color)
         if "idempotency-replayed" in exchange.headers:
-            text.append(", replayed", colour)
+            text.append(", replayed", color)
         if exchange.problem:
             text.append(f": {exchange.problem['title']}")
         if pointers := [each["pointer"] for each in exchange.problem.get("errors", [])]:
@@ -86,7 +86,7 @@ def _fields(found: Mapping[str, Any]) -> str:
     return f" (fields: {', '.join(f'{number} {result}' for result, number in counts.items())})" if counts else ""
 
 
-def _plan_colour(line: str) -> str:
+def _plan_color(line: str) -> str:
     return {"+": "green", "~": "yellow", "!": "red"}.get(line.strip()[:1], "dim")
 
 
@@ -94,8 +94,8 @@ def _milliseconds(begin: float, end: float) -> Text:
     return Text(f"  {(end - begin) * 1000:.0f} ms", "dim")
 
 
-def _colour(result: str) -> str:
-    return _COLOURS.get(result, "red")
+def _color(result: str) -> str:
+    return _COLORS.get(result, "red")
 
 
 def _clock(moment: float) -> str:

@@ -37,7 +37,7 @@ def list_types(call: Call) -> Answer:
 
 
 def create_type(call: Call) -> Answer:
-    """Close's own clone script posts whole objects as read, minus the organisation: so must this take them."""
+    """Close's own clone script posts whole objects as read, minus the organization: so must this take them."""
     if call.body.get("organization_id", call.organization.id) != call.organization.id:
         refuse({"organization_id": Mistake("foreign")}, call.switches)
     data = checked(call.body, _RULES, call.switches, partial=False, ignored=_COMPUTED)

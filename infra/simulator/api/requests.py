@@ -1,4 +1,4 @@
-"""A request as the resources see it: admitted, with its organisation, and its body read."""
+"""A request as the resources see it: admitted, with its organization, and its body read."""
 
 import json
 import time

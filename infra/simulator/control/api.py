@@ -7,8 +7,7 @@ from typing import Any
 from infra.simulator.api.requests import Request
 from infra.simulator.api.responses import Answer, error_answer, json_answer
 from infra.simulator.api.routes import KNOWN, parameters_of
-from infra.simulator.control import behavior as behaviour
-from infra.simulator.control import observation
+from infra.simulator.control import behavior, observation
 from infra.simulator.control import organizations as registry
 from infra.simulator.control.bodies import Body, refuse_unknown
 from infra.simulator.faults.catalog import KINDS
@@ -28,12 +27,12 @@ _CALLS: tuple[tuple[str, str, Callable[[Service, Body], Body]], ...] = (
     ("POST", "organizations/{organization}/tokens/", registry.add_tokens),
     ("POST", "oauth_clients/", registry.add_oauth_client),
     ("POST", "revoke/", registry.revoke),
-    ("GET", "switches/", behaviour.switches),
-    ("PATCH", "switches/", behaviour.change_switches),
-    ("GET", "faults/", behaviour.faults),
-    ("POST", "faults/", behaviour.arm),
-    ("DELETE", "faults/", behaviour.disarm),
-    ("PUT", "chaos/", behaviour.set_chaos),
+    ("GET", "switches/", behavior.switches),
+    ("PATCH", "switches/", behavior.change_switches),
+    ("GET", "faults/", behavior.faults),
+    ("POST", "faults/", behavior.arm),
+    ("DELETE", "faults/", behavior.disarm),
+    ("PUT", "chaos/", behavior.set_chaos),
     ("GET", "requests/", observation.requests),
     ("DELETE", "requests/", observation.forget_requests),
     ("GET", "state/", observation.state),
@@ -44,7 +43,7 @@ _KNOWN = [f"{method} {PREFIX}{pattern}" for method, pattern in (*_OWN, *(call[:2
 
 @dataclass(slots=True)
 class Control:
-    """What stands behind ``/_control/``. ``setup`` (switches, organisations) is what a reset goes back to."""
+    """What stands behind ``/_control/``. ``setup`` (switches, organizations) is what a reset goes back to."""
 
     service: Service = field(default_factory=Service)
     setup: Mapping[str, Any] = field(default_factory=dict)

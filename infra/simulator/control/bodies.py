@@ -16,5 +16,5 @@ def refuse_unknown(given: Mapping[str, object], known: Iterable[str]) -> None:
 
 
 def organization_in(service: Service, body: Body) -> Organization:
-    """The organisation whose id is under ``organization``. Raises ``LookupError``."""
+    """The organization whose id is under ``organization``. Raises ``LookupError``."""
     return service.world.organizations[body["organization"]]

@@ -44,7 +44,7 @@ class Remote:
         return self.call("PATCH", f"organizations/{organization}/", settings)
 
     def clear_organization(self, organization: str) -> Body:
-        """Forgets what the organisation made; its keys and settings stay."""
+        """Forgets what the organization made; its keys and settings stay."""
         return self.call("POST", f"organizations/{organization}/clear/")
 
     def add_key(self, organization: str, key: str | None = None, rate_limit: Body | None = None) -> str:

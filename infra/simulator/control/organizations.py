@@ -1,4 +1,4 @@
-"""Control: organisations, who may enter them, and types put there by hand."""
+"""Control: organizations, who may enter them, and types put there by hand."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -25,7 +25,7 @@ def organizations(service: Service, _: Body) -> Body:
 def add_organization(service: Service, body: Body) -> Body:
     """Adds all of it or nothing. Keys that were made up are told here, and only here."""
     settings = dict(body)
-    new = Organization(settings.pop("id", None) or new_id("orga"), settings.pop("name", "An organisation"))
+    new = Organization(settings.pop("id", None) or new_id("orga"), settings.pop("name", "An organization"))
     keys, types = settings.pop("keys", None) or [new_secret("api")], settings.pop("types", None) or []
     if new.id in service.world.organizations:
         raise ValueError(f"organization {new.id} exists")
@@ -85,7 +85,7 @@ def add_oauth_client(service: Service, body: Body) -> Body:
 
 
 def add_code(service: Service, body: Body) -> Body:
-    """An authorisation code, as if the user had consented."""
+    """An authorization code, as if the user had consented."""
     code = new_secret("code")
     service.world.authorization_codes[code] = organization_in(service, body).id
     return {"code": code}

@@ -67,7 +67,7 @@ class Order:
 class Chaos:
     """Strikes each request with probability ``probability``, with a fault drawn from ``mix`` (name → weight).
 
-    A draw depends on the seed, the organisation's name, the method, the path, the type's name, and the how-manieth
+    A draw depends on the seed, the organization's name, the method, the path, the type's name, and the how-manieth
     request of that kind it is: however threads interleave, the same seed strikes the same requests. It strikes at most
     ``times`` in all and ``times_each`` per kind; ``times`` depends on the order of arrival.
     """
@@ -142,7 +142,7 @@ class Orders:
             strike.source.fired += 1
 
     def fired(self, organization_id: str | None = None) -> dict[str, int]:
-        """How often each fault struck, in all or in one organisation."""
+        """How often each fault struck, in all or in one organization."""
         counts: Counter[str] = Counter()
         for (name, struck), number in self._fired.items():
             if organization_id in {None, struck}:
@@ -150,7 +150,7 @@ class Orders:
         return dict(counts)
 
     def disarm(self, organization_id: str | None = None) -> None:
-        """Takes back what has not struck, in all or for one organisation. Counts stay."""
+        """Takes back what has not struck, in all or for one organization. Counts stay."""
         if organization_id is None:
             self.orders.clear()
             self.chaos = None

@@ -1,6 +1,6 @@
 """AWS and Close without a network: canned answers at the lowest seam of botocore and httpx, the same for everybody.
 
-What is above that seam runs for real: models, signing, serialising, parsing, both clients' pools of connections apart.
+What is above that seam runs for real: models, signing, serializing, parsing, both clients' pools of connections apart.
 Imports only what the measured program has imported anyway.
 """
 
@@ -72,7 +72,7 @@ def _created(body: bytes) -> dict[str, Any]:
 
 
 def stub_close() -> None:
-    """From now on no httpx client of this process reaches a network. The organisation has no types yet."""
+    """From now on no httpx client of this process reaches a network. The organization has no types yet."""
     import httpx  # noqa: PLC0415
 
     def handle_request(_transport: object, request: Any) -> Any:

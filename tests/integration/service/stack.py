@@ -69,9 +69,9 @@ class Stack:
             each.http.close()
 
     def add_tenant(self, tenant: str, *, secret: Any = None, **organization: Any) -> str:
-        """An organisation at Close and the secret that opens it: its key, or what ``secret`` makes of it.
+        """An organization at Close and the secret that opens it: its key, or what ``secret`` makes of it.
 
-        Answers the organisation's id.
+        Answers the organization's id.
         """
         made = self.close.add_organization(name=tenant, **organization)
         [key] = made["keys"]
@@ -91,7 +91,7 @@ class Stack:
         self.close.arm(fault, aim=aim, **further)
 
     def types(self, tenant: str = "acme") -> list[str]:
-        """Names of the types that really are in the organisation."""
+        """Names of the types that really are in the organization."""
         return [each["name"] for each in self.close.types(self.organizations[tenant])]
 
     def creates(self, tenant: str = "acme") -> int:

@@ -1,4 +1,4 @@
-"""Close that asks to wait, does not know the credential, or is another organisation than it should be."""
+"""Close that asks to wait, does not know the credential, or is another organization than it should be."""
 
 from typing import Any
 

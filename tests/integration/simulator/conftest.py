@@ -1,4 +1,4 @@
-"""A simulated Close of its own for each test, with one organisation and its client."""
+"""A simulated Close of its own for each test, with one organization and its client."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 @pytest.fixture
 def close() -> Iterator[Remote]:
-    """The control of a simulator that has the organisation ``orga_acme``."""
+    """The control of a simulator that has the organization ``orga_acme``."""
     with CloseSimulator() as remote:
         remote.add_organization(id=ORGANIZATION, name="Acme", keys=[KEY])
         yield remote

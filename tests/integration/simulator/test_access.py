@@ -46,7 +46,7 @@ def test_roles_are_paged(client: httpx.Client) -> None:
     assert client.get("role/?_limit=x").status_code == 400
 
 
-def test_a_role_that_may_not_customise_may_read(close: Remote, client: httpx.Client) -> None:
+def test_a_role_that_may_not_customize_may_read(close: Remote, client: httpx.Client) -> None:
     close.change_organization("orga_acme", may_customize=False)
     assert create(client).status_code == 403
     assert client.get("custom_object_type/").status_code == 200

@@ -87,7 +87,7 @@ def test_slow_creates_even_when_the_client_has_gone(close: Remote, client: httpx
     assert names(close) == ["Invoice"]
 
 
-@pytest.mark.parametrize("order", ["fault", "switch", "organisation"])
+@pytest.mark.parametrize("order", ["fault", "switch", "organization"])
 def test_a_list_that_lags(close: Remote, client: httpx.Client, order: str) -> None:
     if order == "fault":
         close.arm("list_lag", list_lag_seconds=0.4)

@@ -48,10 +48,10 @@ def test_it_runs_by_itself_from_a_setup_and_ends_when_told(tmp_path: Path) -> No
 
 def test_a_busy_port_and_a_bad_setup_are_said_plainly(close: Remote, tmp_path: Path) -> None:
     setup = tmp_path / "setup.json"
-    setup.write_text('{"switches": {"colour": "red"}}')
+    setup.write_text('{"switches": {"color": "red"}}')
     for arguments, complaint in (
         (("--port", close.url.rpartition(":")[2]), "cannot listen on 127.0.0.1"),
-        (("--setup", str(setup)), "no switch 'colour'"),
+        (("--setup", str(setup)), "no switch 'color'"),
     ):
         with run(*arguments) as process:
             _, errors = process.communicate(timeout=10)
@@ -106,7 +106,7 @@ def test_one_organisation_is_cleared(close: Remote) -> None:
 
 
 def test_a_control_call_that_does_not_exist_gets_the_list(close: Remote) -> None:
-    response = httpx.get(f"{close.url}/_control/colours/", trust_env=False)
+    response = httpx.get(f"{close.url}/_control/colors/", trust_env=False)
     assert response.status_code == 501
     assert "GET /_control/state/" in response.json()["known"]
     assert httpx.post(f"{close.url}/_control/reset/", content=b"[]", trust_env=False).status_code == 400
@@ -116,8 +116,8 @@ def test_a_control_call_that_does_not_exist_gets_the_list(close: Remote) -> None
     "body",
     [
         {"id": "orga_acme"},
-        {"colour": "red"},
-        {"switches": {"colour": "red"}},
+        {"color": "red"},
+        {"switches": {"color": "red"}},
         {"types": [{}]},
         {"keys": "x"},
         {"keys": [1]},

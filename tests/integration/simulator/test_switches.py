@@ -192,10 +192,10 @@ def test_name_max_length(close: Remote, client: httpx.Client) -> None:
 
 
 def test_unknown_keys(close: Remote, client: httpx.Client) -> None:
-    assert create(client, colour="red").status_code == 201
+    assert create(client, color="red").status_code == 201
     close.switch(unknown_keys="refused")
-    refused = create(client, colour="red")
-    assert (refused.status_code, [*refused.json()["field-errors"]]) == (400, ["colour"])
+    refused = create(client, color="red")
+    assert (refused.status_code, [*refused.json()["field-errors"]]) == (400, ["color"])
     assert create(client, id="cotype_x", fields=[], date_created="x").status_code == 201, "as read"
 
 
@@ -367,7 +367,7 @@ def test_an_organisation_has_its_own_values(close: Remote, new_client: Callable[
 @pytest.mark.parametrize(
     ("switch", "complaint"),
     [
-        ({"colour": "red"}, "no switch 'colour'"),
+        ({"color": "red"}, "no switch 'color'"),
         ({"create_status": 202}, "takes 201 | 200, not 202"),
         ({"archived_listed": 1}, "takes True | False, not 1"),
         ({"list_lag_seconds": True}, "takes a number, not True"),

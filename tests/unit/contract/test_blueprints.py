@@ -141,8 +141,8 @@ class TestFilling:
         assert EXAMPLE.model_dump_json() == before
 
     def test_a_value_that_it_does_not_take(self) -> None:
-        assert rejection(EXAMPLE, product="R", colour="blue") == (
-            "/values/colour",
+        assert rejection(EXAMPLE, product="R", color="blue") == (
+            "/values/color",
             "the blueprint takes no such value; it takes: name, plans, product",
         )
 
@@ -199,7 +199,7 @@ class TestRequests:
         [
             (None, {"/values/product"}),
             ({}, {"/values/product"}),
-            ({"product": "R", "colour": "blue"}, {"/values/colour"}),
+            ({"product": "R", "color": "blue"}, {"/values/color"}),
             ({"product": ["R", "S"]}, {"/values/product"}),
             ({"product": "R", "name": "x" * 200, "name_plural": "y" * 200}, set()),
         ],

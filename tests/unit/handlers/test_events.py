@@ -91,7 +91,7 @@ def test_what_means_no_signup_is_ignored(upstream: Upstream, detail: Any, bus: s
 @pytest.mark.parametrize(
     ("asked", "tenant", "request_id"),
     [
-        (event(REQUEST | {"colour": "blue"}), "acme", "signup-1"),
+        (event(REQUEST | {"color": "blue"}), "acme", "signup-1"),
         (event(REQUEST | {"tenant": "a/b"}), "unknown", "signup-1"),
         (event({}), "default", event({})["id"]),
         (event({"id": "evt_1", "type": "customer.created", "livemode": True}, STRIPE_BUS, "x"), "unknown", "evt_1"),

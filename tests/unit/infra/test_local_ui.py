@@ -65,7 +65,7 @@ def test_a_plan_keeps_its_indentation_where_a_line_goes_on() -> None:
 
 
 def test_in_a_pipe_a_row_is_a_line_and_nothing_is_cut() -> None:
-    """Also when the environment asks for colours, or says how wide some terminal is."""
+    """Also when the environment asks for colors, or says how wide some terminal is."""
     piped = io.StringIO()
     table = Table(Screen(Console(file=piped, width=80, force_terminal=True, color_system=None)))
     fill(table)

@@ -142,7 +142,7 @@ class TestSettledAndAnnounced:
         assert (outcome.result, kind_of(outcome)) == ("unresolved", "unresolved")
         assert outcome.problem
         assert outcome.problem.detail.startswith(
-            "It failed too often. Please look in Close, organisation of tenant 'acme'"
+            "It failed too often. Please look in Close, organization of tenant 'acme'"
         )
         assert "'Account'" in outcome.problem.detail
         assert world.outcomes.events == [(request.id, outcome)]

@@ -26,13 +26,13 @@ NEVER = 1_000
 
 @dataclass
 class Watched:
-    """Somebody's neighbour: ``before`` is called before each call of it."""
+    """Somebody's neighbor: ``before`` is called before each call of it."""
 
-    neighbour: Any
+    neighbor: Any
     before: Callable[[], None]
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.neighbour, name)
+        found = getattr(self.neighbor, name)
 
         def call(*arguments: Any, **further: Any) -> Any:
             self.before()
