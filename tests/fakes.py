@@ -364,7 +364,7 @@ class MemoryOrganization:
 
 
 @dataclass
-class MemoryOutcomes:
+class MemoryTopic:
     """A topic that remembers: (event id, outcome). ``fails`` is raised instead, if it is set."""
 
     events: list[tuple[str, Outcome]] = field(default_factory=list)
@@ -387,8 +387,8 @@ class World:
         self.clock = Clock()
         self.ledger = MemoryLedger(self.clock)
         self.close = MemoryClose(self.clock)
-        self.outcomes = MemoryOutcomes()
-        self.provisioner = Provisioner(self.ledger, self.outcomes, list_lag, wait_limit, self.clock)
+        self.topic = MemoryTopic()
+        self.provisioner = Provisioner(self.ledger, self.topic, list_lag, wait_limit, self.clock)
 
     def organization(self, rejection: Exception | None = None) -> MemoryOrganization:
         return MemoryOrganization(self.close, rejection)

@@ -98,8 +98,8 @@ class Door:
         assert source not in SOURCES or f'"source":"{source}"' in printed.getvalue()
         stored = bool(upstream.ledger.requests)
         assert stored == (answer.status == 202)
-        assert stored == bool(upstream.messages.waiting)
-        assert bool(upstream.outcomes.events) == (answer.status == 422)
+        assert stored == bool(upstream.queue.waiting)
+        assert bool(upstream.topic.events) == (answer.status == 422)
         return answer.status
 
     def signed(self, source: str, body: bytes) -> dict[str, list[str]]:

@@ -48,7 +48,7 @@ class MemoryTenants:
 
 
 @dataclass
-class MemoryMessages:
+class MemoryQueue:
     """What deferrals: (body, tenant, delay). Dead letters: (body, reason, message id). Backed off: (handle, receives,
     seconds at least).
     """
@@ -108,9 +108,9 @@ class DoorWorld(World):
         self.settings = SETTINGS.model_copy(update=settings)
         super().__init__(self.settings.list_lag_seconds, self.settings.wait_limit_seconds)
         self.tenants = MemoryTenants()
-        self.messages = MemoryMessages()
+        self.queue = MemoryQueue()
         self.seen: list[httpx.Request] = []
-        parts: dict[str, Any] = {"ledger": self.ledger, "messages": self.messages, "outcomes": self.outcomes}
+        parts: dict[str, Any] = {"ledger": self.ledger, "queue": self.queue, "topic": self.topic}
         http = httpx.Client(transport=over_http(self.close, self.seen))
         self.service = Service(
             settings=self.settings, tenants=cast("Any", self.tenants), provisioner=self.provisioner, http=http, **parts

@@ -13,8 +13,8 @@ from provisioner.ingest.ingest import Ingest
 from provisioner.ingest.mapping import Source
 from provisioner.ingest.signing_keys import make_signing_keys_cache
 from provisioner.ingest.sources import FOLDER, Sources
-from tests.fakes import Clock, MemoryLedger, MemoryOutcomes
-from tests.handlers import MemoryMessages
+from tests.fakes import Clock, MemoryLedger, MemoryTopic
+from tests.handlers import MemoryQueue
 from tests.http_caller import Answer
 from tests.unit.credentials.test_tenants import MemorySecrets
 from tests.unit.ingest.test_signatures import SECRETS as SECRET_OF_SCHEME
@@ -82,14 +82,14 @@ class Upstream:
         self.clock = Clock()
         self.monotonic = Clock(0)
         self.ledger = MemoryLedger(self.clock)
-        self.messages = MemoryMessages()
-        self.outcomes = MemoryOutcomes()
+        self.queue = MemoryQueue()
+        self.topic = MemoryTopic()
         self.broken = MemoryBroken()
         self.waiting = MemoryWaiting()
         self.sources = SOURCES
         held = {name: json.dumps({"secrets": [secret]}) for name, secret in SECRETS.items()}
         self.secrets = MemorySecrets(**held)
-        parts: dict[str, Any] = {"ledger": self.ledger, "messages": self.messages, "outcomes": self.outcomes}
+        parts: dict[str, Any] = {"ledger": self.ledger, "queue": self.queue, "topic": self.topic}
         parts |= {"broken": self.broken, "waiting": self.waiting}
         self.intake = Ingest(sources=self.sources, clock=self.clock, **parts)
         keys = make_signing_keys_cache(self.secrets, "prefix", self.monotonic, self.sources.scheme_of)

@@ -28,8 +28,8 @@ class Service:
 
     settings: Settings
     ledger: Ledger
-    messages: Queue
-    outcomes: Topic
+    queue: Queue
+    topic: Topic
     tenants: Tenants
     provisioner: Provisioner
     http: httpx.Client
@@ -44,16 +44,16 @@ class Service:
             settings.request_retention_days,
             clock,
         )
-        outcomes = Topic(client("sns"), settings.outcomes_topic_arn, settings.event_source)
+        topic = Topic(client("sns"), settings.outcomes_topic_arn, settings.event_source)
         return cls(
             settings=settings,
             ledger=ledger,
-            messages=Queue(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
-            outcomes=outcomes,
+            queue=Queue(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
+            topic=topic,
             tenants=Tenants.of(client("secretsmanager"), settings.tenant_secret_prefix, time.monotonic),
             provisioner=Provisioner(
                 ledger,
-                outcomes,
+                topic,
                 settings.list_lag_seconds,
                 settings.wait_limit_seconds,
                 clock,

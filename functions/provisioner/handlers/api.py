@@ -135,7 +135,7 @@ class Api:
     def _put_on_queue(self, request: ProvisioningRequest, deferrals: int, delay_seconds: float) -> bool:
         """The request is in the ledger already: should the queue fail, the sweeper finds it there."""
         try:
-            self.service.messages.send(request.to_json(), request.tenant, deferrals, delay_seconds)
+            self.service.queue.send(request.to_json(), request.tenant, deferrals, delay_seconds)
         except (BotoCoreError, ClientError):
             logger.exception("the queue could not be reached; the sweeper will find the request")
             return False

@@ -51,7 +51,7 @@ class Sweeper:
                 return None
             accepted, request = found
             # Sent before it is expected back: should this die in between, the request is sent twice, never lost.
-            self.service.messages.send(request.to_json(), accepted.tenant, accepted.deferrals)
+            self.service.queue.send(request.to_json(), accepted.tenant, accepted.deferrals)
             self.service.ledger.expect(accepted)
         except Exception:
             logger.exception("could not be put back on the queue", extra={"id": request_key})

@@ -160,7 +160,7 @@ class Worker:
         logger.info("waits", extra={**_seen(message), "seconds": wait.seconds, "reason": wait.reason})
         if not wait.exceeds_queue_delay:
             request = message.request
-            self.service.messages.send(request.to_json(), request.tenant, wait.deferrals, wait.seconds)
+            self.service.queue.send(request.to_json(), request.tenant, wait.deferrals, wait.seconds)
         return MessageResult(message.id, "Deferred")
 
     def _follow_up(self, message: Message, accepted: RequestRecord, organization: Organization) -> MessageResult:
@@ -169,14 +169,14 @@ class Worker:
         logger.info("followed up", extra={**_seen(message), "reason": wait and wait.reason})
         if wait is None:
             return MessageResult(message.id, "Reconciled")
-        self.service.messages.back_off(message.record["receiptHandle"], message.receive_count, wait.seconds)
+        self.service.queue.back_off(message.record["receiptHandle"], message.receive_count, wait.seconds)
         return MessageResult(message.id, "Deferred", again=True)
 
     def _retry(self, message: Message, accepted: RequestRecord | None) -> MessageResult:
         """Leave the message on the queue for a while, or announce that this was its last receive."""
         try:
             if message.receive_count < self.service.settings.max_receives:
-                self.service.messages.back_off(message.record["receiptHandle"], message.receive_count)
+                self.service.queue.back_off(message.record["receiptHandle"], message.receive_count)
             else:
                 self._give_up(message, accepted)
         except Exception:  # then the queue's own visibility timeout is the pause
@@ -196,7 +196,7 @@ class Worker:
         message_id = record["messageId"]
         try:
             self._announce_message(record, rejection.problem, Result.FAILED)
-            self.service.messages.bury(record["body"], str(rejection), message_id)
+            self.service.queue.bury(record["body"], str(rejection), message_id)
         except Exception:  # both are repeated together
             logger.exception("could not bury a message", extra={"message_id": message_id})
             return [MessageResult(message_id, "Retried", again=True)]
@@ -219,7 +219,7 @@ class Worker:
             attempts=int(record["attributes"]["ApproximateReceiveCount"]),
             settled_at=datetime.fromtimestamp(self.service.provisioner.clock(), UTC).isoformat(),
         )
-        self.service.outcomes.publish(message_key(record["messageId"]), outcome)
+        self.service.topic.publish(message_key(record["messageId"]), outcome)
 
 
 def _tenant(message: Message) -> str:

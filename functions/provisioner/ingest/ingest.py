@@ -56,8 +56,8 @@ class Ingest:
 
     sources: Sources
     ledger: Ledger
-    messages: Queue
-    outcomes: Topic
+    queue: Queue
+    topic: Topic
     broken: RejectedEvents
     waiting: TenantWaitlist
     clock: Callable[[], float]
@@ -69,8 +69,8 @@ class Ingest:
         return cls(
             sources=Sources(),
             ledger=Ledger(dynamodb, table, settings.lease_seconds, days, clock),
-            messages=Queue(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
-            outcomes=Topic(client("sns"), settings.outcomes_topic_arn, settings.event_source),
+            queue=Queue(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
+            topic=Topic(client("sns"), settings.outcomes_topic_arn, settings.event_source),
             broken=RejectedEvents(dynamodb, table, days, clock),
             waiting=TenantWaitlist(dynamodb, table, days, clock),
             clock=clock,
@@ -102,7 +102,7 @@ class Ingest:
         if not record.fresh:
             return Accepted(record)
         try:
-            self.messages.send(request.to_json(), request.tenant, record.deferrals)
+            self.queue.send(request.to_json(), request.tenant, record.deferrals)
         except (BotoCoreError, ClientError):
             return Accepted(record, queued=False)
         return Accepted(record)
@@ -117,7 +117,7 @@ class Ingest:
         for key in keys:
             found = self.ledger.find(key)
             if found and found[0].outcome is None:
-                self.messages.send(found[1].to_json(), tenant, found[0].deferrals)
+                self.queue.send(found[1].to_json(), tenant, found[0].deferrals)
                 woken.append(key)
         if keys:
             self.waiting.remove(tenant, keys)
@@ -133,7 +133,7 @@ class Ingest:
         outcome = Outcome(
             tenant=tenant or "unknown", request_id=request_id, result=Result.FAILED, problem=fault, settled_at=now
         )
-        self.outcomes.publish(key, outcome)
+        self.topic.publish(key, outcome)
         self.broken.remember(key, sender, request_id, fault.detail)
         return EventRejected(fault, announced=True)
 

@@ -34,12 +34,12 @@ class TestSettledWhileTheCallerWaits:
         assert outcome["result"] == "created"
         assert outcome["types"][0]["id"] == "cotype_1"
         assert world.close.names == ["Account"]
-        assert [event_id for event_id, _ in world.outcomes.events] == [ID]
+        assert [event_id for event_id, _ in world.topic.events] == [ID]
 
     def test_the_message_that_carries_it_on_was_sent_first(self, world: DoorWorld, caller: Caller) -> None:
         caller.post()
 
-        assert world.messages.waiting == [(BODY, "acme", 30)]
+        assert world.queue.waiting == [(BODY, "acme", 30)]
 
     def test_201_recovered(self, world: DoorWorld, caller: Caller) -> None:
         world.close.faults = [LOST]
@@ -98,7 +98,7 @@ class TestSettledWhileTheCallerWaits:
         answer = caller.post()
 
         assert (answer.status, answer.kind) == (424, "credential-unreadable")
-        assert world.outcomes.events[0][1].result == "failed"
+        assert world.topic.events[0][1].result == "failed"
 
     def test_504_unresolved(self, world: DoorWorld, caller: Caller) -> None:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
@@ -130,7 +130,7 @@ class TestNotSettledInTime:
 
         lost = "the write was sent, and its answer got lost (ReadError)"
         self.check_accepted(caller.post(), f"{lost}; waiting until Close's list is sure to show it")
-        assert len(world.messages.waiting) == 2
+        assert len(world.queue.waiting) == 2
 
     def test_202_close_cannot_be_read(self, world: DoorWorld, caller: Caller) -> None:
         world.close.list_fails = Unavailable("500")
@@ -146,8 +146,8 @@ class TestNotSettledInTime:
 
         answer = Caller(world).post()
 
-        assert [delay for _, _, delay in world.messages.waiting] == delays
-        assert world.messages.deferrals == [0, 1]
+        assert [delay for _, _, delay in world.queue.waiting] == delays
+        assert world.queue.deferrals == [0, 1]
         assert answer.headers["Retry-After"] == retry_after
 
     def test_202_too_little_time_to_hear_the_answer_of_a_create(self, world: DoorWorld, caller: Caller) -> None:
@@ -165,20 +165,20 @@ class TestNotSettledInTime:
         world.close.list_fails = RuntimeError("boom s3cret")
 
         self.check_accepted(caller.post())
-        assert len(world.messages.waiting) == 1
+        assert len(world.queue.waiting) == 1
 
     def test_201_only_the_announcement_is_left_to_the_worker(self, world: DoorWorld, caller: Caller) -> None:
-        world.outcomes.fails = RuntimeError("SNS is down")
+        world.topic.fails = RuntimeError("SNS is down")
 
         assert caller.post().status == 201
-        world.outcomes.fails = None
-        assert world.reconcile(a_request()) == world.outcomes.events[0][1]
+        world.topic.fails = None
+        assert world.reconcile(a_request()) == world.topic.events[0][1]
 
     def test_202_while_another_works_on_it(self, world: DoorWorld, caller: Caller) -> None:
         world.ledger.accept(a_request())
 
         self.check_accepted(caller.post())
-        assert (world.seen, world.messages.waiting) == ([], [])
+        assert (world.seen, world.queue.waiting) == ([], [])
 
     @pytest.mark.parametrize(
         "prefer",
@@ -189,7 +189,7 @@ class TestNotSettledInTime:
 
         self.check_accepted(answer)
         assert answer.headers["Preference-Applied"] == "respond-async"
-        assert world.messages.waiting == [(BODY, "acme", 0)]
+        assert world.queue.waiting == [(BODY, "acme", 0)]
         assert world.seen == []
 
     def test_another_preference_changes_nothing(self, caller: Caller) -> None:
@@ -200,12 +200,12 @@ class TestNotSettledInTime:
 
     def test_the_queue_cannot_be_reached(self, world: DoorWorld, caller: Caller) -> None:
         """The ledger has it, and the sweeper will find it there; meanwhile nothing keeps us from working on it."""
-        world.messages.fails = EndpointConnectionError(endpoint_url="https://sqs")
+        world.queue.fails = EndpointConnectionError(endpoint_url="https://sqs")
 
         assert caller.post().status == 201
 
     def test_async_with_the_queue_away_is_worked_on_now(self, world: DoorWorld, caller: Caller) -> None:
-        world.messages.fails = EndpointConnectionError(endpoint_url="https://sqs")
+        world.queue.fails = EndpointConnectionError(endpoint_url="https://sqs")
 
         answer = caller.post(Prefer=["respond-async"])
 

@@ -30,7 +30,7 @@ class TestIdempotency:
 
         assert (again.status, again.body) == (first.status, first.body)
         assert again.headers == {**first.headers, "Idempotency-Replayed": "true"}
-        assert len(world.outcomes.events) == 1
+        assert len(world.topic.events) == 1
         assert world.close.names == ["Account"]
 
     def test_it_is_replayed_when_its_tenant_is_gone_since(self, world: DoorWorld, caller: Caller) -> None:

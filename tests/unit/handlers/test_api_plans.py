@@ -70,7 +70,7 @@ def test_nothing_is_written_anywhere(world: DoorWorld, caller: Caller) -> None:
 
     assert [request.method for request in world.seen] == ["GET"]
     assert (world.ledger.requests, world.ledger.resources, world.ledger.leased_until) == ({}, {}, {})
-    assert (world.messages.waiting, world.outcomes.events, world.close.names) == ([], [], [])
+    assert (world.queue.waiting, world.topic.events, world.close.names) == ([], [], [])
 
 
 @pytest.mark.parametrize("body", [{**BODY, "request_id": "2"}, {"tenant": "acme", **BODY}])

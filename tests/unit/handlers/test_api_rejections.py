@@ -40,7 +40,7 @@ class TestRefused:
 
         assert (answer.status, answer.kind) == (400, "invalid-request")
         assert [each["pointer"] for each in answer.body["errors"]] == pointers
-        assert (world.ledger.requests, world.messages.waiting, world.seen) == ({}, [], [])
+        assert (world.ledger.requests, world.queue.waiting, world.seen) == ({}, [], [])
 
     def test_400_no_body(self, caller: Caller) -> None:
         assert caller.call("POST", "/v1/provisioning-requests").kind == "invalid-request"
@@ -58,7 +58,7 @@ class TestRefused:
 
         assert (answer.status, answer.kind) == (404, "tenant-not-found")
         assert "prefix" not in json.dumps(answer.body)
-        assert (world.ledger.requests, world.outcomes.events) == ({}, [])
+        assert (world.ledger.requests, world.topic.events) == ({}, [])
 
     @pytest.mark.parametrize("resource", ["/", "/v1", "/v2/provisioning-requests", "/{proxy+}"])
     def test_404_no_such_route(self, caller: Caller, resource: str) -> None:

@@ -44,7 +44,7 @@ def take(upstream: Upstream, *events: dict[str, Any]) -> None:
 def test_a_request_on_the_bus_is_stored_and_queued_once(upstream: Upstream) -> None:
     take(upstream, event(REQUEST), event(REQUEST))
     assert list(upstream.ledger.requests) == [request_key("acme", "signup-1")]
-    assert [(tenant, body["request_id"]) for body, tenant, _ in upstream.messages.waiting] == [("acme", "signup-1")]
+    assert [(tenant, body["request_id"]) for body, tenant, _ in upstream.queue.waiting] == [("acme", "signup-1")]
 
 
 def test_a_request_without_an_id_takes_the_events(upstream: Upstream) -> None:
@@ -66,9 +66,9 @@ def test_an_event_is_the_same_request_over_a_bus_and_as_a_webhook(
     upstream: Upstream, source: str, name: str, bus: str, kind: str
 ) -> None:
     take(upstream, event(json.loads(fixture(source, name)), bus, kind))
-    assert len(upstream.messages.waiting) == 1
+    assert len(upstream.queue.waiting) == 1
     assert upstream.deliver(source, fixture(source, name)).status == 202
-    assert len(upstream.ledger.requests) == len(upstream.messages.waiting) == 1
+    assert len(upstream.ledger.requests) == len(upstream.queue.waiting) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_an_event_is_the_same_request_over_a_bus_and_as_a_webhook(
 def test_what_means_no_signup_is_ignored(upstream: Upstream, detail: Any, bus: str) -> None:
     take(upstream, event(detail, bus, "customer.created"))
     assert upstream.ledger.requests == {}
-    assert upstream.messages.waiting == []
-    assert upstream.outcomes.events == []
+    assert upstream.queue.waiting == []
+    assert upstream.topic.events == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_cannot_be_understood_is_announced_as_failed_once(
     upstream: Upstream, asked: dict[str, Any], tenant: str, request_id: str
 ) -> None:
     take(upstream, asked, asked)
-    [(key, outcome)] = upstream.outcomes.events
+    [(key, outcome)] = upstream.topic.events
     assert (outcome.tenant, outcome.request_id, outcome.result) == (tenant, request_id, Result.FAILED)
     assert key != message_key(request_id)
     assert not upstream.ledger.requests
@@ -109,14 +109,14 @@ def test_what_cannot_be_understood_is_announced_as_failed_once(
 
 def test_another_request_under_a_known_id_is_announced_beside_it(upstream: Upstream) -> None:
     take(upstream, event(REQUEST), event(REQUEST | {"if_exists": "fail"}))
-    [(_, outcome)] = upstream.outcomes.events
+    [(_, outcome)] = upstream.topic.events
     assert outcome.problem
     assert outcome.problem.type.endswith("request-conflict")
     assert len(upstream.ledger.requests) == 1
 
 
 def test_what_cannot_be_stored_is_left_to_lambda_to_deliver_again(upstream: Upstream) -> None:
-    upstream.outcomes.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
+    upstream.topic.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
     with pytest.raises(ClientError):
         take(upstream, event({}))
 
@@ -154,10 +154,10 @@ def test_who_waits_for_a_tenant_is_looked_at_at_once_when_its_secret_is_stored(
     for request_id, tenant in (("1", "acme"), ("2", "acme"), ("3", "globex")):
         take(upstream, event(REQUEST | {"request_id": request_id, "tenant": tenant}))
         upstream.waiting.add(tenant, request_key(tenant, request_id))
-    upstream.messages.waiting.clear()
+    upstream.queue.waiting.clear()
     take(upstream, told, told)
-    assert sorted(body["request_id"] for body, _, _ in upstream.messages.waiting) == ["1", "2"]
-    assert {delay for _, _, delay in upstream.messages.waiting} == {0}
+    assert sorted(body["request_id"] for body, _, _ in upstream.queue.waiting) == ["1", "2"]
+    assert {delay for _, _, delay in upstream.queue.waiting} == {0}
     assert upstream.waiting.of("globex") == [request_key("globex", "3")]
 
 
@@ -176,12 +176,12 @@ def test_who_waits_for_a_tenant_is_looked_at_at_once_when_its_secret_is_stored(
 def test_other_calls_wake_nobody(upstream: Upstream, told: dict[str, Any]) -> None:
     take(upstream, event(REQUEST))
     upstream.waiting.add("acme", request_key("acme", "signup-1"))
-    upstream.messages.waiting.clear()
+    upstream.queue.waiting.clear()
     take(upstream, told)
     failed = called("PutSecretValue", secretId=ARN)
     failed["detail"]["errorCode"] = "AccessDenied"
     take(upstream, failed)
-    assert upstream.messages.waiting == []
+    assert upstream.queue.waiting == []
 
 
 def test_what_is_settled_or_forgotten_is_not_woken(upstream: Upstream) -> None:
@@ -191,9 +191,9 @@ def test_what_is_settled_or_forgotten_is_not_woken(upstream: Upstream) -> None:
         tenant="acme", request_id="signup-1", result=Result.CREATED, settled_at="2026-11-24T00:00:00+00:00"
     )
     upstream.ledger.settle(record, outcome)
-    upstream.messages.waiting.clear()
+    upstream.queue.waiting.clear()
     for key in (record.id, "0" * 32):
         upstream.waiting.add("acme", key)
     take(upstream, called("PutSecretValue", secretId=ARN))
-    assert upstream.messages.waiting == []
+    assert upstream.queue.waiting == []
     assert upstream.waiting.of("acme") == []

@@ -30,11 +30,11 @@ def test_settled_what_was_forgotten_is_put_back_on_the_queue(world: DoorWorld) -
     world.ledger.accept(request)
 
     assert sweep(world) == {"Unsettled": 1, "Unannounced": 0, "RequeueFailed": 0}
-    assert world.messages.waiting == [(json.loads(request.to_json()), "acme", 0)]
+    assert world.queue.waiting == [(json.loads(request.to_json()), "acme", 0)]
 
 
 def test_announced_what_nobody_heard_of_is_put_back_on_the_queue(world: DoorWorld) -> None:
-    world.outcomes.fails = RuntimeError("SNS is down")
+    world.topic.fails = RuntimeError("SNS is down")
     with pytest.raises(RuntimeError):
         world.reconcile(a_request("1"))
 
@@ -46,7 +46,7 @@ def test_what_is_finished_is_left_alone(world: DoorWorld) -> None:
     world.settle(a_request("1"))
 
     assert sweep(world) == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}
-    assert world.messages.waiting == []
+    assert world.queue.waiting == []
 
 
 def test_what_has_expired_is_left_alone(world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,14 +69,14 @@ def test_one_that_cannot_be_put_back_stops_no_other(world: DoorWorld, monkeypatc
     monkeypatch.setattr(world.ledger, "find", breaks_on_one)
 
     assert sweep(world) == {"Unsettled": 2, "Unannounced": 0, "RequeueFailed": 1}
-    assert [body["request_id"] for body, _, _ in world.messages.waiting] == ["0", "2"]
+    assert [body["request_id"] for body, _, _ in world.queue.waiting] == ["0", "2"]
 
 
 def test_it_stops_in_time(world: DoorWorld) -> None:
     world.ledger.accept(a_request())
 
     assert sum(sweep(world, MARGIN_SECONDS).values()) == 0
-    assert world.messages.waiting == []
+    assert world.queue.waiting == []
 
 
 def test_its_metrics_say_zero_too(world: DoorWorld, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,7 +39,7 @@ def counted(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str | None]]:
 
 
 def nothing_came_of_it(upstream: Upstream) -> bool:
-    return not (upstream.ledger.requests or upstream.messages.waiting or upstream.outcomes.events)
+    return not (upstream.ledger.requests or upstream.queue.waiting or upstream.topic.events)
 
 
 class TestTaken:
@@ -56,8 +56,8 @@ class TestTaken:
             "request_id": request.request_id,
             "state": "accepted",
         }
-        assert upstream.messages.waiting == [(json.loads(request.to_json()), request.tenant, 0)]
-        assert upstream.outcomes.events == []
+        assert upstream.queue.waiting == [(json.loads(request.to_json()), request.tenant, 0)]
+        assert upstream.topic.events == []
 
     @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
     def test_trap_5_a_redelivery_is_the_same_request(
@@ -66,7 +66,7 @@ class TestTaken:
         answers = [upstream.deliver(source, fixture(source, event)) for _ in range(5)]
         assert {answer.status for answer in answers} == {202}
         assert all(answer.body == answers[0].body for answer in answers)
-        assert len(upstream.ledger.requests) == len(upstream.messages.waiting) == 1
+        assert len(upstream.ledger.requests) == len(upstream.queue.waiting) == 1
         assert counted(capsys) == [("Accepted", source), *[("Redelivered", source)] * 4]
 
     def test_trap_5_a_replay_after_days_is_still_known(self, upstream: Upstream) -> None:
@@ -74,7 +74,7 @@ class TestTaken:
         upstream.deliver("auth0", fixture("auth0", "organization.created"))
         upstream.clock.advance(80 * 86_400)
         assert upstream.deliver("auth0", fixture("auth0", "organization.created")).status == 202
-        assert len(upstream.messages.waiting) == 1
+        assert len(upstream.queue.waiting) == 1
 
     def test_trap_10_an_event_whose_work_is_not_safe_is_not_remembered(self, upstream: Upstream) -> None:
         failing = upstream.ledger.accept
@@ -84,11 +84,11 @@ class TestTaken:
         assert answer.headers["Retry-After"]
         upstream.ledger.accept = failing  # type: ignore[method-assign]
         assert upstream.deliver("stripe", CUSTOMER).status == 202
-        assert len(upstream.messages.waiting) == 1
+        assert len(upstream.queue.waiting) == 1
 
     def test_trap_10_an_event_that_is_remembered_is_safe_without_the_queue(self, upstream: Upstream) -> None:
         """The sweeper puts on the queue what lies unfinished in the ledger."""
-        upstream.messages.fails = ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessage")
+        upstream.queue.fails = ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessage")
         assert upstream.deliver("stripe", CUSTOMER).status == 202
         assert len(upstream.ledger.requests) == 1
 
@@ -235,7 +235,7 @@ class TestBroken:
         answers = [upstream.deliver("stripe", body) for _ in range(3)]
         assert {(answer.status, answer.kind) for answer in answers} == {(422, "invalid-event")}
         assert reason in answers[0].body["detail"]
-        [(key, outcome)] = upstream.outcomes.events
+        [(key, outcome)] = upstream.topic.events
         assert (outcome.result, outcome.tenant, outcome.attempts) == (Result.FAILED, "unknown", 0)
         assert outcome.problem
         assert reason in outcome.problem.detail
@@ -245,15 +245,15 @@ class TestBroken:
 
     def test_an_event_whose_id_can_be_read_is_announced_under_it(self, upstream: Upstream) -> None:
         upstream.deliver("stripe", stripe(data={"object": {}}))
-        [(_, outcome)] = upstream.outcomes.events
+        [(_, outcome)] = upstream.topic.events
         assert outcome.request_id == EVENT_ID
 
     def test_an_event_that_could_not_be_announced_is_announced_when_it_comes_again(self, upstream: Upstream) -> None:
-        upstream.outcomes.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
+        upstream.topic.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
         assert upstream.deliver("stripe", b"{").status == 503
-        upstream.outcomes.fails = None
+        upstream.topic.fails = None
         assert upstream.deliver("stripe", b"{").status == 422
-        assert len(upstream.outcomes.events) == 1
+        assert len(upstream.topic.events) == 1
 
     def test_a_known_event_with_other_content_is_announced_under_an_id_of_its_own(self, upstream: Upstream) -> None:
         upstream.deliver("stripe", CUSTOMER)
@@ -263,7 +263,7 @@ class TestBroken:
         upstream.ledger.requests[request.id] = record, other
         answer = upstream.deliver("stripe", CUSTOMER)
         assert (answer.status, answer.kind) == (422, "request-conflict")
-        [(key, outcome)] = upstream.outcomes.events
+        [(key, outcome)] = upstream.topic.events
         assert (outcome.tenant, outcome.request_id) == ("acme", EVENT_ID)
         assert key != request.id
 

@@ -53,7 +53,7 @@ def work(world: DoorWorld, *records: dict[str, Any], time_left: float = 60) -> l
 
 
 def results(world: DoorWorld) -> list[tuple[str, str]]:
-    return [(outcome.request_id, outcome.result) for _, outcome in world.outcomes.events]
+    return [(outcome.request_id, outcome.result) for _, outcome in world.topic.events]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ class TestSettled:
     def test_created_and_acknowledged(self, world: DoorWorld) -> None:
         assert work(world, record(body())) == []
         assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
-        assert (world.messages.waiting, world.messages.dead, world.messages.hidden) == ([], [], [])
+        assert (world.queue.waiting, world.queue.dead, world.queue.hidden) == ([], [], [])
 
     def test_without_a_request_id_the_message_is_the_request(self, world: DoorWorld) -> None:
         work(world, record(body(None), "4a7e5f5b-5f2d-4b8e-9a44-7c35b8e0a111"))
@@ -83,7 +83,7 @@ class TestSettled:
 
         work(world, record(json.dumps(document)))
 
-        assert world.outcomes.events[0][1].tenant == "default"
+        assert world.topic.events[0][1].tenant == "default"
 
     def test_delivered_twice_it_is_announced_once(self, world: DoorWorld) -> None:
         work(world, record(body()), record(body(), "m2"))
@@ -92,10 +92,10 @@ class TestSettled:
         assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
 
     def test_an_announcement_that_was_missed_is_made_up_for(self, world: DoorWorld) -> None:
-        world.outcomes.fails = RuntimeError("SNS is down")
+        world.topic.fails = RuntimeError("SNS is down")
         assert work(world, record(body())) == ["m1"]
 
-        world.outcomes.fails = None
+        world.topic.fails = None
         assert work(world, record(body())) == []
         assert results(world) == [("1", "created")]
 
@@ -108,7 +108,7 @@ class TestSettled:
     def test_final_an_unknown_tenant_fails(self, world: DoorWorld) -> None:
         assert work(world, record(body(tenant="nobody"))) == []
 
-        [(event_id, outcome)] = world.outcomes.events
+        [(event_id, outcome)] = world.topic.events
         assert event_id == a_request("1", tenant="nobody").id
         assert (outcome.result, outcome.problem and outcome.problem.status) == ("failed", 404)
 
@@ -129,7 +129,7 @@ class TestBatch:
 
         assert again == ["m2"]
         assert world.close.names == ["Account", "Lead"]
-        assert [message_id for _, _, message_id in world.messages.dead] == ["m3"]
+        assert [message_id for _, _, message_id in world.queue.dead] == ["m3"]
 
     def test_one_look_at_the_list_serves_a_tenant(self, world: DoorWorld) -> None:
         work(world, *(record(body(f"{number}", f"Type {number}"), f"m{number}") for number in range(10)))
@@ -162,19 +162,19 @@ class TestBatch:
         work(world, record(body("1"), "m1"), record(body("2", tenant="globex"), "m2"))
 
         assert results(world) == [("2", "created")]
-        assert [(tenant, delay) for _, tenant, delay in world.messages.waiting] == [("acme", 600)]
+        assert [(tenant, delay) for _, tenant, delay in world.queue.waiting] == [("acme", 600)]
 
     def test_polite_a_429_holds_for_the_rest_of_the_batch(self, world: DoorWorld) -> None:
         world.ledger.pause("acme", world.clock() + 17)
 
         work(world, record(body("1"), "m1"), record(body("2", "Deal"), "m2"))
 
-        assert (world.seen, len(world.messages.waiting)) == ([], 2)
+        assert (world.seen, len(world.queue.waiting)) == ([], 2)
 
     def test_little_time_left_begins_nothing_new(self, world: DoorWorld) -> None:
         assert work(world, record(body()), time_left=MESSAGE_SECONDS - 1) == []
         assert (world.seen, world.ledger.requests) == ([], {})
-        assert world.messages.waiting == [(json.loads(body()), "acme", 0)]
+        assert world.queue.waiting == [(json.loads(body()), "acme", 0)]
 
 
 class TestWaiting:
@@ -182,7 +182,7 @@ class TestWaiting:
         world.close.faults = [LOST]
 
         assert work(world, record(body(None), "m1")) == []
-        [(copy, tenant, delay)] = world.messages.waiting
+        [(copy, tenant, delay)] = world.queue.waiting
         assert (copy["request_id"], tenant, delay) == ("m1", "acme", 60)
 
     def test_the_copy_is_the_same_request(self, world: DoorWorld) -> None:
@@ -190,7 +190,7 @@ class TestWaiting:
         work(world, record(body(None), "m1"))
         world.clock.advance(61)
 
-        work(world, record(json.dumps(world.messages.waiting[0][0]), "m2"))
+        work(world, record(json.dumps(world.queue.waiting[0][0]), "m2"))
 
         assert (results(world), world.close.names) == ([("m1", "recovered")], ["Account"])
 
@@ -198,12 +198,12 @@ class TestWaiting:
         """As when the safety net comes while the request waits: else both would send themselves on for ever."""
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
-        assert world.messages.deferrals == [1]
+        assert world.queue.deferrals == [1]
 
         assert work(world, sent_by_us(body(), "m2", deferrals=0)) == []
-        assert world.messages.deferrals == [1]
+        assert world.queue.deferrals == [1]
         assert work(world, sent_by_us(body(), "m3", deferrals=1)) == []
-        assert world.messages.deferrals == [1, 2]
+        assert world.queue.deferrals == [1, 2]
 
     def test_a_message_that_comes_again_goes_on(self, world: DoorWorld) -> None:
         """Whoever received it first may have died after it counted the wait."""
@@ -211,12 +211,12 @@ class TestWaiting:
         work(world, sent_by_us(body(), "m1", deferrals=0))
 
         assert work(world, sent_by_us(body(), "m1", deferrals=0, receive_count=2)) == []
-        assert world.messages.deferrals == [1, 2]
+        assert world.queue.deferrals == [1, 2]
 
     def test_somebody_elses_message_is_worked_on_however_long_the_request_waits(self, world: DoorWorld) -> None:
         world.close.list_fails = Unavailable("500")
         work(world, record(body(), "m1"), record(body(), "m2"))
-        assert world.messages.deferrals == [1, 2]
+        assert world.queue.deferrals == [1, 2]
 
     @pytest.mark.parametrize("said", ["many", "1.5", "-1", "", "9" * 5000])
     def test_somebody_elses_attribute_of_that_name_burns_no_receive(self, world: DoorWorld, said: str) -> None:
@@ -228,16 +228,16 @@ class TestWaiting:
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
         world.close.list_fails = None
-        world.outcomes.fails = RuntimeError("SNS is down")
+        world.topic.fails = RuntimeError("SNS is down")
         work(world, sent_by_us(body(), "m2", deferrals=1))
-        world.outcomes.fails = None
+        world.topic.fails = None
 
         assert work(world, sent_by_us(body(), "m3", deferrals=0)) == []
         assert results(world) == [("1", "created")]
 
     def test_a_copy_that_cannot_be_sent_leaves_the_message(self, world: DoorWorld) -> None:
         world.close.list_fails = Unavailable("500")
-        world.messages.fails = RuntimeError("SQS is down")
+        world.queue.fails = RuntimeError("SQS is down")
 
         assert work(world, record(body())) == ["m1"]
 
@@ -250,13 +250,13 @@ class TestUnexpectedFailures:
 
     def test_the_message_stays_hidden_for_a_while(self, broken: DoorWorld) -> None:
         assert work(broken, record(body(), receive_count=3)) == ["m1"]
-        assert broken.messages.hidden == [("handle of m1", 3, 0)]
-        assert broken.outcomes.events == []
+        assert broken.queue.hidden == [("handle of m1", 3, 0)]
+        assert broken.topic.events == []
 
     def test_the_last_receive_announces_unresolved(self, broken: DoorWorld) -> None:
         assert work(broken, record(body(), receive_count=5)) == ["m1"]  # SQS moves it to the dead letters
 
-        [(event_id, outcome)] = broken.outcomes.events
+        [(event_id, outcome)] = broken.topic.events
         assert (event_id, outcome.result) == (a_request("1").id, "unresolved")
         assert outcome.problem
         assert outcome.problem.detail.startswith("The service failed 5 times in a row")
@@ -268,11 +268,11 @@ class TestUnexpectedFailures:
         monkeypatch.setattr(world.ledger, "accept", away)
 
         assert work(world, record(body(), receive_count=5)) == ["m1"]
-        [(event_id, outcome)] = world.outcomes.events
+        [(event_id, outcome)] = world.topic.events
         assert (event_id, outcome.result) == (message_key("m1"), "unresolved")
 
     def test_nothing_can_be_done(self, broken: DoorWorld) -> None:
-        broken.messages.fails = RuntimeError("SQS is down, too")
+        broken.queue.fails = RuntimeError("SQS is down, too")
 
         assert work(broken, record(body())) == ["m1"]
 
@@ -280,7 +280,7 @@ class TestUnexpectedFailures:
         broken.close.list_fails = RuntimeError("api_1aZ9.s3cret")
         work(broken, record(body(), receive_count=5))
 
-        assert "s3cret" not in broken.outcomes.events[0][1].to_json()
+        assert "s3cret" not in broken.topic.events[0][1].to_json()
 
 
 class TestNoRequest:
@@ -304,12 +304,12 @@ class TestNoRequest:
     ) -> None:
         assert work(world, record(text)) == []
 
-        [(event_id, outcome)] = world.outcomes.events
+        [(event_id, outcome)] = world.topic.events
         assert event_id == message_key("m1")
         assert (outcome.tenant, outcome.request_id, outcome.result) == (tenant, request_id, "failed")
         assert outcome.problem
         assert outcome.problem.errors
-        assert world.messages.dead == [(text, outcome.problem.detail, "m1")]
+        assert world.queue.dead == [(text, outcome.problem.detail, "m1")]
         assert (world.ledger.requests, world.seen) == ({}, [])
 
     def test_a_known_request_id_for_other_content(self, world: DoorWorld) -> None:
@@ -317,28 +317,28 @@ class TestNoRequest:
 
         assert work(world, record(body("1", "Deal"), "m2")) == []
 
-        (first_id, first), (second_id, second) = world.outcomes.events
+        (first_id, first), (second_id, second) = world.topic.events
         assert (first_id, first.result) == (a_request("1").id, "created")  # stays what it is
         assert (second_id, second.result) == (message_key("m2"), "failed")
         assert second.problem
         assert second.problem.type.endswith(":request-conflict")
-        assert [message_id for _, _, message_id in world.messages.dead] == ["m2"]
+        assert [message_id for _, _, message_id in world.queue.dead] == ["m2"]
         assert world.close.names == ["Account"]
 
     def test_if_it_cannot_be_announced_it_stays(self, world: DoorWorld) -> None:
-        world.outcomes.fails = RuntimeError("SNS is down")
+        world.topic.fails = RuntimeError("SNS is down")
 
         assert work(world, record("{")) == ["m1"]
-        assert world.messages.dead == []
+        assert world.queue.dead == []
 
     def test_if_it_cannot_be_buried_it_stays_and_is_announced_again_as_the_same(self, world: DoorWorld) -> None:
-        world.messages.fails = RuntimeError("SQS is down")
+        world.queue.fails = RuntimeError("SQS is down")
         assert work(world, record("{")) == ["m1"]
 
-        world.messages.fails = None
+        world.queue.fails = None
         assert work(world, record("{", receive_count=2)) == []
-        assert {event_id for event_id, _ in world.outcomes.events} == {message_key("m1")}
-        assert len(world.messages.dead) == 1
+        assert {event_id for event_id, _ in world.topic.events} == {message_key("m1")}
+        assert len(world.queue.dead) == 1
 
 
 class TestDeadLettersRedriven:
@@ -353,14 +353,14 @@ class TestDeadLettersRedriven:
         unresolved.clock.advance(61)
 
         assert work(unresolved, record(body("1"))) == []
-        assert [told.result for _, told in unresolved.outcomes.types] == ["recovered"]
+        assert [told.result for _, told in unresolved.topic.types] == ["recovered"]
         assert results(unresolved) == [("1", "unresolved")]
 
     def test_still_waiting_it_stays(self, unresolved: DoorWorld) -> None:
         unresolved.lease_and_vanish(a_request("2"))
 
         assert work(unresolved, record(body("1"), receive_count=2)) == ["m1"]
-        [(handle, receive_count, at_least)] = unresolved.messages.hidden
+        [(handle, receive_count, at_least)] = unresolved.queue.hidden
         assert (handle, receive_count) == ("handle of m1", 2)
         assert at_least > 0
 

@@ -94,7 +94,7 @@ class TestSettledAndAnnounced:
         again, _ = world.settle(request)
 
         assert first == again
-        assert world.outcomes.events == [(request.id, first)]
+        assert world.topic.events == [(request.id, first)]
         assert world.ledger.requests[request.id][0].state is RequestState.ANNOUNCED
 
     def test_an_outcome_never_changes(self, world: World) -> None:
@@ -107,15 +107,15 @@ class TestSettledAndAnnounced:
 
     def test_stored_before_it_is_published(self, world: World) -> None:
         request = a_request()
-        world.outcomes.fails = ConnectionError()
+        world.topic.fails = ConnectionError()
 
         with pytest.raises(ConnectionError):
             world.reconcile(request)
         assert world.ledger.requests[request.id][0].state is RequestState.SETTLED
 
-        world.outcomes.fails = None
+        world.topic.fails = None
         outcome = world.reconcile(request)
-        assert world.outcomes.events == [(request.id, outcome)]
+        assert world.topic.events == [(request.id, outcome)]
         assert world.close.names == ["Account"]
 
     def test_another_has_settled_it_meanwhile(self, world: World) -> None:
@@ -145,7 +145,7 @@ class TestSettledAndAnnounced:
             "It failed too often. Please look in Close, organization of tenant 'acme'"
         )
         assert "'Account'" in outcome.problem.detail
-        assert world.outcomes.events == [(request.id, outcome)]
+        assert world.topic.events == [(request.id, outcome)]
 
 
 class TestFinal:
@@ -185,8 +185,8 @@ class TestFinal:
         world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no")]
         world.settle(a_request("1"))
 
-        assert world.settle(a_request("2")) == (world.outcomes.events[1][1], 1)
-        assert world.outcomes.events[1][1].result == "created"
+        assert world.settle(a_request("2")) == (world.topic.events[1][1], 1)
+        assert world.topic.events[1][1].result == "created"
 
 
 class TestWaiting:
@@ -227,7 +227,7 @@ class TestWaiting:
         world.close.faults = [Unavailable("refused connection")]
         world.reconcile(a_request("1"))
 
-        assert world.reconcile(a_request("2")) == world.outcomes.events[0][1]
+        assert world.reconcile(a_request("2")) == world.topic.events[0][1]
 
     def test_gives_up_after_the_limit(self) -> None:
         world = World(wait_limit=100)
@@ -249,7 +249,7 @@ class TestWaiting:
         outcome, runs = world.settle(a_request())
 
         assert (outcome.result, runs) == ("unresolved", 1)
-        assert world.outcomes.events == [(a_request().id, outcome)]
+        assert world.topic.events == [(a_request().id, outcome)]
 
     def test_busy_while_another_holds_the_lease(self, world: World) -> None:
         world.lease_and_vanish(a_request("1"))

@@ -181,7 +181,7 @@ class TestLostAnswers:
         world.close.faults = [None, LOST_BEFORE]
         world.reconcile(wants(SEATS))
 
-        assert world.settle(wants(request_id="2")) == (world.outcomes.events[0][1], 1)
+        assert world.settle(wants(request_id="2")) == (world.topic.events[0][1], 1)
 
     @pytest.mark.parametrize("fault", [LOST, LOST_BEFORE])
     def test_a_lost_update_is_said_again(self, world: World, fault: str) -> None:
@@ -605,7 +605,7 @@ class TestTroubleInTheMiddle:
         record = world.ledger.accept(wants(*ALL))
 
         assert world.provisioner.reconcile_unresolved(record, wants(*ALL), world.organization()) is None
-        [(_, told)] = world.outcomes.types
+        [(_, told)] = world.topic.types
         assert told.types[0].id == type_of(world).id
 
 
@@ -622,7 +622,7 @@ class TestPlanned:
 
         assert len(planned.steps) == 4
         assert (world.close.writes, world.ledger.requests, world.ledger.resources) == ([], {}, {})
-        assert (world.ledger.leased_until, world.outcomes.events) == ({}, [])
+        assert (world.ledger.leased_until, world.topic.events) == ({}, [])
 
     def test_as_planned(self, world: World) -> None:
         digest = self.digest(world, wants(*ALL))

@@ -76,7 +76,7 @@ class Turns:
 
 def run(world: World, request: ProvisioningRequest, rejection: Rejected | None, before: Callable[[], None]) -> None:
     """As a door does it; with a credential, or with what stands against it."""
-    ledger, outcomes = Watched(world.ledger, before), Watched(world.outcomes, before)
+    ledger, outcomes = Watched(world.ledger, before), Watched(world.topic, before)
     ours = world.provisioner
     provisioner = Provisioner(ledger, outcomes, ours.list_lag, ours.wait_limit, world.clock)
     with suppress(RetryLater):
@@ -117,7 +117,7 @@ def every_order(one: Asked, other: Asked) -> Iterator[World]:
 
 def outcomes(world: World) -> list[Outcome]:
     """One of each request: it is told again under the same id, and is the same then."""
-    told = {(event_id, outcome.to_json()): outcome for event_id, outcome in world.outcomes.events}
+    told = {(event_id, outcome.to_json()): outcome for event_id, outcome in world.topic.events}
     assert len({event_id for event_id, _ in told}) == len(told)
     return list(told.values())
 

@@ -53,8 +53,8 @@ class TestOnceAfterALostAnswer:
         world.reconcile(a_request())
         world.clock.advance(1)
 
-        assert world.settle(a_request()) == (world.outcomes.events[0][1], 1)
-        assert world.outcomes.events[0][1].result == "recovered"
+        assert world.settle(a_request()) == (world.topic.events[0][1], 1)
+        assert world.topic.events[0][1].result == "recovered"
 
     @pytest.mark.parametrize(("after", "wait"), [(1, 59), (59, 1), (60, 60), (61, 59), (119, 1)])
     def test_nobody_creates_before_two_lags_are_over(self, world: World, after: float, wait: float) -> None:
@@ -68,7 +68,7 @@ class TestOnceAfterALostAnswer:
         assert isinstance(again, Deferred)
         assert again.seconds == pytest.approx(wait)
         world.clock.advance(120 - after)
-        assert world.settle(a_request()) == (world.outcomes.events[0][1], 1)
+        assert world.settle(a_request()) == (world.topic.events[0][1], 1)
         assert world.close.names == ["Account"]
 
     def test_another_request_finds_it_and_did_not_make_it(self, world: World) -> None:
@@ -116,7 +116,7 @@ class TestOnceAfterALostAnswer:
             world.clock.advance(60.001)
 
         assert [isinstance(each, Deferred) for each in results] == [True, True, False]
-        assert world.outcomes.events[0][1].result == "created"
+        assert world.topic.events[0][1].result == "created"
         assert world.close.names == ["Account"]
 
     def test_two_looks_in_the_same_moment_are_one(self, world: World) -> None:
@@ -356,5 +356,5 @@ class TestOnceAfterAKill:
         world.settle(quick)
 
         with pytest.raises(RetryLater):
-            world.ledger.settle(record, world.outcomes.events[0][1], [lease])
+            world.ledger.settle(record, world.topic.events[0][1], [lease])
         assert world.ledger.requests[slow.id][0].outcome is None

@@ -88,7 +88,7 @@ class OnceMachine(RuleBasedStateMachine):
 
     @invariant()
     def an_outcome_never_changes_and_is_told_under_one_id(self) -> None:
-        for event_id, outcome in self.world.outcomes.events:
+        for event_id, outcome in self.world.topic.events:
             text = outcome.to_json()
             assert self.told.setdefault(event_id, text) == text
 

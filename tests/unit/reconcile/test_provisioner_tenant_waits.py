@@ -33,7 +33,7 @@ def test_it_waits_longer_each_time_and_fails_when_time_is_up(world: World) -> No
         gaps.append(result.seconds)
         world.clock.advance(result.seconds)
     assert (result.result, kind_of(result)) == (Result.FAILED, "tenant-not-found")
-    assert world.outcomes.events == [(result_key(world), result)]
+    assert world.topic.events == [(result_key(world), result)]
     assert sum(gaps) == pytest.approx(3 * DAY, abs=2)
     for gap, longest in zip(gaps, TENANT_BACKOFF_SECONDS, strict=False):
         assert 0.8 * longest <= gap <= longest

@@ -40,8 +40,8 @@ class TestChangedByHandInClose:
         world.close.lag = 30
         world.settle(a_request("1"))
 
-        assert world.settle(a_request("2")) == (world.outcomes.events[1][1], 1)
-        assert world.outcomes.events[1][1].result == "unchanged"
+        assert world.settle(a_request("2")) == (world.topic.events[1][1], 1)
+        assert world.topic.events[1][1].result == "unchanged"
 
     def test_renamed_it_is_still_the_one(self, world: World) -> None:
         world.settle(a_request("1"))
@@ -70,7 +70,7 @@ class TestFollowUp:
     def unresolved(self, world: World) -> World:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
         world.settle(a_request())
-        assert world.outcomes.events[0][1].result == "unresolved"
+        assert world.topic.events[0][1].result == "unresolved"
         return world
 
     def reconcile_unresolved(self, world: World, organization: Any = None) -> Any:
@@ -82,9 +82,9 @@ class TestFollowUp:
         unresolved.clock.advance(61)
 
         assert self.reconcile_unresolved(unresolved) is None
-        [(_, told)] = unresolved.outcomes.types
+        [(_, told)] = unresolved.topic.types
         assert (told.result, [each.id for each in told.types]) == ("recovered", [there.id])
-        assert len(unresolved.outcomes.events) == 1  # the request's outcome stays what it was
+        assert len(unresolved.topic.events) == 1  # the request's outcome stays what it was
         assert unresolved.settle(a_request("2"))[0].result == "unchanged"
 
     def test_told_under_the_same_id_each_time(self, unresolved: World) -> None:
@@ -93,7 +93,7 @@ class TestFollowUp:
         self.reconcile_unresolved(unresolved)
         self.reconcile_unresolved(unresolved)
 
-        (one, _), (other, _) = unresolved.outcomes.types
+        (one, _), (other, _) = unresolved.topic.types
         assert one == other != a_request().id
 
     def test_created_when_the_doubt_is_over(self, unresolved: World) -> None:
@@ -101,7 +101,7 @@ class TestFollowUp:
 
         assert self.reconcile_unresolved(unresolved) is None
         assert unresolved.close.names == ["Account"]
-        assert [told.result for _, told in unresolved.outcomes.types] == ["created"]
+        assert [told.result for _, told in unresolved.topic.types] == ["created"]
 
     def test_still_unknown(self, unresolved: World) -> None:
         unresolved.clock.advance(61)
@@ -112,13 +112,13 @@ class TestFollowUp:
             result = self.reconcile_unresolved(unresolved)
 
         assert result is None
-        assert (unresolved.outcomes.types, unresolved.close.names) == ([], [])
+        assert (unresolved.topic.types, unresolved.close.names) == ([], [])
 
     def test_refused(self, unresolved: World) -> None:
         organization = unresolved.organization(Rejected(ProblemType.TENANT_NOT_FOUND, "gone"))
 
         assert self.reconcile_unresolved(unresolved, organization) is None
-        assert unresolved.outcomes.types == []
+        assert unresolved.topic.types == []
 
     def test_waits_as_everybody_does(self, unresolved: World) -> None:
         unresolved.lease_and_vanish(a_request("2"))
