@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run send sources test bench faults chaos check deploy install pins clean
+.PHONY: help run send sources test bench faults chaos check docs deploy install pins clean
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
@@ -48,15 +48,18 @@ faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $
 chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; AFTERNOON=1: the naive handler)
 	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter 1,$(AFTERNOON)),--afternoon)
 
+docs: $(TOOLS)/docs/.installed ## build the documentation site into .local/site; a dead link fails
+	$(QUIET) "building the documentation (zensical)" env NO_COLOR=1 $(TOOLS)/docs/bin/zensical build --strict
+
 deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (ENV=dev or prod, see samconfig.toml)
 	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
 	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
 
-install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed ## install everything at once, also what the other commands would install when they need it
+install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed $(TOOLS)/docs/.installed ## install everything at once, also what the other commands would install when they need it
 
 clean: ## remove what was built and kept, but not what was installed; not while a stack is up
 	@! [ -x $(PYTHON) ] || $(PYTHON) -m infra.local.clean  # without it, no stack can be up
-	rm -rf .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .local .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find functions infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- Checks -----------------------------------------------------------------------------------------------------------
@@ -90,6 +93,7 @@ NAME_sam := the SAM CLI
 NAME_ministack := ministack, the local AWS
 NAME_microburst := microburst
 NAME_checkov := checkov
+NAME_docs := zensical, which builds the documentation
 
 $(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
 	$(QUIET) "installing $(NAME_$*)" infra/tools/install-tool $(UV) $(TOOLS)/$* $<
@@ -97,7 +101,7 @@ $(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
 
 # ---- Pins -------------------------------------------------------------------------------------------------------------
 
-PINNED := uv sam ministack checkov microburst
+PINNED := uv sam ministack checkov microburst docs
 
 pins: $(TOOLS)/uv/.installed ## take newer versions of everything (infra/tools/*.in says which tools)
 	$(UV) lock --upgrade

@@ -26,14 +26,15 @@ def test_the_generated_files_are_what_the_models_say() -> None:
 
 def test_drift_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("infra.generate.__main__.ROOT", tmp_path)
-    (tmp_path / "README.md").write_text("Before\n<!-- parameters -->\nold\n<!-- /parameters -->\nafter\n")
+    (page := tmp_path / "docs" / "reference" / "parameters.md").parent.mkdir(parents=True)
+    page.write_text("Before\n<!-- parameters -->\nold\n<!-- /parameters -->\nafter\n")
     (tmp_path / "template.yaml").write_text("Parameters:\n  Lag: {Type: Number, Default: 60, Description: How long.}\n")
     assert main(["--check"]) == 1
     assert "infra/openapi.yaml is not what models and template say" in capsys.readouterr().out
     assert main([]) == 0
     assert main(["--check"]) == 0
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {*documents(), "template.yaml"}
-    assert "| `Lag` | `60` | How long. |" in (tmp_path / "README.md").read_text()
+    assert "| `Lag` | `60` | How long. |" in page.read_text()
 
 
 def test_the_openapi_document_is_valid() -> None:

@@ -1,4 +1,4 @@
-"""README.md names every status that the signed routes answer with, and every option of ``make run``."""
+"""The HTTP API page explains every status that the signed routes return, README.md every option of ``make run``."""
 
 import re
 
@@ -6,11 +6,12 @@ from provisioner.contract.errors import ProblemType
 from tests.architecture.conftest import PROJECT
 
 PAGE = (PROJECT / "README.md").read_text(encoding="utf-8")
+HTTP_API = (PROJECT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8")
 ELSEWHERE = {ProblemType.METHOD_NOT_ALLOWED, ProblemType.INVALID_SIGNATURE}  # no route of ours, and the webhook door
 
 
 def test_every_status_is_explained() -> None:
-    table = PAGE.partition("| answer | means |")[2].partition("\n\n")[0]
+    table = HTTP_API.partition("| answer | means |")[2].partition("\n\n")[0]
     explained = {
         status for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for status in re.findall(r"\d+", row)
     }

@@ -1,4 +1,4 @@
-"""docs/types.md cannot lie: each request on it gives the plan that stands below it."""
+"""docs/guides/types-and-plans.md cannot lie: each request on it gives the plan that stands below it."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from provisioner.reconcile.plan import ObservedState
 from provisioner.reconcile.planner import plan
 from provisioner.reconcile.render import plan_as_text
 
-PAGE = (Path(__file__).parents[2] / "docs" / "types.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"```(?:json|text) (request|close|plan)\n(.*?)```", re.DOTALL)
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "types-and-plans.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r'```(?:json|text) title="(Request|Close has|Plan)"\n(.*?)```', re.DOTALL)
 
 
 def examples() -> Iterator[Any]:
@@ -25,11 +25,11 @@ def examples() -> Iterator[Any]:
     request = ""
     for kind, text in BLOCK.findall(PAGE):
         match kind:
-            case "close":
+            case "Close has":
                 close = json.loads(text)
-            case "request":
+            case "Request":
                 request = text
-            case "plan":
+            case "Plan":
                 yield pytest.param(request, close, text, id=json.loads(request)["request_id"])
 
 

@@ -1,4 +1,4 @@
-"""docs/webhooks.md tells of every preset, key and scheme, and every trap in it has its test."""
+"""docs/guides/webhooks.md tells of every preset, key and scheme, and every trap in it has its test."""
 
 import re
 
@@ -7,7 +7,7 @@ from provisioner.ingest.sources import _Event, _Source
 from tests.architecture.conftest import PROJECT
 from tests.webhook_senders import PRESETS
 
-PAGE = (PROJECT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+PAGE = (PROJECT / "docs" / "guides" / "webhooks.md").read_text(encoding="utf-8")
 
 
 def test_every_preset_has_its_section_and_its_row() -> None:

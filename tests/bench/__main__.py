@@ -14,7 +14,7 @@ from tests.bench.programs import ProgramFailed, valgrind
 from tests.bench.section import Ceiling, Section
 
 PROJECT = Path(__file__).resolve().parents[2]
-DOCUMENTS = (PROJECT / "README.md", PROJECT / "docs" / "benchmarks.md")
+DOCUMENTS = (PROJECT / "README.md", PROJECT / "docs" / "explanation" / "benchmarks.md")
 
 SECTIONS: dict[str, Callable[[Installations], Section]] = {
     "batches": batches.measure,  # first, and alone: it measures time

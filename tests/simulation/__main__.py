@@ -23,7 +23,7 @@ from tests.simulation.parts import SEEDS, Sample, chaos, matrix, real_kills
 from tests.simulation.report import Row, keep, kept, table, write_into
 from tests.simulation.system_under_test import Ours
 
-DOCUMENTS = (Path("README.md"), Path("docs/faults.md"))
+DOCUMENTS = (Path("README.md"), Path("docs/explanation/faults.md"))
 KEPT = Path(".local/faults")
 LEAST_CASES = 2_000
 PLAYERS = ("", "-afternoon")

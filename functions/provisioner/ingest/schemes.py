@@ -2,7 +2,7 @@
 
 A row says which headers there are, how the signature's header is laid out, what stands before the body in what is
 signed, how the digest is written, how the key is made of the secret, and how old a signature may be. The facts are the
-senders' own: the table of schemes in docs/webhooks.md links to where each one says so.
+senders' own: the table of schemes in docs/guides/webhooks.md links to where each one says so.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Sources: the upstream senders, one TOML file each in ``functions/sources/``. docs/webhooks.md explains the keys.
+"""Sources: the upstream senders, one TOML file each in ``functions/sources/``. docs/guides/webhooks.md lists the keys.
 
 infra/build/sources.py holds every file to its fixtures before it is shipped.
 """

@@ -1,6 +1,6 @@
 """The look at Close that a request takes under its leases: what is there, and what that says of what was in doubt.
 
-What may be concluded, and when, is drawn in docs/decisions/how-once-is-kept.md. Nothing is written here.
+What may be concluded, and when, is drawn in docs/explanation/how-once-is-kept.md. Nothing is written here.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Signatures: published vectors, what is refused, and every trap that lies in the headers, by its number.
 
-The numbers are those of docs/webhooks.md, "Traps".
+The numbers are those of docs/guides/webhooks.md, "Traps".
 """
 
 import base64

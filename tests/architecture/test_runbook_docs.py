@@ -1,4 +1,4 @@
-"""docs/operations.md knows every alarm and reason to wait, and only what there is of outputs, logs and attributes."""
+"""The runbook explains every alarm and every reason to wait; each output, log and attribute that it names exists."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from tests.architecture.cloudformation import Template
 from tests.architecture.conftest import PROJECT
 from tests.architecture.test_monitoring import alarms
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGE = (PROJECT / "docs" / "guides" / "runbook.md").read_text(encoding="utf-8")
 PACKAGE = PROJECT / "functions" / "provisioner"
 TO_WAIT = {"RetryLater", "Unavailable", "OutcomeUnknown", "Deferred"}
 
