@@ -62,7 +62,7 @@ its end only. The counts under ``fired`` rise when a fault strikes, in one step 
 """
 
 from infra.simulator.control.client import ControlError, Remote
-from infra.simulator.embedded import CloseSimulator
 from infra.simulator.options import Switches
+from infra.simulator.server import CloseSimulator
 
 __all__ = ["CloseSimulator", "ControlError", "Remote", "Switches"]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from infra.simulator.embedded import CloseSimulator
+from infra.simulator.server import CloseSimulator
 
 
 def main() -> None:

@@ -1,47 +1,121 @@
-"""The simulated Close in a thread of this process."""
+"""The simulated Close inside a process: behind httpx, without sockets, on a clock of the caller's.
 
-import threading
-from collections.abc import Mapping
-from types import TracebackType
+Needs httpx; the rest of the package needs the standard library only.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from http.client import responses
 from typing import Any
+from urllib.parse import parse_qsl
 
-from infra.simulator.control.api import Control
-from infra.simulator.control.client import Remote
-from infra.simulator.server import CloseServer
+import httpx
+
+from infra.simulator.api.requests import Request
+from infra.simulator.api.responses import Answer
+from infra.simulator.control.api import PREFIX, Control
+from infra.simulator.control.client import Body, ControlError, Controls
+from infra.simulator.faults.effects import Reaction
+from infra.simulator.service import Service
+from infra.simulator.state import Clock, World, system_clock
+from infra.simulator.timers import ClockTimers
+
+_BROKEN = {
+    "close": "Server disconnected without sending a response.",
+    "reset": "[Errno 104] Connection reset by peer",
+    "cut": "peer closed connection without sending complete message body",
+}
 
 
-class CloseSimulator:
-    """Serves on 127.0.0.1 while it is entered; what it enters as controls it.
+class InProcessClose(Controls):
+    """A simulated Close for the tests of one process. Safe to share between threads.
 
-        with CloseSimulator() as close:
-            organization = close.add_organization()
-            close.arm("create_then_hang_up")
+        close = InProcessClose(clock=clock, sleep=clock.advance)
+        close.add_organization(id="orga_acme", keys=["api_acme.1"], switches={"list_lag_seconds": 60})
+        close.arm("create_then_hang_up")
+        http = close.client("api_acme.1")
 
-    ``setup`` may hold ``switches`` and ``organizations``; a reset goes back to it. Raises ``OSError`` when the port is
-    taken, ``ValueError`` when the setup is not sound.
+    ``clock`` returns Unix seconds: lags, rate limits and tokens follow it, and late creates happen when it is past
+    their time. ``sleep`` is called with the seconds that a response takes, so that a clock of your own can move;
+    without it no time passes. A wait that is longer than the client's read timeout sleeps for the timeout and raises
+    ``httpx.ReadTimeout``. ``setup`` is the starting state, as of ``CloseSimulator``; a reset goes back to it.
+
+    Raises ``ValueError`` when the setup is not valid.
     """
 
-    def __init__(self, port: int = 0, setup: Mapping[str, Any] | None = None) -> None:
-        self._server = CloseServer(Control(setup=setup or {}), port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+    url = "https://close.example"
+    api_url = f"{url}/api/v1/"
 
-    @property
-    def url(self) -> str:
-        return self._server.url
+    def __init__(
+        self,
+        setup: Mapping[str, Any] | None = None,
+        *,
+        clock: Clock = system_clock,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self._timers = ClockTimers(clock)
+        self._sleep = sleep or (lambda _: None)
+        self.service = Service(World(clock=self._timers.now), self._timers)
+        self._control = Control(self.service, setup or {})
+        self.transport = httpx.MockTransport(self.handle)
 
-    def __enter__(self) -> Remote:
-        self._thread.start()
-        return Remote(self.url)
+    def client(self, key: str, **settings: Any) -> httpx.Client:
+        """Return a client that authenticates with an API key. ``settings``: further arguments of ``httpx.Client``."""
+        return httpx.Client(transport=self.transport, base_url=self.api_url, auth=(key, ""), **settings)
 
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self.stop()
+    def handle(self, request: httpx.Request) -> httpx.Response:
+        """Respond to a request, as ``transport`` does. Raises the ``httpx.TransportError`` that a fault asks for."""
+        request.read()
+        received = plain_request(request)
+        with self.service.world.lock:
+            self._timers.run_due()
+            if received.path.startswith(PREFIX):
+                return _response(request, self._control.answer(received))
+            reaction = self.service.react(received)
+        return self._follow(request, reaction)
 
-    def stop(self) -> None:
-        """Ends every connection and thread. Doing so twice does no harm."""
-        if self._thread.is_alive():
-            self._server.stop()
-            self._thread.join()
+    def call(self, method: str, path: str, body: Body | None = None) -> Body:
+        content = json.dumps(body).encode() if body is not None else b""
+        target, _, query = path.partition("?")
+        request = Request(method, PREFIX + target, dict(parse_qsl(query)), {}, content, self.url)
+        with self.service.world.lock:
+            self._timers.run_due()
+            response = self._control.answer(request)
+        answered: Body = json.loads(response.body)
+        if response.status != 200:
+            raise ControlError(answered["error"])
+        return answered
 
-    def wait(self) -> None:
-        """Until interrupted."""
-        self._thread.join()
+    def _follow(self, request: httpx.Request, reaction: Reaction) -> httpx.Response:
+        timeout = request.extensions.get("timeout", {}).get("read")
+        if timeout is not None and reaction.wait >= timeout:
+            if reaction.work:
+                with self.service.world.lock:
+                    self._timers.after(reaction.wait, reaction.work)
+            self._sleep(timeout)
+            raise httpx.ReadTimeout("The read operation timed out", request=request)
+        if reaction.wait:
+            self._sleep(reaction.wait)
+        answer = reaction.work() if reaction.work else reaction.answer
+        if reaction.ending == "answer" and answer is not None:
+            return _response(request, answer)
+        if reaction.ending == "reset":
+            raise httpx.ReadError(_BROKEN["reset"], request=request)
+        message = _BROKEN["cut"] if reaction.ending == "cut" else _BROKEN["close"]
+        raise httpx.RemoteProtocolError(message, request=request)
+
+
+def plain_request(request: httpx.Request) -> Request:
+    """Return a request of httpx as the service reads it."""
+    path, _, query = request.url.raw_path.decode("ascii").partition("?")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    base_url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+    chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+    return Request(request.method, path, dict(parse_qsl(query)), headers, request.content, base_url, chunked)
+
+
+def _response(request: httpx.Request, answer: Answer) -> httpx.Response:
+    reason = responses.get(answer.status, "Unknown").encode()
+    body = b"" if request.method == "HEAD" else answer.body
+    headers = {"Server": "simulated Close", **answer.headers}
+    return httpx.Response(answer.status, headers=headers, content=body, extensions={"reason_phrase": reason})

@@ -1,7 +1,6 @@
 """Rate limits per key and per organization, and every spelling of the headers that tell of them."""
 
 import math
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -31,11 +30,12 @@ ORGANIZATION_FACTOR = 3
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a caller stands in its window. ``reset`` is in seconds from now."""
+    """Where a caller stands in its window, at the Unix time ``at``. ``reset`` is in seconds from then."""
 
     limit: int
     remaining: int
     reset: float
+    at: float
     exceeded: bool = False
 
 
@@ -45,21 +45,21 @@ class Windows:
 
     _running: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
 
-    def count(self, group: str, limits: dict[str, RateLimit]) -> Standing:
-        """Counts one request for each holder of a limit; answers how the one with the least left stands."""
-        standings = [self._count((holder, group), limit) for holder, limit in limits.items()]
+    def count(self, group: str, limits: dict[str, RateLimit], now: float) -> Standing:
+        """Count one request for each holder of a limit, and return the standing with the least left."""
+        standings = [self._count((holder, group), limit, now) for holder, limit in limits.items()]
         return min(standings, key=lambda standing: (not standing.exceeded, standing.remaining))
 
     def clear(self) -> None:
         self._running.clear()
 
-    def _count(self, window: tuple[str, str], limit: RateLimit) -> Standing:
-        now = time.monotonic()
+    def _count(self, window: tuple[str, str], limit: RateLimit, now: float) -> Standing:
         ends, used = self._running.get(window, (0.0, 0))
         if ends <= now:
             ends, used = now + limit.window_seconds, 0
         self._running[window] = (ends, used + 1)
-        return Standing(limit.requests, max(0, limit.requests - used - 1), ends - now, used + 1 > limit.requests)
+        remaining = max(0, limit.requests - used - 1)
+        return Standing(limit.requests, remaining, ends - now, now, exceeded=used + 1 > limit.requests)
 
 
 def rate_limit_headers(standing: Standing, spelling: RateLimitHeader) -> dict[str, str]:
@@ -98,7 +98,8 @@ def too_many_requests(
             headers["Retry-After"] = str(math.ceil(standing.reset))
         case "date":
             # HTTP dates have whole seconds: rounded up, or it would say "now" for the last second.
-            moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=math.ceil(standing.reset) + 1)
+            now = datetime.fromtimestamp(standing.at, UTC).replace(microsecond=0)
+            moment = now + timedelta(seconds=math.ceil(standing.reset) + 1)
             headers["Retry-After"] = format_datetime(moment, usegmt=True)
     return _body(standing, body or switches.too_many_body).with_headers(headers)
 

@@ -1,9 +1,8 @@
 """The simulated Close without its sockets: from a request to how the connection is to react."""
 
-import threading
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.simulator.api import accounts
@@ -21,7 +20,8 @@ from infra.simulator.rate_limits import (
     rate_limit_headers,
     too_many_requests,
 )
-from infra.simulator.state import Credential, Entry, Organization, World, now
+from infra.simulator.state import Credential, Entry, Organization, World
+from infra.simulator.timers import ThreadTimers, Timers
 
 _OAUTH = {"/oauth2/token/": accounts.token, "/oauth2/revoke/": accounts.revoke}
 
@@ -35,13 +35,13 @@ class Caller:
     organization: Organization | None
 
 
-@dataclass(slots=True)
 class Service:
     """Answers requests, strikes them with the faults on order, and writes the log."""
 
-    world: World = field(default_factory=World)
-    orders: Orders = field(default_factory=Orders)
-    _timers: set[threading.Timer] = field(default_factory=set)
+    def __init__(self, world: World | None = None, timers: Timers | None = None) -> None:
+        self.world = world or World()
+        self.orders = Orders()
+        self.timers = timers or ThreadTimers(self.world.lock)
 
     def react(self, request: Request) -> Reaction:
         """Choosing a fault, carrying out and counting are one step under the lock."""
@@ -81,13 +81,11 @@ class Service:
     def pending(self) -> int:
         """How many late creates are still to come."""
         with self.world.lock:
-            return len(self._timers)
+            return self.timers.pending()
 
     def forget_pending(self) -> None:
         with self.world.lock:
-            for timer in self._timers:
-                timer.cancel()
-            self._timers.clear()
+            self.timers.cancel()
 
     def _served(
         self,
@@ -98,7 +96,7 @@ class Service:
         switches: Switches,
     ) -> Answer:
         organization = caller.organization
-        if organization is None or caller.credential is None or not caller.credential.valid:
+        if organization is None or caller.credential is None or not caller.credential.is_valid(self.world.clock()):
             raise Refused(unauthorized(switches))
         _refuse_by_plan_and_role(organization, route, switches)
         body = body_of(request, switches) if route.method in {"POST", "PUT"} else {}
@@ -116,7 +114,7 @@ class Service:
         self.orders.count(strike)
         entry.fault = strike.name
         switches = self.world.switches_of(caller.organization)
-        reaction = kind.react(Moment(answer, switches, request.base_url), parameters)
+        reaction = kind.react(Moment(answer, switches, request.base_url, self.world.clock()), parameters)
         if kind.work == "later":
             self._carry_out_later(request, parameters["seconds"], entry)
         if kind.work == "after_wait":
@@ -131,17 +129,11 @@ class Service:
 
     def _carry_out_later(self, request: Request, seconds: float, entry: Entry) -> None:
         def work() -> None:
-            with self.world.lock:
-                if timer in self._timers:
-                    late = Entry(**{**asdict(entry), "time": now().isoformat(), "fault": f"{entry.fault} (the create)"})
-                    late.status = self.carry_out(request).status
-                    self.world.log.append(late)
-                    self._timers.discard(timer)
+            late = replace(entry, time=self.world.date().isoformat(), fault=f"{entry.fault} (the create)")
+            late.status = self.carry_out(request).status
+            self.world.log.append(late)
 
-        timer = threading.Timer(seconds, work)
-        timer.daemon = True
-        self._timers.add(timer)
-        timer.start()
+        self.timers.after(seconds, work)
 
     def _caller(self, request: Request) -> Caller:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
@@ -159,13 +151,13 @@ class Service:
         if caller.organization:
             own = caller.organization.rate_limit
             limits[f"organization {caller.organization.id}"] = own or key_limit.times(ORGANIZATION_FACTOR)
-        return self.world.windows.count(route.group, limits)
+        return self.world.windows.count(route.group, limits, self.world.clock())
 
     def _logged(self, request: Request, caller: Caller, subject: Subject) -> Entry:
         entry = Entry(
             method=request.method,
             path=request.path,
-            time=now().isoformat(),
+            time=self.world.date().isoformat(),
             organization_id=subject.organization_id,
             key_suffix=suffix(caller.presented),
             type_name=subject.type_name,

@@ -6,6 +6,7 @@ import threading
 import time
 import unicodedata
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,11 +14,21 @@ from typing import Any, Literal
 from infra.simulator.options import Switches
 from infra.simulator.rate_limits import RateLimit, Windows
 
+type Clock = Callable[[], float]
+"""Returns Unix seconds."""
+
+_EPOCH = time.time() - time.monotonic()
+
 _ALPHABET = string.ascii_letters + string.digits
 _LENGTHS = {"cotype": 22, "role": 22, "oa2client": 22, "orga": 43, "user": 43, "cf": 43, "memb": 43}
 
 LITERAL_ROLES = {"admin": "Admin", "superuser": "Super User", "user": "User", "restricteduser": "Restricted User"}
 """Built-in roles. The ids of the first two have been seen, the others follow their pattern."""
+
+
+def system_clock() -> float:
+    """Return Unix seconds that never go backwards, whatever happens to the machine's clock."""
+    return _EPOCH + time.monotonic()
 
 
 def new_id(prefix: str) -> str:
@@ -36,7 +47,7 @@ def folded(name: str) -> str:
 
 @dataclass(slots=True)
 class Stored:
-    """One thing that an organization made. Times are of ``time.monotonic``; dates in ``data`` are aware datetimes."""
+    """One object that an organization made. Times are Unix seconds; dates in ``data`` are aware datetimes."""
 
     data: dict[str, Any]
     listed_from: float = 0
@@ -51,17 +62,14 @@ class Stored:
     def exists(self) -> bool:
         return self.gone_from is None
 
-    @property
-    def readable(self) -> bool:
-        return self.readable_from <= time.monotonic() and not self._gone
+    def is_readable(self, now: float) -> bool:
+        return self.readable_from <= now and not self._is_gone(now)
 
-    @property
-    def listed(self) -> bool:
-        return self.listed_from <= time.monotonic() and not self._gone
+    def is_listed(self, now: float) -> bool:
+        return self.listed_from <= now and not self._is_gone(now)
 
-    @property
-    def _gone(self) -> bool:
-        return self.gone_from is not None and self.gone_from <= time.monotonic()
+    def _is_gone(self, now: float) -> bool:
+        return self.gone_from is not None and self.gone_from <= now
 
 
 @dataclass(slots=True)
@@ -87,9 +95,9 @@ class Organization:
     roles: dict[str, str] = field(default_factory=dict)
     creates: int = 0
 
-    def is_associated_in_lists(self, field_id: str, address: str) -> bool:
-        """Whether lists show the association of that shared field yet."""
-        return self.associations_listed_from.get((field_id, address), 0) <= time.monotonic()
+    def is_association_listed(self, field_id: str, address: str, now: float) -> bool:
+        """Return whether lists show the association of that shared field yet."""
+        return self.associations_listed_from.get((field_id, address), 0) <= now
 
     def existing_types(self) -> list[Stored]:
         return [stored for stored in self.types.values() if stored.exists]
@@ -120,9 +128,8 @@ class Credential:
     expires_at: float | None = None
     rate_limit: RateLimit | None = None
 
-    @property
-    def valid(self) -> bool:
-        return not self.revoked and (self.expires_at is None or time.monotonic() < self.expires_at)
+    def is_valid(self, now: float) -> bool:
+        return not self.revoked and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(slots=True)
@@ -133,9 +140,8 @@ class RefreshToken:
     client_id: str
     void_from: float | None = None
 
-    @property
-    def valid(self) -> bool:
-        return self.void_from is None or time.monotonic() < self.void_from
+    def is_valid(self, now: float) -> bool:
+        return self.void_from is None or now < self.void_from
 
 
 @dataclass(slots=True)
@@ -156,6 +162,7 @@ class Entry:
 class World:
     """Everything. Whoever reads or writes any of it holds ``lock``."""
 
+    clock: Clock = system_clock
     lock: threading.RLock = field(default_factory=threading.RLock)
     switches: Switches = field(default_factory=Switches)
     organizations: dict[str, Organization] = field(default_factory=dict)
@@ -165,6 +172,10 @@ class World:
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     windows: Windows = field(default_factory=Windows)
     log: deque[Entry] = field(default_factory=lambda: deque(maxlen=100_000))
+
+    def date(self) -> datetime:
+        """Return the present, by the clock."""
+        return datetime.fromtimestamp(self.clock(), UTC)
 
     def clear(self) -> None:
         """Forgets everybody and everything they made. Switches and log stay."""
@@ -178,7 +189,3 @@ class World:
 
     def organization_of(self, credential: Credential | None) -> Organization | None:
         return self.organizations.get(credential.organization_id) if credential else None
-
-
-def now() -> datetime:
-    return datetime.now(UTC)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infra.simulator.embedded import CloseSimulator
+from infra.simulator import CloseSimulator
 from tests.bench import handlers
 from tests.bench.handlers import Handler
 from tests.bench.installations import Installations

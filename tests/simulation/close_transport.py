@@ -16,7 +16,7 @@ from infra.simulator.api.custom_fields import fields_of
 from infra.simulator.api.requests import Request
 from infra.simulator.control.organizations import add_organization
 from infra.simulator.service import Service
-from infra.simulator.state import Organization
+from infra.simulator.state import Organization, World
 from provisioner.contract.spec import natural_key
 from tests.simulation.clock import Clock
 from tests.simulation.network import Process
@@ -70,12 +70,15 @@ class CloseWire:
     """Close's side: organizations by tenant, and all that ever arrived."""
 
     clock: Clock
-    service: Service = field(default_factory=Service)
+    service: Service = field(init=False)
     tenants: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     facts: set[Fact] = field(default_factory=set)
     gone: list[Fact] = field(default_factory=list)
     closed_until: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.service = Service(World(clock=lambda: self.clock.now))
 
     def add(self, tenant: str, keys: list[str], **settings: Any) -> Organization:
         """An organization for the tenant. Its list lags."""

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from contextvars import copy_context
-from datetime import UTC, datetime
 from typing import Any, Protocol
 from unittest.mock import patch
 
@@ -24,8 +23,6 @@ import httpx
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.httpsession import URLLib3Session
 from botocore.retries.quota import RetryQuota
-
-from infra.simulator.api import requests as calls
 
 AWS_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -68,7 +65,6 @@ def under(world: Neighborhood, output: Output, seed: str) -> Iterator[None]:
             patch.object(time, "time", _clock(world)),
             patch.object(time, "monotonic", _clock(world)),
             patch.object(time, "sleep", world.sleep),
-            patch.object(calls, "now", lambda: datetime.fromtimestamp(world.now, UTC)),
             patch.object(ThreadPoolExecutor, "submit", _submit),
             redirect_stdout(output),
             _logs_to(output),

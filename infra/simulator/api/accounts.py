@@ -1,7 +1,6 @@
 """``/me/`` and ``/role/``, and OAuth's tokens outside ``/api/v1/``."""
 
 import secrets
-import time
 from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import Any
@@ -93,9 +92,7 @@ def grant(world: World, organization_id: str, client_id: str, *, with_refresh_to
     organization = world.organizations[organization_id]
     lifetime = world.switches_of(organization).token_lifetime_seconds
     access = secrets.token_urlsafe(32)
-    world.credentials[access] = Credential(
-        "access_token", access, organization_id, expires_at=time.monotonic() + lifetime
-    )
+    world.credentials[access] = Credential("access_token", access, organization_id, expires_at=world.clock() + lifetime)
     answer: dict[str, Any] = {
         "token_type": "Bearer",
         "access_token": access,
@@ -120,11 +117,11 @@ def _granted(world: World, organization_id: str | None, client_id: str, *, first
 
 def _refreshed(world: World, text: str, client_id: str) -> Answer:
     known = world.refresh_tokens.get(text)
-    if known is None or not known.valid or known.client_id != client_id:
+    if known is None or not known.is_valid(world.clock()) or known.client_id != client_id:
         return _oauth_error(400, "invalid_grant")
     switches = world.switches_of(world.organizations.get(known.organization_id))
     if switches.refresh_answers_with_refresh_token and known.void_from is None:
-        known.void_from = time.monotonic() + switches.refresh_grace_seconds
+        known.void_from = world.clock() + switches.refresh_grace_seconds
     return _granted(world, known.organization_id, client_id, first=False)
 
 

@@ -37,13 +37,16 @@ _RULES: Rules = {
     "custom_object_type_id": Rule("text", required=True),
     "required": Rule("flag"),
 }
+FIELD_KEYS = tuple(_RULES)
 _COMPUTED = ("is_shared", "always_visible", "enrichment_enabled", "enrichment_options", "converting_to_type")
 _NESTED = ("id", "name", "description", "type", "required", "accepts_multiple_values", "editable_with_roles")
 _NESTED_IN_FULL = ("choices", "is_shared", "referenced_custom_type_id", "back_reference_is_visible")
 
 
 def list_fields(call: Call) -> Answer:
-    return call.listed([shown_field(call, each.data) for each in call.organization.fields.values() if each.listed])
+    return call.listed(
+        [shown_field(call, each.data) for each in call.organization.fields.values() if call.is_listed(each)]
+    )
 
 
 def create_field(call: Call) -> Answer:
@@ -57,7 +60,7 @@ def create_field(call: Call) -> Answer:
 
 def keep_field(call: Call, data: Mapping[str, Any]) -> Stored:
     """Stores a field of a type. Raises ``Refused`` when its keys do not go together."""
-    stored = call.stored_now(call.signed(id=new_id("cf"), **complete(call, data), is_shared=False))
+    stored = call.stored_now(call.signed(**{"id": new_id("cf"), **complete(call, data)}, is_shared=False))
     call.organization.fields[stored.id] = stored
     return stored
 
@@ -120,19 +123,22 @@ def refuse_changed(call: Call, stored: Stored, changes: Mapping[str, Any], fixed
     refuse(dict.fromkeys(moved, Mistake("fixed")), call.switches)
 
 
-def fields_of(organization: Organization, type_id: str, *, listed: bool = False) -> list[dict[str, Any]]:
-    """A type's fields in their order: its own, and the shared ones with what their association says.
+def fields_of(organization: Organization, type_id: str, *, listed_at: float | None = None) -> list[dict[str, Any]]:
+    """Return a type's fields in their order: its own, and the shared ones with the settings of their association.
 
-    ``listed``: as far as lists show them yet.
+    ``listed_at`` leaves out the fields that lists do not show yet at that Unix time.
     """
     mine = (each for each in organization.fields.values() if each.data["custom_object_type_id"] == type_id)
-    own = [each.data for each in mine if each.listed or not listed]
+    own = [each.data for each in mine if listed_at is None or each.is_listed(listed_at)]
     shared = [
         {**stored.data, **{key: association.get(key) for key in ("required", "editable_with_roles")}}
         for stored in organization.shared_fields.values()
         for association in stored.data["associations"]
         if association.get("custom_object_type_id") == type_id
-        and (not listed or organization.is_associated_in_lists(stored.id, f"custom_object_type/{type_id}"))
+        and (
+            listed_at is None
+            or organization.is_association_listed(stored.id, f"custom_object_type/{type_id}", listed_at)
+        )
     ]
     order = {field_id: place for place, field_id in enumerate(organization.field_order.get(type_id, ()))}
     return sorted([*own, *shared], key=lambda data: order.get(data["id"], len(order)))

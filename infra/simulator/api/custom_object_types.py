@@ -1,6 +1,5 @@
 """``/custom_object_type/``: list, create, get, update, delete."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +23,7 @@ _RULES = {
     "editable_with_roles": Rule("texts", nullable=True),
     "is_archived": Rule("flag"),
 }
+TYPE_KEYS = tuple(_RULES)
 _COMPUTED = ("fields", "back_reference_fields")
 
 
@@ -31,7 +31,7 @@ def list_types(call: Call) -> Answer:
     shown = [
         shown_type(call, stored, listed=True)
         for stored in call.organization.types.values()
-        if stored.listed and (call.switches.archived_listed or not stored.data["is_archived"])
+        if call.is_listed(stored) and (call.switches.archived_listed or not stored.data["is_archived"])
     ]
     return call.listed(shown)
 
@@ -83,7 +83,7 @@ def delete_type(call: Call) -> Answer:
     doomed = [*referring, *(f for f in fields.values() if f.data["custom_object_type_id"] == stored.id)]
     for stored_field in doomed:
         fields.pop(stored_field.id, None)
-    stored.gone_from = time.monotonic() + call.switches.delete_lag_seconds
+    stored.gone_from = call.now() + call.switches.delete_lag_seconds
     return DELETED[call.switches.delete_answer]
 
 
@@ -97,7 +97,8 @@ def shown_type(call: Call, stored: Stored, *, listed: bool = False) -> dict[str,
     archived = shown.pop("is_archived")
     if call.switches.is_archived_shown == "always" or (archived and call.switches.is_archived_shown != "never"):
         shown["is_archived"] = archived
-    shown["fields"] = [nested(call, entry) for entry in fields_of(call.organization, stored.id, listed=listed)]
+    entries = fields_of(call.organization, stored.id, listed_at=call.now() if listed else None)
+    shown["fields"] = [nested(call, entry) for entry in entries]
     referring = referring_fields(call.organization, stored.id)
     shown["back_reference_fields"] = [nested(call, entry.data) for entry in referring]
     return shown

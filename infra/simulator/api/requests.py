@@ -1,7 +1,6 @@
 """A request as the resources see it: admitted, with its organization, and its body read."""
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import Any, NoReturn
 
 from infra.simulator.api.responses import Answer, Refused, error_answer, json_answer, not_found
 from infra.simulator.options import Switches
-from infra.simulator.state import LITERAL_ROLES, Organization, Stored, World, now
+from infra.simulator.state import LITERAL_ROLES, Organization, Stored, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,23 @@ class Call:
     def find(self, kind: str, wanted: str) -> Stored:
         """A deleted thing may still be read for a while, but not written."""
         mine: dict[str, Stored] = getattr(self.organization, kind)
-        if (found := mine.get(wanted)) and found.readable and (found.exists or self.request.method == "GET"):
+        if (
+            (found := mine.get(wanted))
+            and found.is_readable(self.now())
+            and (found.exists or self.request.method == "GET")
+        ):
             return found
         foreign = any(wanted in getattr(other, kind) for other in self.world.organizations.values())
         if foreign and wanted not in mine and self.switches.foreign_id == 403:
             raise Refused(error_answer(403, "Forbidden"))
         raise Refused(not_found(wanted))
+
+    def now(self) -> float:
+        """Return Unix seconds, by the clock of the state."""
+        return self.world.clock()
+
+    def is_listed(self, stored: Stored) -> bool:
+        return stored.is_listed(self.now())
 
     def roles(self) -> Mapping[str, str]:
         """Names by id."""
@@ -81,7 +91,7 @@ class Call:
 
     def signed(self, **data: Any) -> dict[str, Any]:
         """``data`` with who made it and when. A seeded thing brings its own."""
-        moment, user = now(), self.organization.user_id
+        moment, user = self.world.date(), self.organization.user_id
         return {
             "organization_id": self.organization.id,
             "created_by": user,
@@ -92,14 +102,14 @@ class Call:
         }
 
     def stored_now(self, data: dict[str, Any]) -> Stored:
-        moment = time.monotonic()
+        moment = self.now()
         lags = (self.switches.list_lag_seconds, self.switches.get_lag_seconds)
         return Stored(data, moment + lags[0], moment + lags[1])
 
     def update(self, stored: Stored, changes: Mapping[str, Any]) -> None:
         stored.data.update(changes, updated_by=self.organization.user_id)
         if self.switches.date_updated_changes:
-            stored.data["date_updated"] = now()
+            stored.data["date_updated"] = self.world.date()
 
     def created(self, path: str, data: dict[str, Any]) -> Answer:
         """Answers a create: ``path`` is below ``/api/v1/`` and ends in a slash."""

@@ -1,6 +1,6 @@
 """``/custom_field/shared/`` with its associations, and the order of a type's fields."""
 
-import time
+from collections.abc import Mapping
 from typing import Any
 
 from infra.simulator.api.custom_fields import (
@@ -27,23 +27,34 @@ _ASSOCIATION_RULES: Rules = {
     "required": Rule("flag"),
     "editable_with_roles": Rule("texts", nullable=True),
 }
+ASSOCIATION_KEYS = tuple(_ASSOCIATION_RULES)
 _WITH_TYPE = ("custom_object_type", "custom_activity_type")
 
 
 def list_shared(call: Call) -> Answer:
-    return call.paged([_shown(call, each) for each in call.organization.shared_fields.values() if each.listed])
+    return call.paged(
+        [shown_shared(call, each) for each in call.organization.shared_fields.values() if call.is_listed(each)]
+    )
 
 
 def create_shared(call: Call) -> Answer:
     """Unlike a type's own field, a shared one is answered with 200."""
-    data = complete(call, checked(call.body, COMMON_RULES, call.switches, partial=False, ignored=("associations",)))
-    stored = call.stored_now(call.signed(id=new_id("cf"), **data, is_shared=True, associations=[]))
+    stored = keep_shared(
+        call, checked(call.body, COMMON_RULES, call.switches, partial=False, ignored=("associations",))
+    )
+    return json_answer(shown_shared(call, stored))
+
+
+def keep_shared(call: Call, data: Mapping[str, Any]) -> Stored:
+    """Store a shared field. Raises ``Refused`` when its keys do not go together."""
+    defaults = {"id": new_id("cf"), "associations": []}
+    stored = call.stored_now(call.signed(**{**defaults, **complete(call, data)}, is_shared=True))
     call.organization.shared_fields[stored.id] = stored
-    return json_answer(_shown(call, stored))
+    return stored
 
 
 def get_shared(call: Call) -> Answer:
-    return call.one(_shown(call, call.stored("shared_fields")))
+    return call.one(shown_shared(call, call.stored("shared_fields")))
 
 
 def update_shared(call: Call) -> Answer:
@@ -51,7 +62,7 @@ def update_shared(call: Call) -> Answer:
     changes = checked(call.body, COMMON_RULES, call.switches, partial=True, ignored=("associations",))
     refuse_changed(call, stored, changes, ("type", "referenced_custom_type_id"))
     call.update(stored, sound(call, {**stored.data, **changes}))
-    return json_answer(_shown(call, stored))
+    return json_answer(shown_shared(call, stored))
 
 
 def delete_shared(call: Call) -> Answer:
@@ -62,17 +73,22 @@ def delete_shared(call: Call) -> Answer:
 def associate(call: Call) -> Answer:
     stored = call.stored("shared_fields")
     data = checked(call.body, _ASSOCIATION_RULES, call.switches, partial=False)
+    return json_answer(keep_association(call, stored, data), 201)
+
+
+def keep_association(call: Call, stored: Stored, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Associate a shared field. Raises ``Refused`` for an unknown type and for a second association of its kind."""
     if data["object_type"] in _WITH_TYPE and f"{data['object_type']}_id" not in data:
         refuse({f"{data['object_type']}_id": Mistake("required")}, call.switches)
     if data["object_type"] == "custom_object_type":
         call.find("types", data["custom_object_type_id"])
-    association = {"editable_with_roles": [], "required": False, **data}
+    association: dict[str, Any] = {"editable_with_roles": [], "required": False, **data}
     if _address(association) in map(_address, stored.data["associations"]):
         refuse({"object_type": Mistake("taken")}, call.switches)
     stored.data["associations"].append(association)
-    listed_from = time.monotonic() + call.switches.list_lag_seconds
+    listed_from = call.now() + call.switches.list_lag_seconds
     call.organization.associations_listed_from[stored.id, _address(association)] = listed_from
-    return json_answer(association, 201)
+    return association
 
 
 def get_association(call: Call) -> Answer:
@@ -120,7 +136,7 @@ def _schema(call: Call, stored: Stored) -> dict[str, Any]:
     }
 
 
-def _shown(call: Call, stored: Stored) -> dict[str, Any]:
+def shown_shared(call: Call, stored: Stored) -> dict[str, Any]:
     shown = shown_field(call, stored.data)
     return {key: value for key, value in shown.items() if key != "required"}
 

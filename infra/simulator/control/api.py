@@ -23,6 +23,8 @@ _CALLS: tuple[tuple[str, str, Callable[[Service, Body], Body]], ...] = (
     ("POST", "organizations/{organization}/clear/", registry.clear_organization),
     ("POST", "organizations/{organization}/keys/", registry.add_key),
     ("POST", "organizations/{organization}/types/", registry.add_type),
+    ("POST", "organizations/{organization}/fields/", registry.add_field),
+    ("POST", "organizations/{organization}/associations/", registry.add_association),
     ("POST", "organizations/{organization}/codes/", registry.add_code),
     ("POST", "organizations/{organization}/tokens/", registry.add_tokens),
     ("POST", "oauth_clients/", registry.add_oauth_client),

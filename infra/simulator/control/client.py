@@ -2,6 +2,7 @@
 
 import json
 import time
+from abc import ABC, abstractmethod
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -13,26 +14,12 @@ class ControlError(Exception):
     """The simulator refused a control call."""
 
 
-class Remote:
-    """Controls the simulated Close at ``url`` (``http://127.0.0.1:<port>``), wherever it was started."""
+class Controls(ABC):
+    """The control calls, one method each."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self.api_url = f"{self.url}/api/v1/"
-
+    @abstractmethod
     def call(self, method: str, path: str, body: Body | None = None) -> Body:
-        """One control call: ``path`` is below ``/_control/``. Raises ``ControlError`` when it is refused."""
-        where = urlsplit(self.url)
-        connection = HTTPConnection(where.hostname or "", where.port, timeout=30)
-        try:
-            connection.request(method, f"/_control/{path}", json.dumps(body) if body is not None else None)
-            response = connection.getresponse()
-            answer: Body = json.loads(response.read())
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise ControlError(answer["error"])
-        return answer
+        """Make one control call: ``path`` is below ``/_control/``. Raises ``ControlError`` when it is refused."""
 
     def add_organization(self, **settings: Any) -> Body:
         """``id``, ``name``, ``keys``, ``types``, ``switches``, ``has_custom_objects``, ``may_customize``,
@@ -65,10 +52,25 @@ class Remote:
         return self.call("POST", f"organizations/{organization}/tokens/", {"client_id": client_id})
 
     def add_type(self, organization: str, name: str, **data: Any) -> Body:
-        """Seeds a type: no key, no fault, no check."""
+        """Store a type, as if a person had made it in Close: without a key, a fault or a check.
+
+        ``data``: further keys of the type, ``fields`` to store with it, and ``list_lag_seconds``.
+        """
         return self.call("POST", f"organizations/{organization}/types/", {"name": name, **data})
 
-    def switch(self, **changes: Any) -> Body:
+    def add_field(self, organization: str, type_id: str | None, name: str, type: str = "text", **data: Any) -> Body:  # noqa: A002 - Close's name
+        """Store a field of a type or, without a type, a shared field. ``data``: as of ``add_type``."""
+        body = {"name": name, "type": type, **data}
+        if type_id is not None:
+            body["custom_object_type_id"] = type_id
+        return self.call("POST", f"organizations/{organization}/fields/", body)
+
+    def add_association(self, organization: str, field_id: str, type_id: str, **data: Any) -> Body:
+        """Associate a shared field with a type. ``data``: further keys of the association, ``list_lag_seconds``."""
+        body = {"field": field_id, "object_type": "custom_object_type", "custom_object_type_id": type_id, **data}
+        return self.call("POST", f"organizations/{organization}/associations/", body)
+
+    def set_options(self, **changes: Any) -> Body:
         return self.call("PATCH", "switches/", changes)
 
     def arm(
@@ -114,17 +116,38 @@ class Remote:
         found: dict[str, int] = self.state(organization)["duplicates"]
         return found
 
-    def wait_until_quiet(self, seconds: float = 30) -> None:
-        """Until no late create is still to come. Raises ``TimeoutError``."""
-        deadline = time.monotonic() + seconds
-        while self.faults()["pending"]:
-            if time.monotonic() > deadline:
-                raise TimeoutError("late creates are still to come")
-            time.sleep(0.02)
-
     def reset(self, *only: str) -> Body:
         """Everything back to the setup, or only some of: faults, requests, switches, types."""
         return self.call("POST", "reset/", {"only": list(only)} if only else {})
+
+
+class Remote(Controls):
+    """Controls the simulated Close at ``url`` (``http://127.0.0.1:<port>``), wherever it was started."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.api_url = f"{self.url}/api/v1/"
+
+    def call(self, method: str, path: str, body: Body | None = None) -> Body:
+        where = urlsplit(self.url)
+        connection = HTTPConnection(where.hostname or "", where.port, timeout=30)
+        try:
+            connection.request(method, f"/_control/{path}", json.dumps(body) if body is not None else None)
+            response = connection.getresponse()
+            content: Body = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise ControlError(content["error"])
+        return content
+
+    def wait_until_quiet(self, seconds: float = 30) -> None:
+        """Wait until no late create is pending. Raises ``TimeoutError``."""
+        deadline = time.monotonic() + seconds
+        while self.faults()["pending"]:
+            if time.monotonic() > deadline:
+                raise TimeoutError("Late creates are still pending.")
+            time.sleep(0.02)
 
 
 def _query(**wanted: str | None) -> str:

@@ -36,7 +36,7 @@ def _state_of(service: Service, organization: Organization) -> Body:
     call = control_call(service, organization)
     return {
         "types": [
-            {**shown_type(call, stored), "is_archived": stored.data["is_archived"], "listed": stored.listed}
+            {**shown_type(call, stored), "is_archived": stored.data["is_archived"], "listed": call.is_listed(stored)}
             for stored in organization.existing_types()
         ],
         "fields": [call.with_dates(stored.data) for stored in organization.fields.values()],

@@ -1,13 +1,16 @@
 """Control: organizations, who may enter them, and types put there by hand."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from infra.simulator.api import accounts
-from infra.simulator.api.custom_fields import keep_field
-from infra.simulator.api.custom_object_types import keep_type, shown_type
+from infra.simulator.api.custom_fields import FIELD_KEYS, keep_field, shown_field
+from infra.simulator.api.custom_object_types import TYPE_KEYS, keep_type, shown_type
 from infra.simulator.api.requests import Call, Request
+from infra.simulator.api.responses import Refused
+from infra.simulator.api.shared_fields import ASSOCIATION_KEYS, keep_association, keep_shared, shown_shared
 from infra.simulator.control.bodies import Body, organization_in, refuse_unknown
 from infra.simulator.options import Switches
 from infra.simulator.rate_limits import RateLimit
@@ -15,6 +18,8 @@ from infra.simulator.service import Service, suffix
 from infra.simulator.state import Credential, Organization, new_id, new_secret
 
 _SETTINGS = ("switches", "has_custom_objects", "may_customize", "max_types", "roles")
+_DATES = ("date_created", "date_updated")
+_OF_STORED = ("organization", "id", "list_lag_seconds", *_DATES)
 _NO_REQUEST = Request("POST", "", {}, {}, b"", "")
 
 
@@ -96,21 +101,58 @@ def add_tokens(service: Service, body: Body) -> Body:
 
 
 def add_type(service: Service, body: Body) -> Body:
-    """Seeds a type. Its name may be a duplicate; ``date_created`` and ``is_archived`` are taken as given.
+    """Store a type. Its name may be a duplicate; ``date_created`` and ``is_archived`` are taken as given.
 
-    ``fields`` are seeded with it, each as a create would give it.
+    ``fields`` are stored with it, each as a create would give it.
     """
-    known = ("name", "name_plural", "description", "api_create_only", "editable_with_roles", "is_archived")
-    dates = ("date_created", "date_updated")
-    organization = organization_in(service, body)
-    refuse_unknown(body, ("organization", "id", "fields", *known, *dates))
-    data = {name: value for name, value in body.items() if name in {"id", *known}}
-    data |= {name: _moment(body[name]) for name in dates if name in body}
-    call = control_call(service, organization)
+    call = _storing_call(service, body)
+    refuse_unknown(body, (*_OF_STORED, "fields", *TYPE_KEYS))
+    data = _data(body, TYPE_KEYS)
     stored = keep_type(call, {"name_plural": f"{data['name']}s", **data})
     for each in body.get("fields", ()):
         keep_field(call, {**each, "custom_object_type_id": stored.id})
     return shown_type(call, stored)
+
+
+def add_field(service: Service, body: Body) -> Body:
+    """Store a field of the type ``custom_object_type_id`` or, without this key, a shared field."""
+    call = _storing_call(service, body)
+    refuse_unknown(body, (*_OF_STORED, *FIELD_KEYS))
+    data = _data(body, FIELD_KEYS)
+    with _refusals():
+        if "custom_object_type_id" in data:
+            call.find("types", data["custom_object_type_id"])
+            return shown_field(call, keep_field(call, data).data)
+        return shown_shared(call, keep_shared(call, data))
+
+
+def add_association(service: Service, body: Body) -> Body:
+    """Associate the shared field ``field`` with a type."""
+    call = _storing_call(service, body)
+    refuse_unknown(body, ("organization", "list_lag_seconds", "field", *ASSOCIATION_KEYS))
+    with _refusals():
+        data = {name: body[name] for name in ASSOCIATION_KEYS if name in body}
+        return keep_association(call, call.find("shared_fields", body["field"]), data)
+
+
+def _storing_call(service: Service, body: Body) -> Call:
+    call = control_call(service, organization_in(service, body))
+    changes = {name: body[name] for name in ("list_lag_seconds",) if name in body}
+    return replace(call, switches=call.switches.changed(changes))
+
+
+def _data(body: Body, keys: Iterable[str]) -> Body:
+    data = {name: value for name, value in body.items() if name in {"id", *keys}}
+    return data | {name: _moment(body[name]) for name in _DATES if name in body}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise ``ValueError`` for what Close would refuse."""
+    try:
+        yield
+    except Refused as refused:
+        raise ValueError(refused.answer.body.decode()) from refused
 
 
 def control_call(service: Service, organization: Organization) -> Call:
@@ -168,5 +210,8 @@ def _shown(service: Service, organization: Organization) -> Body:
         "id": organization.id,
         **{key: getattr(organization, key) for key in ("name", "user_id", *_SETTINGS)},
         "rate_limit": asdict(organization.rate_limit) if organization.rate_limit else None,
-        "credentials": [{"key": suffix(held.text), "kind": held.kind, "valid": held.valid} for held in mine],
+        "credentials": [
+            {"key": suffix(held.text), "kind": held.kind, "valid": held.is_valid(service.world.clock())}
+            for held in mine
+        ],
     }

@@ -35,6 +35,7 @@ class Moment:
     answer: Answer
     switches: Switches
     url: str
+    now: float
 
 
 type React = Callable[[Moment, Parameters], Reaction]
@@ -122,7 +123,7 @@ def garbage_json(moment: Moment, _: Parameters) -> Reaction:
 
 
 def too_many(moment: Moment, parameters: Parameters) -> Reaction:
-    standing = Standing(parameters["limit"], parameters["remaining"], parameters["reset"])
+    standing = Standing(parameters["limit"], parameters["remaining"], parameters["reset"], moment.now)
     answer = too_many_requests(
         standing, moment.switches, parameters["header"], parameters["retry_after"], parameters["too_many_body"]
     )

@@ -92,7 +92,7 @@ def test_a_list_that_lags(close: Remote, client: httpx.Client, order: str) -> No
     if order == "fault":
         close.arm("list_lag", list_lag_seconds=0.4)
     elif order == "switch":
-        close.switch(list_lag_seconds=0.4)
+        close.set_options(list_lag_seconds=0.4)
     else:
         close.change_organization("orga_acme", switches={"list_lag_seconds": 0.4})
     made = create(client).json()

@@ -153,7 +153,7 @@ def test_the_state_holds_fields(close: Remote, client: httpx.Client, type_id: st
 
 
 def test_lists_lag_for_fields_shared_fields_and_associations(close: Remote, client: httpx.Client, type_id: str) -> None:
-    close.switch(list_lag_seconds=60)
+    close.set_options(list_lag_seconds=60)
     made = add(client, type_id).json()
     shared = client.post("custom_field/shared/", json={"name": "Region", "type": "text"}).json()
     body = {"object_type": "custom_object_type", "custom_object_type_id": type_id}

@@ -57,20 +57,20 @@ def test_a_refresh_token_is_exchanged_once(close: Remote, app: Client) -> None:
 
 
 def test_an_exchanged_refresh_token_may_have_a_grace(close: Remote, app: Client) -> None:
-    close.switch(refresh_grace_seconds=60)
+    close.set_options(refresh_grace_seconds=60)
     first = close.add_tokens("orga_acme", app["client_id"])["refresh_token"]
     assert [refresh(close, app, first).status_code for _ in range(2)] == [200, 200]
 
 
 def test_a_refresh_may_answer_without_a_refresh_token(close: Remote, app: Client) -> None:
-    close.switch(refresh_answers_with_refresh_token=False)
+    close.set_options(refresh_answers_with_refresh_token=False)
     first = close.add_tokens("orga_acme", app["client_id"])["refresh_token"]
     assert "refresh_token" not in refresh(close, app, first).json()
     assert refresh(close, app, first).status_code == 200, "the old one stays good"
 
 
 def test_an_access_token_expires(close: Remote) -> None:
-    close.switch(token_lifetime_seconds=0)
+    close.set_options(token_lifetime_seconds=0)
     granted = close.add_tokens("orga_acme")
     assert (granted["expires_in"], status_of_me(close, granted["access_token"])) == (0, 401)
 

@@ -87,7 +87,7 @@ def test_a_mistake_raises_validation_error_with_its_fields(api: closeio_api.API)
 
 
 def test_a_duplicate_raises_validation_error_when_names_are_unique(close: Remote, api: closeio_api.API) -> None:
-    close.switch(duplicate_names="errors")
+    close.set_options(duplicate_names="errors")
     api.post("custom_object_type", data=INVOICE)
     with pytest.raises(closeio_api.ValidationError) as raised:
         api.post("custom_object_type", data=INVOICE)

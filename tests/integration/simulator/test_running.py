@@ -63,7 +63,7 @@ def test_a_busy_port_and_a_bad_setup_are_said_plainly(close: Remote, tmp_path: P
 def test_a_reset_goes_back_to_the_setup(client: httpx.Client) -> None:
     setup = {"switches": {"create_status": 200}, "organizations": [{"id": "orga_a", "types": [{"name": "Invoice"}]}]}
     with CloseSimulator(setup=setup) as close:
-        close.switch(create_status=201, latency_seconds=0.01)
+        close.set_options(create_status=201, latency_seconds=0.01)
         close.add_organization(id="orga_b")
         close.add_type("orga_a", "Other")
         close.arm("late_create", times=None)

@@ -28,7 +28,7 @@ def add_field(client: httpx.Client, type_id: str, **body: Any) -> httpx.Response
 
 
 def test_create_status(close: Remote, client: httpx.Client) -> None:
-    close.switch(create_status=200)
+    close.set_options(create_status=200)
     assert create(client).status_code == 200
 
 
@@ -36,7 +36,7 @@ def test_create_status(close: Remote, client: httpx.Client) -> None:
     ("value", "expected"), [("absolute", "{url}/api/v1/{path}"), ("relative", "/api/v1/{path}"), ("absent", "")]
 )
 def test_location(close: Remote, client: httpx.Client, value: str, expected: str) -> None:
-    close.switch(location=value)
+    close.set_options(location=value)
     response = create(client)
     path = f"{TYPES}{response.json()['id']}/"
     assert response.headers.get("Location", "") == expected.format(url=close.url, path=path)
@@ -46,7 +46,7 @@ def test_location(close: Remote, client: httpx.Client, value: str, expected: str
     ("value", "expected"), [("204", (204, b"")), ("200_object", (200, b"{}")), ("200_empty", (200, b""))]
 )
 def test_delete_answer(close: Remote, client: httpx.Client, value: str, expected: tuple[int, bytes]) -> None:
-    close.switch(delete_answer=value, field_delete_answer=value)
+    close.set_options(delete_answer=value, field_delete_answer=value)
     type_id = create(client).json()["id"]
     field_id = add_field(client, type_id).json()["id"]
     for path in (f"custom_field/custom_object_type/{field_id}/", f"{TYPES}{type_id}/"):
@@ -59,12 +59,12 @@ def test_delete_answer(close: Remote, client: httpx.Client, value: str, expected
     ("value", "beside"), [("data", {}), ("has_more", {"has_more": False}), ("cursor", {"cursor": None})]
 )
 def test_list_envelope(close: Remote, client: httpx.Client, value: str, beside: dict[str, object]) -> None:
-    close.switch(list_envelope=value)
+    close.set_options(list_envelope=value)
     assert client.get(TYPES).json() == {"data": [], **beside}
 
 
 def test_list_order(close: Remote, client: httpx.Client) -> None:
-    close.switch(list_order="newest_first")
+    close.set_options(list_order="newest_first")
     ids = [create(client).json()["id"] for _ in range(3)]
     assert [entry["id"] for entry in client.get(TYPES).json()["data"]] == ids[::-1]
 
@@ -73,7 +73,7 @@ def test_archived_listed(close: Remote, client: httpx.Client) -> None:
     made = create(client).json()
     client.put(f"{TYPES}{made['id']}/", json={"is_archived": True})
     assert len(client.get(TYPES).json()["data"]) == 1
-    close.switch(archived_listed=False)
+    close.set_options(archived_listed=False)
     assert client.get(TYPES).json()["data"] == []
     assert client.get(f"{TYPES}{made['id']}/").status_code == 200
     client.put(f"{TYPES}{made['id']}/", json={"is_archived": False})
@@ -84,7 +84,7 @@ def test_archived_listed(close: Remote, client: httpx.Client) -> None:
     ("value", "expected"), [("when_archived", [None, True]), ("always", [False, True]), ("never", [None, None])]
 )
 def test_is_archived_shown(close: Remote, client: httpx.Client, value: str, expected: list[bool | None]) -> None:
-    close.switch(is_archived_shown=value)
+    close.set_options(is_archived_shown=value)
     made = create(client).json()
     archived = client.put(f"{TYPES}{made['id']}/", json={"is_archived": True}).json()
     assert [made.get("is_archived"), archived.get("is_archived")] == expected
@@ -92,12 +92,12 @@ def test_is_archived_shown(close: Remote, client: httpx.Client, value: str, expe
 
 def test_description_when_omitted(close: Remote, client: httpx.Client) -> None:
     assert create(client).json()["description"] is None
-    close.switch(description_when_omitted="empty")
+    close.set_options(description_when_omitted="empty")
     assert create(client).json()["description"] == ""
 
 
 def test_roles_when_omitted(close: Remote, client: httpx.Client) -> None:
-    close.switch(roles_when_omitted="null")
+    close.set_options(roles_when_omitted="null")
     made = create(client).json()
     assert made["editable_with_roles"] is None
     assert add_field(client, made["id"]).json()["editable_with_roles"] is None
@@ -108,7 +108,7 @@ def test_nested_fields(close: Remote, client: httpx.Client) -> None:
     add_field(client, type_id, type="choices", choices=["a"])
     [full] = client.get(f"{TYPES}{type_id}/").json()["fields"]
     assert (full["choices"], full["is_shared"], full["referenced_custom_type_id"]) == (["a"], False, None)
-    close.switch(nested_fields="bare")
+    close.set_options(nested_fields="bare")
     [bare] = client.get(f"{TYPES}{type_id}/").json()["fields"]
     assert full.keys() - bare.keys() == {
         "choices",
@@ -129,12 +129,12 @@ def test_nested_fields(close: Remote, client: httpx.Client) -> None:
 )
 def test_dates(close: Remote, client: httpx.Client, value: str, expected: str) -> None:
     close.add_type("orga_acme", "Invoice", date_created="2020-08-07T15:18:33.797245")
-    close.switch(dates=value)
+    close.set_options(dates=value)
     assert client.get(TYPES).json()["data"][0]["date_created"] == expected
 
 
 def test_date_updated_changes(close: Remote, client: httpx.Client) -> None:
-    close.switch(date_updated_changes=False)
+    close.set_options(date_updated_changes=False)
     made = create(client).json()
     changed = client.put(f"{TYPES}{made['id']}/", json={"description": "New"}).json()
     assert changed == {**made, "description": "New"}
@@ -146,7 +146,7 @@ def test_date_updated_changes(close: Remote, client: httpx.Client) -> None:
 @pytest.mark.parametrize("key", ["name", "name_plural"])
 @pytest.mark.parametrize("rule", ["field_errors", "errors"])
 def test_duplicate_names(close: Remote, client: httpx.Client, key: str, rule: str) -> None:
-    close.switch(**{{"name": "duplicate_names", "name_plural": "duplicate_plural_names"}[key]: rule})
+    close.set_options(**{{"name": "duplicate_names", "name_plural": "duplicate_plural_names"}[key]: rule})
     other = {"name": "Other", "name_plural": "Others"}
     first = create(client).json()
     refused = create(client, **{**other, key: first[key].upper()})
@@ -164,36 +164,36 @@ def test_duplicate_names(close: Remote, client: httpx.Client, key: str, rule: st
 
 def test_duplicate_field_names(close: Remote, client: httpx.Client) -> None:
     first, second = (create(client).json()["id"] for _ in range(2))
-    close.switch(duplicate_field_names="field_errors")
+    close.set_options(duplicate_field_names="field_errors")
     assert [add_field(client, type_id).status_code for type_id in (first, first, second)] == [201, 400, 201]
 
 
 def test_names_compared(close: Remote, client: httpx.Client) -> None:
-    close.switch(duplicate_names="errors", names_compared="exact")
+    close.set_options(duplicate_names="errors", names_compared="exact")
     names = ("Invoice", "invoice", "Invoice ", "Invoice")
     assert [create(client, name=name).status_code for name in names] == [201, 201, 201, 400]
 
 
 @pytest.mark.parametrize(("value", "name"), [(True, "Invoice"), (False, " Invoice ")])
 def test_names_trimmed(close: Remote, client: httpx.Client, value: bool, name: str) -> None:
-    close.switch(names_trimmed=value)
+    close.set_options(names_trimmed=value)
     assert create(client, name=" Invoice ").json()["name"] == name
 
 
 def test_blank_names(close: Remote, client: httpx.Client) -> None:
     assert create(client, name=" ").status_code == 400
-    close.switch(blank_names="accepted")
+    close.set_options(blank_names="accepted")
     assert create(client, name="").status_code == 201
 
 
 def test_name_max_length(close: Remote, client: httpx.Client) -> None:
-    close.switch(name_max_length=7)
+    close.set_options(name_max_length=7)
     assert [create(client, name=name, name_plural="x").status_code for name in ("Invoice", "Invoices")] == [201, 400]
 
 
 def test_unknown_keys(close: Remote, client: httpx.Client) -> None:
     assert create(client, color="red").status_code == 201
-    close.switch(unknown_keys="refused")
+    close.set_options(unknown_keys="refused")
     refused = create(client, color="red")
     assert (refused.status_code, [*refused.json()["field-errors"]]) == (400, ["color"])
     assert create(client, id="cotype_x", fields=[], date_created="x").status_code == 201, "as read"
@@ -201,9 +201,9 @@ def test_unknown_keys(close: Remote, client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("value", "expected"), [("accepted", ["admin", "role_none"]), ("dropped", ["admin"])])
 def test_unknown_roles(close: Remote, client: httpx.Client, value: str, expected: list[str]) -> None:
-    close.switch(unknown_roles=value)
+    close.set_options(unknown_roles=value)
     assert create(client, editable_with_roles=["admin", "role_none"]).json()["editable_with_roles"] == expected
-    close.switch(unknown_roles="refused")
+    close.set_options(unknown_roles="refused")
     assert create(client, editable_with_roles=["admin"]).status_code == 201
     assert create(client, editable_with_roles=["role_none"]).status_code == 400
 
@@ -211,7 +211,7 @@ def test_unknown_roles(close: Remote, client: httpx.Client, value: str, expected
 def test_delete_of_referenced_type(close: Remote, client: httpx.Client) -> None:
     invoice, customer = (create(client).json()["id"] for _ in range(2))
     add_field(client, invoice, type="custom_object", referenced_custom_type_id=customer)
-    close.switch(delete_of_referenced_type="refused")
+    close.set_options(delete_of_referenced_type="refused")
     assert client.delete(f"{TYPES}{customer}/").status_code == 400
     assert client.delete(f"{TYPES}{invoice}/").status_code == 204
     assert client.delete(f"{TYPES}{customer}/").status_code == 204
@@ -230,13 +230,13 @@ def test_delete_of_referenced_type(close: Remote, client: httpx.Client) -> None:
     ],
 )
 def test_validation_body(close: Remote, client: httpx.Client, value: str, expected: dict[str, object]) -> None:
-    close.switch(validation_body=value)
+    close.set_options(validation_body=value)
     response = client.post(TYPES, json={"name": "Invoice"})
     assert (response.status_code, response.json()) == (400, expected)
 
 
 def test_validation_body_that_is_no_json(close: Remote, client: httpx.Client) -> None:
-    close.switch(validation_body="text")
+    close.set_options(validation_body="text")
     response = client.post(TYPES, json={})
     assert (response.status_code, response.headers["Content-Type"][:9]) == (400, "text/html")
 
@@ -250,19 +250,19 @@ def test_validation_body_that_is_no_json(close: Remote, client: httpx.Client) ->
     ],
 )
 def test_validation_dialect_and_values(close: Remote, client: httpx.Client, value: str, expected: object) -> None:
-    close.switch(validation_dialect="cleancat", validation_values=value)
+    close.set_options(validation_dialect="cleancat", validation_values=value)
     assert client.post(TYPES, json={"name": "Invoice"}).json()["field-errors"] == {"name_plural": expected}
 
 
 def test_wrong_content_type(close: Remote, client: httpx.Client) -> None:
-    close.switch(wrong_content_type=415)
+    close.set_options(wrong_content_type=415)
     assert client.post(TYPES, content=b"{}", headers={"Content-Type": "text/plain"}).status_code == 415
     assert client.post(TYPES, content=b"[]", headers={"Content-Type": "application/json"}).status_code == 400
 
 
 @pytest.mark.parametrize(("value", "status"), [("301", 301), ("308", 308), ("404", 404), ("served", 201)])
 def test_slashless(close: Remote, client: httpx.Client, value: str, status: int) -> None:
-    close.switch(slashless=value)
+    close.set_options(slashless=value)
     response = client.post("custom_object_type", json={"name": "Invoice", "name_plural": "Invoices"})
     assert response.status_code == status
     if status in {301, 308}:
@@ -273,9 +273,9 @@ def test_slashless(close: Remote, client: httpx.Client, value: str, status: int)
 def test_permission_failure(close: Remote, client: httpx.Client) -> None:
     close.change_organization("orga_acme", may_customize=False)
     assert "error" in create(client).json()
-    close.switch(permission_body="text")
+    close.set_options(permission_body="text")
     assert create(client).text == "Forbidden"
-    close.switch(permission_failure=401)
+    close.set_options(permission_failure=401)
     assert (create(client).status_code, create(client).json()) == (401, {"error": "Unauthorized"})
     assert client.get(TYPES).status_code == 200
 
@@ -284,7 +284,7 @@ def test_permission_failure(close: Remote, client: httpx.Client) -> None:
 def test_plan_failure(close: Remote, client: httpx.Client, status: int) -> None:
     close.change_organization("orga_acme", has_custom_objects=False, switches={"plan_failure": status})
     assert (create(client).status_code, client.get(TYPES).status_code) == (status, 200)
-    close.switch(plan_failure_on="everything")
+    close.set_options(plan_failure_on="everything")
     assert (client.get(TYPES).status_code, client.get("me/").status_code) == (status, 200)
 
 
@@ -298,14 +298,14 @@ def test_type_limit_failure(close: Remote, client: httpx.Client, status: int) ->
 def test_foreign_id(close: Remote, client: httpx.Client, status: int) -> None:
     close.add_organization(id="orga_other")
     foreign = close.add_type("orga_other", "Theirs")["id"]
-    close.switch(foreign_id=status)
+    close.set_options(foreign_id=status)
     assert client.get(f"{TYPES}{foreign}/").status_code == status
     assert client.get(f"{TYPES}cotype_none/").status_code == 404
 
 
 def test_www_authenticate(close: Remote, client: httpx.Client) -> None:
     assert "WWW-Authenticate" not in client.get("me/", auth=("x", "")).headers
-    close.switch(www_authenticate=True)
+    close.set_options(www_authenticate=True)
     assert client.get("me/", auth=("x", "")).headers["WWW-Authenticate"].startswith("Basic")
 
 
@@ -313,12 +313,12 @@ def test_www_authenticate(close: Remote, client: httpx.Client) -> None:
 
 
 def test_rate_limit_header_and_the_429_of_a_spent_window(close: Remote, client: httpx.Client) -> None:
-    close.switch(rate_limit_header="semicolons", retry_after="absent", too_many_body="empty")
+    close.set_options(rate_limit_header="semicolons", retry_after="absent", too_many_body="empty")
     key = close.add_key("orga_acme", rate_limit={"requests": 1, "window_seconds": 8})
     first, second = (client.get("me/", auth=(key, "")) for _ in range(2))
     assert first.headers["RateLimit"] == "limit=1; remaining=0; reset=8"
     assert (second.status_code, second.content, "Retry-After" in second.headers) == (429, b"", False)
-    close.switch(rate_limit_header="absent")
+    close.set_options(rate_limit_header="absent")
     assert "RateLimit" not in client.get("me/").headers
 
 
@@ -326,7 +326,7 @@ def test_rate_limit_header_and_the_429_of_a_spent_window(close: Remote, client: 
 
 
 def test_get_lag_seconds(close: Remote, client: httpx.Client) -> None:
-    close.switch(get_lag_seconds=0.3)
+    close.set_options(get_lag_seconds=0.3)
     made = create(client).json()
     assert client.get(f"{TYPES}{made['id']}/").status_code == 404
     time.sleep(0.35)
@@ -335,7 +335,7 @@ def test_get_lag_seconds(close: Remote, client: httpx.Client) -> None:
 
 def test_delete_lag_seconds(close: Remote, client: httpx.Client) -> None:
     """As was measured for leads: GET and list lag, a second DELETE already says 404."""
-    close.switch(delete_lag_seconds=0.3)
+    close.set_options(delete_lag_seconds=0.3)
     made = create(client).json()
     path = f"{TYPES}{made['id']}/"
     assert client.delete(path).status_code == 204
@@ -347,7 +347,7 @@ def test_delete_lag_seconds(close: Remote, client: httpx.Client) -> None:
 
 
 def test_latency_seconds(close: Remote, client: httpx.Client) -> None:
-    close.switch(latency_seconds=0.2)
+    close.set_options(latency_seconds=0.2)
     began = time.monotonic()
     client.get("me/")
     assert 0.2 <= time.monotonic() - began < 2
@@ -375,7 +375,7 @@ def test_an_organisation_has_its_own_values(close: Remote, new_client: Callable[
     ],
 )
 def test_unknown_switches_and_values_are_refused(close: Remote, switch: dict[str, object], complaint: str) -> None:
-    for change in (close.switch, lambda **new: close.change_organization("orga_acme", switches=new)):
+    for change in (close.set_options, lambda **new: close.change_organization("orga_acme", switches=new)):
         with pytest.raises(ControlError) as refused:
             change(**switch)
         assert complaint in str(refused.value)
