@@ -4,6 +4,7 @@
     infra/openapi.yaml                         the HTTP door (OpenAPI 3.1)
     infra/asyncapi.yaml                        the queue and the topic (AsyncAPI 3.0)
     docs/reference/parameters.md, between marks   the parameters of template.yaml
+    README.md and its badges                   the numbers of docs/explanation
 
 Run it as ``python -m infra.generate.__main__`` with ``functions`` on the path; a test holds the files to it.
 """
@@ -17,6 +18,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from infra.generate.readme import badges, summary
 from provisioner import __version__
 from provisioner.contract.errors import Problem
 from provisioner.contract.outcome import Outcome
@@ -40,6 +42,8 @@ def documents() -> dict[str, str]:
         "infra/openapi.yaml": _yaml(openapi()),
         "infra/asyncapi.yaml": _yaml(asyncapi()),
         PARAMETERS: _between("parameters", parameters(), (ROOT / PARAMETERS).read_text(encoding="utf-8")),
+        "README.md": _between("numbers", summary(ROOT), (ROOT / "README.md").read_text(encoding="utf-8")),
+        **badges(ROOT),
     }
 
 

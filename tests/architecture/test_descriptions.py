@@ -1,6 +1,8 @@
 """What describes the service from the outside says what the code does."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from infra.generate.__main__ import documents, drifted, main
+from infra.generate.readme import TableChanged, measured
 from provisioner.contract.errors import ProblemType
 
 INFRA = Path(__file__).parents[2] / "infra"
@@ -26,6 +29,9 @@ def test_the_generated_files_are_what_the_models_say() -> None:
 
 def test_drift_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("infra.generate.__main__.ROOT", tmp_path)
+    for name in ("README.md", ".python-version", *(f"docs/explanation/{each}.md" for each in ("faults", "benchmarks"))):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(INFRA.parent / name, tmp_path / name)
     (page := tmp_path / "docs" / "reference" / "parameters.md").parent.mkdir(parents=True)
     page.write_text("Before\n<!-- parameters -->\nold\n<!-- /parameters -->\nafter\n")
     (tmp_path / "template.yaml").write_text("Parameters:\n  Lag: {Type: Number, Default: 60, Description: How long.}\n")
@@ -33,7 +39,8 @@ def test_drift_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys:
     assert "infra/openapi.yaml is not what models and template say" in capsys.readouterr().out
     assert main([]) == 0
     assert main(["--check"]) == 0
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} == {*documents(), "template.yaml"}
+    read = {".python-version", "template.yaml", "docs/explanation/faults.md", "docs/explanation/benchmarks.md"}
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {*documents(), *read}
     assert "| `Lag` | `60` | How long. |" in page.read_text()
 
 
@@ -56,3 +63,17 @@ def test_the_openapi_document_knows_every_problem() -> None:
 def test_the_request_schema_tells_good_from_bad(change: dict[str, str], valid: bool) -> None:
     schema = json.loads((INFRA / "schemas" / "request.json").read_text(encoding="utf-8"))
     assert Draft202012Validator(schema).is_valid(REQUEST | change) is valid
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_measured_tables(tmp_path: Path) -> None:
+    pages = {name: INFRA.parent / "docs" / "explanation" / f"{name}.md" for name in ("faults", "benchmarks")}
+    (folder := tmp_path / "docs" / "explanation").mkdir(parents=True)
+    texts = {name: path.read_text(encoding="utf-8") for name, path in pages.items()}
+    baseline, ours = measured(INFRA.parent)
+    assert re.search(rf"^\| matrix: ours +\| +{ours.cases} \|", texts["faults"], re.MULTILINE)
+    assert ours.duplicates == "0"
+    assert (baseline.cold_start, baseline.batch) > (ours.cold_start, 5)
+    (folder / "faults.md").write_text(texts["faults"].replace("matrix: ", "grid: "))
+    (folder / "benchmarks.md").write_text(texts["benchmarks"])
+    with pytest.raises(TableChanged, match="'matrix'"):
+        measured(tmp_path)

@@ -11,7 +11,7 @@ ELSEWHERE = {ProblemType.METHOD_NOT_ALLOWED, ProblemType.INVALID_SIGNATURE}  # n
 
 
 def test_every_status_is_explained() -> None:
-    table = HTTP_API.partition("| answer | means |")[2].partition("\n\n")[0]
+    table = HTTP_API.partition("| status | means |")[2].partition("\n\n")[0]
     explained = {
         status for row in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for status in re.findall(r"\d+", row)
     }

@@ -75,8 +75,3 @@ def test_the_ledgers_keys_and_attributes_are_those_of_the_code() -> None:
     assert re.fullmatch(r"TYPE#acme#[0-9a-f]{64}", unit)
     assert """{"pk": {"S": "REQUEST#'"$id"'"}}""" in PAGE
     assert """{"pk": {"S": "TYPE#acme#'"$name"'"}}""" in PAGE
-    items = (PACKAGE / "ledger" / "items.py").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", section("Commands"), re.MULTILINE)
-    attributes = {name for row in rows for name in re.findall(r"\w+", row)} - {"attribute"}
-    assert len(attributes) > 12
-    assert {name for name in attributes if f'"{name}"' not in items} == set()

@@ -1,4 +1,4 @@
-"""docs/guides/types-and-plans.md cannot lie: each request on it gives the plan that stands below it."""
+"""The guides to types and blueprints cannot lie: each request in them gives the plan that is printed below it."""
 
 import json
 import re
@@ -15,7 +15,8 @@ from provisioner.reconcile.plan import ObservedState
 from provisioner.reconcile.planner import plan
 from provisioner.reconcile.render import plan_as_text
 
-PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "types-and-plans.md").read_text(encoding="utf-8")
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+TYPES, BLUEPRINTS = ((GUIDES / f"{name}.md").read_text(encoding="utf-8") for name in ("types-and-plans", "blueprints"))
 BLOCK = re.compile(r'```(?:json|text) title="(Request|Close has|Plan)"\n(.*?)```', re.DOTALL)
 
 
@@ -23,7 +24,7 @@ def examples() -> Iterator[Any]:
     """Each request with the Close that it meets, and the plan."""
     close: dict[str, Any] = {}
     request = ""
-    for kind, text in BLOCK.findall(PAGE):
+    for kind, text in BLOCK.findall(f"{BLUEPRINTS}\n{TYPES}"):
         match kind:
             case "Close has":
                 close = json.loads(text)
@@ -51,5 +52,5 @@ def test_there_is_an_example_of_every_kind() -> None:
 
 def test_every_blueprint_is_told_of_with_its_values() -> None:
     for name in names():
-        [row] = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |")]
+        [row] = [line for line in BLUEPRINTS.splitlines() if line.startswith(f"| `{name}` |")]
         assert set(re.findall(r"`([a-z_]+)`", row.rpartition("|")[0].rpartition("|")[2])) == set(load(name).values)

@@ -1,4 +1,4 @@
-"""docs/guides/webhooks.md tells of every preset, key and scheme, and every trap in it has its test."""
+"""The webhook guides explain every preset, key and scheme, and every trap in them has its test."""
 
 import re
 
@@ -7,7 +7,9 @@ from provisioner.ingest.sources import _Event, _Source
 from tests.architecture.conftest import PROJECT
 from tests.webhook_senders import PRESETS
 
-PAGE = (PROJECT / "docs" / "guides" / "webhooks.md").read_text(encoding="utf-8")
+GUIDES = PROJECT / "docs" / "guides"
+PAGE = (GUIDES / "webhooks.md").read_text(encoding="utf-8")
+ADD_A_SENDER = (GUIDES / "add-a-sender.md").read_text(encoding="utf-8")
 
 
 def test_every_preset_has_its_section_and_its_row() -> None:
@@ -19,7 +21,7 @@ def test_every_preset_has_its_section_and_its_row() -> None:
 
 
 def test_every_key_of_a_source_is_explained() -> None:
-    explained = set(re.findall(r"^\| `([a-z_.<>]+)` \| ", PAGE, re.MULTILINE))
+    explained = set(re.findall(r"^\| `([a-z_.<>]+)` \| ", ADD_A_SENDER, re.MULTILINE))
     keys = {name for name in _Source.model_fields if name != "events"} | {"events.<name>"}
     keys |= {f"events.<name>.{name}" for name in _Event.model_fields}
     assert keys == explained & keys
@@ -27,12 +29,12 @@ def test_every_key_of_a_source_is_explained() -> None:
 
 
 def test_every_scheme_is_explained() -> None:
-    table = PAGE.partition("| scheme | what is signed")[2].partition("\n\n")[0]
+    table = ADD_A_SENDER.partition("| scheme | what is signed")[2].partition("\n\n")[0]
     assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(SCHEMES)
 
 
 def test_every_scheme_says_where_its_sender_documents_it() -> None:
-    rows = PAGE.partition("| scheme | what is signed")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = ADD_A_SENDER.partition("| scheme | what is signed")[2].partition("\n\n")[0].splitlines()[2:]
     assert [len(re.findall(r"\]\(https://[^)]+\)", row)) >= 1 for row in rows] == [True] * len(SCHEMES)
 
 

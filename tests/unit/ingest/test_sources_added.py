@@ -1,6 +1,6 @@
 """A sender of one's own is one TOML file and one fixture: with two more, all that is true of any source holds for them.
 
-One is the example of docs/guides/webhooks.md, taken out of the page; the other copies a preset under another name.
+One is the example of docs/guides/add-a-sender.md, taken out of the page; the other copies a preset under another name.
 """
 
 import json
@@ -26,7 +26,7 @@ SHOWN_FILE = re.compile(r"^\d\. `functions/sources/(\S+)`.*?\n   ```\w+\n(.*?)  
 
 def add_the_pages(folder: Path) -> None:
     """The files that "Add a sender" shows, under the names that it gives them."""
-    page = (PROJECT / "docs" / "guides" / "webhooks.md").read_text(encoding="utf-8").partition("## Add a sender")[2]
+    page = (PROJECT / "docs" / "guides" / "add-a-sender.md").read_text(encoding="utf-8")
     for path, text in SHOWN_FILE.findall(page):
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text("".join(line.removeprefix("   ") for line in text.splitlines(keepends=True)))
