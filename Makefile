@@ -24,11 +24,11 @@ unexport VIRTUAL_ENV
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## bring the whole stack up on this machine and send it the examples (ONCE=1: then end)
-	@$(PYTHON) -m infra.local.run
+run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## start the whole stack on this machine and send the examples (ONCE=1: then stop)
+	@$(PYTHON) -m infra.local run
 
-send: .venv/.installed ## send an upstream sender's event, signed, to what make run started (SOURCE=stripe EVENT=customer.created TENANT=acme AGAIN=1 TAMPER=1; or to another stack: URL= SECRET=)
-	@$(PYTHON) -m infra.local.send
+send: .venv/.installed ## send a signed webhook to the stack of make run (SOURCE=stripe TENANT=acme; more: .venv/bin/python -m infra.local send --help)
+	@$(PYTHON) -m infra.local send
 
 sources: .venv/.installed ## hold every source of functions/sources to its fixtures, and show what those mean
 	@$(PYTHON) -m infra.build.sources
@@ -58,7 +58,7 @@ deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (EN
 install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed $(TOOLS)/docs/.installed ## install everything at once, also what the other commands would install when they need it
 
 clean: ## remove what was built and kept, but not what was installed; not while a stack is up
-	@! [ -x $(PYTHON) ] || $(PYTHON) -m infra.local.clean  # without it, no stack can be up
+	@! [ -x $(PYTHON) ] || $(PYTHON) -m infra.local clean  # without it, no stack can be up
 	rm -rf .local .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find functions infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

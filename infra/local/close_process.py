@@ -25,7 +25,7 @@ def start_close(setup: Mapping[str, Any], temporary: Path, log: Path) -> Process
 
 
 def control_of(process: Process) -> Remote:
-    """Waits until it serves. Raises ``CannotRun`` when it does not."""
+    """Waits until it serves. Raises ``StartupError`` when it does not."""
     process.wait_until(lambda: bool(_first_line(process.log)), START_SECONDS)
     return Remote(json.loads(_first_line(process.log))["url"])
 

@@ -1,74 +1,74 @@
-"""What a run is asked for: the environment as one frozen object. A variable that is empty counts as not set."""
+"""The options of ``make run``: environment variables as one frozen object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from infra.local.errors import CannotRun
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from infra.local.errors import StartupError
 
 PROJECT = Path(__file__).resolve().parents[2]
-DEFAULT_PORT = 4566
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Seconds = Annotated[float, Field(ge=0, lt=1e6)]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """``port`` 0 takes a free one. The numbers of seconds: None leaves the template's default."""
+class Options(BaseModel):
+    """What a run is asked for. Each option is the environment variable of the same name in upper case.
 
-    port: int = DEFAULT_PORT
-    close_api_url: str | None = None
-    examples: bool = True
-    once: bool = False
-    list_lag_seconds: float | None = None
-    close_timeout_seconds: float | None = None
+    Each description completes "must be", in errors and in ``--help``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    port: int = Field(4566, ge=0, le=65535, description="a port number of this machine, 0 to 65535 (0: any free port)")
+    """The port of the local AWS, which serves the HTTP API too."""
+    close_api_url: str | None = Field(
+        None, description="a URL like http://127.0.0.1:8080/api/v1/ (https, unless it is on this machine)"
+    )
+    """The Close API to call; None starts the simulated Close. Ends in ``/api/v1/``."""
+    examples: bool = Field(True, description="1 or 0 (0: send no examples)")
+    once: bool = Field(False, description="1 or 0 (1: stop after the examples; exit code 1 if one went wrong)")
+    list_lag_seconds: Seconds | None = Field(None, description="a number of seconds, 0 or more (template: 60)")
+    """How long a new type may be missing from Close's list; None keeps the template's default."""
+    close_timeout_seconds: Seconds | None = Field(None, description="a number of seconds, 0 or more (template: 20)")
+    """How long one call to Close may take; None keeps the template's default."""
     state: Path = PROJECT / ".local"
+    """The folder for logs and stack.json. Not an environment variable."""
+
+    @field_validator("close_api_url")
+    @classmethod
+    def _with_path(cls, value: str | None) -> str | None:
+        """Append ``/api/v1/`` to a bare server. Reject what the functions would reject."""
+        if value is None:
+            return None
+        url = urlsplit(value)
+        path = url.path.strip("/")
+        if url.scheme not in {"http", "https"} or not url.hostname or path not in {"", "api/v1"}:
+            raise ValueError("not the URL of a Close API")
+        if url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS:
+            raise ValueError("not https")
+        return value if path else f"{value.rstrip('/')}/api/v1/"
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """Return the names of the environment variables, each with the values that it may have."""
+        return {name.upper(): str(field.description) for name, field in cls.model_fields.items() if field.description}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Raises ``CannotRun`` that names the variable and what it may be."""
-        close_api_url = _close_api_url(environment.get("CLOSE_API_URL", "").strip())
-        port = _number(environment, "PORT")
-        if port is not None and not (port.is_integer() and 0 <= port <= 65535):
-            raise CannotRun("PORT must be a whole number up to 65535 (0: any free port)")
-        return cls(
-            port=DEFAULT_PORT if port is None else int(port),
-            close_api_url=close_api_url,
-            examples=_switch(environment, "EXAMPLES", default=True),
-            once=_switch(environment, "ONCE", default=False),
-            list_lag_seconds=_number(environment, "LIST_LAG_SECONDS"),
-            close_timeout_seconds=_number(environment, "CLOSE_TIMEOUT_SECONDS"),
-        )
+        """Return the options of these variables. An empty variable counts as not set.
 
-
-def _close_api_url(text: str) -> str | None:
-    """With /api/v1/ behind it, where only the server was named. What the functions would refuse is refused here."""
-    if not text:
-        return None
-    url = urlsplit(text)
-    path = url.path.strip("/")
-    if url.scheme not in {"http", "https"} or not url.hostname or path not in {"", "api/v1"}:
-        raise CannotRun("CLOSE_API_URL must look like http://127.0.0.1:8080/api/v1/")
-    if url.scheme == "http" and url.hostname not in {"127.0.0.1", "::1", "localhost"}:
-        raise CannotRun("CLOSE_API_URL must be https, unless it is on this machine")
-    return text if path else f"{text.rstrip('/')}/api/v1/"
-
-
-def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    value = environment.get(name, "").strip().lower()
-    if value in {"", "0", "no", "false", "off"}:
-        return default if not value else False
-    if value in {"1", "yes", "true", "on"}:
-        return True
-    raise CannotRun(f"{name} must be 1 or 0")
-
-
-def _number(environment: Mapping[str, str], name: str) -> float | None:
-    text = environment.get(name, "").strip()
-    try:
-        number = float(text) if text else None
-    except ValueError:
-        number = -1.0
-    if number is not None and not 0 <= number < 1e6:
-        raise CannotRun(f"{name} must be a number, 0 or more")
-    return number
+        Raises:
+            StartupError: a value is not valid; the message names the variable and the values that it may have.
+        """
+        allowed = cls.variables()
+        given = {name.lower(): value for name in allowed if (value := environment.get(name, "").strip())}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            names = dict.fromkeys(str(each["loc"][0]) for each in error.errors())
+            faults = (f"{name.upper()} is {given[name]!r}: it must be {allowed[name.upper()]}." for name in names)
+            raise StartupError("\n".join(faults)) from None

@@ -32,7 +32,7 @@ def needs_build() -> bool:
 
 
 def build(log: Path) -> None:
-    """Raises ``CannotRun`` with what ``sam build`` said last."""
+    """Raises ``StartupError`` with what ``sam build`` said last."""
     with _alone():
         before = fingerprint()
         command = [str(tool("sam")), "build", "--config-env", "local", "--build-dir", str(BUILT)]
@@ -42,7 +42,7 @@ def build(log: Path) -> None:
 
 
 def deploy(aws: LocalAws, parameters: Mapping[str, str], log: Path) -> dict[str, str]:
-    """The stack's outputs by key. Raises ``CannotRun`` with what ``sam deploy`` said last."""
+    """The stack's outputs by key. Raises ``StartupError`` with what ``sam deploy`` said last."""
     aws.client("s3").create_bucket(Bucket=ARTIFACTS_BUCKET)
     command = [
         *(str(tool("sam")), "deploy", "--config-env", "local", "--template-file", str(BUILT / "template.yaml")),

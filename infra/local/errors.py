@@ -1,17 +1,17 @@
-"""Why the local stack does not run, in words for whoever typed ``make run``."""
+"""The reason why the local stack cannot start or go on, as the user reads it."""
 
 from pathlib import Path
 
 TAIL_LINES = 25
 
 
-class CannotRun(Exception):
-    """The message is all that is shown: it says what is wrong and what to do about it."""
+class StartupError(Exception):
+    """The local stack cannot run. Only the message is shown: it says what is wrong and what to do."""
 
 
-def failed(what: str, log: Path) -> CannotRun:
-    """A tool failed: what it said last, and where the rest is."""
+def tool_failure(what: str, log: Path) -> StartupError:
+    """Return the error for a tool that failed, with the end of its log."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     tail = "\n".join(f"    {line}" for line in lines[-TAIL_LINES:])
-    said = f" It said last:\n\n{tail}\n\n" if tail else " "
-    return CannotRun(f"{what}.{said}The whole log: {log}")
+    output = f" Its last output:\n\n{tail}\n\n" if tail else " "
+    return StartupError(f"{what}.{output}Full log: {log}")

@@ -1,70 +1,66 @@
-"""Ports of this machine: which are free, and who holds one that is not."""
+"""Ports of this machine: which are free, and which process listens on a port."""
 
 import socket
-from pathlib import Path
 
-from infra.local.errors import CannotRun
+import psutil
+
+from infra.local.errors import StartupError
 
 HOST = "127.0.0.1"
-LISTENING = "0A"  # the state column of /proc/net/tcp: TCP_LISTEN of the kernel's include/net/tcp_states.h
+COMMAND_LENGTH = 100
 
 
 def is_busy(port: int) -> bool:
-    """Whether somebody listens. A port that is merely being closed down counts as free, as it does for servers."""
+    """Return whether a process listens on the port. A port that is being closed counts as free, as for servers."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0
 
 
 def free_port() -> int:
+    """Return a port on which no process listens."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def take_port(wanted: int, variable: str = "PORT") -> int:
-    """The port, or a free one for 0. Raises ``CannotRun`` that says who holds it and what to do."""
+    """Return the port, or a free one for 0.
+
+    Raises:
+        StartupError: the port is taken; the message names the process that listens on it and what to do.
+    """
     if wanted == 0:
         return free_port()
     if not is_busy(wanted):
         return wanted
     holder = holder_of(wanted)
-    who = (
-        f"process {holder} ({_command(holder)})"
-        if holder
-        else "another process (which one, this machine does not tell)"
+    who = f"process {holder.pid} ({_command(holder)})" if holder else "another user's process"
+    stop = f"Stop it (kill {holder.pid})" if holder else "Stop it"
+    raise StartupError(
+        f"Port {wanted} is taken by {who}.\n{stop}, or use another port: make run {variable}={free_port()}"
     )
-    stop = f"Stop it (kill {holder})" if holder else "Stop it"
-    raise CannotRun(f"Port {wanted} is taken by {who}.\n{stop}, or use another port: make run {variable}={free_port()}")
 
 
-def holder_of(port: int) -> int | None:
-    """The process that listens on the port; None where there is no /proc, or it belongs to somebody else."""
-    inodes = {inode for table in ("tcp", "tcp6") for inode in _listeners(Path("/proc/net") / table, port)}
-    if not inodes:
-        return None
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            target = descriptor.readlink().name
-        except OSError:  # it went away meanwhile, or is not ours to see
-            continue
-        if target.removeprefix("socket:[").removesuffix("]") in inodes:
-            return int(descriptor.parts[2])
-    return None
+def holder_of(port: int) -> psutil.Process | None:
+    """Return the process that listens on the port; None if it belongs to another user.
+
+    Each process is asked for its own connections: macOS lets only root list those of all processes.
+    """
+    return next((process for process in psutil.process_iter() if port in _listening_ports(process)), None)
 
 
-def _listeners(table: Path, port: int) -> list[str]:
+def _listening_ports(process: psutil.Process) -> set[int]:
     try:
-        rows = [line.split() for line in table.read_text().splitlines()[1:]]
-    except OSError:
-        return []
-    return [row[9] for row in rows if row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port]
+        connections = process.net_connections("tcp")
+    except psutil.Error:  # it ended meanwhile, or belongs to another user
+        return set()
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
-def _command(pid: int) -> str:
+def _command(process: psutil.Process) -> str:
     try:
-        words = (Path("/proc") / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except OSError:
+        command = " ".join(process.cmdline()).strip()
+    except psutil.Error:
         return "it just ended"
-    text = b" ".join(words).decode(errors="replace").strip()
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return command if len(command) <= COMMAND_LENGTH else f"{command[: COMMAND_LENGTH - 3]}..."

@@ -1,16 +1,7 @@
-"""What ``make run`` calls: the whole stack up, the examples through both doors, every outcome shown, until Ctrl-C.
+"""Runs the stack on this machine: the examples through every entry point, every outcome shown, until Ctrl-C."""
 
-PORT                    of the local AWS, which carries the HTTP door too (4566; 0: any free one)
-CLOSE_API_URL           use that server, not the simulated Close
-EXAMPLES                0: send none
-ONCE                    1: end after the examples, with exit code 1 if one did not come out as it should
-LIST_LAG_SECONDS        how long the functions believe that Close's list may lag (the template's default: 60)
-CLOSE_TIMEOUT_SECONDS   the most that a call to Close may take (the template's default: 20)
-"""
-
-import os
 import signal
-import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
@@ -19,12 +10,12 @@ from rich.console import Console
 from rich.text import Text
 
 from infra.local.config import Options
-from infra.local.errors import CannotRun
+from infra.local.errors import StartupError
+from infra.local.examples.example_sender import ExampleSender
 from infra.local.examples.examples import Example, Exchange, assign, load_examples
-from infra.local.examples.sender import Sender
 from infra.local.outcomes import Feed
 from infra.local.stack import LocalStack, local_stack
-from infra.local.ui.next_steps import invitation
+from infra.local.ui.next_steps import next_steps
 from infra.local.ui.progress import Progress
 from infra.local.ui.screen import Screen
 from infra.local.ui.summary import summary
@@ -65,8 +56,8 @@ class Run:
         return not any(exchange.faults() for exchange in exchanges)
 
     def serve(self) -> None:
-        """Shows outcomes as they arrive. Ends by a signal only, or raises ``CannotRun`` when a server died."""
-        self.screen.as_it_is(invitation(self.options, self.stack))
+        """Shows outcomes as they arrive. Ends by a signal only, or raises ``StartupError`` when a server died."""
+        self.screen.as_it_is(next_steps(self.options, self.stack))
         while True:
             self.stack.check()
             self.show_outcomes([], 1)
@@ -79,7 +70,7 @@ class Run:
         self.screen.paragraphs(Text())
         self.table.head()
         exchanges: list[Exchange] = []
-        sender = Sender.of(self.stack)
+        sender = ExampleSender.of(self.stack)
         for example in examples:
             exchanges.append(sender.send(example))
             self.table.asked(exchanges[-1])
@@ -101,14 +92,15 @@ class Run:
         return example.close_fault is None or (lag is not None and lag <= PATIENT_LAG_SECONDS)
 
 
-def main() -> int:
+def main(variables: Mapping[str, str]) -> int:
+    """Return the exit code: 1 if the stack cannot run or an example went wrong, 130 if it was interrupted early."""
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     console, progress = Console(), Progress()
     up = False
     ending = ExitStack()
     try:
-        options = Options.from_environment(os.environ)
+        options = Options.from_environment(variables)
         progress.say("\nClose Provisioner, all of it on this machine\n")
         stack = ending.enter_context(local_stack(options, progress))
         up = True
@@ -116,7 +108,7 @@ def main() -> int:
         good = run.examples()
         if not options.once:
             run.serve()
-    except CannotRun as error:
+    except StartupError as error:
         console.print(Text(f"\n{error}\n"), soft_wrap=True, highlight=False)
         return 1
     except KeyboardInterrupt:
@@ -141,7 +133,3 @@ def _end(ending: ExitStack, progress: Progress, *, up: bool) -> None:
 
 def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    sys.exit(main())

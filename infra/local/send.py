@@ -1,17 +1,6 @@
-"""What ``make send`` calls: one event of an upstream sender, signed as that sender would, and what comes of it.
-
-SOURCE   a source of functions/sources (stripe)
-EVENT    one of its events (its first)
-TENANT   whom it is for (acme)
-AGAIN    1: deliver it twice, as a sender does that got no answer
-TAMPER   1: change it once it is signed
-URL      another stack than the one of ``make run``: its ApiUrl; then
-SECRET   is what the sender signs with there. The outcome is read with the AWS credentials of the environment, if any
-"""
+"""Sends one webhook of an upstream source to a stack, signed as its sender signs, and shows the outcome."""
 
 import json
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,14 +10,13 @@ from typing import Any
 
 import boto3
 import httpx
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.session import Session
 
-from infra.local.api_client import PATH, HttpDoor
+from infra.local.api_client import PATH, ApiClient
 from infra.local.config import PROJECT
 from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
-from infra.local.errors import CannotRun
+from infra.local.errors import StartupError
+from infra.local.sigv4 import SigV4
 from infra.local.webhook_events import Event, Sent, scheme_name
 from provisioner.ingest.schemes import UnusableSecret
 from provisioner.ingest.sources import Sources
@@ -62,7 +50,7 @@ def main(environment: Mapping[str, str], state: Path = PROJECT / ".local", say: 
     except UnusableSecret as error:
         say(f"\nThe secret does not fit how {given.get('SOURCE', DEFAULT_SOURCE)} signs: {error}.\n")
         return 1
-    except CannotRun as error:
+    except StartupError as error:
         say(f"\n{error}\n")
         return 1
 
@@ -74,32 +62,36 @@ def _event(given: Mapping[str, str]) -> Event:
         first = source.events[0].name if source else ""
         return Event.of(name, given.get("EVENT", first), given.get("TENANT", "acme"))
     except LookupError as error:
-        raise CannotRun(f"{error}.") from None
+        raise StartupError(f"{error}.") from None
     except (ValueError, OSError):
-        raise CannotRun(f"The source {name} is not sound yet: `make sources` says what is wrong with it.") from None
+        raise StartupError(f"The source {name} is not sound yet: `make sources` says what is wrong with it.") from None
 
 
 def _place(given: Mapping[str, str], source: str, state: Path) -> Place:
     if "URL" in given:
         if "SECRET" not in given:
-            raise CannotRun(f"SECRET must be what {source} signs with at {given['URL']}")
+            raise StartupError(f"SECRET must be what {source} signs with at {given['URL']}")
         return Place(given["URL"].rstrip("/"), (given["SECRET"],), _reader(given["URL"].rstrip("/")))
     if "SECRET" in given:
-        raise CannotRun("SECRET goes with URL, for another stack: the one of `make run` has a secret for each source.")
+        raise StartupError(
+            "SECRET goes with URL, for another stack: the one of `make run` has a secret for each source."
+        )
     try:
         stack = json.loads((state / "stack.json").read_text(encoding="utf-8"))
     except OSError:
-        raise CannotRun("No stack is up on this machine: start one with `make run`, or say where with URL=") from None
+        raise StartupError(
+            "No stack is up on this machine: start one with `make run`, or say where with URL="
+        ) from None
     held = _secret(stack, f"{stack['source_secret_prefix']}/{source}")
     if held is None:
-        raise CannotRun(
+        raise StartupError(
             f"The stack that is up was built before {source} was a source: end `make run`, and start it again."
         )
 
     def lacks_credential(tenant: str) -> bool:
         return _secret(stack, f"{stack['tenant_secret_prefix']}/{tenant}") is None
 
-    door = HttpDoor(stack["api_url"])
+    door = ApiClient(stack["api_url"])
     secrets = tuple(json.loads(held)["secrets"])
     return Place(stack["api_url"], secrets, lambda key: _state(door.read(key)), lacks_credential)
 
@@ -146,7 +138,7 @@ def _deliver(url: str, sent: Sent, say: Callable[[str], None]) -> httpx.Response
     try:
         answer = httpx.post(url, content=sent.body, headers=dict(sent.headers), timeout=30)
     except httpx.HTTPError as error:
-        raise CannotRun(f"Nobody answered at {url} ({type(error).__name__})") from None
+        raise StartupError(f"Nobody answered at {url} ({type(error).__name__})") from None
     took = 1000 * (time.monotonic() - began)
     say(f"{answer.status_code} {HTTPStatus(answer.status_code).phrase}, after {took:.0f} ms\n{answer.text}")
     return answer
@@ -203,12 +195,6 @@ def _reader(api_url: str) -> Callable[[str], Mapping[str, Any] | None] | None:
         return None
 
     def read(key: str) -> Mapping[str, Any] | None:
-        request: Any = AWSRequest(method="GET", url=f"{api_url}{PATH}/{key}")
-        SigV4Auth(credentials, "execute-api", region).add_auth(request)
-        return _state(httpx.get(request.url, headers=dict(request.headers.items()), timeout=30))
+        return _state(httpx.get(f"{api_url}{PATH}/{key}", auth=SigV4("execute-api", credentials, region), timeout=30))
 
     return read
-
-
-if __name__ == "__main__":
-    sys.exit(main(os.environ))

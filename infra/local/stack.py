@@ -12,18 +12,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from infra.local.api_client import HttpDoor
+from infra.local.api_client import ApiClient
 from infra.local.close_process import control_of, start_close
 from infra.local.config import Options
 from infra.local.deployment import build, deploy, needs_build, parameters_for
 from infra.local.emulator import START_SECONDS, LocalAws, start_emulator, tool
-from infra.local.errors import CannotRun
+from infra.local.errors import StartupError
 from infra.local.examples.tenants import close_setup, keep_credentials, new_credentials
 from infra.local.outcomes import subscribe_queue
 from infra.local.ports import take_port
 from infra.local.processes import Process
 from infra.local.stack_info import StackDescription
-from infra.local.state_dir import StateFolder
+from infra.local.state_dir import StateDir
 from infra.local.ui.progress import Progress
 from infra.local.webhook_events import keep_source_secrets, new_source_secrets
 from infra.simulator import Remote
@@ -35,7 +35,7 @@ class LocalStack:
 
     aws: LocalAws
     description: StackDescription
-    http: HttpDoor
+    http: ApiClient
     close: Remote | None
     """Controls the simulated Close; None when another server plays its part."""
     credentials: Mapping[str, str]
@@ -47,16 +47,16 @@ class LocalStack:
     servers: tuple[Process, ...]
 
     def check(self) -> None:
-        """Raises ``CannotRun`` with the end of its log when a server died."""
+        """Raises ``StartupError`` with the end of its log when a server died."""
         for server in self.servers:
             server.check()
 
 
 @contextmanager
 def local_stack(options: Options, progress: Progress | None = None) -> Iterator[LocalStack]:
-    """Raises ``CannotRun`` with words for the user."""
+    """Raises ``StartupError`` with words for the user."""
     with ExitStack() as ending:
-        yield _Start(options, StateFolder(options.state), progress or Progress(quiet=True), ending).all()
+        yield _Start(options, StateDir(options.state), progress or Progress(quiet=True), ending).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class _Start:
     """One way up. ``ending`` collects what takes it all down again, in reverse order."""
 
     options: Options
-    folder: StateFolder
+    folder: StateDir
     progress: Progress
     ending: ExitStack
 
     def all(self) -> LocalStack:
         _check_tools()
         for left in self.folder.claim():
-            self.progress.say(f"  ended what a killed run had left running: {left}")
+            self.progress.say(f"  stopped a process that a killed run left: {left}")
         self.ending.callback(self.folder.release)
         aws = LocalAws(take_port(self.options.port))
         credentials, source_secrets = new_credentials(), new_source_secrets()
@@ -84,7 +84,7 @@ class _Start:
             keep_source_secrets(aws, outputs["SourceSecretPrefix"], source_secrets)
             description, to_show = _described(aws, outputs, close_api_url)
         description.write(self.folder.description)
-        door = HttpDoor(description.api_url)
+        door = ApiClient(description.api_url)
         return LocalStack(aws, description, door, close, credentials, source_secrets, to_show, servers)
 
     def _servers(self, aws: LocalAws, credentials: Mapping[str, str]) -> tuple[tuple[Process, ...], Remote | None]:
@@ -119,6 +119,6 @@ def _described(aws: LocalAws, outputs: Mapping[str, str], close_api_url: str) ->
 def _check_tools() -> None:
     missing = [name for name in ("sam", "ministack") if not tool(name).exists()]
     if missing:
-        raise CannotRun(
+        raise StartupError(
             f"Not installed: {', '.join(missing)}. `make run` installs what it needs; so does `make install`."
         )

@@ -1,42 +1,45 @@
-"""The folder in which a local stack keeps its state: one run has it at a time, and cleans up what a killed one left."""
+"""The folder in which a local stack keeps its state. One run owns it at a time, and cleans up after a killed run."""
 
 import fcntl
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from infra.local.errors import CannotRun
+import psutil
+
+from infra.local.errors import StartupError
 from infra.local.processes import Process, stop_group
 
 LOCK = "run.lock"
+SAME_START_SECONDS = 2.0
+"""Start times this close are the same one: the system derives them from the clock, which may have been adjusted."""
 
 
-class InUse(CannotRun):
-    """Another run has the folder."""
+class InUse(StartupError):
+    """Another run owns the folder."""
 
     def __init__(self, pid: str) -> None:
         super().__init__(
-            f"The local stack of this project is running already (process {pid}).\n"
-            f"Stop it first: Ctrl-C where it runs, or kill {pid}"
+            f"The local stack of this project is already running (process {pid}).\n"
+            f"Stop it first: press Ctrl-C in its terminal, or run: kill {pid}"
         )
         self.pid = pid
 
 
 @dataclass(slots=True)
-class StateFolder:
-    """``path`` may hold other things, too: only what is named here is ever removed."""
+class StateDir:
+    """The state of one local stack in ``path``. Other files in it are never removed."""
 
     path: Path
     _lock: IO[str] | None = None
-    _recorded: list[dict[str, str | int]] = field(default_factory=list)
+    _recorded: list[dict[str, str | float]] = field(default_factory=list)
 
     @property
     def temporary(self) -> Path:
-        """Where the emulator unpacks functions (47 MB for each worker); it does not clean up after itself."""
+        """The folder in which the emulator unpacks functions (47 MB each). The emulator does not remove them."""
         return self.path / "tmp"
 
     @property
@@ -51,9 +54,10 @@ class StateFolder:
         return self.path / f"{name}.log"
 
     def claim(self) -> list[str]:
-        """Takes the folder. Answers the names of processes that a killed run left running, and that were ended now.
+        """Take the folder, and return the names of the processes of a killed run that were stopped now.
 
-        Raises ``InUse`` when another run has it.
+        Raises:
+            InUse: another run owns the folder.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / LOCK).open("a+")
@@ -68,30 +72,30 @@ class StateFolder:
         lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
-        ended = self._end_leftovers()
+        stopped = self._stop_leftovers()
         self._clear()
         self.temporary.mkdir()
-        return ended
+        return stopped
 
     def record(self, process: Process) -> None:
-        """Remembers a process, so that the next run can end it should this one be killed."""
-        self._recorded.append({"name": process.name, "pid": process.pid, "started": _start_of(process.pid)})
+        """Record a process, so that the next run can stop it if this one is killed."""
+        self._recorded.append({"name": process.name, "pid": process.pid, "started": _started_at(process.pid)})
         self._processes.write_text(json.dumps(self._recorded))
 
     def release(self) -> None:
-        """Gives the folder back; logs stay."""
+        """Release the folder. Logs stay."""
         self._clear()
         if self._lock:
             self._lock.close()
             self._lock = None
 
-    def _end_leftovers(self) -> list[str]:
-        """Only a process that began when ours did is ours: numbers are used again."""
+    def _stop_leftovers(self) -> list[str]:
+        """Stop recorded processes that still run. The start time tells them from later processes with the same id."""
         try:
             recorded = json.loads(self._processes.read_text())
         except (OSError, ValueError):
             return []
-        left = [each for each in recorded if each["started"] and each["started"] == _start_of(each["pid"])]
+        left = [each for each in recorded if abs(each["started"] - _started_at(each["pid"])) < SAME_START_SECONDS]
         for each in left:
             stop_group(each["pid"])
         return [each["name"] for each in left]
@@ -102,12 +106,9 @@ class StateFolder:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
 
-def _start_of(pid: int) -> str:
-    """When the process began, in words that only equal themselves; empty when there is none."""
-    if Path("/proc/self/stat").exists():
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            return ""
-        return stat.rpartition(")")[2].split()[19]  # field 22, in clock ticks since boot (proc(5))
-    return subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+def _started_at(pid: int) -> float:
+    """Return when the process started, in Unix seconds; 0 if there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return 0.0

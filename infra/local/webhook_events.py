@@ -15,7 +15,7 @@ from typing import Any
 import infra.functions_path  # noqa: F401
 from infra.build.sources import Unmapped, check
 from infra.local.emulator import LocalAws
-from infra.local.errors import CannotRun
+from infra.local.errors import StartupError
 from infra.local.signing import signed_headers
 from provisioner.ingest.mapping import EventMapping, Expression, Source
 from provisioner.ingest.schemes import SCHEMES
@@ -77,11 +77,11 @@ def scheme_name(source: Source) -> str:
 
 
 def new_source_secrets() -> dict[str, str]:
-    """A secret for each source, made up anew, as its scheme wants it. Raises ``CannotRun`` for faults of sources."""
+    """A secret for each source, made up anew, as its scheme wants it. Raises ``StartupError`` for faults of sources."""
     try:
         check(FOLDER)
     except Unmapped as faults:
-        raise CannotRun(str(faults)) from None
+        raise StartupError(str(faults)) from None
     return {name: _new_secret(scheme_name(source)) for name in Sources().names() if (source := Sources().find(name))}
 
 

@@ -1,59 +1,38 @@
-"""Who is at the other end of a connection: a process of this machine, found by its socket (Linux's /proc)."""
+"""The process at the other end of a connection on this machine, found by its socket."""
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
-PROC = Path("/proc")
-INODE = 9  # the column of /proc/net/tcp, proc_pid_net(5)
+import psutil
 
 
 def process_at(port: int, peer: int, below: int) -> int | None:
-    """The process that holds the end ``port`` of a connection to ``peer``, if it descends from ``below``."""
-    inode = _inode(port, peer)
-    return next((pid for pid in _descendants(below) if inode and _holds(pid, inode)), None)
+    """Return the process that holds the end ``port`` of a connection to ``peer``, if it descends from ``below``."""
+    try:
+        descendants = psutil.Process(below).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return None
+    return next((each.pid for each in descendants if _is_connected(each, port, peer)), None)
 
 
 def kill(pid: int) -> None:
-    """At once and without a word."""
+    """Send SIGKILL. Does nothing if the process has ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def lives(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
-    return _state_and_parent(pid)[0] not in {"", "Z", "X"}
-
-
-def _inode(port: int, peer: int) -> str | None:
-    for row in (PROC / "net" / "tcp").read_text().splitlines()[1:]:
-        words = row.split()
-        if int(words[1].rpartition(":")[2], 16) == port and int(words[2].rpartition(":")[2], 16) == peer:
-            return words[INODE]
-    return None
-
-
-def _descendants(root: int) -> Iterator[int]:
-    parents = {int(each.name): _state_and_parent(int(each.name))[1] for each in PROC.glob("[0-9]*")}
-    found = {root}
-    while more := {pid for pid, parent in parents.items() if parent in found and pid not in found}:
-        found |= more
-        yield from more
-
-
-def _holds(pid: int, inode: str) -> bool:
-    desired = f"socket:[{inode}]"
+    """Return whether the process runs; a zombie does not."""
     try:
-        return any(str(each.readlink()) == desired for each in (PROC / str(pid) / "fd").iterdir())
-    except OSError:  # it went away meanwhile
+        return psutil.Process(pid).status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+    except psutil.NoSuchProcess:
         return False
 
 
-def _state_and_parent(pid: int) -> tuple[str, int]:
+def _is_connected(process: psutil.Process, port: int, peer: int) -> bool:
     try:
-        state, parent = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:2]  # proc(5): fields 3, 4
-    except OSError:
-        return "", 0
-    return state, int(parent)
+        connections = process.net_connections("tcp")
+    except psutil.Error:  # it ended meanwhile
+        return False
+    return any(each.raddr and (each.laddr.port, each.raddr.port) == (port, peer) for each in connections)

@@ -8,11 +8,9 @@ so more often at once.
 import json
 from typing import Any
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+import httpx
 
-from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from infra.local.sigv4 import SigV4
 from tests.chaos.proxy import Request
 
 PAUSES = 10
@@ -43,8 +41,7 @@ def _signed(request: Request, asked: dict[str, Any], service: str) -> Request:
     body = json.dumps(asked).encode()
     first, *lines = request.head.decode().rstrip("\r\n").split("\r\n")
     kept = {name: value for name, value in (line.split(": ", 1) for line in lines) if name.lower() not in SIGNED_AGAIN}
-    signed: Any = AWSRequest("POST", f"http://{request.header('host')}/", data=body, headers=kept)
-    SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), service, REGION).add_auth(signed)
-    headers = {**dict(signed.headers.items()), "Content-Length": str(len(body))}
-    head = "\r\n".join([first, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
+    signed = httpx.Request("POST", f"http://{request.header('host')}/", content=body, headers=kept)
+    SigV4(service).sign(signed)
+    head = "\r\n".join([first, *(f"{name}: {value}" for name, value in signed.headers.items()), "", ""])
     return Request(head.encode(), body)

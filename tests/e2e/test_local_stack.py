@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from infra.local.errors import CannotRun
+from infra.local.errors import StartupError
 from infra.local.examples.examples import load_examples
 from infra.local.run import Run
 from infra.local.stack import LocalStack, local_stack
@@ -64,7 +64,7 @@ def test_stack_json_tells_other_tools_where_everything_is(stack: LocalStack) -> 
 
 
 def test_a_second_one_in_the_same_place_is_refused(stack: LocalStack) -> None:
-    with pytest.raises(CannotRun, match=rf"running already \(process {os.getpid()}\)"), local_stack(OPTIONS):
+    with pytest.raises(StartupError, match=rf"already running \(process {os.getpid()}\)"), local_stack(OPTIONS):
         pytest.fail("it came up")
     assert (OPTIONS.state / "stack.json").exists(), "the first one is left alone"
 

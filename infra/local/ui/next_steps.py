@@ -11,7 +11,7 @@ from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from infra.local.stack import LocalStack
 
 
-def invitation(options: Options, stack: LocalStack) -> Text:
+def next_steps(options: Options, stack: LocalStack) -> Text:
     """Several lines."""
     text = Text()
     for title, command in _commands(stack).items():

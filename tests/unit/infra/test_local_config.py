@@ -1,27 +1,26 @@
-"""What a run is asked for, its port, and how it says what it does."""
+"""The options of a run, its port, and its progress."""
 
 import io
 import os
 import socket
-from pathlib import Path
 
 import pytest
 
 from infra.local.config import Options
-from infra.local.errors import CannotRun
+from infra.local.errors import StartupError
 from infra.local.ports import free_port, take_port
 from infra.local.ui.progress import Progress
 
 
 class TestOptions:
-    def test_everything_has_a_default(self) -> None:
+    def test_every_option_has_a_default(self) -> None:
         assert Options.from_environment({"PORT": "", "ONCE": ""}) == Options()
 
-    def test_of_another_close_the_server_is_enough(self) -> None:
+    def test_a_close_api_url_may_be_the_bare_server(self) -> None:
         options = Options.from_environment({"CLOSE_API_URL": "http://127.0.0.1:8080"})
         assert options.close_api_url == "http://127.0.0.1:8080/api/v1/"
 
-    def test_everything_can_be_set(self) -> None:
+    def test_every_option_can_be_set(self) -> None:
         options = Options.from_environment(
             {
                 "PORT": "4600",
@@ -32,7 +31,14 @@ class TestOptions:
                 "CLOSE_TIMEOUT_SECONDS": "3",
             }
         )
-        assert options == Options(4600, "http://127.0.0.1:8080/api/v1/", False, True, 0.5, 3)
+        assert options == Options(
+            port=4600,
+            close_api_url="http://127.0.0.1:8080/api/v1/",
+            examples=False,
+            once=True,
+            list_lag_seconds=0.5,
+            close_timeout_seconds=3,
+        )
 
     @pytest.mark.parametrize(
         "wrong",
@@ -47,24 +53,29 @@ class TestOptions:
             {"CLOSE_API_URL": "http://close.example/api/v1/"},
         ],
     )
-    def test_what_makes_no_sense_is_refused_by_name(self, wrong: dict[str, str]) -> None:
-        with pytest.raises(CannotRun, match=next(iter(wrong))):
+    def test_an_invalid_variable_is_named_with_the_values_it_may_have(self, wrong: dict[str, str]) -> None:
+        [(name, value)] = wrong.items()
+        with pytest.raises(StartupError) as error:
             Options.from_environment(wrong)
+        assert str(error.value) == f"{name} is {value!r}: it must be {Options.variables()[name]}."
+
+    def test_every_invalid_variable_is_named(self) -> None:
+        with pytest.raises(StartupError, match=r"^PORT is 'many': .*\nONCE is 'perhaps': .*"):
+            Options.from_environment({"PORT": "many", "ONCE": "perhaps"})
 
 
 class TestPorts:
-    def test_a_free_port_is_taken_as_asked(self) -> None:
+    def test_a_free_port_is_returned_unchanged(self) -> None:
         port = free_port()
         assert take_port(port) == port
         assert take_port(0) > 0
 
-    @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells who holds a port")
-    def test_of_a_busy_port_it_is_said_who_holds_it(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(CannotRun) as rejection:
+    def test_a_taken_port_is_reported_with_its_process(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(StartupError) as error:
             take_port(server.getsockname()[1])
-        assert f"taken by process {os.getpid()} (" in str(rejection.value)
-        assert f"kill {os.getpid()}" in str(rejection.value)
-        assert "make run PORT=" in str(rejection.value)
+        assert f"taken by process {os.getpid()} (" in str(error.value)
+        assert f"kill {os.getpid()}" in str(error.value)
+        assert "make run PORT=" in str(error.value)
 
 
 class TestProgress:
@@ -76,8 +87,8 @@ class TestProgress:
         assert stream.getvalue().endswith(" s\n")
         assert len(stream.getvalue().splitlines()) == 1
 
-    @pytest.mark.parametrize(("error", "word"), [(CannotRun, "failed"), (KeyboardInterrupt, "stopped")])
-    def test_a_step_that_does_not_end_well_says_so(self, error: type[BaseException], word: str) -> None:
+    @pytest.mark.parametrize(("error", "word"), [(StartupError, "failed"), (KeyboardInterrupt, "stopped")])
+    def test_a_failed_step_says_so(self, error: type[BaseException], word: str) -> None:
         stream = io.StringIO()
         with pytest.raises(error), Progress(stream).step("building"):
             raise error

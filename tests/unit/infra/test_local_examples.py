@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.api_client import HttpDoor
+from infra.local.api_client import ApiClient
 from infra.local.config import Options
 from infra.local.deployment import fingerprint, local_api_url
 from infra.local.emulator import LocalAws
@@ -15,7 +15,7 @@ from infra.local.examples.examples import Example, Exchange, assign, load_exampl
 from infra.local.outcomes import Announcement
 from infra.local.stack import LocalStack
 from infra.local.stack_info import FunctionDescription, StackDescription
-from infra.local.ui.next_steps import invitation
+from infra.local.ui.next_steps import next_steps
 
 
 class TestExamples:
@@ -56,7 +56,7 @@ def test_a_changed_source_is_built_again(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_the_commands_to_copy_are_whole() -> None:
-    text = invitation(Options(), a_stack()).plain
+    text = next_steps(Options(), a_stack()).plain
     commands = [shlex.split(part) for part in text.replace("\\\n", " ").splitlines() if part.strip().startswith("curl")]
     assert [command[-1] for command in commands] == [
         "http://127.0.0.1:1/",
@@ -92,4 +92,4 @@ def a_stack() -> LocalStack:
         "http://127.0.0.1:2",
         {"api": function},
     )
-    return LocalStack(LocalAws(1), description, HttpDoor(description.api_url), None, {}, {}, "", ())
+    return LocalStack(LocalAws(1), description, ApiClient(description.api_url), None, {}, {}, "", ())

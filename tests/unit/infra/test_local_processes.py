@@ -1,21 +1,23 @@
 """Nothing that a run starts outlives it, or the next run."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra.local import clean
 from infra.local.config import PROJECT
 from infra.local.emulator import without_aws
-from infra.local.errors import CannotRun
+from infra.local.errors import StartupError
 from infra.local.processes import Process
-from infra.local.state_dir import StateFolder
+from infra.local.state_dir import StateDir
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 SAY = [sys.executable, "-c", "print('port taken')"]
@@ -44,12 +46,12 @@ class TestProcesses:
     def test_of_a_tool_that_fails_its_last_words_are_shown(self, tmp_path: Path) -> None:
         command = [sys.executable, "-c", "print('no such bucket'); raise SystemExit(3)"]
         process = Process.start("the tool", command, tmp_path / "log", os.environ)
-        with pytest.raises(CannotRun, match=r"the tool failed \(exit code 3\)(.|\n)*no such bucket(.|\n)*log"):
+        with pytest.raises(StartupError, match=r"the tool failed \(exit code 3\)(.|\n)*no such bucket(.|\n)*log"):
             process.finish(20)
 
     def test_a_tool_that_takes_too_long_is_ended(self, tmp_path: Path) -> None:
         process = Process.start("the tool", SLEEP, tmp_path / "log", os.environ)
-        with pytest.raises(CannotRun, match="did not end within"):
+        with pytest.raises(StartupError, match="did not end within"):
             process.finish(0.1)
         assert not is_running(process.pid)
 
@@ -57,31 +59,31 @@ class TestProcesses:
         process = Process.start(
             "the server", [sys.executable, "-c", "print('port taken')"], tmp_path / "log", os.environ
         )
-        with pytest.raises(CannotRun, match=r"the server has ended(.|\n)*port taken"):
+        with pytest.raises(StartupError, match=r"the server has ended(.|\n)*port taken"):
             process.wait_until(lambda: False, 20)
 
     def test_tools_hear_nothing_of_real_accounts(self) -> None:
         assert without_aws({"AWS_PROFILE": "production", "PYTHONPATH": "x", "PATH": "p"}) == {"PATH": "p"}
 
 
-class TestStateFolder:
+class TestStateDir:
     def test_one_run_has_it_at_a_time(self, tmp_path: Path) -> None:
-        first, second = StateFolder(tmp_path), StateFolder(tmp_path)
+        first, second = StateDir(tmp_path), StateDir(tmp_path)
         assert first.claim() == []
-        with pytest.raises(CannotRun, match=rf"running already \(process {os.getpid()}\)"):
+        with pytest.raises(StartupError, match=rf"already running \(process {os.getpid()}\)"):
             second.claim()
         first.release()
         assert second.claim() == []
         second.release()
 
     def test_what_a_killed_run_left_is_ended_and_removed(self, tmp_path: Path, orphan: Process) -> None:
-        orphaned = StateFolder(tmp_path)
+        orphaned = StateDir(tmp_path)
         orphaned.claim()
         orphaned.record(orphan)
         orphaned.description.write_text("{}")
         (orphaned.temporary / "ministack-lambda-x").mkdir()
         lose_lock(orphaned)
-        following = StateFolder(tmp_path)
+        following = StateDir(tmp_path)
         assert following.claim() == ["an orphan"]
         assert not is_running(orphan.pid)
         assert not following.description.exists()
@@ -90,13 +92,14 @@ class TestStateFolder:
         assert not following.temporary.exists()
 
     def test_another_process_by_an_old_number_is_left_alone(self, tmp_path: Path, orphan: Process) -> None:
-        orphaned = StateFolder(tmp_path)
+        orphaned = StateDir(tmp_path)
         orphaned.claim()
         orphaned.record(orphan)
         recorded = tmp_path / "processes.json"
-        recorded.write_text(recorded.read_text().replace('"started": "', '"started": "1'))
+        [process] = json.loads(recorded.read_text())
+        recorded.write_text(json.dumps([process | {"started": process["started"] - 60}]))
         lose_lock(orphaned)
-        following = StateFolder(tmp_path)
+        following = StateDir(tmp_path)
         assert following.claim() == []
         assert is_running(orphan.pid)
         following.release()
@@ -104,7 +107,7 @@ class TestStateFolder:
 
 class TestClean:
     def test_it_is_refused_while_a_stack_is_up(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        idle, up = StateFolder(tmp_path), StateFolder(tmp_path / "e2e")
+        idle, up = StateDir(tmp_path), StateDir(tmp_path / "e2e")
         idle.claim()
         idle.release()
         up.claim()
@@ -118,7 +121,7 @@ class TestClean:
         assert clean.main(tmp_path) == 0
 
     def test_what_a_killed_run_left_is_ended(self, tmp_path: Path, orphan: Process) -> None:
-        orphaned = StateFolder(tmp_path)
+        orphaned = StateDir(tmp_path)
         orphaned.claim()
         orphaned.record(orphan)
         lose_lock(orphaned)
@@ -126,7 +129,7 @@ class TestClean:
         assert not is_running(orphan.pid)
 
     def test_make_clean_asks_first(self, project: Path) -> None:
-        up = StateFolder(project / ".local")
+        up = StateDir(project / ".local")
         up.claim()
         (project / ".venv").symlink_to(Path(sys.prefix))
         refused = make_clean(project)
@@ -147,10 +150,9 @@ class TestClean:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """As much of this project as ``make clean`` is about: nothing is installed."""
-    for name in ("functions", "infra/local", "tests"):
+    for name in ("functions", "tests"):
         (tmp_path / name).mkdir(parents=True)
-    for file in (PROJECT / "infra/local").rglob("*.py"):
-        (tmp_path / "infra/local" / file.name).write_text(file.read_text())
+    shutil.copytree(PROJECT / "infra/local", tmp_path / "infra/local")
     (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text())
     return tmp_path
 
@@ -166,18 +168,15 @@ def orphan(tmp_path: Path) -> Iterator[Process]:
     process.stop()
 
 
-def lose_lock(folder: StateFolder) -> None:
+def lose_lock(folder: StateDir) -> None:
     """As when its process was killed."""
     assert folder._lock
     folder._lock.close()
 
 
 def is_running(pid: int) -> bool:
-    """Zombies count as ended: nobody may have collected them yet."""
-    if not Path("/proc/self/stat").exists():
-        with suppress(ProcessLookupError):
-            os.kill(pid, 0)
-            return True
+    """Zombies do not run: their parent has not collected them yet."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"

@@ -15,14 +15,14 @@ from infra.local.webhook_events import Event
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class ExampleSender:
     """``send`` answers when the door has."""
 
     stack: LocalStack
     sqs: Any
 
     @classmethod
-    def of(cls, stack: LocalStack) -> "Sender":
+    def of(cls, stack: LocalStack) -> "ExampleSender":
         return cls(stack, stack.aws.client("sqs"))
 
     def send(self, example: Example) -> Exchange:
