@@ -41,12 +41,12 @@ test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## ever
 bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls, batches and size
 	@$(PYTHON) -m tests.bench
 
-faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs at length, for us and for a naive handler (CASES=500: a part of the matrix)
+faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs at length, for us and for the baseline handler (CASES=500: a part of the matrix)
 	@$(PYTHON) -m tests.simulation $(if $(CASES),--cases $(CASES))
 	@$(PYTHON) -m tests.fuzz $(if $(CASES),--inputs $(CASES))
 
-chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; AFTERNOON=1: the naive handler)
-	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter 1,$(AFTERNOON)),--afternoon)
+chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; BASELINE=1: the baseline handler)
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter 1,$(BASELINE)),--baseline)
 
 docs: $(TOOLS)/docs/.installed ## build the documentation site into .local/site; a dead link fails
 	$(QUIET) "building the documentation (zensical)" env NO_COLOR=1 $(TOOLS)/docs/bin/zensical build --strict

@@ -1,7 +1,7 @@
-"""Both doors as one writes them in an afternoon, from the documentation of the libraries: what the tables compare with.
+"""The baseline handler: HTTP API and queue as a developer would write them in an afternoon from the libraries' docs.
 
-It works: it lists, creates what is missing, publishes, and remembers what it did with Powertools' idempotency. What it
-cannot do is what this service is for. An answer that gets lost makes it forget the create, and send it again.
+It works: it lists, creates what is missing, publishes, and remembers what it did with Powertools' idempotency. After a
+lost response it forgets the create and sends it again. The tables compare this service with it.
 
 It runs in the environment of the real functions, and keeps its records in the same table.
 """

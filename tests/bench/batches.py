@@ -22,10 +22,10 @@ NOTES = (
 
 
 def measure(installed: Installations) -> Section:
-    worker, afternoon = handlers.ours(installed)["worker"], handlers.afternoon(installed)["worker"]
+    worker, baseline = handlers.ours(installed)["worker"], handlers.baseline(installed)["worker"]
     rows = [["a batch", "one record, ms", "ten records, ms", "ten over one"]]
     ratios = {}
-    for handler in (worker, afternoon):
+    for handler in (worker, baseline):
         best = _best(handler)
         ratios[handler.name] = best["ten"] / best["one"]
         milliseconds = [f"{best[size] * 1000:,.0f}" for size in ("one", "ten")]

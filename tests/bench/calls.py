@@ -48,10 +48,10 @@ NOTES = (
 
 
 def measure(installed: Installations) -> Section:
-    ours, afternoon = handlers.ours(installed), handlers.afternoon(installed)
+    ours, baseline = handlers.ours(installed), handlers.baseline(installed)
     rows = [["calls made", *COLUMNS]]
     ceilings = []
-    for handler in (ours["api"], ours["worker"], afternoon["api"], afternoon["worker"]):
+    for handler in (ours["api"], ours["worker"], baseline["api"], baseline["worker"]):
         for case, calls in _cases(handler).items():
             figures = {column: sum(calls.pop(name, 0) for name in names) for column, names in COLUMNS.items()}
             if calls:

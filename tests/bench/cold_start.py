@@ -12,7 +12,7 @@ FLOOR = Program(("-c", "import boto3; boto3.client('sns')"))
 NOTES = (
     "Instructions of a whole Python process, over those of the floor in the project's own environment: "
     "`python -c \"import boto3; boto3.client('sns')\"`. Our doors run from the built artifact, and nothing else can be "
-    "imported; the afternoon handler runs from a plain installation. *Ready*: imported and put together, with every "
+    "imported; the baseline handler runs from a plain installation. *Ready*: imported and put together, with every "
     "client and the TLS context for Close that the door needs. *Answered*: the same process, and its first request "
     "is answered: a create, with AWS and Close stubbed at the lowest seam of botocore and httpx (for webhooks: a "
     "signed event is stored and queued; for the sweeper: nothing is overdue). The ceiling is on Answered, so nothing "
@@ -25,14 +25,18 @@ NOTES = (
 def measure(installed: Installations) -> Section:
     subjects = [
         *handlers.ours(installed).values(),
-        *handlers.afternoon(installed).values(),
-        handlers.afternoon_without_bytecode(installed),
+        *handlers.baseline(installed).values(),
+        handlers.baseline_without_bytecode(installed),
     ]
-    programs = {f"{each.name} {requests}": each.program("door", requests) for each in subjects for requests in (0, 1)}
+    programs = {
+        f"{each.name} {requests}": each.program("handler", requests) for each in subjects for requests in (0, 1)
+    }
     counts = count({"floor": FLOOR, **programs})
     ratios = {name: instructions / counts["floor"] for name, instructions in counts.items()}
     rows = [["cold start, instructions over the floor", "ready", "answered"]]
     rows += [[each.name, *(f"{ratios[f'{each.name} {requests}']:.2f}" for requests in (0, 1))] for each in subjects]
     rows += [[f"the floor: {counts['floor'] / 1e6:,.0f} million instructions", "1.00", ""]]
-    ceilings = [Ceiling(f"cold start of {door}, over the floor", ratios[f"{door} 1"], LIMIT) for door in HELD]
+    ceilings = [
+        Ceiling(f"cold start of {function}, over the floor", ratios[f"{function} 1"], LIMIT) for function in HELD
+    ]
     return Section("Cold start", rows, NOTES, ceilings)

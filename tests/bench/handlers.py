@@ -1,4 +1,4 @@
-"""The handlers that are measured: our doors, and the afternoon handler as each of them."""
+"""The handlers that are measured: our doors, and the baseline handler as each of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.bench.installations import Installations
 from tests.bench.programs import Program
 
-DOORS = ("api", "webhooks", "worker", "sweeper")
-AFTERNOON_DOORS = ("api", "worker")
+FUNCTIONS = ("api", "webhooks", "worker", "sweeper")
+BASELINE_FUNCTIONS = ("api", "worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,32 +18,35 @@ class Handler:
     name: str
     folder: Path
     module: str
-    door: str
+    function: str
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def program(self, script: str, *arguments: object) -> Program:
         environment = {"LAMBDA_TASK_ROOT": str(self.folder), **self.environment}
-        return Program.of(script, self.folder, self.module, self.door, *arguments, environment=environment)
+        return Program.of(script, self.folder, self.module, self.function, *arguments, environment=environment)
 
 
 def ours(installed: Installations) -> dict[str, Handler]:
     """By door."""
-    return {door: Handler(door, installed.artifact, f"provisioner.{door}", door) for door in DOORS}
-
-
-def afternoon(installed: Installations) -> dict[str, Handler]:
-    """By door."""
     return {
-        door: Handler(f"afternoon handler as {door}", installed.compiled, "afternoon_handler", door)
-        for door in AFTERNOON_DOORS
+        function: Handler(function, installed.artifact, f"provisioner.handlers.{function}", function)
+        for function in FUNCTIONS
     }
 
 
-def afternoon_without_bytecode(installed: Installations) -> Handler:
+def baseline(installed: Installations) -> dict[str, Handler]:
+    """By door."""
+    return {
+        function: Handler(f"baseline handler as {function}", installed.compiled, "baseline_handler", function)
+        for function in BASELINE_FUNCTIONS
+    }
+
+
+def baseline_without_bytecode(installed: Installations) -> Handler:
     return Handler(
-        "afternoon handler, no .pyc shipped",
+        "baseline handler, no .pyc shipped",
         installed.plain,
-        "afternoon_handler",
+        "baseline_handler",
         "api",
         {"PYTHONDONTWRITEBYTECODE": "1"},  # as a function's folder, which is read-only
     )

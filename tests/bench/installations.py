@@ -11,13 +11,13 @@ from infra.build.bytecode import compile_tree
 from infra.build.dependencies import install
 
 KEPT = PROJECT / ".local" / "bench"
-AFTERNOON = Path(__file__).parent / "baseline_handler.py"
+BASELINE = Path(__file__).parent / "baseline_handler.py"
 
 
 @dataclass(frozen=True, slots=True)
 class Installations:
     """``artifact``: what `sam build` makes, for this machine's processor. ``plain``: the same requirements, installed
-    and no more, with the afternoon handler. ``compiled``: that, with byte code.
+    and no more, with the baseline handler. ``compiled``: that, with byte code.
     """
 
     artifact: Path
@@ -33,11 +33,11 @@ def make() -> Installations:
 
 
 def plain() -> Path:
-    """The same requirements as the functions', installed, with the afternoon handler."""
+    """The same requirements as the functions', installed, with the baseline handler."""
 
     def make_plain(folder: Path) -> None:
         install(REQUIREMENTS, _architecture(), folder)
-        shutil.copy(AFTERNOON, folder)
+        shutil.copy(BASELINE, folder)
 
     return cached(KEPT, f"plain-{_content()}", make_plain)
 
@@ -53,7 +53,7 @@ def compiled() -> Path:
 
 
 def _content() -> str:
-    return hashlib.sha256(REQUIREMENTS.read_bytes() + AFTERNOON.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(REQUIREMENTS.read_bytes() + BASELINE.read_bytes()).hexdigest()[:16]
 
 
 def _architecture() -> str:

@@ -24,8 +24,8 @@ NOTES = (
 
 
 def measure(installed: Installations) -> Section:
-    ours = [handler for door, handler in handlers.ours(installed).items() if door in HELD]
-    subjects = [*ours, *handlers.afternoon(installed).values()]
+    ours = [handler for function, handler in handlers.ours(installed).items() if function in HELD]
+    subjects = [*ours, *handlers.baseline(installed).values()]
     with TemporaryDirectory() as folder:
         recorded = {each.name: Path(folder) / f"{number}.json" for number, each in enumerate(subjects)}
         for each in subjects:
@@ -53,7 +53,7 @@ def _programs(subjects: list[Handler], recorded: Mapping[str, Path]) -> dict[str
     programs = {}
     for each in subjects:
         for requests in (FEW, MANY):
-            programs[f"{each.name} {requests}"] = each.program("door", requests)
+            programs[f"{each.name} {requests}"] = each.program("handler", requests)
             programs[f"bare {each.name} {requests}"] = Program.of("bare_script", recorded[each.name], requests)
     return programs
 

@@ -1,7 +1,7 @@
 """``make chaos``: one run, by its seed.
 
 python -m tests.chaos --seed 7                      as ``make faults`` does it
-python -m tests.chaos --seed 7 --afternoon          the afternoon handler, by the same plan
+python -m tests.chaos --seed 7 --baseline          the baseline handler, by the same plan
 python -m tests.chaos --seed 7 --requests 60        a short one, by another plan
 """
 
@@ -11,8 +11,8 @@ import time
 from collections import Counter
 
 import tests.simulation.paths  # noqa: F401 - before anything that imports the service
-from tests.chaos.baseline import afternoon
-from tests.chaos.run import Result, run
+from tests.chaos.baseline import baseline_code
+from tests.chaos.run import ChaosResult, run
 
 REQUESTS = 300
 
@@ -25,24 +25,24 @@ def main() -> int:
     def say(what: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {what}", flush=True)
 
-    result = run(asked.seed, asked.requests, code=afternoon() if asked.afternoon else None, say=say)
+    result = run(asked.seed, asked.requests, code=baseline_code() if asked.baseline_code else None, say=say)
     show(result)
-    return 1 if result.broken or result.missed else 0
+    return 1 if result.violations or result.coverage_gaps else 0
 
 
-def show(result: Result) -> None:
+def show(result: ChaosResult) -> None:
     """All figures of a run, and what is wrong with it."""
     print("calls    ", _listed(result.calls))
     print("Close    ", _listed(result.fired.close))
     print("AWS      ", _listed(result.fired.aws))
-    print("kills    ", _listed(Counter(f"{each.fate} {each.name}" for each in result.fired.kills)))
+    print("kills    ", _listed(Counter(f"{each.action} {each.name}" for each in result.fired.kills)))
     print("outcomes ", _listed(result.results))
     print("redriven ", result.redriven)
-    print(result.tally)
-    for each in result.missed:
+    print(result.counts)
+    for each in result.coverage_gaps:
         print(f"it did not hit what it should: {each}")
-    for broken in result.broken:
-        print(f"{broken.promise}: {broken.how}")
+    for violations in result.violations:
+        print(f"{violations.invariant}: {violations.description}")
 
 
 def _listed(counts: Counter[str]) -> str:
@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
     parser.add_argument("--seed", default="1", help="decides what is asked and what goes wrong")
     parser.add_argument("--requests", type=int, default=REQUESTS)
-    parser.add_argument("--afternoon", action="store_true", help="deploy the afternoon handler instead")
+    parser.add_argument("--baseline", action="store_true", help="deploy the baseline handler instead")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The afternoon handler (tests/bench/baseline_handler.py), to be deployed in the place of all three functions.
+"""The baseline handler (tests/bench/baseline_handler.py), to be deployed in the place of all three functions.
 
 With byte code and without botocore's models of other services, since the emulator unpacks it at every cold start, and
 there is one after each failure: how slow it is must not count against it. With the one permission more that Powertools'
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from infra.build.artifact import cached
 from tests.bench.installations import KEPT, compiled
-from tests.chaos.cluster import Code
+from tests.chaos.cluster import DeployedCode
 
 SERVICES = {"dynamodb", "sns", "sqs", "secretsmanager"}
 
 
-def afternoon() -> Code:
+def baseline_code() -> DeployedCode:
     installed = compiled()
     lean = cached(KEPT, installed.name.replace("compiled", "lean"), lambda folder: _lean(installed, folder))
-    return Code(lean, "afternoon_handler.lambda_handler", ("api", "worker", "sweeper"), ("dynamodb:DeleteItem",))
+    return DeployedCode(lean, "baseline_handler.lambda_handler", ("api", "worker", "sweeper"), ("dynamodb:DeleteItem",))
 
 
 def _lean(installed: Path, folder: Path) -> None:

@@ -23,9 +23,9 @@ from infra.local.stack import LocalStack, local_stack
 from infra.simulator import Remote
 from provisioner.contract.spec import natural_key
 from tests.chaos.microburst import Microburst, microburst
-from tests.chaos.proxy import Decide, Gate, Kill
-from tests.chaos.time_compression import hurried
-from tests.simulation.history import Stored
+from tests.chaos.proxy import Decide, Kill, Proxy
+from tests.chaos.time_compression import compress_time
+from tests.simulation.history import StoredType
 
 LIST_LAG_SECONDS = 3
 CLOSE_TIMEOUT_SECONDS = 2
@@ -36,22 +36,22 @@ VISIBILITY_SECONDS = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class DeployedCode:
     """Deployed instead of the service at these doors: a folder, its handler, and what its role may do besides."""
 
     folder: Path
     handler: str
-    doors: tuple[str, ...]
+    functions: tuple[str, ...]
     actions: tuple[str, ...]
 
 
 @dataclass(slots=True)
-class Stage:
+class Cluster:
     """A stack that is up. ``batch``: how many messages a worker takes at once. ``folder``: of its logs."""
 
     stack: LocalStack
-    aws: Gate
-    close_gate: Gate
+    aws: Proxy
+    close_proxy: Proxy
     burst: Microburst
     feed: Feed
     batch: int
@@ -64,11 +64,11 @@ class Stage:
 
     def decide(self, decide: Decide) -> None:
         """Who may pass from now on, at either gate."""
-        self.aws.decide = self.close_gate.decide = decide
+        self.aws.decide = self.close_proxy.decide = decide
 
     @property
     def kills(self) -> list[Kill]:
-        return [*self.aws.kills, *self.close_gate.kills]
+        return [*self.aws.kills, *self.close_proxy.kills]
 
     def client(self, service: str) -> Any:
         """Past the gates and microburst: for the stage's own use."""
@@ -81,9 +81,9 @@ class Stage:
         self.client("secretsmanager").create_secret(Name=f"{prefix}/{name}", SecretString=key)
         return key
 
-    def stored(self, tenant: str) -> list[Stored]:
+    def stored(self, tenant: str) -> list[StoredType]:
         """Every type of the tenant's organization, whether or not the list shows it."""
-        return [Stored(tenant, each["id"], each["name"]) for each in self.close.types(f"orga_{tenant}")]
+        return [StoredType(tenant, each["id"], each["name"]) for each in self.close.types(f"orga_{tenant}")]
 
     def copies_of_fields(self, tenant: str) -> Counter[str]:
         """How many fields of each name each type of the tenant's organization has."""
@@ -128,7 +128,7 @@ class Stage:
 
 
 @contextmanager
-def stage(state: str, *, seed: str = "", code: Code | None = None, batch: int = 3) -> Iterator[Stage]:
+def start_cluster(state: str, *, seed: str = "", code: DeployedCode | None = None, batch: int = 3) -> Iterator[Cluster]:
     """Brings it up. microburst draws by ``seed``. ``state`` names a folder below ``.local``."""
     folder = PROJECT / ".local" / state
     options = Options(
@@ -140,36 +140,36 @@ def stage(state: str, *, seed: str = "", code: Code | None = None, batch: int = 
         url = stack.aws.endpoint_url
         burst = ending.enter_context(microburst(url, seed, folder / "microburst.log"))
         emulator = stack.servers[0].pid
-        aws = ending.enter_context(Gate(burst.url, emulator, rewrite=hurried))
-        close = ending.enter_context(Gate(stack.close.url, emulator))
-        up = Stage(
+        aws = ending.enter_context(Proxy(burst.url, emulator, rewrite=compress_time))
+        close = ending.enter_context(Proxy(stack.close.url, emulator))
+        up = Cluster(
             stack, aws, close, burst, Feed(stack.aws.client("sqs"), stack.description.outcomes_queue_url), batch, folder
         )
         _shorten_visibility(up)
         _make_batches_small(up)
-        for door in code.doors if code else TIMEOUT_SECONDS:  # the other doors are not called
-            _deploy(up, door, code)
+        for entry_point in code.functions if code else TIMEOUT_SECONDS:  # the other doors are not called
+            _deploy(up, entry_point, code)
         yield up
 
 
-def _shorten_visibility(up: Stage) -> None:
+def _shorten_visibility(up: Cluster) -> None:
     up.client("sqs").set_queue_attributes(
         QueueUrl=up.stack.description.queue_url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
     )
 
 
-def _make_batches_small(up: Stage) -> None:
+def _make_batches_small(up: Cluster) -> None:
     """A killed worker takes its whole batch with it: with ten of them in each, little else would ever happen."""
     lambda_ = up.client("lambda")
     for mapping in lambda_.list_event_source_mappings()["EventSourceMappings"]:
         lambda_.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=up.batch)
 
 
-def _deploy(up: Stage, door: str, code: Code | None) -> None:
+def _deploy(up: Cluster, entry_point: str, code: DeployedCode | None) -> None:
     """A new version behind the alias, as any deployment makes one."""
-    function, lambda_ = up.stack.description.functions[door], up.client("lambda")
+    function, lambda_ = up.stack.description.functions[entry_point], up.client("lambda")
     environment = function.environment | _environment(up)
-    change: dict[str, Any] = {"Timeout": TIMEOUT_SECONDS[door], "Environment": {"Variables": environment}}
+    change: dict[str, Any] = {"Timeout": TIMEOUT_SECONDS[entry_point], "Environment": {"Variables": environment}}
     if code:
         change["Handler"] = code.handler
         lambda_.update_function_code(FunctionName=function.name, ZipFile=_zipped(code.folder))
@@ -179,18 +179,18 @@ def _deploy(up: Stage, door: str, code: Code | None) -> None:
     lambda_.update_alias(FunctionName=function.name, Name="live", FunctionVersion=version)
 
 
-def _environment(up: Stage) -> dict[str, str]:
+def _environment(up: Cluster) -> dict[str, str]:
     """The gate to AWS is a proxy, since calls are signed for the emulator's own address. Close is called past it."""
     return {
         "HTTP_PROXY": up.aws.url,
         "NO_PROXY": "localhost",
-        "CLOSE_API_URL": f"{up.close_gate.url.replace(HOST, 'localhost')}/api/v1/",
+        "CLOSE_API_URL": f"{up.close_proxy.url.replace(HOST, 'localhost')}/api/v1/",
         "LEASE_SECONDS": str(LEASE_SECONDS),
         "SAFETY_NET_DELAY_SECONDS": str(SAFETY_NET_SECONDS),
     }
 
 
-def _allow(up: Stage, function: str, actions: tuple[str, ...]) -> None:
+def _allow(up: Cluster, function: str, actions: tuple[str, ...]) -> None:
     role = up.client("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
     statement = f'{{"Effect": "Allow", "Action": {list(actions)}, "Resource": "*"}}'.replace("'", '"')
     document = f'{{"Version": "2012-10-17", "Statement": [{statement}]}}'

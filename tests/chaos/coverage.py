@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from infra.simulator.faults.catalog import KINDS
 from tests.chaos.proxy import Kill
-from tests.chaos.schedule import KILLS, Plan
+from tests.chaos.schedule import KILLS, Schedule
 
 EACH_FAULT = 1
 KILLS_THAT_STRUCK = 2 / 3
@@ -16,18 +16,18 @@ TAKEN = 1 / 4
 """How many have to find it there: unchanged, adopted or updated."""
 
 
-def missed(
-    plan: Plan, close: Counter[str], aws: Counter[str], kills: Sequence[Kill], results: Counter[str]
+def coverage_gaps(
+    schedule: Schedule, close: Counter[str], aws: Counter[str], kills: Sequence[Kill], results: Counter[str]
 ) -> Iterator[str]:
     """In words, each thing that happened too seldom."""
-    fired = {f"Close {kind}": close[kind] for kind in KINDS} | {each.name: aws[each.name] for each in plan.aws}
+    fired = {f"Close {kind}": close[kind] for kind in KINDS} | {each.name: aws[each.name] for each in schedule.aws}
     yield from (f"{name} struck {number} times" for name, number in fired.items() if number < EACH_FAULT)
-    if len(kills) < KILLS_THAT_STRUCK * len(plan.kills):
-        yield f"{len(kills)} of {len(plan.kills)} kills struck"
-    yield from (f"nobody was killed {fate}" for fate in KILLS if fate not in {each.fate for each in kills})
+    if len(kills) < KILLS_THAT_STRUCK * len(schedule.kills):
+        yield f"{len(kills)} of {len(schedule.kills)} kills struck"
+    yield from (f"nobody was killed {action}" for action in KILLS if action not in {each.action for each in kills})
     for result, share in OF_REQUESTS.items():
-        if results[result] < share * plan.requests:
-            yield f"{results[result]} of {plan.requests} requests were {result}"
+        if results[result] < share * schedule.requests:
+            yield f"{results[result]} of {schedule.requests} requests were {result}"
     taken = sum(results[each] for each in ("unchanged", "adopted", "updated"))
-    if taken < TAKEN * plan.requests:
-        yield f"only {taken} of {plan.requests} requests found their type there"
+    if taken < TAKEN * schedule.requests:
+        yield f"only {taken} of {schedule.requests} requests found their type there"

@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.chaos.cluster import Stage, stage
-from tests.chaos.history import Seen, evidence
-from tests.chaos.peer_process import lives
-from tests.chaos.proxy import Call, Fate
-from tests.chaos.quiesce import Watch, until_quiet
-from tests.chaos.schedule import Sending
+from tests.chaos.cluster import Cluster, start_cluster
+from tests.chaos.history import RunRecord, collect_history
+from tests.chaos.peer_process import is_running
+from tests.chaos.proxy import ProxiedCall, ProxyAction
+from tests.chaos.quiesce import LedgerMonitor, wait_until_quiescent
+from tests.chaos.schedule import ScheduledRequest
 from tests.chaos.workload import Callers
 from tests.e2e.world import eventually
 from tests.simulation.callers import body
-from tests.simulation.counts import Tally, tally
-from tests.simulation.invariants import EVERYWHERE, Broken, broken_by
+from tests.simulation.counts import Counts, counts_of
+from tests.simulation.invariants import INVARIANTS, Violation, violations_of
 
-DOORS = ("http", "sqs", "webhook")
+ENTRY_POINTS = ("http", "sqs", "webhook")
 CALLERS = 4
 QUIET_SECONDS = 150.0
 LEASE = "dynamodb.UpdateItem#1"
@@ -31,121 +31,133 @@ LEASE = "dynamodb.UpdateItem#1"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class KillCase:
     """The process that makes this call (``dynamodb.PutItem#1``) for a request at this door is killed."""
 
-    door: str
+    entry_point: str
     call: str
-    fate: Fate
+    action: ProxyAction
 
     def __str__(self) -> str:
-        return f"{self.door}: killed {self.fate} {self.call}"
+        return f"{self.entry_point}: killed {self.action} {self.call}"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class KillsResult:
     """``killed``: processes that are dead, at the calls that were aimed at. ``results``: outcomes on the topic."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[KillCase, ...]
     killed: int
     results: Counter[str]
-    tally: Tally
-    broken: tuple[Broken, ...]
+    counts: Counts
+    violations: tuple[Violation, ...]
 
 
-def run(state: str = "kills", *, only_critical: bool = False) -> Verdict:
+def run(state: str = "kills", *, only_critical: bool = False) -> KillsResult:
     """All cases on one stack. ``only_critical``: after each call from the lease on, over HTTP and from the queue."""
-    with stage(state, batch=1) as up:
-        killer = _Killer.on(up)
-        calls = {door: killer.calls_of(door) for door in (DOORS[:2] if only_critical else DOORS)}
+    with start_cluster(state, batch=1) as up:
+        nemesis = _Nemesis.on(up)
+        calls = {
+            entry_point: nemesis.calls_of(entry_point)
+            for entry_point in (ENTRY_POINTS[:2] if only_critical else ENTRY_POINTS)
+        }
         if only_critical:
-            calls = {door: made[made.index(LEASE) :] for door, made in calls.items()}
-        fates = [Fate.KILLED_AFTER] if only_critical else [Fate.KILLED_BEFORE, Fate.KILLED_AFTER]
-        return killer.play([Case(door, call, fate) for door in calls for call in calls[door] for fate in fates])
+            calls = {entry_point: created[created.index(LEASE) :] for entry_point, created in calls.items()}
+        actions = [ProxyAction.KILL_AFTER] if only_critical else [ProxyAction.KILL_BEFORE, ProxyAction.KILL_AFTER]
+        return nemesis.run(
+            [
+                KillCase(entry_point, call, action)
+                for entry_point in calls
+                for call in calls[entry_point]
+                for action in actions
+            ]
+        )
 
 
 @dataclass(slots=True)
-class _Killer:
+class _Nemesis:
     """``working_for``: the tenant that a process was last heard of by name; calls that name nobody are for that one."""
 
-    stage: Stage
-    watch: Watch
+    cluster: Cluster
+    monitor: LedgerMonitor
     callers: Callers
     secrets: dict[str, str] = field(default_factory=dict)
-    aimed: dict[str, Case] = field(default_factory=dict)
+    aimed: dict[str, KillCase] = field(default_factory=dict)
     calls: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     invocations: set[str] = field(default_factory=set)
     working_for: dict[int, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def on(cls, stage: Stage) -> Self:
-        killer = cls(stage, Watch(stage), Callers(stage))
-        stage.decide(killer.decide)
-        return killer
+    def on(cls, cluster: Cluster) -> Self:
+        nemesis = cls(cluster, LedgerMonitor(cluster), Callers(cluster))
+        cluster.decide(nemesis.decide)
+        return nemesis
 
-    def calls_of(self, door: str) -> list[str]:
+    def calls_of(self, entry_point: str) -> list[str]:
         """What a request that nothing happens to calls: of three, the one that had the least to do again."""
-        return min((self._recorded(door, name) for name in ("first", "second", "third")), key=len)
+        return min((self._recorded(entry_point, name) for name in ("first", "second", "third")), key=len)
 
-    def _recorded(self, door: str, name: str) -> list[str]:
+    def _recorded(self, entry_point: str, name: str) -> list[str]:
         """Until after it is announced."""
-        sending = self._sending(door, name)
-        self.callers.send_all([sending], 1)
-        tenant = sending.request["tenant"]
-        self.stage.feed.wait_for(lambda each: each.concerns[0] == tenant, QUIET_SECONDS)
+        scheduled = self._sending(entry_point, name)
+        self.callers.send_all([scheduled], 1)
+        tenant = scheduled.request["tenant"]
+        self.cluster.feed.wait_for(lambda each: each.concerns[0] == tenant, QUIET_SECONDS)
         return eventually(lambda: self._until_announced(tenant))
 
     def _until_announced(self, tenant: str) -> list[str] | None:
         """Its calls up to the one after the publish; None while that is still to come."""
         with self._lock:
-            made = list(self.calls[tenant])
-        published = next((number for number, call in enumerate(made) if call.startswith("sns.")), len(made))
-        return made[: published + 2] if len(made) > published + 1 else None
+            created = list(self.calls[tenant])
+        published = next((number for number, call in enumerate(created) if call.startswith("sns.")), len(created))
+        return created[: published + 2] if len(created) > published + 1 else None
 
-    def play(self, cases: Sequence[Case]) -> Verdict:
-        sendings = [self._sending(case.door, f"{number:02}") for number, case in enumerate(cases)]
-        self.aimed = {sending.request["tenant"]: case for sending, case in zip(sendings, cases, strict=True)}
-        self.callers.send_all(sendings, CALLERS)
-        quiet = until_quiet(self.watch, QUIET_SECONDS, sweeps=True)
-        seen = evidence(
-            self.stage, Seen(self.watch, self.callers, list(self.secrets), frozenset(self.secrets.values()))
+    def run(self, cases: Sequence[KillCase]) -> KillsResult:
+        scheduled_requests = [self._sending(case.entry_point, f"{number:02}") for number, case in enumerate(cases)]
+        self.aimed = {
+            scheduled.request["tenant"]: case for scheduled, case in zip(scheduled_requests, cases, strict=True)
+        }
+        self.callers.send_all(scheduled_requests, CALLERS)
+        quiet = wait_until_quiescent(self.monitor, QUIET_SECONDS, sweeps=True)
+        history = collect_history(
+            self.cluster, RunRecord(self.monitor, self.callers, list(self.secrets), frozenset(self.secrets.values()))
         )
-        restless = [] if quiet else [Broken("settled", f"it was not quiet after {QUIET_SECONDS:.0f} s")]
-        return Verdict(
+        restless = [] if quiet else [Violation("settled", f"it was not quiet after {QUIET_SECONDS:.0f} s")]
+        return KillsResult(
             cases=tuple(cases),
-            killed=sum(not lives(kill.pid) for kill in self.stage.kills),
-            results=Counter(each.data["result"] for each in self.stage.feed.arrived),
-            tally=tally(seen),
-            broken=(*broken_by(seen, EVERYWHERE), *restless),
+            killed=sum(not is_running(kill.pid) for kill in self.cluster.kills),
+            results=Counter(each.data["result"] for each in self.cluster.feed.arrived),
+            counts=counts_of(history),
+            violations=(*violations_of(history, INVARIANTS), *restless),
         )
 
-    def _sending(self, door: str, name: str) -> Sending:
+    def _sending(self, entry_point: str, name: str) -> ScheduledRequest:
         """One request of a new tenant."""
-        tenant = f"victim-{door}-{name}"
-        self.secrets[tenant] = self.stage.add_tenant(tenant)
-        return Sending(door, body(f"r-{door}-{name}", "Account", tenant))
+        tenant = f"victim-{entry_point}-{name}"
+        self.secrets[tenant] = self.cluster.add_tenant(tenant)
+        return ScheduledRequest(entry_point, body(f"r-{entry_point}-{name}", "Account", tenant))
 
-    def decide(self, call: Call) -> Fate:
+    def decide(self, call: ProxiedCall) -> ProxyAction:
         """Whether this is the call at which this tenant's process is to die. Each dies once."""
         pid = call.caller()
         if pid is None or self._is_repeated(call):
-            return Fate.PASSES
-        named = re.search(rb"victim-[a-z]+-\w+", call.request.body)
+            return ProxyAction.PASS
+        key = re.search(rb"victim-[a-z]+-\w+", call.request.body)
         with self._lock:
-            if named:
-                self.working_for[pid] = named[0].decode()
+            if key:
+                self.working_for[pid] = key[0].decode()
             tenant = self.working_for.get(pid, "")
             calls = self.calls[tenant]
             name = f"{call.request.name}#{sum(each.startswith(call.request.name) for each in calls) + 1}"
             calls.append(name)
             case = self.aimed.get(tenant)
             if case is None or case.call != name:
-                return Fate.PASSES
+                return ProxyAction.PASS
             del self.aimed[tenant]
-            return case.fate
+            return case.action
 
-    def _is_repeated(self, call: Call) -> bool:
+    def _is_repeated(self, call: ProxiedCall) -> bool:
         """Whether the SDK makes the same call another time."""
         invocation = call.request.header("amz-sdk-invocation-id")
         with self._lock:

@@ -22,7 +22,7 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def lives(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Return whether the process runs; a zombie does not."""
     try:
         return psutil.Process(pid).status() not in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}

@@ -26,20 +26,20 @@ _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time to linger: closing then sends a reset instead of an orderly end."""
 
 
-class Fate(StrEnum):
+class ProxyAction(StrEnum):
     """What becomes of the process that makes a call."""
 
-    PASSES = "passes"
-    KILLED_BEFORE = "before"
+    PASS = "passes"
+    KILL_BEFORE = "before"
     """The neighbor never hears of the call."""
-    KILLED_AFTER = "after"
+    KILL_AFTER = "after"
     """The neighbor has answered, and the answer is dropped."""
-    KILLED_SOON = "soon"
+    KILL_SOON = "soon"
     """A moment after the answer went back: somewhere between two calls."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RawRequest:
     """One HTTP request as it came. ``head`` ends in an empty line."""
 
     head: bytes
@@ -66,10 +66,10 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProxiedCall:
     """A request that somebody is about to make; ``caller`` finds the process."""
 
-    request: Request
+    request: RawRequest
     caller: Callable[[], int | None]
 
 
@@ -78,16 +78,16 @@ class Kill:
     """A process that was killed, at which call, and when relative to it."""
 
     name: str
-    fate: Fate
+    action: ProxyAction
     pid: int
 
 
-type Decide = Callable[[Call], Fate]
-type Rewrite = Callable[[Request], Request]
+type Decide = Callable[[ProxiedCall], ProxyAction]
+type Rewrite = Callable[[RawRequest], RawRequest]
 
 
 @dataclass(slots=True)
-class Gate:
+class Proxy:
     """Listens on a free port while entered. ``callers``: only descendants of that process can be killed.
 
     It is called like a server, or like a proxy: then the caller signs its calls for the host that it means.
@@ -95,7 +95,7 @@ class Gate:
 
     upstream: str
     callers: int
-    decide: Decide = lambda _: Fate.PASSES
+    decide: Decide = lambda _: ProxyAction.PASS
     rewrite: Rewrite = lambda request: request
     soon_seconds: float = 0.02
     kills: list[Kill] = field(default_factory=list)
@@ -116,13 +116,13 @@ class Gate:
         self._server.shutdown()
         self._server.server_close()
 
-    def strike(self, call: Call, fate: Fate) -> bool:
+    def kill_caller(self, call: ProxiedCall, action: ProxyAction) -> bool:
         """Kills the caller; False when it is gone already."""
         pid = call.caller()
         if pid is None:
             return False
         kill(pid)
-        self.kills.append(Kill(call.request.name, fate, pid))
+        self.kills.append(Kill(call.request.name, action, pid))
         return True
 
 
@@ -131,9 +131,9 @@ class _Server(ThreadingMixIn, TCPServer):
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
-        where = urlsplit(gate.upstream)
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        where = urlsplit(proxy.upstream)
         self.upstream = (where.hostname or HOST, where.port or 80)
         super().__init__((HOST, 0), _Relay)
 
@@ -155,7 +155,7 @@ class _Relay(StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
-        self.armed: tuple[Call, Fate] | None = None
+        self.armed: tuple[ProxiedCall, ProxyAction] | None = None
         with socket.create_connection(self.server.upstream) as upstream:
             upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             back = threading.Thread(target=self._back, args=(upstream,), daemon=True)
@@ -167,25 +167,25 @@ class _Relay(StreamRequestHandler):
             back.join()
 
     def _forth(self, upstream: socket.socket) -> None:
-        gate, port, own = self.server.gate, self.client_address[1], self.server.server_address[1]
+        proxy, port, own = self.server.proxy, self.client_address[1], self.server.server_address[1]
         while request := self._read():
-            call = Call(request, lambda: process_at(port, own, gate.callers))
-            fate = gate.decide(call)
-            if fate is Fate.KILLED_BEFORE and gate.strike(call, fate):
+            call = ProxiedCall(request, lambda: process_at(port, own, proxy.callers))
+            action = proxy.decide(call)
+            if action is ProxyAction.KILL_BEFORE and proxy.kill_caller(call, action):
                 return
-            self.armed = (call, fate) if fate in {Fate.KILLED_AFTER, Fate.KILLED_SOON} else None
-            upstream.sendall(bytes(gate.rewrite(request)))
+            self.armed = (call, action) if action in {ProxyAction.KILL_AFTER, ProxyAction.KILL_SOON} else None
+            upstream.sendall(bytes(proxy.rewrite(request)))
 
     def _back(self, upstream: socket.socket) -> None:
         try:
             while chunk := upstream.recv(65536):
                 armed, self.armed = self.armed, None
-                if armed and armed[1] is Fate.KILLED_AFTER and self.server.gate.strike(*armed):
+                if armed and armed[1] is ProxyAction.KILL_AFTER and self.server.proxy.kill_caller(*armed):
                     break
                 self.connection.sendall(chunk)
-                if armed and armed[1] is Fate.KILLED_SOON:
-                    threading.Event().wait(self.server.gate.soon_seconds)
-                    self.server.gate.strike(*armed)
+                if armed and armed[1] is ProxyAction.KILL_SOON:
+                    threading.Event().wait(self.server.proxy.soon_seconds)
+                    self.server.proxy.kill_caller(*armed)
         except ConnectionError:
             with suppress(OSError):
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -194,14 +194,14 @@ class _Relay(StreamRequestHandler):
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    def _read(self) -> Request | None:
+    def _read(self) -> RawRequest | None:
         """None when the caller is done."""
         head = b""
         while line := self.rfile.readline():
             head += line
             if line == b"\r\n":
                 length = re.search(rb"(?im)^content-length: *(\d+)", head)
-                return Request(_as_to_a_server(head), self.rfile.read(int(length[1])) if length else b"")
+                return RawRequest(_as_to_a_server(head), self.rfile.read(int(length[1])) if length else b"")
         return None
 
 

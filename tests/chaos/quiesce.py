@@ -7,23 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos.cluster import Stage
+from tests.chaos.cluster import Cluster
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 SWEEP_SECONDS = 8.0
 
 
 @dataclass(slots=True)
-class Watch:
+class LedgerMonitor:
     """Looks at the ledger over and over. ``changed`` names the outcomes that did not stay what they were."""
 
-    stage: Stage
+    cluster: Cluster
     changed: set[str] = field(default_factory=set)
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     _outcomes: dict[str, str] = field(default_factory=dict)
 
-    def look(self) -> None:
-        self.items = self.stage.items()
+    def poll(self) -> None:
+        self.items = self.cluster.items()
         for pk, item in self.items.items():
             outcome = item.get("outcome", {}).get("S")
             if outcome is not None and self._outcomes.setdefault(pk, outcome) != outcome:
@@ -34,7 +34,7 @@ class Watch:
 
 
 @dataclass(slots=True)
-class Regularly:
+class PeriodicTask:
     """Does something every so many seconds in a thread of its own, while it is entered."""
 
     work: Callable[[], object]
@@ -43,7 +43,7 @@ class Regularly:
     _thread: threading.Thread | None = None
     _failure: BaseException | None = None
 
-    def __enter__(self) -> "Regularly":
+    def __enter__(self) -> "PeriodicTask":
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -64,25 +64,25 @@ class Regularly:
             self._failure = failure
 
 
-def until_quiet(watch: Watch, seconds: float, *, sweeps: bool) -> bool:
+def wait_until_quiescent(monitor: LedgerMonitor, seconds: float, *, sweeps: bool) -> bool:
     """Until no message waits and nothing in the ledger is unfinished. False when the time is over first."""
     deadline = time.monotonic() + seconds
     next_sweep = time.monotonic()
     while True:
-        watch.look()
-        if not watch.unfinished() and not watch.stage.waiting():
+        monitor.poll()
+        if not monitor.unfinished() and not monitor.cluster.waiting():
             return True
         if time.monotonic() > deadline:
             return False
-        if sweeps and watch.unfinished() and time.monotonic() > next_sweep:
-            watch.stage.sweep()
+        if sweeps and monitor.unfinished() and time.monotonic() > next_sweep:
+            monitor.cluster.sweep()
             next_sweep = time.monotonic() + SWEEP_SECONDS
-        threading.Event().wait(LOOK_SECONDS)
+        threading.Event().wait(POLL_SECONDS)
 
 
-def redrive(stage: Stage) -> int:
+def redrive(cluster: Cluster) -> int:
     """Puts back on the queue what failed too often, not what was buried with a reason. How many that were."""
-    sqs, about = stage.client("sqs"), stage.stack.description
+    sqs, about = cluster.client("sqs"), cluster.stack.description
     moved = 0
     while letters := sqs.receive_message(
         QueueUrl=about.dead_letter_queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.simulator.faults.catalog import KINDS
 from tests.chaos.microburst import AwsFault, faults
-from tests.chaos.proxy import Fate
+from tests.chaos.proxy import ProxyAction
 from tests.simulation.callers import body
 
 TENANTS = 8
@@ -42,23 +42,23 @@ LATE: Mapping[str, Mapping[str, float]] = {
 }
 """Faults that take time, in seconds."""
 OF_A_CREATE = {kind for kind in KINDS if "create" in kind} | {"list_lag", "success_without_id", "garbage_json"}
-KILLS = (Fate.KILLED_BEFORE, Fate.KILLED_AFTER, Fate.KILLED_SOON)
+KILLS = (ProxyAction.KILL_BEFORE, ProxyAction.KILL_AFTER, ProxyAction.KILL_SOON)
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class ScheduledRequest:
     """One time that a request is sent. ``asynchronous``: its caller does not wait.
 
     ``door``: http, sqs or webhook. By webhook the sender's event is sent that means this request.
     """
 
-    door: str
+    entry_point: str
     request: Mapping[str, Any]
     asynchronous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ScheduledFault:
     """A fault that is sure to strike one call to Close by that method ("*": any), after so many others."""
 
     kind: str
@@ -76,7 +76,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Schedule:
     """``there``: names of types that each tenant's organization has from the beginning. ``requests``: how many differ,
     ``signups`` apart.
 
@@ -85,12 +85,12 @@ class Plan:
 
     seed: str
     requests: int
-    there: Mapping[str, Sequence[str]]
-    sendings: Sequence[Sending]
+    existing_types: Mapping[str, Sequence[str]]
+    scheduled_requests: Sequence[ScheduledRequest]
     signups: int
-    orders: Sequence[Order]
+    orders: Sequence[ScheduledFault]
     aws: Sequence[AwsFault]
-    kills: Mapping[int, Fate]
+    kills: Mapping[int, ProxyAction]
 
     def chaos(self) -> dict[str, Any]:
         """For the simulated Close: any fault it knows, at any call."""
@@ -99,18 +99,20 @@ class Plan:
         return {"seed": self.seed, "probability": CLOSE_FAILS, "mix": list(KINDS), **further}
 
 
-def make(seed: str, requests: int) -> Plan:
+def make_schedule(seed: str, requests: int) -> Schedule:
     chosen = Random(f"plan {seed}")  # noqa: S311 - chance on order, not a secret
     tenants = [f"chaos-{number}" for number in range(TENANTS)]
     numbers = range(max(requests // REQUESTS_PER_TYPE, LEAST_TYPES))
     types = [(chosen.choice(tenants), f"{chosen.choice(WORDS)} {number}") for number in numbers]
     signups = [_signup(chosen, number, tenants) for number in range(requests // REQUESTS_PER_SIGNUP)]
     calls = chosen.sample(range(CALLS_PER_REQUEST * requests), requests // REQUESTS_PER_KILL)
-    return Plan(
+    return Schedule(
         seed=seed,
         requests=requests,
-        there={each: [name for owner, name in types if owner == each and chosen.random() < 0.1] for each in tenants},
-        sendings=_sendings(chosen, types, requests, signups),
+        existing_types={
+            each: [name for owner, name in types if owner == each and chosen.random() < 0.1] for each in tenants
+        },
+        scheduled_requests=_sendings(chosen, types, requests, signups),
         signups=len(signups),
         orders=[_order(chosen, kind, requests) for kind in KINDS],
         aws=faults(AWS_FAILS, lambda: chosen.uniform(0, SECONDS_PER_REQUEST * requests)),
@@ -118,17 +120,17 @@ def make(seed: str, requests: int) -> Plan:
     )
 
 
-def _order(chosen: Random, kind: str, requests: int) -> Order:
+def _order(chosen: Random, kind: str, requests: int) -> ScheduledFault:
     if kind in OF_A_CREATE:
-        return Order(kind, "POST", chosen.randrange(requests // 8))
-    return Order(kind, "*", chosen.randrange(requests // 2))
+        return ScheduledFault(kind, "POST", chosen.randrange(requests // 8))
+    return ScheduledFault(kind, "*", chosen.randrange(requests // 2))
 
 
 def _sendings(
-    chosen: Random, types: Sequence[tuple[str, str]], requests: int, signups: Sequence[Sending]
-) -> list[Sending]:
+    chosen: Random, types: Sequence[tuple[str, str]], requests: int, signups: Sequence[ScheduledRequest]
+) -> list[ScheduledRequest]:
     """In the order of sending: requests for one type near one another, repetitions soon after the first."""
-    placed: list[tuple[float, int, Sending]] = []
+    placed: list[tuple[float, int, ScheduledRequest]] = []
     moments = [chosen.uniform(0, requests) for _ in types]
     for number in range(requests):
         of_type = number % len(types)
@@ -140,19 +142,19 @@ def _sendings(
     for number, signup in enumerate(signups, requests):
         moment = chosen.uniform(0, requests)
         placed += [(moment + delay, number, signup) for delay in (0, *_repetition(chosen))]
-    return [sending for _, _, sending in sorted(placed, key=lambda each: each[:2])]
+    return [scheduled for _, _, scheduled in sorted(placed, key=lambda each: each[:2])]
 
 
 def _repetition(chosen: Random) -> list[float]:
     return [chosen.uniform(0, NEARBY)] if chosen.random() < SENT_TWICE else []
 
 
-def _signup(chosen: Random, number: int, tenants: Sequence[str]) -> Sending:
-    return Sending("webhook", body(f"evt_{number}", "Account", chosen.choice(tenants)))
+def _signup(chosen: Random, number: int, tenants: Sequence[str]) -> ScheduledRequest:
+    return ScheduledRequest("webhook", body(f"evt_{number}", "Account", chosen.choice(tenants)))
 
 
-def _sending(chosen: Random, request: Mapping[str, Any]) -> Sending:
-    return Sending(chosen.choice(["http", "sqs"]), request, asynchronous=chosen.random() < 0.25)
+def _sending(chosen: Random, request: Mapping[str, Any]) -> ScheduledRequest:
+    return ScheduledRequest(chosen.choice(["http", "sqs"]), request, asynchronous=chosen.random() < 0.25)
 
 
 def _request(chosen: Random, number: int, tenant: str, name: str) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from tests.chaos.kills import run
 
 @pytest.mark.timeout(900)  # a minute, on a machine that has nothing else to do
 def test_every_promise_is_kept_when_a_process_is_killed() -> None:
-    verdict = run("kills-test", only_critical=True)
-    assert not verdict.broken
-    assert verdict.killed == len(verdict.cases)
-    assert {case.call.partition("#")[0] for case in verdict.cases} == {
+    result = run("kills-test", only_critical=True)
+    assert not result.violations
+    assert result.killed == len(result.cases)
+    assert {case.call.partition("#")[0] for case in result.cases} == {
         "dynamodb.UpdateItem",
         "close.GET",
         "close.POST",
@@ -18,5 +18,5 @@ def test_every_promise_is_kept_when_a_process_is_killed() -> None:
         "dynamodb.TransactWriteItems",
         "sns.Publish",
     }
-    assert {case.door for case in verdict.cases} == {"http", "sqs"}
-    assert verdict.results["recovered"] >= 2, "a create was carried out, and its maker killed, at either door"
+    assert {case.entry_point for case in result.cases} == {"http", "sqs"}
+    assert result.results["recovered"] >= 2, "a create was carried out, and its maker killed, at either door"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.peer_process import lives
-from tests.chaos.proxy import Fate, Gate, Request
-from tests.chaos.time_compression import hurried
+from tests.chaos.peer_process import is_running
+from tests.chaos.proxy import Proxy, ProxyAction, RawRequest
+from tests.chaos.time_compression import compress_time
 
 CALL = """
 import http.client, sys
@@ -25,7 +25,7 @@ for _ in range(int(sys.argv[2])):
 """
 
 
-class Neighbor(ThreadingHTTPServer):
+class EchoServer(ThreadingHTTPServer):
     """Answers each call with its first line and its body."""
 
     daemon_threads = True
@@ -36,76 +36,78 @@ class Neighbor(ThreadingHTTPServer):
 
 
 class _Echo(BaseHTTPRequestHandler):
-    server: Neighbor
+    server: EchoServer
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.server.heard.append(f"{self.path} {body}")
-        answer = f"{self.path} {body}".encode()
+        response = f"{self.path} {body}".encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, *arguments: Any) -> None:
         """Says nothing."""
 
 
 @pytest.fixture
-def neighbor() -> Iterator[Neighbor]:
-    with Neighbor() as server:
+def echo_server() -> Iterator[EchoServer]:
+    with EchoServer() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
 
 
-def gate_to(neighbor: Neighbor, fates: list[Fate], callers: int | None = None) -> Gate:
+def proxy_to(echo_server: EchoServer, actions: list[ProxyAction], callers: int | None = None) -> Proxy:
     """A gate at which the n-th call has the n-th fate; only children of this process can be killed."""
-    waiting = iter(fates)
-    url = f"http://127.0.0.1:{neighbor.server_address[1]}"
-    return Gate(url, callers or os.getpid(), lambda _: next(waiting, Fate.PASSES))
+    waiting = iter(actions)
+    url = f"http://127.0.0.1:{echo_server.server_address[1]}"
+    return Proxy(url, callers or os.getpid(), lambda _: next(waiting, ProxyAction.PASS))
 
 
-def call(gate: Gate, times: int = 1, path: str = "/there") -> subprocess.CompletedProcess[str]:
+def call(proxy: Proxy, times: int = 1, path: str = "/there") -> subprocess.CompletedProcess[str]:
     """A process that calls so many times over one connection."""
-    port = gate.url.rpartition(":")[2]
+    port = proxy.url.rpartition(":")[2]
     command = [sys.executable, "-c", CALL, port, str(times), path]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 
-def test_calls_and_answers_pass(neighbor: Neighbor) -> None:
-    with gate_to(neighbor, []) as gate:
-        done = call(gate, times=3)
+def test_calls_and_answers_pass(echo_server: EchoServer) -> None:
+    with proxy_to(echo_server, []) as proxy:
+        done = call(proxy, times=3)
     assert (done.returncode, done.stdout.splitlines()) == (0, ["/there body"] * 3)
-    assert neighbor.heard == ["/there body"] * 3
-    assert gate.kills == []
+    assert echo_server.heard == ["/there body"] * 3
+    assert proxy.kills == []
 
 
-def test_what_is_said_to_a_proxy_is_said_to_the_server(neighbor: Neighbor) -> None:
-    with gate_to(neighbor, []) as gate:
-        assert call(gate, path="http://127.0.0.1:4566/there").stdout == "/there body\n"
+def test_what_is_said_to_a_proxy_is_said_to_the_server(echo_server: EchoServer) -> None:
+    with proxy_to(echo_server, []) as proxy:
+        assert call(proxy, path="http://127.0.0.1:4566/there").stdout == "/there body\n"
 
 
-@pytest.mark.parametrize(("fate", "heard"), [(Fate.KILLED_BEFORE, 1), (Fate.KILLED_AFTER, 2), (Fate.KILLED_SOON, 2)])
-def test_the_caller_is_killed(neighbor: Neighbor, fate: Fate, heard: int) -> None:
-    with gate_to(neighbor, [Fate.PASSES, fate]) as gate:
-        done = call(gate, times=1_000)
+@pytest.mark.parametrize(
+    ("action", "heard"), [(ProxyAction.KILL_BEFORE, 1), (ProxyAction.KILL_AFTER, 2), (ProxyAction.KILL_SOON, 2)]
+)
+def test_the_caller_is_killed(echo_server: EchoServer, action: ProxyAction, heard: int) -> None:
+    with proxy_to(echo_server, [ProxyAction.PASS, action]) as proxy:
+        done = call(proxy, times=1_000)
     assert done.returncode == -9
-    assert len(neighbor.heard) == heard or fate is Fate.KILLED_SOON
-    (kill,) = gate.kills
-    assert (kill.name, kill.fate) == ("sqs.SendMessage", fate)
-    assert not lives(kill.pid)
-    if fate is not Fate.KILLED_SOON:
+    assert len(echo_server.heard) == heard or action is ProxyAction.KILL_SOON
+    (kill,) = proxy.kills
+    assert (kill.name, kill.action) == ("sqs.SendMessage", action)
+    assert not is_running(kill.pid)
+    if action is not ProxyAction.KILL_SOON:
         assert done.stdout.splitlines() == ["/there body"], "the answer to the second call was not heard"
 
 
-def test_nobody_elses_process_is_killed(neighbor: Neighbor) -> None:
+def test_nobody_elses_process_is_killed(echo_server: EchoServer) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        with gate_to(neighbor, [Fate.KILLED_BEFORE, Fate.KILLED_AFTER], callers=stranger.pid) as gate:
-            assert call(gate, times=2).returncode == 0
-        assert gate.kills == []
+        with proxy_to(echo_server, [ProxyAction.KILL_BEFORE, ProxyAction.KILL_AFTER], callers=stranger.pid) as proxy:
+            assert call(proxy, times=2).returncode == 0
+        assert proxy.kills == []
     finally:
         stranger.kill()
         stranger.communicate()
@@ -121,15 +123,15 @@ def test_a_reset_reaches_the_caller_as_a_reset() -> None:
             connection.close()
 
         threading.Thread(target=reset, daemon=True).start()
-        with Gate(f"http://127.0.0.1:{server.getsockname()[1]}", os.getpid()) as gate:
-            done = call(gate)
+        with Proxy(f"http://127.0.0.1:{server.getsockname()[1]}", os.getpid()) as proxy:
+            done = call(proxy)
     assert "ConnectionResetError" in done.stderr
 
 
-def message(target: str, body: dict[str, Any]) -> Request:
+def message(target: str, body: dict[str, Any]) -> RawRequest:
     text = json.dumps(body).encode()
     head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:4566\r\nX-Amz-Target: {target}\r\nAuthorization: theirs\r\n"
-    return Request(f"{head}Content-Length: {len(text)}\r\n\r\n".encode(), text)
+    return RawRequest(f"{head}Content-Length: {len(text)}\r\n\r\n".encode(), text)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def message(target: str, body: dict[str, Any]) -> Request:
 )
 def test_time_is_compressed(target: str, asked: dict[str, Any], sent: dict[str, Any]) -> None:
     request = message(target, asked)
-    changed = hurried(request)
+    changed = compress_time(request)
     assert json.loads(changed.body) == sent
     assert changed.name == request.name
     assert changed.header("content-length") == str(len(changed.body))

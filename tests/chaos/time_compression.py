@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from infra.local.sigv4 import SigV4
-from tests.chaos.proxy import Request
+from tests.chaos.proxy import RawRequest
 
 PAUSES = 10
 LONGEST_DELAY_SECONDS = 15
@@ -19,7 +19,7 @@ DAY_SECONDS = 86_400
 SIGNED_AGAIN = {"authorization", "x-amz-date", "x-amz-security-token", "content-length"}
 
 
-def hurried(request: Request) -> Request:
+def compress_time(request: RawRequest) -> RawRequest:
     """The request, changed if it is one of those. The emulator checks signatures: then it is signed again, by root."""
     if request.name == "sqs.SendMessage":
         asked = json.loads(request.body)
@@ -37,11 +37,11 @@ def hurried(request: Request) -> Request:
     return request
 
 
-def _signed(request: Request, asked: dict[str, Any], service: str) -> Request:
+def _signed(request: RawRequest, asked: dict[str, Any], service: str) -> RawRequest:
     body = json.dumps(asked).encode()
     first, *lines = request.head.decode().rstrip("\r\n").split("\r\n")
     kept = {name: value for name, value in (line.split(": ", 1) for line in lines) if name.lower() not in SIGNED_AGAIN}
     signed = httpx.Request("POST", f"http://{request.header('host')}/", content=body, headers=kept)
     SigV4(service).sign(signed)
     head = "\r\n".join([first, *(f"{name}: {value}" for name, value in signed.headers.items()), "", ""])
-    return Request(head.encode(), body)
+    return RawRequest(head.encode(), body)

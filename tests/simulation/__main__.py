@@ -1,10 +1,10 @@
 """``make faults``: the matrix, real kills and three chaos runs; prints and files the table.
 
 python -m tests.simulation                          all of it
-python -m tests.simulation chaos-1                  one part (matrix, kills, chaos-1, chaos-1-afternoon, …); the others'
+python -m tests.simulation chaos-1                  one part (matrix, kills, chaos-1, chaos-1-baseline, …); the others'
                                                 figures in the table are those of their last run
 python -m tests.simulation --cases 500 --seed 7     a part of the matrix, and nothing is filed
-python -m tests.simulation --case '<a case>'        one case, as it was printed; --afternoon: played by the other one
+python -m tests.simulation --case '<a case>'        one case, as it was printed; --baseline: played by the other one
 """
 
 import argparse
@@ -16,43 +16,43 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tests.simulation.paths  # noqa: F401 - before anything that imports the service
-from tests.simulation.baseline import Afternoon
+from tests.simulation.baseline import BaselineHandler
 from tests.simulation.fault import Case
-from tests.simulation.matrix import Verdict, run
+from tests.simulation.matrix import CaseResult, run
 from tests.simulation.parts import SEEDS, Sample, chaos, matrix, real_kills
-from tests.simulation.report import Row, keep, kept, table, write_into
-from tests.simulation.system_under_test import Ours
+from tests.simulation.report import Row, load_rows, save_rows, table, write_into
+from tests.simulation.system_under_test import CloseProvisioner
 
 DOCUMENTS = (Path("README.md"), Path("docs/explanation/faults.md"))
 KEPT = Path(".local/faults")
 LEAST_CASES = 2_000
-PLAYERS = ("", "-afternoon")
+PLAYERS = ("", "-baseline")
 
 
 def main() -> int:
     asked = _arguments()
     if asked.case:
-        return _show(run(Case.read(asked.case), Afternoon() if asked.afternoon else Ours()))
+        return _show(run(Case.read(asked.case), BaselineHandler() if asked.baseline else CloseProvisioner()))
     sample = Sample(asked.seed, asked.cases, asked.jobs)
     if asked.cases is not None and asked.part is None:
         rows = matrix(sample)
         print(f"seed {asked.seed}\n\n{table(rows)}")
         return 0 if all(row.is_good for row in rows) else 1
-    parts: Mapping[str, Callable[[], list[Row]]] = {
+    field_counts: Mapping[str, Callable[[], list[Row]]] = {
         "matrix": lambda: matrix(sample),
         "kills": real_kills,
         **{f"chaos-{seed}{who}": functools.partial(chaos, seed, ours=not who) for seed in SEEDS for who in PLAYERS},
     }
-    if asked.part not in {None, *parts}:
-        sys.exit(f"There is no part {asked.part!r}; there are: {', '.join(parts)}")
-    for name in [asked.part] if asked.part else parts:
-        _play(name, parts[name])
-    return _file([row for name in parts for row in kept(_file_of(name))])
+    if asked.part not in {None, *field_counts}:
+        sys.exit(f"There is no part {asked.part!r}; there are: {', '.join(field_counts)}")
+    for name in [asked.part] if asked.part else field_counts:
+        _play(name, field_counts[name])
+    return _file([row for name in field_counts for row in load_rows(_file_of(name))])
 
 
 def _play(name: str, part: Callable[[], list[Row]]) -> None:
     started = time.monotonic()
-    keep(_file_of(name), rows := part())
+    save_rows(_file_of(name), rows := part())
     print(f"\n{table(rows)}\n\n{name}: {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -68,15 +68,15 @@ def _file_of(part: str) -> Path:
     return KEPT / f"{part}.json"
 
 
-def _show(verdict: Verdict) -> int:
-    print(verdict.case, *verdict.calls, sep="\n  ")
-    print(verdict.output)
-    for fault in verdict.case.faults:
-        print(f"{'struck' if fault in verdict.fired else 'did not strike'}: {fault}")
-    for each in verdict.broken:
-        print(f"{each.promise}: {each.how}")
-    print(verdict.tally)
-    return 1 if verdict.broken else 0
+def _show(result: CaseResult) -> int:
+    print(result.case, *result.calls, sep="\n  ")
+    print(result.output)
+    for fault in result.case.faults:
+        print(f"{'struck' if fault in result.fired else 'did not strike'}: {fault}")
+    for each in result.violations:
+        print(f"{each.invariant}: {each.description}")
+    print(result.counts)
+    return 1 if result.violations else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -85,7 +85,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", default="once", help="chooses the cases of a part of the matrix")
     parser.add_argument("--cases", type=int, help="how many of the matrix to run, chosen by the seed")
     parser.add_argument("--case", help="run this one, and print all that the service said")
-    parser.add_argument("--afternoon", action="store_true", help="with --case: let the afternoon handler play it")
+    parser.add_argument("--baseline", action="store_true", help="with --case: let the baseline handler play it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes at once")
     return parser.parse_args()
 

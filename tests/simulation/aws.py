@@ -19,7 +19,7 @@ from moto.core.request import normalize_request
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
 
-from tests.simulation.queues import Invalid, Queue
+from tests.simulation.queues import InvalidParameter, SimulatedQueue
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:outcomes"
@@ -29,7 +29,7 @@ _THROTTLING = {"dynamodb": "ProvisionedThroughputExceededException", "sns": "Thr
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class AwsOperation:
     """One call to AWS: ``parameters`` as the protocol carries them."""
 
     service: str
@@ -37,7 +37,7 @@ class Operation:
     parameters: dict[str, Any]
 
     @classmethod
-    def of(cls, request: AWSPreparedRequest) -> "Operation":
+    def of(cls, request: AWSPreparedRequest) -> "AwsOperation":
         body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
         target = request.headers.get("X-Amz-Target")
         if target:
@@ -49,7 +49,7 @@ class Operation:
 
 
 @dataclass(slots=True)
-class AwsMedium:
+class AwsFailures:
     """How one AWS service says what went wrong, to this request."""
 
     request: AWSPreparedRequest
@@ -79,7 +79,7 @@ class AwsMedium:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedMessage:
     """One message on the topic."""
 
     message: str
@@ -92,14 +92,14 @@ class Published:
 
 
 @dataclass(slots=True)
-class Aws:
+class SimulatedAws:
     """The account. ``secrets`` by name."""
 
-    queues: dict[str, Queue]
+    queues: dict[str, SimulatedQueue]
     secrets: dict[str, str] = field(default_factory=dict)
-    published: list[Published] = field(default_factory=list)
+    published: list[PublishedMessage] = field(default_factory=list)
 
-    def carry_out(self, operation: Operation, request: AWSPreparedRequest) -> AWSResponse:
+    def carry_out(self, operation: AwsOperation, request: AWSPreparedRequest) -> AWSResponse:
         if operation.service == "dynamodb":
             normal = normalize_request(request)
             status, headers, body = DynamoHandler.dispatch(normal, normal.raw_url, normal.headers)
@@ -117,14 +117,14 @@ class Aws:
         try:
             queue = self.queues[asked["QueueUrl"]]
             message = queue.send(asked["MessageBody"], delay, group, asked.get("MessageAttributes"))
-        except Invalid as error:
+        except InvalidParameter as error:
             return _refusal(request, "sqs", 400, "InvalidParameterValue", str(error))
         return _response(request, 200, json.dumps({"MessageId": message.id}))
 
     def _hide(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
         try:
             self.queues[asked["QueueUrl"]].hide(asked["ReceiptHandle"], asked["VisibilityTimeout"])
-        except Invalid as error:
+        except InvalidParameter as error:
             return _refusal(request, "sqs", 400, "InvalidParameterValue", str(error))
         return _response(request, 200, "{}")
 
@@ -133,7 +133,7 @@ class Aws:
             key: value for key, value in asked.items() if re.fullmatch(r"MessageAttributes\.entry\.\d+\.Name", key)
         }
         attributes = {name: asked[key.replace(".Name", ".Value.StringValue")] for key, name in names.items()}
-        self.published.append(Published(asked["Message"], attributes))
+        self.published.append(PublishedMessage(asked["Message"], attributes))
         result = f"<PublishResult><MessageId>{len(self.published)}</MessageId></PublishResult>"
         body = f'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{result}</PublishResponse>'
         return _response(request, 200, body)

@@ -1,4 +1,4 @@
-"""The afternoon handler (tests/bench/baseline_handler.py) as the subject: what the tables compare with."""
+"""The baseline handler (tests/bench/baseline_handler.py) as the subject: what the tables compare with."""
 
 import datetime as dt
 import json
@@ -14,17 +14,17 @@ from unittest.mock import patch
 from aws_lambda_powertools.utilities.idempotency.persistence import base, datarecord, dynamodb
 from aws_lambda_powertools.utilities.parameters import base as parameters
 
-from tests.simulation.system_under_test import Environment, Items, TimeLeft, settings
+from tests.simulation.system_under_test import ExecutionEnvironment, Items, TimeLeft, settings
 
 MODULE = "tests.bench.baseline_handler"
 
 
-class Afternoon:
-    """A handler as one writes it in an afternoon. It has two doors, and no promises."""
+class BaselineHandler:
+    """A handler as a developer would write it in an afternoon. It has two doors, and no promises."""
 
-    name = "afternoon handler"
+    name = "baseline handler"
     modules: tuple[str, ...] = (MODULE, "aws_lambda_powertools")
-    promises = False
+    has_guarantees = False
     cannot = frozenset(
         {
             *("pinned", "fields create", "fields update", "different fields", "references"),
@@ -32,8 +32,8 @@ class Afternoon:
         }
     )
 
-    def start(self) -> Environment:
-        return _AfternoonEnvironment()
+    def start(self) -> ExecutionEnvironment:
+        return _BaselineEnvironment()
 
     def unfinished(self, items: Items) -> bool:
         return False
@@ -42,7 +42,7 @@ class Afternoon:
         return {}
 
     @contextmanager
-    def seams(self, now: Callable[[], float]) -> Iterator[None]:
+    def patches(self, now: Callable[[], float]) -> Iterator[None]:
         """Its libraries ask ``datetime`` for the time, each by a name of its own."""
         simulated = types.SimpleNamespace(**{**vars(dt), "datetime": _simulated(now)})
         names = {name.upper(): str(value) for name, value in settings().model_dump().items()}
@@ -64,7 +64,7 @@ def _simulated(now: Callable[[], float]) -> type[dt.datetime]:
     return Simulated
 
 
-class _AfternoonEnvironment(Environment):
+class _BaselineEnvironment(ExecutionEnvironment):
     """A fresh import: all that it has, it has made then."""
 
     def __init__(self) -> None:
@@ -75,13 +75,13 @@ class _AfternoonEnvironment(Environment):
         spec.loader.exec_module(self._module)
 
     def api(self, event: Mapping[str, Any], time_left: TimeLeft) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = self._module.lambda_handler(event, _Context(time_left))
-        return answer
+        response: Mapping[str, Any] = self._module.lambda_handler(event, _Context(time_left))
+        return response
 
     def worker(self, records: Sequence[Mapping[str, Any]], time_left: TimeLeft) -> Mapping[str, Any]:
         event = json.loads(json.dumps({"Records": records}))
-        answer: Mapping[str, Any] = self._module.lambda_handler(event, _Context(time_left))
-        return answer
+        response: Mapping[str, Any] = self._module.lambda_handler(event, _Context(time_left))
+        return response
 
     def sweeper(self, time_left: TimeLeft) -> object:
         """It has none."""
@@ -91,10 +91,10 @@ class _AfternoonEnvironment(Environment):
 class _Context:
     """What Lambda tells a function of itself."""
 
-    function_name = "afternoon"
+    function_name = "baseline"
     function_version = "1"
     memory_limit_in_mb = 256
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:afternoon"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:baseline"
     aws_request_id = "request"
 
     def __init__(self, time_left: TimeLeft) -> None:

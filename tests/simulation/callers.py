@@ -40,7 +40,7 @@ def http_event(request: Mapping[str, Any], headers: Mapping[str, str]) -> dict[s
 
 
 @dataclass(slots=True)
-class Asked:
+class SubmittedRequest:
     """One request, by whichever door it came, and every answer to it that its caller heard."""
 
     tenant: str
@@ -48,16 +48,16 @@ class Asked:
     names: set[str] = field(default_factory=set)
     accepted: bool = False
     outcomes: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[Mapping[str, Any]] = field(default_factory=list)
+    responses: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[str, str]:
         return self.tenant, self.request_id
 
-    def heard(self, answer: Mapping[str, Any]) -> None:
+    def record(self, response: Mapping[str, Any]) -> None:
         """Taken note of what the HTTP door answered."""
-        self.answers.append(answer)
-        told = json.loads(answer["body"]) if answer["body"] else {}
-        self.accepted |= answer["statusCode"] < 300 or told.get("state") == "settled"
+        self.responses.append(response)
+        told = json.loads(response["body"]) if response["body"] else {}
+        self.accepted |= response["statusCode"] < 300 or told.get("state") == "settled"
         if "outcome" in told:
             self.outcomes.append(told["outcome"])

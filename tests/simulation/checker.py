@@ -8,106 +8,111 @@ from provisioner.contract.outcome import message_key
 from provisioner.contract.spec import natural_key
 from tests.simulation import aws
 from tests.simulation.close_transport import copies_of_fields
-from tests.simulation.history import Arrived, Evidence, Stored, by_request
-from tests.simulation.invariants import EVERYWHERE, Broken, broken_by
+from tests.simulation.history import History, ReceivedRequest, StoredType, by_request
+from tests.simulation.invariants import INVARIANTS, Violation, violations_of
 from tests.simulation.system_under_test import TABLE
-from tests.simulation.workload import Play
+from tests.simulation.workload import Workload
 
 
-def broken(play: Play) -> list[Broken]:
+def check(workload: Workload) -> list[Violation]:
     """Every promise that this play broke. Called when it is quiet."""
-    return [*broken_by(evidence(play), EVERYWHERE), *broken_by(play, IN_SIMULATED_TIME)]
+    return [*violations_of(collect_history(workload), INVARIANTS), *violations_of(workload, SIMULATION_INVARIANTS)]
 
 
-def evidence(play: Play) -> Evidence:
-    close = play.world.close
+def collect_history(workload: Workload) -> History:
+    close = workload.environment.close
     stored = [
-        Stored(tenant, each.id, each.data["name"])
+        StoredType(tenant, each.id, each.data["name"])
         for tenant in close.tenants
         for each in close.organization(tenant).existing_types()
     ]
-    buried = frozenset(message_key(f"provisioning-{number + 1}") for number in range(play.world.queue.sent))
-    return Evidence(
-        asked=list(play.asked.values()),
+    buried = frozenset(message_key(f"provisioning-{number + 1}") for number in range(workload.environment.queue.sent))
+    return History(
+        submitted=list(workload.submitted.values()),
         tenants=list(close.tenants),
         stored=stored,
-        parts={tenant: copies_of_fields(close.organization(tenant)) for tenant in close.tenants},
-        gone=close.gone,
-        made=frozenset(
-            (seen.organization, natural_key(seen.type_name))
-            for seen in close.seen
-            if seen.status < 300 and seen.type_name
+        field_counts={tenant: copies_of_fields(close.organization(tenant)) for tenant in close.tenants},
+        removed=close.removed,
+        created=frozenset(
+            (served.organization, natural_key(served.type_name))
+            for served in close.served
+            if served.status < 300 and served.type_name
         ),
-        arrived=[Arrived(seen.organization, seen.method, seen.path, seen.type_name) for seen in close.seen],
+        received=[
+            ReceivedRequest(served.organization, served.method, served.path, served.type_name)
+            for served in close.served
+        ],
         items=dict(aws.items(TABLE)),
-        changed=play.changed,
-        events=by_request([each.event for each in play.world.account.published], buried),
-        places=_places(play),
-        secrets=frozenset(play.world.secrets_told),
+        changed=workload.changed,
+        events=by_request([each.event for each in workload.environment.account.published], buried),
+        outputs=_outputs(workload),
+        secrets=frozenset(workload.environment.secrets),
     )
 
 
-def _places(play: Play) -> dict[str, str]:
-    world = play.world
+def _outputs(workload: Workload) -> dict[str, str]:
+    environment = workload.environment
     return {
-        "the output": world.output.getvalue(),
+        "the output": environment.output.getvalue(),
         "the table": json.dumps(aws.items(TABLE)),
-        "an event": json.dumps([(each.message, each.attributes) for each in world.account.published]),
-        "a message": json.dumps([(m.body, m.attributes) for m in world.queue.messages + world.dead_letters.messages]),
-        "an answer": json.dumps([asked.answers for asked in play.asked.values()]),
+        "an event": json.dumps([(each.message, each.attributes) for each in environment.account.published]),
+        "a message": json.dumps(
+            [(m.body, m.attributes) for m in environment.queue.messages + environment.dead_letters.messages]
+        ),
+        "an answer": json.dumps([submitted.responses for submitted in workload.submitted.values()]),
     }
 
 
-def final(play: Play) -> Iterator[str]:
+def final(workload: Workload) -> Iterator[str]:
     """What Close refuses for good is sent once; once more for each process that died or answer that was lost, and for
     each message that came again to what is unresolved.
     """
-    followed_up = play.world.output.getvalue().count('"followed up"')
-    refused = Counter(
-        (seen.organization, natural_key(seen.type_name))
-        for seen in play.world.close.seen
-        if seen.type_name and seen.status in {400, 402, 403, 404, 415, 422}
+    followed_up = workload.environment.output.getvalue().count('"followed up"')
+    rejected = Counter(
+        (served.organization, natural_key(served.type_name))
+        for served in workload.environment.close.served
+        if served.type_name and served.status in {400, 402, 403, 404, 415, 422}
     )
-    for (tenant, key), number in refused.items():
-        asking = sum(1 for each in play.asked.values() if each.tenant == tenant and key in each.names)
-        if number > asking + len(play.world.wire.fired) + followed_up:
+    for (tenant, key), number in rejected.items():
+        asking = sum(1 for each in workload.submitted.values() if each.tenant == tenant and key in each.names)
+        if number > asking + len(workload.environment.network.fired) + followed_up:
             yield f"{tenant} refused {key!r} {number} times"
 
 
-def polite(play: Play) -> Iterator[str]:
+def polite(workload: Workload) -> Iterator[str]:
     """After a 429 nobody who knows asks again too early: neither who heard it, nor who started with it written down."""
-    for told_at, until, tenant, hearer in play.world.told_to_wait:
-        for seen in play.world.close.seen:
-            if seen.organization != tenant or not told_at < seen.at < until - 0.01:
+    for told_at, until, tenant, hearer in workload.environment.rate_limits:
+        for served in workload.environment.close.served:
+            if served.organization != tenant or not told_at < served.at < until - 0.01:
                 continue
-            knew = seen.process.pauses.get(tenant, 0) > seen.at + 0.01
-            must_know = seen.process.started > told_at and not play.world.wire.fired
-            if seen.process is hearer or knew or must_know:
-                yield f"{seen.method} {seen.path} was sent {until - seen.at:.1f} s too early to {tenant}"
+            knew = served.invocation.pauses.get(tenant, 0) > served.at + 0.01
+            must_know = served.invocation.started > told_at and not workload.environment.network.fired
+            if served.invocation is hearer or knew or must_know:
+                yield f"{served.method} {served.path} was sent {until - served.at:.1f} s too early to {tenant}"
 
 
-def tidy(play: Play) -> Iterator[str]:
+def tidy(workload: Workload) -> Iterator[str]:
     """When all is quiet no lease is held and nothing waits; and no exception ever left a handler."""
-    yield from (f"an exception escaped from the {each}" for each in play.world.escaped)
+    yield from (f"an exception escaped from the {each}" for each in workload.environment.escaped_exceptions)
     for pk, item in aws.items(TABLE).items():
         if "unfinished" in item:
             yield f"{pk} is unfinished"
-        if float(item.get("lease_until", {}).get("N", 0)) > play.world.clock.now:
+        if float(item.get("lease_until", {}).get("N", 0)) > workload.environment.clock.now:
             yield f"{pk} is leased"
-    if play.world.queue.messages:
-        yield f"{len(play.world.queue.messages)} messages are on the queue"
+    if workload.environment.queue.messages:
+        yield f"{len(workload.environment.queue.messages)} messages are on the queue"
 
 
-def heard_of(play: Play) -> Iterator[str]:
+def reported(workload: Workload) -> Iterator[str]:
     """What a sender was told is broken was announced, so that somebody else hears of it, too."""
-    announced = {each.event["id"] for each in play.world.account.published}
-    yield from (f"{key} was refused as broken and never announced" for key in play.refused - announced)
-    yield from (f"{each['detail-type']} was given up" for each in play.lost)
+    announced = {each.event["id"] for each in workload.environment.account.published}
+    yield from (f"{key} was refused as broken and never announced" for key in workload.rejected - announced)
+    yield from (f"{each['detail-type']} was given up" for each in workload.lost)
 
 
-IN_SIMULATED_TIME: Mapping[str, Callable[[Play], Iterator[str]]] = {
+SIMULATION_INVARIANTS: Mapping[str, Callable[[Workload], Iterator[str]]] = {
     "final": final,
     "polite": polite,
     "tidy": tidy,
-    "heard of": heard_of,
+    "heard of": reported,
 }

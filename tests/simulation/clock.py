@@ -10,7 +10,7 @@ START = 1_800_000_000.0  # Unix seconds: an arbitrary moment
 
 
 @dataclass(slots=True)
-class Clock:
+class SimulatedClock:
     """Unix seconds, and what is to happen later. Safe to share between threads."""
 
     now: float = START

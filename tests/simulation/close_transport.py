@@ -18,8 +18,8 @@ from infra.simulator.control.organizations import add_organization
 from infra.simulator.service import Service
 from infra.simulator.state import Organization, World
 from provisioner.contract.spec import natural_key
-from tests.simulation.clock import Clock
-from tests.simulation.network import Process
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.network import Invocation
 
 BASE_URL = "http://127.0.0.1:9/api/v1/"
 PAUSE_SECONDS = 20
@@ -29,7 +29,7 @@ LIST_LAG_SECONDS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ServedRequest:
     """A request as it arrived at Close. ``status`` as Close answered it, whether or not anybody heard."""
 
     at: float
@@ -38,7 +38,7 @@ class Seen:
     organization: str
     type_name: str | None
     status: int
-    process: Process
+    invocation: Invocation
 
 
 type Fact = tuple[str, ...]
@@ -66,15 +66,15 @@ def copies_of_fields(organization: Organization) -> Counter[str]:
 
 
 @dataclass(slots=True)
-class CloseWire:
+class CloseTransport:
     """Close's side: organizations by tenant, and all that ever arrived."""
 
-    clock: Clock
+    clock: SimulatedClock
     service: Service = field(init=False)
     tenants: dict[str, str] = field(default_factory=dict)
-    seen: list[Seen] = field(default_factory=list)
+    served: list[ServedRequest] = field(default_factory=list)
     facts: set[Fact] = field(default_factory=set)
-    gone: list[Fact] = field(default_factory=list)
+    removed: list[Fact] = field(default_factory=list)
     closed_until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,22 +95,22 @@ class CloseWire:
         caller = self.service._caller(_plain(request))
         return caller.organization.name if caller.organization else "?"
 
-    def carry_out(self, request: httpx.Request, tenant: str, process: Process) -> httpx.Response:
+    def carry_out(self, request: httpx.Request, tenant: str, invocation: Invocation) -> httpx.Response:
         if self.clock.now < self.closed_until.get(tenant, 0):
             response = too_many(self.closed_until[tenant] - self.clock.now)
         else:
             answer = self.service.carry_out(_plain(request))
             response = httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body)
         self._watch()
-        self.seen.append(
-            Seen(
+        self.served.append(
+            ServedRequest(
                 self.clock.now,
                 request.method,
                 request.url.path,
                 tenant,
                 type_name(request),
                 response.status_code,
-                process,
+                invocation,
             )
         )
         return response
@@ -118,7 +118,7 @@ class CloseWire:
     def _watch(self) -> None:
         """What was there once stays, whatever is written."""
         facts = {fact for tenant in self.tenants for fact in facts_of(self.organization(tenant))}
-        self.gone += sorted(self.facts - facts)
+        self.removed += sorted(self.facts - facts)
         self.facts = facts
 
     def throttle(self, tenant: str) -> httpx.Response:
@@ -129,10 +129,14 @@ class CloseWire:
 
 def type_name(request: httpx.Request) -> str | None:
     """The name in the body of a type's create."""
-    return named(request) if request.method == "POST" and request.url.path == "/api/v1/custom_object_type/" else None
+    return (
+        name_in_body(request)
+        if request.method == "POST" and request.url.path == "/api/v1/custom_object_type/"
+        else None
+    )
 
 
-def named(request: httpx.Request) -> str | None:
+def name_in_body(request: httpx.Request) -> str | None:
     """The name in the body of any write."""
     body = json.loads(request.content) if request.content else {}
     return body.get("name") if isinstance(body, dict) else None
@@ -144,7 +148,7 @@ def too_many(seconds: float) -> httpx.Response:
 
 
 @dataclass(frozen=True, slots=True)
-class CloseMedium:
+class CloseFailures:
     """How Close, or the network before it, says what went wrong with this request."""
 
     request: httpx.Request

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, Self
 
-from tests.simulation.history import Evidence
+from tests.simulation.history import History
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Counts:
     """``duplicates``: types and fields beyond the first of a name. The others count requests, ``secrets`` the runs that
     told one.
 
@@ -25,24 +25,24 @@ class Tally:
         return type(self)(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
-def tally(evidence: Evidence) -> Tally:
-    accepted = [asked for asked in evidence.asked if asked.accepted]
-    silent = [asked for asked in accepted if asked.key not in evidence.events]
-    lost = [asked for asked in silent if not any(map(_is_settled, asked.answers))]
-    return Tally(
-        duplicates=sum(number - 1 for number in _copies(evidence)),
+def counts_of(history: History) -> Counts:
+    accepted = [submitted for submitted in history.submitted if submitted.accepted]
+    silent = [submitted for submitted in accepted if submitted.key not in history.events]
+    lost = [submitted for submitted in silent if not any(map(_is_settled, submitted.responses))]
+    return Counts(
+        duplicates=sum(number - 1 for number in _copies(history)),
         lost=len(lost),
         unannounced=len(silent) - len(lost),
-        several_ids=sum(len({event["id"] for event in each}) > 1 for each in evidence.events.values()),
-        secrets=int(bool(evidence.leaks())),
+        several_ids=sum(len({event["id"] for event in each}) > 1 for each in history.events.values()),
+        secrets=int(bool(history.leaks())),
     )
 
 
-def _copies(evidence: Evidence) -> Iterator[int]:
-    yield from evidence.types_by_name().values()
-    for parts in evidence.parts.values():
-        yield from parts.values()
+def _copies(history: History) -> Iterator[int]:
+    yield from history.types_by_name().values()
+    for field_counts in history.field_counts.values():
+        yield from field_counts.values()
 
 
-def _is_settled(answer: Mapping[str, Any]) -> bool:
-    return answer["statusCode"] in {200, 201} or '"state": "settled"' in answer["body"]
+def _is_settled(response: Mapping[str, Any]) -> bool:
+    return response["statusCode"] in {200, 201} or '"state": "settled"' in response["body"]

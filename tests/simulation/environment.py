@@ -14,15 +14,13 @@ import httpx
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from infra.simulator.control.organizations import add_key, revoke
-from tests.simulation import aws
-from tests.simulation import patches as seams
-from tests.simulation import webhook_senders as upstream
-from tests.simulation.clock import Clock
-from tests.simulation.close_transport import CloseMedium, CloseWire
+from tests.simulation import aws, patches, webhook_senders
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.close_transport import CloseFailures, CloseTransport
 from tests.simulation.fault import Case
 from tests.simulation.labels import aws_label, close_label
-from tests.simulation.network import Killed, Process, Wire
-from tests.simulation.queues import Message, Queue
+from tests.simulation.network import Invocation, InvocationKilled, Network
+from tests.simulation.queues import SimulatedMessage, SimulatedQueue
 from tests.simulation.system_under_test import (
     DEAD_LETTER_QUEUE_URL,
     MAX_RECEIVES,
@@ -30,8 +28,8 @@ from tests.simulation.system_under_test import (
     SECRET_PREFIX,
     SOURCE_SECRET_PREFIX,
     TABLE,
-    Environment,
-    Subject,
+    ExecutionEnvironment,
+    SystemUnderTest,
 )
 
 TIMEOUT_SECONDS = {"api": 28.0, "worker": 60.0, "sweeper": 60.0, "webhooks": 20.0, "events": 60.0}
@@ -42,35 +40,37 @@ HORIZON_SECONDS = 8 * 3600.0
 
 
 @dataclass(slots=True)
-class World:
+class SimulatedEnvironment:
     """Everything that the service says to anybody is kept. ``escaped``: exceptions that left a handler."""
 
-    subject: Subject
+    system: SystemUnderTest
     case: Case
-    clock: Clock = field(default_factory=Clock)
-    output: seams.Output = field(default_factory=seams.Output)
-    secrets_told: set[str] = field(default_factory=set)
-    told_to_wait: list[tuple[float, float, str, Process | None]] = field(default_factory=list)
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    output: patches.Output = field(default_factory=patches.Output)
+    secrets: set[str] = field(default_factory=set)
+    rate_limits: list[tuple[float, float, str, Invocation | None]] = field(default_factory=list)
     kills: int = 0
-    escaped: list[str] = field(default_factory=list)
-    wire: Wire = field(init=False)
-    close: CloseWire = field(init=False)
-    account: aws.Aws = field(init=False)
-    queue: Queue = field(init=False)
-    dead_letters: Queue = field(init=False)
-    idle: dict[str, list[Environment]] = field(default_factory=lambda: {door: [] for door in TIMEOUT_SECONDS})
+    escaped_exceptions: list[str] = field(default_factory=list)
+    network: Network = field(init=False)
+    close: CloseTransport = field(init=False)
+    account: aws.SimulatedAws = field(init=False)
+    queue: SimulatedQueue = field(init=False)
+    dead_letters: SimulatedQueue = field(init=False)
+    idle: dict[str, list[ExecutionEnvironment]] = field(default_factory=lambda: {door: [] for door in TIMEOUT_SECONDS})
 
     def __post_init__(self) -> None:
-        self.wire = Wire(self.clock, {fault.call: fault for fault in self.case.faults})
-        self.close = CloseWire(self.clock)
-        self.dead_letters = Queue("dead-letters", self.clock)
-        self.queue = Queue("provisioning", self.clock, max_receives=MAX_RECEIVES, dead_letters=self.dead_letters)
-        self.account = aws.Aws({QUEUE_URL: self.queue, DEAD_LETTER_QUEUE_URL: self.dead_letters})
+        self.network = Network(self.clock, {fault.call: fault for fault in self.case.faults})
+        self.close = CloseTransport(self.clock)
+        self.dead_letters = SimulatedQueue("dead-letters", self.clock)
+        self.queue = SimulatedQueue(
+            "provisioning", self.clock, max_receives=MAX_RECEIVES, dead_letters=self.dead_letters
+        )
+        self.account = aws.SimulatedAws({QUEUE_URL: self.queue, DEAD_LETTER_QUEUE_URL: self.dead_letters})
 
     @contextmanager
-    def entered(self) -> Iterator["World"]:
+    def patched(self) -> Iterator["SimulatedEnvironment"]:
         """The world stands while this is entered; only one can."""
-        with seams.under(self, self.output, str(self.case)), self.subject.seams(lambda: self.clock.now):
+        with patches.apply_patches(self, self.output, str(self.case)), self.system.patches(lambda: self.clock.now):
             aws.empty_table(TABLE)
             yield self
 
@@ -81,70 +81,70 @@ class World:
         return self.clock.now
 
     def to_aws(self, request: AWSPreparedRequest) -> AWSResponse:
-        operation = aws.Operation.of(request)
-        if self.wire.process is None:
+        operation = aws.AwsOperation.of(request)
+        if self.network.invocation is None:
             return self.account.carry_out(operation, request)
-        medium = aws.AwsMedium(request, operation.service)
+        failures = aws.AwsFailures(request, operation.service)
         attempts_of = request.headers.get("amz-sdk-invocation-id")
         text = attempts_of.decode() if isinstance(attempts_of, bytes) else attempts_of
-        answer: AWSResponse = self.wire.call(
-            aws_label(operation), medium, lambda: self.account.carry_out(operation, request), text
+        response: AWSResponse = self.network.call(
+            aws_label(operation), failures, lambda: self.account.carry_out(operation, request), text
         )
-        return answer
+        return response
 
     def to_close(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        tenant, process = self.close.tenant_of(request), self.wire.process
-        assert process, "only the service speaks to Close"
-        medium = CloseMedium(request, lambda: self.close.throttle(tenant))
-        response: httpx.Response = self.wire.call(
-            close_label(request, tenant), medium, lambda: self.close.carry_out(request, tenant, process)
+        tenant, invocation = self.close.tenant_of(request), self.network.invocation
+        assert invocation, "only the service speaks to Close"
+        failures = CloseFailures(request, lambda: self.close.throttle(tenant))
+        response: httpx.Response = self.network.call(
+            close_label(request, tenant), failures, lambda: self.close.carry_out(request, tenant, invocation)
         )
         if response.status_code == 429:
             until = self.close.closed_until[tenant]
-            self.told_to_wait.append((self.clock.now, until, tenant, process))
+            self.rate_limits.append((self.clock.now, until, tenant, invocation))
         response.request = request
         return response
 
     def read_clock(self, module: str, function: str) -> float:
-        if self.wire.process and module.startswith(self.subject.modules):
-            return self.wire.look_at_clock(f"{module.rpartition('.')[2]}.{function}")
+        if self.network.invocation and module.startswith(self.system.modules):
+            return self.network.read_clock(f"{module.rpartition('.')[2]}.{function}")
         return self.clock.now
 
     def sleep(self, seconds: float) -> None:
-        self.wire.wait(seconds)
+        self.network.wait(seconds)
 
     # --- invocations
 
     def invoke[Event, Answer](
-        self, door: str, event: Event, run: Callable[[Environment, Event, Callable[[], float]], Answer]
+        self, door: str, event: Event, run: Callable[[ExecutionEnvironment, Event, Callable[[], float]], Answer]
     ) -> Answer | None:
         """One invocation; None when it was killed or failed. Then a new environment takes over its work."""
         now = self.clock.now
-        process = Process(door, now, now + TIMEOUT_SECONDS[door], self.subject.pauses(aws.items(TABLE)))
+        invocation = Invocation(door, now, now + TIMEOUT_SECONDS[door], self.system.pauses(aws.items(TABLE)))
         try:
-            with self.wire.of(process):
-                environment = self.idle[door].pop() if self.idle[door] else self.subject.start()
-                answer = run(environment, event, lambda: process.deadline - self.clock.now)
-        except Killed:
+            with self.network.of(invocation):
+                environment = self.idle[door].pop() if self.idle[door] else self.system.start()
+                response = run(environment, event, lambda: invocation.deadline - self.clock.now)
+        except InvocationKilled:
             self.kills += 1
             return None
         except Exception as error:  # noqa: BLE001 - whatever leaves a handler is a failed invocation
-            self.escaped.append(f"{door}: {error!r}")
+            self.escaped_exceptions.append(f"{door}: {error!r}")
             return None
         self.idle[door].append(environment)
-        return answer
+        return response
 
     def deliver(self) -> bool:
         """Hand what is visible on the queue to the worker, as Lambda's event source does. False if there is nothing."""
-        return self.work_on(self.queue.receive())
+        return self.deliver_messages(self.queue.receive())
 
-    def work_on(self, messages: Sequence[Message]) -> bool:
+    def deliver_messages(self, messages: Sequence[SimulatedMessage]) -> bool:
         records = [message.record() for message in messages]
         if records:
-            answer = self.invoke("worker", records, lambda door, event, left: door.worker(event, left))
-            if answer is not None:
-                again = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+            response = self.invoke("worker", records, lambda door, event, left: door.worker(event, left))
+            if response is not None:
+                again = {each["itemIdentifier"] for each in response["batchItemFailures"]}
                 assert again <= {message.id for message in messages}, "named a message that was not in the batch"
                 for message in messages:
                     if message.id not in again:
@@ -154,7 +154,7 @@ class World:
     def sweep(self) -> None:
         self.invoke("sweeper", None, lambda door, _, left: door.sweeper(left))
 
-    def take_event(self, event: Mapping[str, Any]) -> bool:
+    def handle_event(self, event: Mapping[str, Any]) -> bool:
         """Hand an event to its door. Whether it was taken."""
         return self.invoke("events", event, lambda door, given, _: door.events(given)) or False
 
@@ -162,9 +162,9 @@ class World:
 
     def add_source(self) -> None:
         """The sender's secret, with Secrets Manager."""
-        self.secrets_told.add(upstream.SIGNING_SECRET)
-        name = f"{SOURCE_SECRET_PREFIX}/{upstream.SOURCE}"
-        self.account.secrets[name] = json.dumps({"secrets": [upstream.SIGNING_SECRET]})
+        self.secrets.add(webhook_senders.SIGNING_SECRET)
+        name = f"{SOURCE_SECRET_PREFIX}/{webhook_senders.SOURCE}"
+        self.account.secrets[name] = json.dumps({"secrets": [webhook_senders.SIGNING_SECRET]})
 
     def add_tenant(self, tenant: str, **settings: Any) -> str:
         """An organization at Close, and its key with Secrets Manager. The key."""
@@ -173,9 +173,9 @@ class World:
         return key
 
     def _new_key(self, tenant: str) -> str:
-        number = len(self.secrets_told)
+        number = len(self.secrets)
         key = f"api_{tenant}{number}.{tenant}-is-secret-{number}"
-        self.secrets_told.add(key)
+        self.secrets.add(key)
         self.account.secrets[f"{SECRET_PREFIX}/{tenant}"] = key
         return key
 

@@ -16,7 +16,7 @@ class Position(StrEnum):
     AFTER = "after"
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """What goes wrong.
 
     *Before* means that the call is not carried out, except where a delay is what goes wrong: then it is carried out
@@ -49,7 +49,7 @@ class Kind(StrEnum):
 class Fault:
     """``call`` names one call of a run: what it does, to whom, and for the how manieth time (``…#2``)."""
 
-    kind: Kind
+    kind: FaultKind
     position: Position
     call: str
 
@@ -62,7 +62,7 @@ class Fault:
         found = re.fullmatch(r"(\S+) (before|after) (.+#\d+)", text.strip())
         if not found:
             raise ValueError(f"a fault reads '<kind> before|after <call>#<n>', not {text!r}")
-        return cls(Kind(found[1]), Position(found[2]), found[3])
+        return cls(FaultKind(found[1]), Position(found[2]), found[3])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.contract.spec import natural_key
-from tests.simulation.callers import Asked
+from tests.simulation.callers import SubmittedRequest
 
-type Named = tuple[str, str]
+type TypeKey = tuple[str, str]
 """A tenant, and a type's natural key."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredType:
     """A type that Close holds, whether or not its list shows it."""
 
     tenant: str
@@ -26,12 +26,12 @@ class Stored:
     name: str
 
     @property
-    def named(self) -> Named:
+    def key(self) -> TypeKey:
         return self.tenant, natural_key(self.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class ReceivedRequest:
     """A request as it arrived at Close. ``tenant``: whose credential it carried, "?" if nobody's."""
 
     tenant: str
@@ -41,7 +41,7 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class History:
     """``parts``: how many of each field, shared field and association each tenant's organization holds; ``gone``: what
     was there once and is not any more.
 
@@ -50,22 +50,22 @@ class Evidence:
     ``changed``: keys of outcomes that did not stay what they were. ``places``: texts in which no secret may be.
     """
 
-    asked: Sequence[Asked]
+    submitted: Sequence[SubmittedRequest]
     tenants: Sequence[str]
-    stored: Sequence[Stored]
-    parts: Mapping[str, Counter[str]]
-    made: frozenset[Named]
-    arrived: Sequence[Arrived]
-    gone: Sequence[tuple[str, ...]]
+    stored: Sequence[StoredType]
+    field_counts: Mapping[str, Counter[str]]
+    created: frozenset[TypeKey]
+    received: Sequence[ReceivedRequest]
+    removed: Sequence[tuple[str, ...]]
     items: Mapping[str, Mapping[str, Any]]
     changed: Sequence[str]
     events: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
-    places: Mapping[str, str]
+    outputs: Mapping[str, str]
     secrets: frozenset[str]
 
-    def types_by_name(self) -> Counter[Named]:
+    def types_by_name(self) -> Counter[TypeKey]:
         """How many types each tenant's organization has by each natural key."""
-        return Counter(each.named for each in self.stored)
+        return Counter(each.key for each in self.stored)
 
     def leaks(self) -> list[str]:
         """Where a credential can be read that should be nowhere."""
@@ -73,7 +73,7 @@ class Evidence:
             f"a secret is in {place}"
             for secret in self.secrets
             for spelled in (secret, secret.partition(".")[2], base64.b64encode(f"{secret}:".encode()).decode())
-            for place, text in self.places.items()
+            for place, text in self.outputs.items()
             if spelled and spelled in text
         ]
 

@@ -9,56 +9,60 @@ from typing import Any
 from provisioner.contract.request import request_key
 from provisioner.contract.spec import natural_key
 from tests.simulation.callers import types_in
-from tests.simulation.history import Evidence, Named
+from tests.simulation.history import History, TypeKey
 
 MADE = {"created", "recovered"}
 SUCCEEDED = {*MADE, "updated", "unchanged", "adopted"}
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Violation:
     """A promise that was not kept, and how one sees it."""
 
-    promise: str
-    how: str
+    invariant: str
+    description: str
 
 
-def broken_by[Seen](seen: Seen, promises: Mapping[str, Callable[[Seen], Iterator[str]]]) -> list[Broken]:
-    return [Broken(promise, how) for promise, check in promises.items() for how in check(seen)]
+def violations_of[Observed](
+    history: Observed, invariants: Mapping[str, Callable[[Observed], Iterator[str]]]
+) -> list[Violation]:
+    return [
+        Violation(invariant, description) for invariant, check in invariants.items() for description in check(history)
+    ]
 
 
-def once(seen: Evidence) -> Iterator[str]:
+def once(history: History) -> Iterator[str]:
     """At most one type per tenant and natural key; and of each type one field, of each tenant one shared field."""
-    for (tenant, name), number in seen.types_by_name().items():
+    for (tenant, name), number in history.types_by_name().items():
         if number > 1:
             yield f"{tenant} has {number} types named {name!r}"
-    for tenant, parts in seen.parts.items():
-        yield from (f"{tenant} has {number} of {part}" for part, number in parts.items() if number > 1)
+    for tenant, field_counts in history.field_counts.items():
+        yield from (f"{tenant} has {number} of {part}" for part, number in field_counts.items() if number > 1)
 
 
-def settled(seen: Evidence) -> Iterator[str]:
+def settled(history: History) -> Iterator[str]:
     """Every accepted request has one outcome, the same to everybody, and it never changed."""
-    stored = {pk: json.loads(item["outcome"]["S"]) for pk, item in seen.items.items() if "outcome" in item}
-    yield from (f"the outcome of {pk} was changed" for pk in seen.changed)
-    for pk, item in seen.items.items():
+    stored = {pk: json.loads(item["outcome"]["S"]) for pk, item in history.items.items() if "outcome" in item}
+    yield from (f"the outcome of {pk} was changed" for pk in history.changed)
+    for pk, item in history.items.items():
         if pk.startswith("REQUEST#") and "outcome" not in item:
             yield f"{item['request_id']['S']} was accepted and is not settled"
-    for asked in seen.asked:
-        outcome = stored.get(f"REQUEST#{request_key(*asked.key)}")
-        if asked.accepted and outcome is None:
-            yield f"{asked.request_id} was accepted and is not remembered"
-        if any(heard != outcome for heard in asked.outcomes):
-            yield f"{asked.request_id} was told another outcome than what is stored"
-        if any(event["data"] != outcome for event in seen.events.get(asked.key, [])):
-            yield f"{asked.request_id} was announced with another outcome than what is stored"
+    for submitted in history.submitted:
+        outcome = stored.get(f"REQUEST#{request_key(*submitted.key)}")
+        if submitted.accepted and outcome is None:
+            yield f"{submitted.request_id} was accepted and is not remembered"
+        if any(heard != outcome for heard in submitted.outcomes):
+            yield f"{submitted.request_id} was told another outcome than what is stored"
+        if any(event["data"] != outcome for event in history.events.get(submitted.key, [])):
+            yield f"{submitted.request_id} was announced with another outcome than what is stored"
 
 
-def truthful(seen: Evidence) -> Iterator[str]:
+def truthful(history: History) -> Iterator[str]:
     """An outcome says what is so: who created what, and that it is there."""
-    made: dict[str, list[str]] = defaultdict(list)
-    claimed: dict[Named, set[str]] = defaultdict(set)
-    there = {(each.tenant, each.id) for each in seen.stored}
-    for outcome, names in _outcomes(seen):
+    created: dict[str, list[str]] = defaultdict(list)
+    claimed: dict[TypeKey, set[str]] = defaultdict(set)
+    there = {(each.tenant, each.id) for each in history.stored}
+    for outcome, names in _outcomes(history):
         tenant = outcome["tenant"]
         for name in names:
             claimed[tenant, name].add(outcome["result"])
@@ -67,28 +71,30 @@ def truthful(seen: Evidence) -> Iterator[str]:
             if "id" in each and (tenant, each["id"]) not in there:
                 yield f"{outcome['request_id']} names a type that Close has not"
             if each["result"] in MADE:
-                made[str(each["id"])].append(outcome["request_id"])
+                created[str(each["id"])].append(outcome["request_id"])
             if outcome["result"] in SUCCEEDED:
                 yield from _unfinished(outcome["request_id"], each)
-    yield from (f"{makers} all say that they made {close_id}" for close_id, makers in made.items() if len(makers) > 1)
+    yield from (
+        f"{makers} all say that they made {close_id}" for close_id, makers in created.items() if len(makers) > 1
+    )
     for (tenant, name), results in claimed.items():
-        if (tenant, name) in seen.made and not results & {*MADE, "unresolved"}:
+        if (tenant, name) in history.created and not results & {*MADE, "unresolved"}:
             yield f"{tenant} has the type {name!r}, and nobody says to have made it: {sorted(results)}"
 
 
-def _unfinished(request_id: str, made: Mapping[str, Any]) -> Iterator[str]:
+def _unfinished(request_id: str, created: Mapping[str, Any]) -> Iterator[str]:
     """Only a type that is somebody else's may lack what the request wanted."""
-    if made["result"] in {*MADE, "updated", "unchanged"}:
-        missing = [each["name"] for each in made["fields"] if each["result"] == "missing" or "id" not in each]
+    if created["result"] in {*MADE, "updated", "unchanged"}:
+        missing = [each["name"] for each in created["fields"] if each["result"] == "missing" or "id" not in each]
         yield from (f"{request_id} succeeded without the field {name!r}" for name in missing)
 
 
-def announced(seen: Evidence) -> Iterator[str]:
+def announced(history: History) -> Iterator[str]:
     """Every outcome was published, always under the same id."""
-    for pk, item in seen.items.items():
+    for pk, item in history.items.items():
         if "outcome" in item:
             key = (item["tenant"]["S"], item["request_id"]["S"])
-            ids = {event["id"] for event in seen.events.get(key, [])}
+            ids = {event["id"] for event in history.events.get(key, [])}
             if not ids:
                 yield f"{key[1]} is settled and was not published"
             elif ids != {pk.removeprefix("REQUEST#")}:
@@ -97,40 +103,40 @@ def announced(seen: Evidence) -> Iterator[str]:
                 yield f"{key[1]} was published and the ledger does not know"
 
 
-def apart(seen: Evidence) -> Iterator[str]:
+def apart(history: History) -> Iterator[str]:
     """A credential is used for its tenant only: each organization holds what its own requests asked for."""
     desired: dict[str, set[str]] = defaultdict(set)
-    for asked in seen.asked:
-        desired[asked.tenant] |= asked.names
-    for each in seen.arrived:
-        if each.tenant not in seen.tenants:
+    for submitted in history.submitted:
+        desired[submitted.tenant] |= submitted.names
+    for each in history.received:
+        if each.tenant not in history.tenants:
             yield f"{each.method} {each.path} came with nobody's credential"
         elif each.type_name and natural_key(each.type_name) not in desired[each.tenant]:
             yield f"{each.type_name!r} was sent to {each.tenant}"
 
 
-def silent(seen: Evidence) -> Iterator[str]:
+def silent(history: History) -> Iterator[str]:
     """No credential in a log line, a metric, an item, an event, a message or an answer."""
-    yield from seen.leaks()
+    yield from history.leaks()
 
 
-def additive(seen: Evidence) -> Iterator[str]:
+def additive(history: History) -> Iterator[str]:
     """Nothing is deleted at Close, or changed in kind."""
-    for each in seen.arrived:
+    for each in history.received:
         if each.method not in {"GET", "POST", "PUT"}:
             yield f"{each.method} {each.path} was sent"
-    yield from (f"{' '.join(each)} is gone" for each in seen.gone)
+    yield from (f"{' '.join(each)} is gone" for each in history.removed)
 
 
-def _outcomes(seen: Evidence) -> Iterator[tuple[dict[str, Any], list[str]]]:
+def _outcomes(history: History) -> Iterator[tuple[dict[str, Any], list[str]]]:
     """Every stored outcome, with the natural keys of the types that were asked for."""
-    for item in seen.items.values():
+    for item in history.items.values():
         if "outcome" in item:
             types = types_in(json.loads(item["body"]["S"]))
             yield json.loads(item["outcome"]["S"]), [natural_key(each["name"]) for each in types]
 
 
-EVERYWHERE: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
+INVARIANTS: Mapping[str, Callable[[History], Iterator[str]]] = {
     "once": once,
     "settled": settled,
     "truthful": truthful,

@@ -7,22 +7,22 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.simulation.aws import Operation
-from tests.simulation.close_transport import named
+from tests.simulation.aws import AwsOperation
+from tests.simulation.close_transport import name_in_body
 
 
-def aws_label(operation: Operation) -> str:
+def aws_label(operation: AwsOperation) -> str:
     return f"{operation.service}.{operation.name} {_LABELS[operation.service](operation)}"
 
 
 def close_label(request: httpx.Request, tenant: str) -> str:
     """Like ``close.POST custom_object_type/ of acme "Account"``."""
     path = re.sub(r"(cotype|cf)_\w+", "{id}", urlsplit(str(request.url)).path.removeprefix("/api/v1/"))
-    name = named(request)
+    name = name_in_body(request)
     return f"close.{request.method} {path} of {tenant}" + (f" {' '.join(name.split())!r}" if name else "")
 
 
-def _dynamodb(operation: Operation) -> str:
+def _dynamodb(operation: AwsOperation) -> str:
     asked = operation.parameters
     if "TransactItems" in asked:
         return "+".join(_pk(next(iter(each.values()))) for each in asked["TransactItems"])
@@ -36,7 +36,7 @@ def _pk(asked: dict[str, Any]) -> str:
     return re.sub(r"([0-9a-f]{6})[0-9a-f]{26,}", r"\1", text)
 
 
-def _sqs(operation: Operation) -> str:
+def _sqs(operation: AwsOperation) -> str:
     queue = operation.parameters["QueueUrl"].rpartition("/")[2]
     if operation.name == "SendMessage":
         return f"{queue} of {_request_id(operation.parameters['MessageBody'])}"
@@ -50,12 +50,12 @@ def _request_id(body: str) -> str:
         return "?"
 
 
-def _sns(operation: Operation) -> str:
+def _sns(operation: AwsOperation) -> str:
     event = json.loads(operation.parameters["Message"])
     return f"of {event.get('data', event).get('request_id', '?')}"
 
 
-def _secret(operation: Operation) -> str:
+def _secret(operation: AwsOperation) -> str:
     return str(operation.parameters["SecretId"]).rpartition("/")[2]
 
 

@@ -10,25 +10,27 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.simulation.checker import broken, evidence
-from tests.simulation.counts import Tally, tally
-from tests.simulation.environment import World
-from tests.simulation.fault import Case, Fault, Kind, Position
-from tests.simulation.invariants import Broken
+from tests.simulation.checker import check, collect_history
+from tests.simulation.counts import Counts, counts_of
+from tests.simulation.environment import SimulatedEnvironment
+from tests.simulation.fault import Case, Fault, FaultKind, Position
+from tests.simulation.invariants import Violation
 from tests.simulation.scenarios import SCENARIOS
-from tests.simulation.system_under_test import Subject
-from tests.simulation.workload import Play
+from tests.simulation.system_under_test import SystemUnderTest
+from tests.simulation.workload import Workload
 
 AROUND = (Position.BEFORE, Position.AFTER)
-AT_A_CALL: list[tuple[Kind, Position]] = [
+AT_A_CALL: list[tuple[FaultKind, Position]] = [
     (kind, position)
-    for kind in Kind
+    for kind in FaultKind
     for position in AROUND
-    if (kind, position) != (Kind.KILL_UNDERWAY, Position.AFTER) and kind is not Kind.GARBLED
+    if (kind, position) != (FaultKind.KILL_UNDERWAY, Position.AFTER) and kind is not FaultKind.GARBLED
 ]
-AT_CLOSE: list[tuple[Kind, Position]] = [*AT_A_CALL, (Kind.GARBLED, Position.AFTER)]
-AT_THE_CLOCK: list[tuple[Kind, Position]] = [(kind, Position.BEFORE) for kind in (Kind.KILL, Kind.OVERRUN, Kind.FREEZE)]
-IN_PAIRS = list(itertools.product((Kind.ERROR, Kind.THROTTLE, Kind.KILL, Kind.OVERRUN), AROUND))
+AT_CLOSE: list[tuple[FaultKind, Position]] = [*AT_A_CALL, (FaultKind.GARBLED, Position.AFTER)]
+AT_THE_CLOCK: list[tuple[FaultKind, Position]] = [
+    (kind, Position.BEFORE) for kind in (FaultKind.KILL, FaultKind.OVERRUN, FaultKind.FREEZE)
+]
+IN_PAIRS = list(itertools.product((FaultKind.ERROR, FaultKind.THROTTLE, FaultKind.KILL, FaultKind.OVERRUN), AROUND))
 
 PAIRED = ("api create", "queue create", "both doors")
 """The scenarios of which every pair is struck: by either door, and by both."""
@@ -37,60 +39,65 @@ SOME_PAIRS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CaseResult:
     """What came of one case. ``fired``: the faults that struck."""
 
     case: Case
     calls: tuple[str, ...]
     fired: tuple[Fault, ...]
-    broken: tuple[Broken, ...]
-    tally: Tally
+    violations: tuple[Violation, ...]
+    counts: Counts
     output: str
 
 
-def run(case: Case, subject: Subject) -> Verdict:
+def run(case: Case, system: SystemUnderTest) -> CaseResult:
     """Play the scenario, deliver again until it is quiet, redrive what is dead, and judge."""
     scenario = SCENARIOS[case.scenario]
-    with World(subject, case).entered() as world:
-        play = Play(world)
-        world.wire.rival = functools.partial(scenario.rival, play)
+    with SimulatedEnvironment(system, case).patched() as environment:
+        workload = Workload(environment)
+        environment.network.rival = functools.partial(scenario.rival, workload)
         try:
-            scenario.plot(play)
-            play.until_quiet()
-            if play.redrive():
-                play.until_quiet()
-            faults = tuple(broken(play)) if subject.promises else ()
+            scenario.plot(workload)
+            workload.run_until_quiescent()
+            if workload.redrive():
+                workload.run_until_quiescent()
+            faults = tuple(check(workload)) if system.has_guarantees else ()
         except Exception:  # noqa: BLE001 - a crash of the test itself is a finding, too
-            faults = (Broken("(the test itself)", traceback.format_exc()),)
-        wire = world.wire
-        return Verdict(
-            case, tuple(wire.recorded), tuple(wire.fired), faults, tally(evidence(play)), world.output.getvalue()
+            faults = (Violation("(the test itself)", traceback.format_exc()),)
+        network = environment.network
+        return CaseResult(
+            case,
+            tuple(network.recorded),
+            tuple(network.fired),
+            faults,
+            counts_of(collect_history(workload)),
+            environment.output.getvalue(),
         )
 
 
-def singles(scenario: str, subject: Subject) -> Iterator[Case]:
+def singles(scenario: str, system: SystemUnderTest) -> Iterator[Case]:
     """Every single fault that can strike this scenario."""
-    for call in run(Case(scenario), subject).calls:
+    for call in run(Case(scenario), system).calls:
         for kind, position in _kinds(call):
             yield Case(scenario, (Fault(kind, position, call),))
 
 
-def pairs(scenario: str, subject: Subject) -> Iterator[Case]:
+def pairs(scenario: str, system: SystemUnderTest) -> Iterator[Case]:
     """Every two faults in the critical stretch, at two calls or at the same call and its repetition."""
-    calls = critical(run(Case(scenario), subject).calls)
+    calls = critical(run(Case(scenario), system).calls)
     again = [(call, f"{call.rpartition('#')[0]}#{int(call.rpartition('#')[2]) + 1}") for call in calls]
     for one, other in [*itertools.combinations(calls, 2), *again]:
         for (kind, position), (next_kind, next_position) in itertools.product(IN_PAIRS, IN_PAIRS):
             yield Case(scenario, (Fault(kind, position, one), Fault(next_kind, next_position, other)))
 
 
-def whole(subject: Subject) -> Iterator[Case]:
+def whole(system: SystemUnderTest) -> Iterator[Case]:
     """All singles, and pairs of every scenario."""
     for scenario in SCENARIOS:
-        if scenario in subject.cannot:
+        if scenario in system.cannot:
             continue
-        yield from singles(scenario, subject)
-        of_two = list(pairs(scenario, subject))
+        yield from singles(scenario, system)
+        of_two = list(pairs(scenario, system))
         if scenario not in PAIRED and len(of_two) > SOME_PAIRS:
             of_two = random.Random(scenario).sample(of_two, SOME_PAIRS)  # noqa: S311
         yield from of_two
@@ -104,7 +111,7 @@ def critical(calls: Sequence[str]) -> list[str]:
     return calls[max(first - 1, 0) : published + 2]
 
 
-def _kinds(call: str) -> list[tuple[Kind, Position]]:
+def _kinds(call: str) -> list[tuple[FaultKind, Position]]:
     if call.startswith("clock "):
         return AT_THE_CLOCK
     return AT_CLOSE if call.startswith("close.") else AT_A_CALL

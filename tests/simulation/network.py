@@ -13,8 +13,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tests.simulation.clock import Clock
-from tests.simulation.fault import Fault, Kind, Position
+from tests.simulation.clock import SimulatedClock
+from tests.simulation.fault import Fault, FaultKind, Position
 
 IN_FLIGHT_SECONDS = 10.0
 """How long a call may still be under way after the process that sent it was killed."""
@@ -22,11 +22,11 @@ LATE_SECONDS = 7.0
 """How long after its client stopped waiting a slow call is carried out."""
 
 
-class Killed(BaseException):
+class InvocationKilled(BaseException):
     """The process is dead. No code of the service catches this, as none could outlive the real thing."""
 
 
-class Medium(Protocol):
+class Failures(Protocol):
     """How one neighbor says what went wrong. ``timeout`` is how long the client waits, in seconds."""
 
     @property
@@ -50,7 +50,7 @@ class Medium(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Process:
+class Invocation:
     """One invocation of a function. Times are Unix seconds; at its deadline it is killed.
 
     ``pauses``: until when which tenant is to be left alone, as far as was written down when it started.
@@ -60,22 +60,22 @@ class Process:
     started: float
     deadline: float
     pauses: Mapping[str, float] = field(default_factory=dict)
-    dead: bool = False
+    killed: bool = False
 
 
-_process: ContextVar[Process | None] = ContextVar("process", default=None)
+_invocation: ContextVar[Invocation | None] = ContextVar("process", default=None)
 
 
 @dataclass(slots=True)
-class Wire:
+class Network:
     """Records calls and strikes them. ``plan`` holds at most one fault for each call.
 
     ``armed``: faults for the next call whose name begins so, whichever that will be.
     """
 
-    clock: Clock
+    clock: SimulatedClock
     plan: dict[str, Fault] = field(default_factory=dict)
-    armed: list[tuple[str, Kind, Position]] = field(default_factory=list)
+    armed: list[tuple[str, FaultKind, Position]] = field(default_factory=list)
     recorded: list[str] = field(default_factory=list)
     fired: list[Fault] = field(default_factory=list)
     rival: Callable[[], object] = lambda: None
@@ -84,69 +84,69 @@ class Wire:
     _attempts: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
-    def process(self) -> Process | None:
+    def invocation(self) -> Invocation | None:
         """Whose calls these are."""
-        return _process.get()
+        return _invocation.get()
 
     @contextmanager
-    def of(self, process: Process) -> Iterator[None]:
+    def of(self, invocation: Invocation) -> Iterator[None]:
         """What is called inside, threads that it hands work to included, is called by this process."""
-        before = _process.set(process)
+        before = _invocation.set(invocation)
         try:
             yield
         finally:
-            _process.reset(before)
+            _invocation.reset(before)
 
-    def call(self, name: str, medium: Medium, carry_out: Callable[[], Any], attempts_of: str | None = None) -> Any:
+    def call(self, name: str, failures: Failures, carry_out: Callable[[], Any], attempts_of: str | None = None) -> Any:
         """Pass one call on. ``attempts_of`` is the same for all attempts of the SDK at one call."""
-        self.breathe()
+        self.raise_if_killed()
         with self.lock:
-            point, attempt = self._arrived(name, attempts_of)
+            point, attempt = self._register(name, attempts_of)
             fault = self._fault_at(point)
-            strikes = fault and (attempt == 1 or fault.kind in {Kind.ERROR, Kind.THROTTLE})
+            applies = fault and (attempt == 1 or fault.kind in {FaultKind.ERROR, FaultKind.THROTTLE})
             if fault and attempt == 1:
                 self.fired.append(fault)
-        self.wait(medium.latency / 2)
-        answer = (
-            _Struck(self, medium, self._guarded(carry_out), attempt).by(fault)
-            if fault and strikes
+        self.wait(failures.latency / 2)
+        response = (
+            _FaultyCall(self, failures, self._guarded(carry_out), attempt).by(fault)
+            if fault and applies
             else (self._guarded(carry_out)())
         )
-        self.wait(medium.latency / 2)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        self.wait(failures.latency / 2)
+        if isinstance(response, Exception):
+            raise response
+        return response
 
-    def look_at_clock(self, reader: str) -> float:
+    def read_clock(self, reader: str) -> float:
         """The time, read by this function of the service: a point at which a process may stand still or die."""
-        self.breathe()
+        self.raise_if_killed()
         with self.lock:
-            point, _ = self._arrived(f"clock {reader}", None)
+            point, _ = self._register(f"clock {reader}", None)
             fault = self._fault_at(point)
             if fault:
                 self.fired.append(fault)
         if fault:
-            _Struck(self, None, lambda: None, 1).by(fault)
+            _FaultyCall(self, None, lambda: None, 1).by(fault)
         return self.clock.now
 
     def wait(self, seconds: float) -> None:
         """Time passes. A process whose deadline it passes is killed there."""
-        process = self.process
-        if process and self.clock.now + seconds >= process.deadline:
-            self.clock.advance_to(process.deadline)
-            self.die()
+        invocation = self.invocation
+        if invocation and self.clock.now + seconds >= invocation.deadline:
+            self.clock.advance_to(invocation.deadline)
+            self.kill()
         self.clock.advance(seconds)
-        self.breathe()
+        self.raise_if_killed()
 
-    def breathe(self) -> None:
+    def raise_if_killed(self) -> None:
         """Nothing happens in a process that is dead: not in its other threads either."""
-        if self.process and self.process.dead:
-            raise Killed
+        if self.invocation and self.invocation.killed:
+            raise InvocationKilled
 
-    def die(self) -> None:
-        if self.process:
-            self.process.dead = True
-        raise Killed
+    def kill(self) -> None:
+        if self.invocation:
+            self.invocation.killed = True
+        raise InvocationKilled
 
     def _guarded(self, carry_out: Callable[[], Any]) -> Callable[[], Any]:
         """One call at a time reaches the neighbors: their models are not safe between threads."""
@@ -165,7 +165,7 @@ class Wire:
                 self.plan[point] = Fault(kind, position, point)
         return self.plan.get(point)
 
-    def _arrived(self, name: str, attempts_of: str | None) -> tuple[str, int]:
+    def _register(self, name: str, attempts_of: str | None) -> tuple[str, int]:
         known = self._attempts.get(attempts_of or "")
         if known:
             point, attempt = known[0], known[1] + 1
@@ -179,74 +179,74 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
-class _Struck:
+class _FaultyCall:
     """A call as the fault lets it go."""
 
-    wire: Wire
-    medium: Any
+    network: Network
+    failures: Any
     carry_out: Callable[[], Any]
     attempt: int
 
     def by(self, fault: Fault) -> Any:
         after = fault.position is Position.AFTER
         match fault.kind:
-            case Kind.KILL_UNDERWAY:
-                self.wire.clock.at(self.wire.clock.now + IN_FLIGHT_SECONDS, self.carry_out)
-                self.wire.die()
-            case Kind.SLOW:
+            case FaultKind.KILL_UNDERWAY:
+                self.network.clock.at(self.network.clock.now + IN_FLIGHT_SECONDS, self.carry_out)
+                self.network.kill()
+            case FaultKind.SLOW:
                 return self._slow(after)
-            case Kind.OVERRUN:
+            case FaultKind.OVERRUN:
                 return self._overrun(after)
-            case Kind.THROTTLE if after and self.attempt > 1:
-                return self.medium.throttled()
-        answer = self.carry_out() if after else None
-        self._suffer(fault.kind)
-        instead = self._instead(fault.kind, after)
+            case FaultKind.THROTTLE if after and self.attempt > 1:
+                return self.failures.throttled()
+        response = self.carry_out() if after else None
+        self._affect_invocation(fault.kind)
+        instead = self._substitute(fault.kind, after)
         if instead is not None:
             return instead
-        return answer if after else self.carry_out()
+        return response if after else self.carry_out()
 
-    def _suffer(self, kind: Kind) -> None:
+    def _affect_invocation(self, kind: FaultKind) -> None:
         """What happens to the process. Returns if it lives on."""
-        wire = self.wire
+        network = self.network
         match kind:
-            case Kind.KILL:
-                wire.die()
-            case Kind.FREEZE if wire.process:
-                wire.wait(max(wire.process.deadline - wire.clock.now - 1, 0))
-            case Kind.RIVAL:
-                rival, wire.rival = wire.rival, lambda: None
+            case FaultKind.KILL:
+                network.kill()
+            case FaultKind.FREEZE if network.invocation:
+                network.wait(max(network.invocation.deadline - network.clock.now - 1, 0))
+            case FaultKind.RIVAL:
+                rival, network.rival = network.rival, lambda: None
                 rival()
-                wire.wait(0)  # the rival's time was this process's time, too
+                network.wait(0)  # the rival's time was this process's time, too
 
-    def _instead(self, kind: Kind, after: bool) -> Any:
+    def _substitute(self, kind: FaultKind, after: bool) -> Any:
         """What the caller hears in place of the true answer; None when it hears that, if only later."""
         match kind:
-            case Kind.ERROR:
-                return self.medium.error()
-            case Kind.THROTTLE:
-                return self.medium.lost_then_throttled() if after else self.medium.throttled()
-            case Kind.LOST:
-                return self.medium.lost()
-            case Kind.GARBLED:
-                return self.medium.garbled()
+            case FaultKind.ERROR:
+                return self.failures.error()
+            case FaultKind.THROTTLE:
+                return self.failures.lost_then_throttled() if after else self.failures.throttled()
+            case FaultKind.LOST:
+                return self.failures.lost()
+            case FaultKind.GARBLED:
+                return self.failures.garbled()
         return None
 
     def _slow(self, after: bool) -> Exception:
         if after:
             self.carry_out()
         else:
-            self.wire.clock.at(self.wire.clock.now + self.medium.timeout + LATE_SECONDS, self.carry_out)
-        self.wire.wait(self.medium.timeout)
-        late: Exception = self.medium.timed_out()
+            self.network.clock.at(self.network.clock.now + self.failures.timeout + LATE_SECONDS, self.carry_out)
+        self.network.wait(self.failures.timeout)
+        late: Exception = self.failures.timed_out()
         return late
 
     def _overrun(self, after: bool) -> Any:
-        process = self.wire.process
-        deadline = process.deadline if process else self.wire.clock.now
+        invocation = self.network.invocation
+        deadline = invocation.deadline if invocation else self.network.clock.now
         if after:
             self.carry_out()
         else:
-            self.wire.clock.at(deadline + IN_FLIGHT_SECONDS, self.carry_out)
-        self.wire.wait(deadline - self.wire.clock.now)
-        self.wire.die()
+            self.network.clock.at(deadline + IN_FLIGHT_SECONDS, self.carry_out)
+        self.network.wait(deadline - self.network.clock.now)
+        self.network.kill()

@@ -8,14 +8,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 from tests.chaos import kills
-from tests.chaos.baseline import afternoon
-from tests.chaos.run import run as storm
-from tests.simulation.baseline import Afternoon
-from tests.simulation.counts import Tally
+from tests.chaos.baseline import baseline_code
+from tests.chaos.run import run as run_chaos
+from tests.simulation.baseline import BaselineHandler
+from tests.simulation.counts import Counts
 from tests.simulation.fault import Case
-from tests.simulation.matrix import Verdict, run, whole
+from tests.simulation.matrix import CaseResult, run, whole
 from tests.simulation.report import Row
-from tests.simulation.system_under_test import Ours, Subject
+from tests.simulation.system_under_test import CloseProvisioner, SystemUnderTest
 
 CHUNK = 20
 SEEDS = ("1", "2", "3")
@@ -32,68 +32,77 @@ class Sample:
 
 
 def matrix(sample: Sample) -> list[Row]:
-    return [_played(subject, sample) for subject in (Ours(), Afternoon())]
+    return [_played(system, sample) for system in (CloseProvisioner(), BaselineHandler())]
 
 
 def real_kills() -> list[Row]:
-    verdict = kills.run()
-    for each in verdict.broken:
-        print(f"    {each.promise}: {each.how}")
-    missed = len(verdict.cases) - verdict.killed
-    broken = len(verdict.broken) + missed
-    return [Row("real kills: ours", len(verdict.cases), len(verdict.cases), verdict.killed, verdict.tally, broken)]
+    result = kills.run()
+    for each in result.violations:
+        print(f"    {each.invariant}: {each.description}")
+    coverage_gaps = len(result.cases) - result.killed
+    violations = len(result.violations) + coverage_gaps
+    return [
+        Row(
+            "real kills: Close Provisioner",
+            len(result.cases),
+            len(result.cases),
+            result.killed,
+            result.counts,
+            violations,
+        )
+    ]
 
 
 def chaos(seed: str, *, ours: bool) -> list[Row]:
-    name = f"chaos, seed {seed}: {'ours' if ours else 'afternoon handler'}"
-    code, state = (None, f"chaos-{seed}") if ours else (afternoon(), f"chaos-{seed}-afternoon")
-    result = storm(seed, REQUESTS, code=code, state=state, say=lambda _: None)
-    for missed in result.missed:
-        print(f"{name}: it did not hit what it should: {missed}", flush=True)
-    for broken in result.broken:
-        print(f"{name}: {broken.promise}: {broken.how}", flush=True)
-    broken_or_missed = len(result.broken) + len(result.missed) if ours else None
-    return [Row(name, result.requests, None, result.fired.total(), result.tally, broken_or_missed)]
+    name = f"chaos, seed {seed}: {'Close Provisioner' if ours else 'baseline handler'}"
+    code, state = (None, f"chaos-{seed}") if ours else (baseline_code(), f"chaos-{seed}-baseline")
+    result = run_chaos(seed, REQUESTS, code=code, state=state, say=lambda _: None)
+    for coverage_gaps in result.coverage_gaps:
+        print(f"{name}: it did not hit what it should: {coverage_gaps}", flush=True)
+    for violations in result.violations:
+        print(f"{name}: {violations.invariant}: {violations.description}", flush=True)
+    broken_or_missed = len(result.violations) + len(result.coverage_gaps) if ours else None
+    return [Row(name, result.requests, None, result.fired.total(), result.counts, broken_or_missed)]
 
 
-def _played(subject: Subject, sample: Sample) -> Row:
+def _played(system: SystemUnderTest, sample: Sample) -> Row:
     """Runs the subject's matrix. Every single fault must strike; of two, the second may have nothing left to strike."""
-    cases = list(whole(subject))
+    cases = list(whole(system))
     if sample.cases and sample.cases < len(cases):
         cases = random.Random(sample.seed).sample(cases, sample.cases)  # noqa: S311
-    row = Row(f"matrix: {subject.name}", 0, 0, 0, Tally(), 0 if subject.promises else None)
+    row = Row(f"matrix: {system.name}", 0, 0, 0, Counts(), 0 if system.has_guarantees else None)
     tried = 0
-    for verdict in _verdicts(cases, subject, sample.jobs):
-        missed = not verdict.fired
-        if verdict.broken or missed:
-            _complain(verdict, subject)
-        tried += len(verdict.case.faults)
+    for result in _verdicts(cases, system, sample.jobs):
+        coverage_gaps = not result.fired
+        if result.violations or coverage_gaps:
+            _complain(result, system)
+        tried += len(result.case.faults)
         row = replace(
             row,
             cases=row.cases + 1,
             tried=tried,
-            fired=row.fired + len(verdict.fired),
-            tally=row.tally + verdict.tally,
-            broken=None if row.broken is None else row.broken + len(verdict.broken) + missed,
+            fired=row.fired + len(result.fired),
+            counts=row.counts + result.counts,
+            violations=None if row.violations is None else row.violations + len(result.violations) + coverage_gaps,
         )
         if sys.stderr.isatty() and row.cases % CHUNK == 0:
-            print(f"\r{subject.name}: {row.cases:,} of {len(cases):,} cases", end="", file=sys.stderr, flush=True)
+            print(f"\r{system.name}: {row.cases:,} of {len(cases):,} cases", end="", file=sys.stderr, flush=True)
     return row
 
 
-def _verdicts(cases: Sequence[Case], subject: Subject, jobs: int) -> Iterator[Verdict]:
+def _verdicts(cases: Sequence[Case], system: SystemUnderTest, jobs: int) -> Iterator[CaseResult]:
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(functools.partial(_run, subject=subject), cases, chunksize=CHUNK)
+        yield from pool.map(functools.partial(_run, system=system), cases, chunksize=CHUNK)
 
 
-def _run(case: Case, subject: Subject) -> Verdict:
-    verdict = run(case, subject)
-    return replace(verdict, output="", calls=())
+def _run(case: Case, system: SystemUnderTest) -> CaseResult:
+    result = run(case, system)
+    return replace(result, output="", calls=())
 
 
-def _complain(verdict: Verdict, subject: Subject) -> None:
-    print(f"\n{subject.name}: {verdict.case}")
-    if not verdict.fired:
+def _complain(result: CaseResult, system: SystemUnderTest) -> None:
+    print(f"\n{system.name}: {result.case}")
+    if not result.fired:
         print("    no fault struck")
-    for each in verdict.broken:
-        print(f"    {each.promise}: {each.how}")
+    for each in result.violations:
+        print(f"    {each.invariant}: {each.description}")

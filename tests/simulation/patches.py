@@ -37,7 +37,7 @@ class Output(io.StringIO):
     """What the service prints and logs."""
 
 
-class Neighborhood(Protocol):
+class Dependencies(Protocol):
     """What answers at the seams."""
 
     @property
@@ -54,17 +54,17 @@ class Neighborhood(Protocol):
 
 
 @contextmanager
-def under(world: Neighborhood, output: Output, seed: str) -> Iterator[None]:
+def apply_patches(environment: Dependencies, output: Output, seed: str) -> Iterator[None]:
     """Whatever runs inside meets this world; what it prints and logs goes to ``output``."""
     with ExitStack() as stack:
         for replaced in (
             patch.dict(os.environ, AWS_ENVIRONMENT),
-            patch.object(URLLib3Session, "send", lambda _, request: world.to_aws(request)),
-            patch.object(httpx.HTTPTransport, "handle_request", lambda _, request: world.to_close(request)),
+            patch.object(URLLib3Session, "send", lambda _, request: environment.to_aws(request)),
+            patch.object(httpx.HTTPTransport, "handle_request", lambda _, request: environment.to_close(request)),
             patch.object(botocore.session.Session, "create_client", _client),
-            patch.object(time, "time", _clock(world)),
-            patch.object(time, "monotonic", _clock(world)),
-            patch.object(time, "sleep", world.sleep),
+            patch.object(time, "time", _clock(environment)),
+            patch.object(time, "monotonic", _clock(environment)),
+            patch.object(time, "sleep", environment.sleep),
             patch.object(ThreadPoolExecutor, "submit", _submit),
             redirect_stdout(output),
             _logs_to(output),
@@ -78,10 +78,10 @@ def under(world: Neighborhood, output: Output, seed: str) -> Iterator[None]:
         yield
 
 
-def _clock(world: Neighborhood) -> Callable[[], float]:
+def _clock(environment: Dependencies) -> Callable[[], float]:
     def read() -> float:
         caller = sys._getframe(1)
-        return world.read_clock(caller.f_globals.get("__name__", "?"), caller.f_code.co_name)
+        return environment.read_clock(caller.f_globals.get("__name__", "?"), caller.f_code.co_name)
 
     return read
 

@@ -6,19 +6,19 @@ Delivers at least once and in no promised order, like a standard queue. Refuses 
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.simulation.clock import Clock
+from tests.simulation.clock import SimulatedClock
 
 MAX_DELAY_SECONDS = 900
 MAX_VISIBILITY_SECONDS = 43_200
 MAX_BODY_BYTES = 262_144
 
 
-class Invalid(Exception):
+class InvalidParameter(Exception):
     """SQS would answer 400."""
 
 
 @dataclass(slots=True)
-class Message:
+class SimulatedMessage:
     """``visible_at`` in Unix seconds; ``receipt`` is that of the last receive."""
 
     id: str
@@ -46,37 +46,39 @@ class Message:
 
 
 @dataclass(slots=True)
-class Queue:
+class SimulatedQueue:
     """``visibility`` in seconds. Messages received more than ``max_receives`` times go to ``dead_letters``."""
 
     name: str
-    clock: Clock
+    clock: SimulatedClock
     visibility: float = 360
     max_receives: int = 5
-    dead_letters: "Queue | None" = None
-    messages: list[Message] = field(default_factory=list)
+    dead_letters: "SimulatedQueue | None" = None
+    messages: list[SimulatedMessage] = field(default_factory=list)
     sent: int = 0
 
     @property
     def url(self) -> str:
         return f"https://sqs.us-east-1.amazonaws.com/123456789012/{self.name}"
 
-    def send(self, body: str, delay: float = 0, group: str = "", attributes: dict[str, Any] | None = None) -> Message:
+    def send(
+        self, body: str, delay: float = 0, group: str = "", attributes: dict[str, Any] | None = None
+    ) -> SimulatedMessage:
         """Raises ``Invalid``."""
         if not 0 <= delay <= MAX_DELAY_SECONDS:
-            raise Invalid(f"DelaySeconds {delay}")
+            raise InvalidParameter(f"DelaySeconds {delay}")
         if not body or len(body.encode()) > MAX_BODY_BYTES:
-            raise Invalid("the body's length")
+            raise InvalidParameter("the body's length")
         if len(attributes or {}) > 10:
-            raise Invalid("more than ten attributes")
+            raise InvalidParameter("more than ten attributes")
         self.sent += 1
-        message = Message(f"{self.name}-{self.sent}", body, attributes or {}, group, self.clock.now + delay)
+        message = SimulatedMessage(f"{self.name}-{self.sent}", body, attributes or {}, group, self.clock.now + delay)
         self.messages.append(message)
         return message
 
-    def receive(self, most: int = 10) -> list[Message]:
+    def receive(self, most: int = 10) -> list[SimulatedMessage]:
         """What is visible now, hidden from others until its visibility ends."""
-        received: list[Message] = []
+        received: list[SimulatedMessage] = []
         for message in [each for each in self.messages if each.visible_at <= self.clock.now]:
             if self.dead_letters and message.receives >= self.max_receives:
                 self.messages.remove(message)
@@ -92,11 +94,11 @@ class Queue:
     def hide(self, receipt: str, seconds: float) -> None:
         """Raises ``Invalid`` for a time that SQS does not take or a receipt that is nobody's."""
         if not 0 <= seconds <= MAX_VISIBILITY_SECONDS:
-            raise Invalid(f"VisibilityTimeout {seconds}")
+            raise InvalidParameter(f"VisibilityTimeout {seconds}")
         message_id = receipt.rpartition("/")[0]
         known = [each for each in self.messages if each.id == message_id]
         if not known:
-            raise Invalid("the receipt handle")
+            raise InvalidParameter("the receipt handle")
         if known[0].receipt == receipt:
             known[0].visible_at = self.clock.now + seconds
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from tests.simulation.counts import Tally
+from tests.simulation.counts import Counts
 
 BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
 
@@ -22,35 +22,35 @@ class Row:
     cases: int
     tried: int | None
     fired: int
-    tally: Tally
-    broken: int | None
+    counts: Counts
+    violations: int | None
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
         """From what ``asdict`` made."""
-        return cls(**{**told, "tally": Tally(**told["tally"])})
+        return cls(**{**told, "tally": Counts(**told["tally"])})
 
     @property
     def is_good(self) -> bool:
         """Whether nothing is wrong, with something that makes promises."""
-        return self.broken is None or (self.broken == 0 and self.tally == Tally())
+        return self.violations is None or (self.violations == 0 and self.counts == Counts())
 
     def cells(self) -> list[str]:
-        seen = [_number(getattr(self.tally, field.name)) for field in fields(self.tally)]
-        return [self.name, *map(_number, (self.cases, self.tried, self.fired)), *seen, _number(self.broken)]
+        seen = [_number(getattr(self.counts, field.name)) for field in fields(self.counts)]
+        return [self.name, *map(_number, (self.cases, self.tried, self.fired)), *seen, _number(self.violations)]
 
 
 def _number(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"  # noqa: RUF001
 
 
-def keep(path: Path, rows: Sequence[Row]) -> None:
+def save_rows(path: Path, rows: Sequence[Row]) -> None:
     """For a table that is made later."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([asdict(row) for row in rows]))
 
 
-def kept(path: Path) -> list[Row]:
+def load_rows(path: Path) -> list[Row]:
     return [Row.read(each) for each in json.loads(path.read_text())] if path.exists() else []
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.simulation import webhook_senders as upstream
+from tests.simulation import webhook_senders
 from tests.simulation.callers import bodies, body
 from tests.simulation.close_transport import LIST_LAG_SECONDS
-from tests.simulation.workload import Play
+from tests.simulation.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,136 +14,136 @@ class Scenario:
     """``rival``: somebody else who wants the same, at the worst moment."""
 
     name: str
-    plot: Callable[[Play], object]
-    rival: Callable[[Play], object]
+    plot: Callable[[Workload], object]
+    rival: Callable[[Workload], object]
 
 
-def another(play: Play) -> None:
+def another(workload: Workload) -> None:
     """Another request for the same type, by another spelling of its name, over HTTP."""
-    play.post(body("rival", " ACCOUNT "))
+    workload.post(body("rival", " ACCOUNT "))
 
 
-def duplicate(play: Play) -> None:
+def duplicate(workload: Workload) -> None:
     """The same messages once more, to another worker."""
-    play.deliver_twice()
+    workload.deliver_twice()
 
 
-def sent_again(play: Play) -> None:
+def sent_again(workload: Workload) -> None:
     """The sender, impatient, delivers its event once more."""
-    play.webhook(upstream.signup("acme"), "acme")
+    workload.webhook(webhook_senders.signup("acme"), "acme")
 
 
-def nobodys_again(play: Play) -> None:
-    play.webhook(upstream.NOBODYS, None)
+def nobodys_again(workload: Workload) -> None:
+    workload.webhook(webhook_senders.NOBODYS, None)
 
 
-def api_create(play: Play) -> None:
-    play.world.add_tenant("acme")
-    play.post(body("one"))
+def api_create(workload: Workload) -> None:
+    workload.environment.add_tenant("acme")
+    workload.post(body("one"))
 
 
-def api_insistent(play: Play) -> None:
+def api_insistent(workload: Workload) -> None:
     """The caller asks again under the same id until it knows."""
-    play.world.add_tenant("acme")
-    play.insist(body("one"))
+    workload.environment.add_tenant("acme")
+    workload.insist(body("one"))
 
 
-def api_async_create(play: Play) -> None:
-    play.world.add_tenant("acme")
-    play.post(body("one"), Prefer="respond-async")
-    play.deliver()
+def api_async_create(workload: Workload) -> None:
+    workload.environment.add_tenant("acme")
+    workload.post(body("one"), Prefer="respond-async")
+    workload.deliver()
 
 
-def queue_create(play: Play) -> None:
-    play.world.add_tenant("acme")
-    play.send(body("one"))
-    play.deliver()
+def queue_create(workload: Workload) -> None:
+    workload.environment.add_tenant("acme")
+    workload.send(body("one"))
+    workload.deliver()
 
 
-def adopt(play: Play) -> None:
+def adopt(workload: Workload) -> None:
     """The organization has the type already, and it differs."""
-    play.world.add_tenant("acme", types=[{"name": "account", "description": "older"}])
-    play.world.clock.advance(LIST_LAG_SECONDS)
-    play.post(body("one", description="newer"))
+    workload.environment.add_tenant("acme", types=[{"name": "account", "description": "older"}])
+    workload.environment.clock.advance(LIST_LAG_SECONDS)
+    workload.post(body("one", description="newer"))
 
 
-def if_exists_fail(play: Play) -> None:
+def if_exists_fail(workload: Workload) -> None:
     """The second request fails because of the first one."""
-    play.world.add_tenant("acme")
-    play.post(body("one"))
-    play.send(body("two", if_exists="fail"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.post(body("one"))
+    workload.send(body("two", if_exists="fail"))
+    workload.deliver()
 
 
-def both_doors(play: Play) -> None:
+def both_doors(workload: Workload) -> None:
     """Two requests, one type, over both doors."""
-    play.world.add_tenant("acme")
-    play.send(body("one"))
-    play.post(body("two", "ACCOUNT"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.send(body("one"))
+    workload.post(body("two", "ACCOUNT"))
+    workload.deliver()
 
 
-def same_twice(play: Play) -> None:
+def same_twice(workload: Workload) -> None:
     """The same request over both doors, and by an impatient caller once more."""
-    play.world.add_tenant("acme")
-    play.post(body("one"))
-    play.send(body("one"))
-    play.post(body("one"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.post(body("one"))
+    workload.send(body("one"))
+    workload.post(body("one"))
+    workload.deliver()
 
 
-def rate_limited(play: Play) -> None:
+def rate_limited(workload: Workload) -> None:
     """Close wants the tenant left alone for a while; another tenant goes on."""
-    play.world.add_tenant("acme")
-    play.world.add_tenant("globex")
-    play.world.close.throttle("acme")
-    play.send(body("one"))
-    play.deliver()
-    play.send(body("two", "Deal"))
-    play.send(body("three", "Ship", tenant="globex"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.environment.add_tenant("globex")
+    workload.environment.close.throttle("acme")
+    workload.send(body("one"))
+    workload.deliver()
+    workload.send(body("two", "Deal"))
+    workload.send(body("three", "Ship", tenant="globex"))
+    workload.deliver()
 
 
-def plan_limit(play: Play) -> None:
+def plan_limit(workload: Workload) -> None:
     """Close refuses the create for good."""
-    play.world.add_tenant("acme", has_custom_objects=False)
-    play.post(body("one"))
+    workload.environment.add_tenant("acme", has_custom_objects=False)
+    workload.post(body("one"))
 
 
-def malformed(play: Play) -> None:
+def malformed(workload: Workload) -> None:
     """A message that is no request, one that is, and one that uses the latter's id for something else."""
-    play.world.add_tenant("acme")
-    play.send("{")
-    play.send(body("one"))
-    play.deliver()
-    play.send(body("one", "Other"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.send("{")
+    workload.send(body("one"))
+    workload.deliver()
+    workload.send(body("one", "Other"))
+    workload.deliver()
 
 
-def key_changed(play: Play) -> None:
+def key_changed(workload: Workload) -> None:
     """The tenant's key is replaced while the functions remember the old one."""
-    old = play.world.add_tenant("acme")
-    play.post(body("one"))
-    play.world.replace_key("acme", old)
-    play.post(body("two", "Deal"))
+    old = workload.environment.add_tenant("acme")
+    workload.post(body("one"))
+    workload.environment.replace_key("acme", old)
+    workload.post(body("two", "Deal"))
 
 
-def pinned(play: Play) -> None:
+def pinned(workload: Workload) -> None:
     """The tenant's secret names the organization that it must open."""
-    play.world.add_tenant("acme")
-    play.world.pin("acme")
-    play.send(body("one"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.environment.pin("acme")
+    workload.send(body("one"))
+    workload.deliver()
 
 
-def batch(play: Play) -> None:
+def batch(workload: Workload) -> None:
     """Two tenants in one batch, side by side."""
-    play.world.add_tenant("acme")
-    play.world.add_tenant("globex")
-    play.send(body("one"))
-    play.send(body("two", "account"))
-    play.send(body("three", "Ship", tenant="globex"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.environment.add_tenant("globex")
+    workload.send(body("one"))
+    workload.send(body("two", "account"))
+    workload.send(body("three", "Ship", tenant="globex"))
+    workload.deliver()
 
 
 AMOUNT = {"name": "Amount", "type": "number", "required": True}
@@ -151,89 +151,89 @@ STATE = {"name": "State", "type": "choices", "choices": ["Open", "Paid"]}
 REGION = {"name": "Region", "type": "choices", "choices": ["EMEA"], "shared": True}
 
 
-def fields_create(play: Play) -> None:
+def fields_create(workload: Workload) -> None:
     """A type with its fields, one of them of roles by name."""
-    play.world.add_tenant("acme")
-    play.post(body("one", fields=[AMOUNT, {**STATE, "editable_with_roles": ["Admin"]}]))
+    workload.environment.add_tenant("acme")
+    workload.post(body("one", fields=[AMOUNT, {**STATE, "editable_with_roles": ["Admin"]}]))
 
 
-def fields_update(play: Play) -> None:
+def fields_update(workload: Workload) -> None:
     """The type is there: a field is added, choices are extended, what differs is changed, the order too."""
     there = {"name": "Account", "fields": [{"name": "Note", "type": "text"}, {**STATE, "choices": ["Old", "Open"]}]}
-    play.world.add_tenant("acme", types=[there])
-    play.world.clock.advance(LIST_LAG_SECONDS)
-    play.send(
+    workload.environment.add_tenant("acme", types=[there])
+    workload.environment.clock.advance(LIST_LAG_SECONDS)
+    workload.send(
         body("one", description="newer", if_exists="update", fields=[STATE, AMOUNT, {"name": "Note", "type": "text"}])
     )
-    play.deliver()
+    workload.deliver()
 
 
-def different_fields(play: Play) -> None:
+def different_fields(workload: Workload) -> None:
     """Two requests want different fields of one type, over both doors."""
-    play.world.add_tenant("acme")
-    play.send(body("one", if_exists="update", fields=[AMOUNT]))
-    play.post(body("two", "ACCOUNT", name_plural="Accounts", if_exists="update", fields=[STATE]))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.send(body("one", if_exists="update", fields=[AMOUNT]))
+    workload.post(body("two", "ACCOUNT", name_plural="Accounts", if_exists="update", fields=[STATE]))
+    workload.deliver()
 
 
-def references(play: Play) -> None:
+def references(workload: Workload) -> None:
     """Types that refer to each other in a circle, and share a field."""
-    play.world.add_tenant("acme")
+    workload.environment.add_tenant("acme")
     invoice = {"name": "Order", "type": "custom_object", "references": "Order"}
     order = {"name": "Last invoice", "type": "custom_object", "references": "invoice"}
     types = (
         {"name": "Invoice", "name_plural": "Invoices", "fields": [invoice, REGION]},
         {"name": "Order", "name_plural": "Orders", "fields": [order, REGION]},
     )
-    play.send(bodies("one", *types))
-    play.deliver()
+    workload.send(bodies("one", *types))
+    workload.deliver()
 
 
-def more_fields(play: Play) -> None:
+def more_fields(workload: Workload) -> None:
     """Another request for the same type, which wants a field that nobody else does."""
-    play.post(body("rival", " ACCOUNT ", if_exists="update", fields=[{"name": "Rival", "type": "date"}]))
+    workload.post(body("rival", " ACCOUNT ", if_exists="update", fields=[{"name": "Rival", "type": "date"}]))
 
 
-def webhook(play: Play) -> None:
+def webhook(workload: Workload) -> None:
     """A sender's signed event, delivered once more when it had arrived."""
-    play.world.add_tenant("acme")
-    play.world.add_source()
-    play.webhook(upstream.signup("acme"), "acme")
-    play.deliver()
-    play.webhook(upstream.signup("acme"), "acme")
+    workload.environment.add_tenant("acme")
+    workload.environment.add_source()
+    workload.webhook(webhook_senders.signup("acme"), "acme")
+    workload.deliver()
+    workload.webhook(webhook_senders.signup("acme"), "acme")
 
 
-def early_webhook(play: Play) -> None:
+def early_webhook(workload: Workload) -> None:
     """The customer signs up before its key is stored."""
-    play.world.add_source()
-    play.webhook(upstream.signup("acme"), "acme")
-    play.deliver()
-    play.world.clock.advance(3600)
-    play.store_tenant("acme")
+    workload.environment.add_source()
+    workload.webhook(webhook_senders.signup("acme"), "acme")
+    workload.deliver()
+    workload.environment.clock.advance(3600)
+    workload.store_tenant("acme")
 
 
-def webhook_of_nobody(play: Play) -> None:
+def webhook_of_nobody(workload: Workload) -> None:
     """It is signed, and names no tenant: that is announced, however often it is delivered."""
-    play.world.add_source()
+    workload.environment.add_source()
     for _ in range(2):
-        play.webhook(upstream.NOBODYS, None)
+        workload.webhook(webhook_senders.NOBODYS, None)
 
 
-def event(play: Play) -> None:
+def event(workload: Workload) -> None:
     """A request on the bus, and the same over the queue."""
-    play.world.add_tenant("acme")
-    play.request_on_bus(body("one"))
-    play.send(body("one"))
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.request_on_bus(body("one"))
+    workload.send(body("one"))
+    workload.deliver()
 
 
-def partners_event(play: Play) -> None:
+def partners_event(workload: Workload) -> None:
     """A partner's event, and the same as a webhook."""
-    play.world.add_tenant("acme")
-    play.world.add_source()
-    play.partner(upstream.signup("acme"), "acme")
-    play.webhook(upstream.signup("acme"), "acme")
-    play.deliver()
+    workload.environment.add_tenant("acme")
+    workload.environment.add_source()
+    workload.partner(webhook_senders.signup("acme"), "acme")
+    workload.webhook(webhook_senders.signup("acme"), "acme")
+    workload.deliver()
 
 
 SCENARIOS = {

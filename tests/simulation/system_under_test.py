@@ -32,7 +32,7 @@ type Items = Mapping[str, Mapping[str, Any]]
 type TimeLeft = Callable[[], float]
 
 
-class Environment(Protocol):
+class ExecutionEnvironment(Protocol):
     """One execution environment: keeps what it has in memory from one invocation to the next."""
 
     def api(self, event: Mapping[str, Any], time_left: TimeLeft) -> Mapping[str, Any]: ...
@@ -49,7 +49,7 @@ class Environment(Protocol):
         raise LookupError("it has no such door")
 
 
-class Subject(Protocol):
+class SystemUnderTest(Protocol):
     """``modules``: prefixes of the names of its modules, whose looks at the clock are calls, too.
 
     ``promises``: whether it makes those of the service, and is held to them. ``cannot``: scenarios that ask for
@@ -58,10 +58,10 @@ class Subject(Protocol):
 
     name: str
     modules: tuple[str, ...]
-    promises: bool
+    has_guarantees: bool
     cannot: frozenset[str]
 
-    def start(self) -> Environment: ...
+    def start(self) -> ExecutionEnvironment: ...
 
     def unfinished(self, items: Items) -> bool:
         """Whether its table says that something is still to be done."""
@@ -69,20 +69,20 @@ class Subject(Protocol):
     def pauses(self, items: Items) -> Mapping[str, float]:
         """Until when (Unix seconds) which tenant is to be left alone, as its table says."""
 
-    def seams(self, now: Callable[[], float]) -> AbstractContextManager[None]:
+    def patches(self, now: Callable[[], float]) -> AbstractContextManager[None]:
         """Where it looks at the clock past ``time``; ``now`` gives Unix seconds."""
 
 
-class Ours:
+class CloseProvisioner:
     """The service."""
 
-    name = "ours"
+    name = "Close Provisioner"
     modules: tuple[str, ...] = ("provisioner",)
-    promises = True
+    has_guarantees = True
     cannot: frozenset[str] = frozenset()
 
-    def start(self) -> Environment:
-        return _OurEnvironment()
+    def start(self) -> ExecutionEnvironment:
+        return _ServiceEnvironment()
 
     def unfinished(self, items: Items) -> bool:
         return any("unfinished" in item for item in items.values())
@@ -91,7 +91,7 @@ class Ours:
         paused = {pk.removeprefix("TENANT#"): item for pk, item in items.items() if pk.startswith("TENANT#")}
         return {tenant: float(item["not_before"]["N"]) for tenant, item in paused.items() if "not_before" in item}
 
-    def seams(self, now: Callable[[], float]) -> AbstractContextManager[None]:
+    def patches(self, now: Callable[[], float]) -> AbstractContextManager[None]:
         return nullcontext()
 
 
@@ -116,7 +116,7 @@ def settings() -> Settings:
     )
 
 
-class _OurEnvironment(Environment):
+class _ServiceEnvironment(ExecutionEnvironment):
     """Its parts are made when they are first needed, with the clock of the world that it was started in."""
 
     @cached_property

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from tests.simulation.fault import Case, Fault, Kind, Position
+from tests.simulation.fault import Case, Fault, FaultKind, Position
 from tests.simulation.matrix import critical, pairs, run, singles
 from tests.simulation.scenarios import SCENARIOS
-from tests.simulation.system_under_test import Ours
+from tests.simulation.system_under_test import CloseProvisioner
 
 SINGLES, PAIRS = 12, 4
 """How many cases of each kind to take from each scenario: some thirty seconds in all."""
@@ -17,26 +17,26 @@ SEED = os.environ.get("FAULTS_SEED", "once")
 
 def part(scenario: str) -> list[Case]:
     chosen = random.Random(f"{SEED} {scenario}")  # noqa: S311
-    single, pair = [*singles(scenario, Ours())], [*pairs(scenario, Ours())]
+    single, pair = [*singles(scenario, CloseProvisioner())], [*pairs(scenario, CloseProvisioner())]
     return chosen.sample(single, SINGLES) + chosen.sample(pair, PAIRS)
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_promise_is_kept_under_faults(scenario: str) -> None:
     for case in part(scenario):
-        verdict = run(case, Ours())
-        assert not verdict.broken, f"{case} (seed {SEED})\n{verdict.output}"
-        assert verdict.fired[:1], f"{case} did not strike"
-        assert len(case.faults) > 1 or len(verdict.fired) == 1
+        result = run(case, CloseProvisioner())
+        assert not result.violations, f"{case} (seed {SEED})\n{result.output}"
+        assert result.fired[:1], f"{case} did not strike"
+        assert len(case.faults) > 1 or len(result.fired) == 1
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_without_faults_every_promise_is_kept(scenario: str) -> None:
-    assert not run(Case(scenario), Ours()).broken
+    assert not run(Case(scenario), CloseProvisioner()).violations
 
 
 def test_the_matrix_holds_every_neighbour_and_every_kind() -> None:
-    cases = [each.faults[0] for each in singles("queue create", Ours())]
+    cases = [each.faults[0] for each in singles("queue create", CloseProvisioner())]
     assert {fault.call.partition(".")[0] for fault in cases if not fault.call.startswith("clock")} == {
         "dynamodb",
         "secretsmanager",
@@ -44,11 +44,11 @@ def test_the_matrix_holds_every_neighbour_and_every_kind() -> None:
         "sns",
     }
     assert any(fault.call.startswith("clock ") for fault in cases)
-    assert {fault.kind for fault in cases} == {*Kind}
+    assert {fault.kind for fault in cases} == {*FaultKind}
 
 
 def test_the_critical_stretch_goes_from_the_lease_until_after_the_publish() -> None:
-    calls = [call.partition(" ")[0] for call in critical(run(Case("queue create"), Ours()).calls)]
+    calls = [call.partition(" ")[0] for call in critical(run(Case("queue create"), CloseProvisioner()).calls)]
     assert calls == [
         "dynamodb.UpdateItem",
         "close.GET",
@@ -62,8 +62,8 @@ def test_the_critical_stretch_goes_from_the_lease_until_after_the_publish() -> N
 
 def test_a_case_reads_as_it_is_written() -> None:
     faults = (
-        Fault(Kind.KILL_UNDERWAY, Position.BEFORE, "close.POST x 'A b'#1"),
-        Fault(Kind.LOST, Position.AFTER, "b#2"),
+        Fault(FaultKind.KILL_UNDERWAY, Position.BEFORE, "close.POST x 'A b'#1"),
+        Fault(FaultKind.LOST, Position.AFTER, "b#2"),
     )
     for case in (Case("api create", faults), Case("api create", faults[:1]), Case("api create")):
         assert Case.read(str(case)) == case
@@ -71,6 +71,6 @@ def test_a_case_reads_as_it_is_written() -> None:
 
 def test_the_same_case_runs_the_same_way() -> None:
     case = Case(
-        "queue create", (Fault(Kind.KILL, Position.AFTER, "close.POST custom_object_type/ of acme 'Account'#1"),)
+        "queue create", (Fault(FaultKind.KILL, Position.AFTER, "close.POST custom_object_type/ of acme 'Account'#1"),)
     )
-    assert run(case, Ours()).calls == run(case, Ours()).calls
+    assert run(case, CloseProvisioner()).calls == run(case, CloseProvisioner()).calls

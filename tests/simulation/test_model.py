@@ -10,23 +10,22 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.simulation import checker as judgment
-from tests.simulation import invariants as promises
+from tests.simulation import checker, invariants
 from tests.simulation.callers import body
-from tests.simulation.checker import broken, evidence
-from tests.simulation.environment import World
-from tests.simulation.fault import Case, Kind, Position
-from tests.simulation.system_under_test import Ours
-from tests.simulation.workload import Play
+from tests.simulation.checker import check, collect_history
+from tests.simulation.environment import SimulatedEnvironment
+from tests.simulation.fault import Case, FaultKind, Position
+from tests.simulation.system_under_test import CloseProvisioner
+from tests.simulation.workload import Workload
 
 TENANTS = st.sampled_from(["acme", "globex"])
 NAMES = st.sampled_from(["Account", " ACCOUNT ", "account", "Deal", "dEaL"])
 REQUEST_IDS = st.sampled_from(["one", "two", "three", "four", "five"])
-NEIGHBORS = st.sampled_from(
+DEPENDENCIES = st.sampled_from(
     ["close.POST", "close.GET", "close.", "dynamodb.", "sns.", "sqs.", "secretsmanager.", "clock "]
 )
-SUFFERED = [Kind.KILL, Kind.KILL_UNDERWAY, Kind.OVERRUN, Kind.FREEZE]
-HEARD = [Kind.ERROR, Kind.THROTTLE, Kind.LOST, Kind.SLOW]
+SUFFERED = [FaultKind.KILL, FaultKind.KILL_UNDERWAY, FaultKind.OVERRUN, FaultKind.FREEZE]
+HEARD = [FaultKind.ERROR, FaultKind.THROTTLE, FaultKind.LOST, FaultKind.SLOW]
 
 
 class Lives(RuleBasedStateMachine):
@@ -35,104 +34,104 @@ class Lives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._stack = ExitStack()
-        self.world = self._stack.enter_context(World(Ours(), Case("a life")).entered())
-        self.play = Play(self.world)
+        self.environment = self._stack.enter_context(SimulatedEnvironment(CloseProvisioner(), Case("a life")).patched())
+        self.workload = Workload(self.environment)
         self.keys: dict[str, str] = {}
 
     @initialize()
     def open_organizations(self) -> None:
-        self.keys = {tenant: self.world.add_tenant(tenant) for tenant in ("acme", "globex")}
+        self.keys = {tenant: self.environment.add_tenant(tenant) for tenant in ("acme", "globex")}
 
     @rule(tenant=TENANTS, name=NAMES, request_id=REQUEST_IDS, fail=st.booleans(), wait=st.booleans())
     def ask_over_http(self, tenant: str, name: str, request_id: str, fail: bool, wait: bool) -> None:
-        self.play.post(_request(tenant, name, request_id, fail), **({} if wait else {"Prefer": "respond-async"}))
+        self.workload.post(_request(tenant, name, request_id, fail), **({} if wait else {"Prefer": "respond-async"}))
 
     @rule(tenant=TENANTS, name=NAMES, request_id=REQUEST_IDS, fail=st.booleans())
     def ask_over_the_queue(self, tenant: str, name: str, request_id: str, fail: bool) -> None:
-        self.play.send(_request(tenant, name, request_id, fail))
+        self.workload.send(_request(tenant, name, request_id, fail))
 
     @rule()
     def send_nonsense(self) -> None:
-        self.play.send('{"tenant": "acme"')
+        self.workload.send('{"tenant": "acme"')
 
     @rule()
     def deliver(self) -> None:
-        self.play.deliver()
+        self.workload.deliver()
 
     @rule()
     def deliver_once_more(self) -> None:
-        self.play.deliver_twice()
+        self.workload.deliver_twice()
 
     @rule(seconds=st.sampled_from([1, 15, 31, 61, 125, 400, 1000]))
     def let_time_pass(self, seconds: int) -> None:
-        self.world.clock.advance(seconds)
+        self.environment.clock.advance(seconds)
 
     @rule()
     def sweep(self) -> None:
-        self.world.sweep()
-        self.play.watch()
+        self.environment.sweep()
+        self.workload.observe_outcomes()
 
-    @rule(neighbor=NEIGHBORS, kind=st.sampled_from(SUFFERED), position=st.sampled_from(Position))
-    def crash_at_the_next_call(self, neighbor: str, kind: Kind, position: Position) -> None:
-        self.world.wire.armed.append((neighbor, kind, position))
+    @rule(dependency=DEPENDENCIES, kind=st.sampled_from(SUFFERED), position=st.sampled_from(Position))
+    def crash_at_the_next_call(self, dependency: str, kind: FaultKind, position: Position) -> None:
+        self.environment.network.armed.append((dependency, kind, position))
 
-    @rule(neighbor=NEIGHBORS.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
-    def refuse_the_next_call(self, neighbor: str, kind: Kind) -> None:
-        self.world.wire.armed.append((neighbor, kind, Position.BEFORE))
+    @rule(dependency=DEPENDENCIES.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
+    def refuse_the_next_call(self, dependency: str, kind: FaultKind) -> None:
+        self.environment.network.armed.append((dependency, kind, Position.BEFORE))
 
-    @rule(neighbor=NEIGHBORS.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
-    def lose_the_next_answer(self, neighbor: str, kind: Kind) -> None:
-        self.world.wire.armed.append((neighbor, kind, Position.AFTER))
+    @rule(dependency=DEPENDENCIES.filter(lambda each: each != "clock "), kind=st.sampled_from(HEARD))
+    def lose_the_next_answer(self, dependency: str, kind: FaultKind) -> None:
+        self.environment.network.armed.append((dependency, kind, Position.AFTER))
 
     @rule()
     def answer_the_next_create_with_nothing(self) -> None:
-        self.world.wire.armed.append(("close.POST", Kind.GARBLED, Position.AFTER))
+        self.environment.network.armed.append(("close.POST", FaultKind.GARBLED, Position.AFTER))
 
     @rule(tenant=TENANTS)
     def ask_to_be_left_alone(self, tenant: str) -> None:
-        self.world.close.throttle(tenant)
+        self.environment.close.throttle(tenant)
 
     @rule(tenant=TENANTS, seconds=st.sampled_from([0, 20, 55]))
     def lag(self, tenant: str, seconds: int) -> None:
-        self.world.close.organization(tenant).switches["list_lag_seconds"] = seconds
+        self.environment.close.organization(tenant).switches["list_lag_seconds"] = seconds
 
     @rule(tenant=TENANTS)
     def replace_the_key(self, tenant: str) -> None:
-        self.keys[tenant] = self.world.replace_key(tenant, self.keys[tenant])
+        self.keys[tenant] = self.environment.replace_key(tenant, self.keys[tenant])
 
-    @precondition(lambda self: self.world.dead_letters.messages)
+    @precondition(lambda self: self.environment.dead_letters.messages)
     @rule()
     def redrive(self) -> None:
-        self.play.redrive()
+        self.workload.redrive()
 
     @invariant()
     def once(self) -> None:
-        assert not [*promises.once(evidence(self.play))]
+        assert not [*invariants.once(collect_history(self.workload))]
 
     @invariant()
     def settled_for_good(self) -> None:
-        assert not self.play.changed
+        assert not self.workload.changed
 
     @invariant()
     def apart(self) -> None:
-        assert not [*promises.apart(evidence(self.play))]
+        assert not [*invariants.apart(collect_history(self.workload))]
 
     @invariant()
     def additive(self) -> None:
-        assert not [*promises.additive(evidence(self.play))]
+        assert not [*invariants.additive(collect_history(self.workload))]
 
     @invariant()
     def polite(self) -> None:
-        assert not [*judgment.polite(self.play)]
+        assert not [*checker.polite(self.workload)]
 
     def teardown(self) -> None:
         """In the end nothing goes wrong any more, everything comes to rest, and every promise is kept."""
         with self._stack:
-            self.world.wire.armed.clear()
-            self.play.until_quiet()
-            if self.play.redrive():
-                self.play.until_quiet()
-            assert not broken(self.play)
+            self.environment.network.armed.clear()
+            self.workload.run_until_quiescent()
+            if self.workload.redrive():
+                self.workload.run_until_quiescent()
+            assert not check(self.workload)
 
 
 def _request(tenant: str, name: str, request_id: str, fail: bool) -> dict[str, Any]:
