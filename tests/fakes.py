@@ -13,9 +13,10 @@ from provisioner.close.models import CustomField, CustomObjectType, Role
 from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.models import InDoubt, Lease, RequestRecord, RequestState, ResourceKey
+from provisioner.ledger.models import InDoubt, Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord
 from provisioner.reconcile.plan import resources_to_lock
-from provisioner.reconcile.provisioner import Deferred, Provisioner
+from provisioner.reconcile.provisioner import Job, Provisioner
+from provisioner.reconcile.retries import Deferred
 
 START = 1_800_000_000.0
 
@@ -48,10 +49,10 @@ class MemoryLedger:
     clock: Clock
     lease_seconds: float = 90
     requests: dict[str, tuple[RequestRecord, ProvisioningRequest]] = field(default_factory=dict)
-    resources: dict[ResourceKey, Lease] = field(default_factory=dict)
+    resources: dict[ResourceKey, ResourceRecord] = field(default_factory=dict)
     intents: dict[ResourceKey, tuple[str, ...]] = field(default_factory=dict)
     leased_until: dict[ResourceKey, float] = field(default_factory=dict)
-    ended: dict[ResourceKey, int] = field(default_factory=dict)
+    released: dict[ResourceKey, int] = field(default_factory=dict)
     pauses: dict[str, float] = field(default_factory=dict)
 
     def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
@@ -71,42 +72,46 @@ class MemoryLedger:
         until = self.leased_until.get(resource, 0)
         if until >= self.clock():
             raise RetryLater("leased", min(until - self.clock(), 2))
-        known = self.resources.get(resource, Lease(resource, fencing_token=0))
+        known = self.resources.get(resource, ResourceRecord(resource))
         orphaned = self.intents.get(resource, ())
         since = until or (known.orphaned.since if known.orphaned else 0)
-        lease = replace(
+        leased = replace(
             known, fencing_token=known.fencing_token + 1, orphaned=InDoubt(since, orphaned) if orphaned else None
         )
-        self.resources[resource], self.leased_until[resource] = lease, self.clock() + self.lease_seconds
+        self.resources[resource], self.leased_until[resource] = leased, self.clock() + self.lease_seconds
         self.intents[resource] = (*orphaned, record.id)
-        return lease
+        return Lease(leased)
 
-    def known(self, resource: ResourceKey) -> Lease:
-        known, intents = self.resources.get(resource, Lease(resource, fencing_token=0)), self.intents.get(resource, ())
+    def read(self, resource: ResourceKey) -> ResourceRecord:
+        known, intents = self.resources.get(resource, ResourceRecord(resource)), self.intents.get(resource, ())
         since = self.leased_until.get(resource) or (known.orphaned.since if known.orphaned else 0)
         return replace(known, orphaned=InDoubt(since, intents) if intents else None)
 
     def stored_outcome(self, record: RequestRecord) -> Outcome | None:
         return self.requests[record.id][0].outcome
 
-    def end(self, after: Iterable[Lease]) -> None:
-        for lease in after:
-            if self.ended.get(lease.resource) != lease.fencing_token:
-                self._need(lease)
+    def release(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            if self.released.get(lease.resource) != lease.fencing_token:
+                self._require(lease)
                 del self.leased_until[lease.resource]
-                self.resources[lease.resource], self.ended[lease.resource] = lease, lease.fencing_token
-                self.intents[lease.resource] = lease.orphaned.requests if lease.orphaned else ()
+                self.resources[lease.resource], self.released[lease.resource] = lease.record, lease.fencing_token
+                self.intents[lease.resource] = lease.record.orphaned.requests if lease.record.orphaned else ()
 
     def settle(
-        self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = (), read: Iterable[Lease] = ()
+        self,
+        record: RequestRecord,
+        outcome: Outcome,
+        release: Sequence[Lease] = (),
+        unchanged: Iterable[ResourceRecord] = (),
     ) -> Outcome:
         stored, request = self.requests[record.id]
         if stored.outcome is None:
-            for lease in after:
-                self._need(lease)
-            if any(self.known(each.resource).fencing_token != each.fencing_token for each in read):
+            for lease in release:
+                self._require(lease)
+            if any(self.read(each.resource).fencing_token != each.fencing_token for each in unchanged):
                 raise RetryLater("another run has the lease, or had it meanwhile", 2)
-        self.end(after)
+        self.release(release)
         if stored.outcome:
             return stored.outcome
         self.requests[record.id] = replace(stored, outcome=outcome, state=RequestState.SETTLED), request
@@ -127,14 +132,14 @@ class MemoryLedger:
         self._change(record, tenant_last_missing_at=self.clock())
         return self.record_deferral(record, seconds, reason)
 
-    def announced(self, record: RequestRecord) -> None:
+    def mark_published(self, record: RequestRecord) -> None:
         self._change(record, state=RequestState.ANNOUNCED)
 
     def _change(self, record: RequestRecord, **changes: Any) -> None:
         stored, request = self.requests[record.id]
         self.requests[record.id] = replace(stored, **changes), request
 
-    def _need(self, lease: Lease) -> None:
+    def _require(self, lease: Lease) -> None:
         if (
             lease.resource not in self.leased_until
             or self.resources[lease.resource].fencing_token != lease.fencing_token
@@ -397,7 +402,9 @@ class World:
         self, request: ProvisioningRequest, organization: MemoryOrganization | None = None
     ) -> Outcome | Deferred:
         """As each door does it: accept, then carry out."""
-        return self.provisioner.reconcile(self.ledger.accept(request), request, organization or self.organization())
+        return self.provisioner.reconcile(
+            Job(self.ledger.accept(request), request, organization or self.organization())
+        )
 
     def settle(self, request: ProvisioningRequest, runs: int = 10) -> tuple[Outcome, int]:
         """Carry out until it is settled, past every wait. Answers the outcome, and how many runs it took."""

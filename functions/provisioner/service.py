@@ -3,13 +3,11 @@
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import certifi
 import httpx
-from botocore.exceptions import BotoCoreError, ClientError
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS, make_clients
 from provisioner.close.client import Organization
@@ -71,16 +69,8 @@ class Service:
             timeout=self.settings.close_timeout_seconds,
             time_left=time_left,
             clock=self.provisioner.clock,
-            paused_until=lambda: self.ledger.paused_until(tenant),
-            pause=lambda until: self._pause(tenant, until),
         )
         return Organization(connection)
-
-    def _pause(self, tenant: str, until: float) -> None:
-        # If it cannot be remembered, each worker hears it from Close itself; what is certain (429: nothing was
-        # created) must not turn into a failure that leaves it open.
-        with suppress(BotoCoreError, ClientError):
-            self.ledger.pause(tenant, until)
 
 
 def _http(base_url: str) -> httpx.Client:

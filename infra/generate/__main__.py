@@ -207,9 +207,9 @@ _PLAN_PROBLEMS = {
 }
 _STEP = {
     "type": "object",
-    "required": ["do", "name", "pointer", "body"],
+    "required": ["action", "name", "pointer", "body"],
     "properties": {
-        "do": {"enum": [each.value for each in Action]},
+        "action": {"enum": [each.value for each in Action]},
         "name": {"type": "string", "description": "Of the type or field."},
         "pointer": {"type": "string", "description": "To its part of the request's body."},
         "body": {"type": "object", "description": "What is sent; references are natural keys, roles are ids."},
@@ -218,10 +218,10 @@ _STEP = {
 }
 _TYPE_PLAN = {
     "type": "object",
-    "required": ["name", "mode", "id", "differences", "blocked", "other_matches"],
+    "required": ["name", "action", "id", "differences", "blocked", "other_matches"],
     "properties": {
         "name": {"type": "string"},
-        "mode": {"enum": [each.value for each in TypeAction]},
+        "action": {"enum": [each.value for each in TypeAction]},
         "id": {"type": ["string", "null"], "description": "In Close, where it is there."},
         "differences": {"type": "array", "items": {"$ref": "#/components/schemas/Difference"}},
         "blocked": {"type": "array", "items": {"$ref": "#/components/schemas/Blocked"}},

@@ -12,8 +12,8 @@ from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.blueprints import load, names
 from provisioner.contract.parsing import parse_request
 from provisioner.reconcile.plan import ObservedState
-from provisioner.reconcile.planner import plan
 from provisioner.reconcile.render import plan_as_text
+from tests.planning import plan
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 TYPES, BLUEPRINTS = ((GUIDES / f"{name}.md").read_text(encoding="utf-8") for name in ("types-and-plans", "blueprints"))

@@ -150,7 +150,7 @@ def test_what_would_be_done_is_shown_and_then_done(world: World, tenant: Tenant)
     assert (text.status_code, text.headers["content-type"]) == (200, "text/plain; charset=utf-8")
     assert '    ~ change field State\n        choices: ["New"] -> ["New", "Sold"]\n' in text.text
     plan = world.stack.http.call("POST", PLANS, json.dumps(asked).encode()).json()
-    assert [each["do"] for each in plan["steps"]] == ["update field", "create field"]
+    assert [each["action"] for each in plan["steps"]] == ["update field", "create field"]
     assert world.stack.http.read(request_key(tenant.name, asked["request_id"])).status_code == 404
 
     answer = world.stack.http.submit({**asked, "plan_digest": plan["digest"]})

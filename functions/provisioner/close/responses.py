@@ -22,8 +22,8 @@ from provisioner.contract.errors import (
     OutcomeUnknown,
     ProblemType,
     ProvisioningError,
+    RateLimited,
     Rejected,
-    RetryLater,
     Unavailable,
 )
 
@@ -71,7 +71,7 @@ def failure(
     if 200 <= status < 300:
         return None
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RetryLater("Close asks to wait (429)", rate_limit_seconds(answer))
+        return RateLimited("Close asks to wait (429)", rate_limit_seconds(answer))
     # 408: Close's proxy is known to say so while the work goes on behind it. Codes that nobody documents count as
     # unknown too: only what is known to be final is final.
     open_question = (

@@ -47,8 +47,6 @@ class Connection:
     timeout: float
     time_left: Callable[[], float]
     clock: Callable[[], float]
-    paused_until: Callable[[], float]
-    pause: Callable[[float], None]
     renewed: int = 0  # how often the credential was: what was read before was read with another one
     _credential: Credential | None = None
     _used_up: dict[str, float] = field(default_factory=dict)  # until when, by what the limit is counted for
@@ -61,7 +59,6 @@ class Connection:
         Raises ``Refused`` when there is no credential, ``NotCreated`` when it can't be read, ``Busy`` while this tenant
         is to be left alone.
         """
-        self._closed_until = max(self._closed_until, self.paused_until())
         self._be_polite("")
         if self._credential is None:
             self._credential = self.credentials(None)
@@ -106,7 +103,6 @@ class Connection:
         error = failure(method, answer, cast("Credential", self._credential).secret, of_types=path == TYPES)
         if isinstance(error, RetryLater):
             self._closed_until = self.clock() + error.seconds
-            self.pause(self._closed_until)
         elif isinstance(
             error, Unavailable | OutcomeUnknown
         ):  # an outage: the rest of this batch need not wait for it as long

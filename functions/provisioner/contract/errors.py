@@ -108,5 +108,9 @@ class RetryLater(ProvisioningError):
         self.seconds = seconds
 
 
+class RateLimited(RetryLater):
+    """Close asked not to be called for this tenant for ``seconds`` (429): every worker must obey."""
+
+
 class OutcomeUnknown(ProvisioningError):
     """A write was sent and its answer got lost, or cannot be read. A create must not be sent again before a look."""

@@ -32,8 +32,9 @@ from provisioner.handlers.apigateway import (
     unavailable,
 )
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord
-from provisioner.reconcile.provisioner import Deferred
+from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.render import plan_as_json, plan_as_text
+from provisioner.reconcile.retries import Deferred
 from provisioner.service import Service
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
@@ -147,7 +148,7 @@ class Api:
         organization = self.service.organization(request.tenant, time_left)
         seen = {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
         try:
-            result = self.service.provisioner.reconcile(record, request, organization)
+            result = self.service.provisioner.reconcile(Job(record, request, organization))
         except Exception:  # whatever it is, the request is safe: the message that waits on the queue carries it on
             logger.exception("the request was left to the worker", extra=seen)
             count(["Retried"])

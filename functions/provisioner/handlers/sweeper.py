@@ -52,7 +52,7 @@ class Sweeper:
             accepted, request = found
             # Sent before it is expected back: should this die in between, the request is sent twice, never lost.
             self.service.queue.send(request.to_json(), accepted.tenant, accepted.deferrals)
-            self.service.ledger.expect(accepted)
+            self.service.ledger.postpone(accepted)
         except Exception:
             logger.exception("could not be put back on the queue", extra={"id": request_key})
             return "RequeueFailed"

@@ -26,7 +26,8 @@ from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest, valid_identifier_or
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.queue import DEFERRALS_ATTRIBUTE
-from provisioner.reconcile.provisioner import Deferred
+from provisioner.reconcile.provisioner import Job
+from provisioner.reconcile.retries import Deferred
 from provisioner.service import Service
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
@@ -145,7 +146,7 @@ class Worker:
             return [self._retry(message, accepted)]
 
     def _finish(self, message: Message, accepted: RequestRecord, organization: Organization) -> MessageResult:
-        result = self.service.provisioner.reconcile(accepted, message.request, organization)
+        result = self.service.provisioner.reconcile(Job(accepted, message.request, organization))
         if isinstance(result, Deferred):
             return self._wait(message, result)
         if accepted.outcome is None:
@@ -165,7 +166,7 @@ class Worker:
 
     def _follow_up(self, message: Message, accepted: RequestRecord, organization: Organization) -> MessageResult:
         """A dead letter was redriven: what became of its type may be known by now. Its receives bound the waiting."""
-        wait = self.service.provisioner.reconcile_unresolved(accepted, message.request, organization)
+        wait = self.service.provisioner.reconcile_unresolved(Job(accepted, message.request, organization))
         logger.info("followed up", extra={**_seen(message), "reason": wait and wait.reason})
         if wait is None:
             return MessageResult(message.id, "Reconciled")

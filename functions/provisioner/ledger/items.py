@@ -1,11 +1,11 @@
-"""The ledger's items and the requests to DynamoDB that write them, as pure functions. records.py draws how they change.
+"""The requests to DynamoDB that read and write the ledger's items, as pure functions. models.py draws how items change.
 
-Each condition can so be tested as a value. A failed condition hands back the item that it met.
+Each condition can therefore be tested as a value. A failed condition returns the item that it conflicts with.
 
 Keys: ``REQUEST#<request key>``; ``TYPE#<tenant>#<SHA-256 of the natural key>`` (a name may be longer than a key) and
-``SHARED-FIELD#…`` likewise; ``TENANT#<tenant>`` for the time before which Close wants a tenant left alone.
-Only requests expire. The sparse index ``unfinished`` holds the requests that are not announced yet, by ``due_at``: the
-time after which nobody works on them any more.
+``SHARED-FIELD#…`` likewise; ``TENANT#<tenant>`` for the time before which Close must not be called for a tenant.
+Only requests expire. The sparse index ``unfinished`` holds the requests whose outcome is not published yet, by
+``due_at``: the time after which no message can still be working on them.
 """
 
 import hashlib
@@ -15,20 +15,29 @@ from typing import Any, NamedTuple
 
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.models import AppliedWrite, InDoubt, Lease, Provenance, RequestRecord, RequestState, ResourceKey
+from provisioner.ledger.models import (
+    AppliedWrite,
+    InDoubt,
+    Lease,
+    Provenance,
+    RequestRecord,
+    RequestState,
+    ResourceKey,
+    ResourceRecord,
+)
 
 type Item = dict[str, Any]
 
-# A message that is not settled comes back when its wait, or its visibility timeout (360 s), is over. A request that is
-# not back by then, and a little more, is not coming back by itself.
+# The message of an unsettled request comes back when its delay or its visibility timeout (360 s) is over. A request
+# that is not back a little after that has lost its message: the sweeper must requeue it.
 OVERDUE_SECONDS = 420
 UNANNOUNCED_SECONDS = 120
-MAX_REASON = 300  # characters kept of what a request waits for
-MAX_DOUBLINGS = 5  # of the time between two sweeps of a request, to four hours
+MAX_REASON = 300  # characters stored of the reason why a request is pending
+MAX_SWEEP_DOUBLINGS = 5  # of the time between two sweeps of a request: up to four hours
 
 
 class AcceptTimes(NamedTuple):
-    """When a request is accepted, expected to be finished, and forgotten (Unix seconds)."""
+    """When a request is accepted, must be finished, and expires (Unix seconds)."""
 
     now: float
     due_at: float
@@ -36,7 +45,7 @@ class AcceptTimes(NamedTuple):
 
 
 def accept_input(table: str, request: ProvisioningRequest, token: str, times: AcceptTimes) -> Item:
-    """Put the request unless it is there; the item that is there comes back with the failure."""
+    """Put the request unless it exists; the failure returns the existing item."""
     return {
         "TableName": table,
         "Item": {
@@ -58,14 +67,14 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
 
 
 class LeaseTimes(NamedTuple):
-    """When a lease is taken, and until when (Unix seconds)."""
+    """When a lease is taken, and until when it lasts (Unix seconds)."""
 
     now: float
     until: float
 
 
 def lease_input(table: str, resource: ResourceKey, request_key: str, token: str, times: LeaseTimes) -> Item:
-    """Take the lease if it is free or expired, and add the intent. An expired holder's intent and end are kept."""
+    """Take the lease if it is free or expired, and add the intent. The intent and the end of an expired lease stay."""
     return {
         "TableName": table,
         "Key": resource_item_key(resource),
@@ -91,35 +100,35 @@ def lease_input(table: str, resource: ResourceKey, request_key: str, token: str,
     }
 
 
-def release_lease_update(after: Lease) -> Item:
-    """What is now known of the unit replaces what was known, if the lease is still this one."""
-    orphaned = after.orphaned
-    known = {
+def release_lease_update(lease: Lease) -> Item:
+    """Replace what was remembered of the resource, if the lease is still this one."""
+    record, orphaned = lease.record, lease.record.orphaned
+    remembered = {
         "intents": orphaned and _strings(orphaned.requests),
         "in_doubt_since": orphaned and _n(orphaned.since),
-        "in_doubt": after.in_doubt and _s(_doubts_text(after.in_doubt)),
-        "writes": after.writes and _s(_made_text(after.writes)),
-        "close_id": after.close_id and _s(after.close_id),
-        "last_observed_at": after.last_observed_at and _n(after.last_observed_at),
-        "reads_valid_from": after.reads_valid_from and _n(after.reads_valid_from),
+        "in_doubt": record.in_doubt and _s(_in_doubt_json(record.in_doubt)),
+        "writes": record.writes and _s(_writes_json(record.writes)),
+        "close_id": record.close_id and _s(record.close_id),
+        "last_observed_at": record.last_observed_at and _n(record.last_observed_at),
+        "reads_valid_from": record.reads_valid_from and _n(record.reads_valid_from),
     }
-    kept = {name: value for name, value in known.items() if value}
-    gone = ["lease_until", "lease_token", "orphaned_until", *(name for name in known if name not in kept)]
-    assignments = ", ".join(["released = :fencing_token", *(f"{name} = :{name}" for name in kept)])
+    stored = {name: value for name, value in remembered.items() if value}
+    removed = ["lease_until", "lease_token", "orphaned_until", *(name for name in remembered if name not in stored)]
+    assignments = ", ".join(["released = :fencing_token", *(f"{name} = :{name}" for name in stored)])
     return {
-        "Key": resource_item_key(after.resource),
+        "Key": resource_item_key(lease.resource),
         "ConditionExpression": "fencing_token = :fencing_token AND attribute_exists(lease_until)",
-        "UpdateExpression": f"SET {assignments} REMOVE {', '.join(gone)}",
+        "UpdateExpression": f"SET {assignments} REMOVE {', '.join(removed)}",
         "ExpressionAttributeValues": {
-            ":fencing_token": _n(after.fencing_token),
-            **{f":{name}": value for name, value in kept.items()},
+            ":fencing_token": _n(lease.fencing_token),
+            **{f":{name}": value for name, value in stored.items()},
         },
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
-def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Sequence[Lease], now: float) -> Item:
-    """The outcome and what is now known of every leased unit: all or nothing."""
+def settle_input(table: str, record: RequestRecord, outcome: Outcome, release: Sequence[Lease], now: float) -> Item:
+    """Store the outcome and release every lease with what is now known: all or nothing."""
     request = {
         "TableName": table,
         "Key": request_item_key(record.id),
@@ -134,19 +143,19 @@ def settle_input(table: str, record: RequestRecord, outcome: Outcome, after: Seq
         },
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    ends = [{"Update": {"TableName": table, **release_lease_update(lease)}} for lease in after]
-    return {"TransactItems": [{"Update": request}, *ends]}
+    releases = [{"Update": {"TableName": table, **release_lease_update(lease)}} for lease in release]
+    return {"TransactItems": [{"Update": request}, *releases]}
 
 
-def not_leased_since(table: str, known: Lease) -> Item:
-    """A part of a transaction: that nobody has taken the unit's lease since this was read."""
-    read = {
+def not_leased_since(table: str, record: ResourceRecord) -> Item:
+    """Check, inside a transaction, that the resource's lease was not taken since this record was read."""
+    same = {
         "ConditionExpression": "fencing_token = :fencing_token",
-        "ExpressionAttributeValues": {":fencing_token": _n(known.fencing_token)},
+        "ExpressionAttributeValues": {":fencing_token": _n(record.fencing_token)},
     }
     never = {"ConditionExpression": "attribute_not_exists(fencing_token)"}
-    check = {"TableName": table, "Key": resource_item_key(known.resource), **(read if known.fencing_token else never)}
-    return {"ConditionCheck": check}
+    condition = same if record.fencing_token else never
+    return {"ConditionCheck": {"TableName": table, "Key": resource_item_key(record.resource), **condition}}
 
 
 def deferral_input(
@@ -161,7 +170,7 @@ def deferral_input(
 
 
 def deferrals_of(item: Item) -> int:
-    """How often the request has waited."""
+    """How often the request was deferred."""
     return int(_number(item, "deferrals"))
 
 
@@ -229,49 +238,45 @@ def to_record(item: Item) -> RequestRecord:
 
 
 def to_lease(item: Item, resource: ResourceKey) -> Lease:
-    """The lease just taken. If its last holder was killed, no create of that one was sent after its end."""
+    """The lease that was just taken. If its last holder died, that one sent no create after its lease ended."""
     *orphaned, _ = texts_of(item, "intents")
     since = _number(item, "orphaned_until") or _number(item, "in_doubt_since")
-    return _lease(item, resource, orphaned, since)
+    return Lease(_record(item, resource, orphaned, since))
 
 
-def to_record_of_resource(item: Item, resource: ResourceKey) -> Lease:
-    """What an item says, without taking its lease: creates of its holder may be at large, too."""
+def to_resource_record(item: Item, resource: ResourceKey) -> ResourceRecord:
+    """What an item says of a resource that is not leased by the reader: creates of its holder may land, too."""
     since = max(_number(item, "lease_until"), _number(item, "in_doubt_since"))
-    return _lease(item, resource, texts_of(item, "intents"), since)
+    return _record(item, resource, texts_of(item, "intents"), since)
 
 
-def _lease(item: Item, resource: ResourceKey, orphaned: Sequence[str], since: float) -> Lease:
-    return Lease(
+def _record(item: Item, resource: ResourceKey, orphaned: Sequence[str], since: float) -> ResourceRecord:
+    return ResourceRecord(
         resource=resource,
         fencing_token=int(_number(item, "fencing_token")),
         orphaned=InDoubt(since, tuple(orphaned)) if orphaned else None,
-        in_doubt=_doubts(text_of(item, "in_doubt")),
-        writes=_made(text_of(item, "writes")),
+        in_doubt=_in_doubt(text_of(item, "in_doubt")),
+        writes=_writes(text_of(item, "writes")),
         close_id=text_of(item, "close_id"),
         last_observed_at=_number(item, "last_observed_at"),
         reads_valid_from=_number(item, "reads_valid_from"),
     )
 
 
-def _doubts_text(in_doubt: Mapping[str, InDoubt]) -> str:
+def _in_doubt_json(in_doubt: Mapping[str, InDoubt]) -> str:
     return _json({operation: [each.since, each.lost, *each.requests] for operation, each in in_doubt.items()})
 
 
-def _doubts(text: str | None) -> dict[str, InDoubt]:
+def _in_doubt(text: str | None) -> dict[str, InDoubt]:
     rows = json.loads(text or "{}").items()
     return {operation: InDoubt(since, tuple(requests), lost) for operation, (since, lost, *requests) in rows}
 
 
-def _made_text(made: Mapping[str, AppliedWrite]) -> str:
-    return _json({operation: [each.close_id, each.at, each.how, *each.requests] for operation, each in made.items()})
+def _writes_json(writes: Mapping[str, AppliedWrite]) -> str:
+    return _json({operation: [each.close_id, each.at, each.how, *each.requests] for operation, each in writes.items()})
 
 
-def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-
-
-def _made(text: str | None) -> dict[str, AppliedWrite]:
+def _writes(text: str | None) -> dict[str, AppliedWrite]:
     rows = json.loads(text or "{}").items()
     return {
         operation: AppliedWrite(close_id, at, Provenance(how), tuple(requests))
@@ -279,12 +284,16 @@ def _made(text: str | None) -> dict[str, AppliedWrite]:
     }
 
 
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
 def lease_until(item: Item) -> float:
     return _number(item, "lease_until")
 
 
 def is_released(item: Item, lease: Lease) -> bool:
-    """Whether this very lease was given back already: the SDK sent the write again after a lost answer."""
+    """Whether this very lease was released already: the SDK repeats a write whose response was lost."""
     return _number(item, "released") == lease.fencing_token
 
 

@@ -4,24 +4,24 @@ A request's item:
 
     (none) ──accept──► accepted ──settle──► settled ──publish──► announced
                           │  ▲
-                          └──┘ wait (counted; nothing else changes)
+                          └──┘ defer (counted; nothing else changes)
 
-A unit's item: one for each type of a tenant and one for each shared field, by its natural key, kept for good:
+A resource's item: one for each type of a tenant and one for each shared field, by its natural key, kept for good:
 
     free ──lease──► leased ──settle──► known (its id in Close)      and known ──lease──► leased, again
      ▲                │  │
-     └──give back─────┘  └──in doubt──► unknown ──lease──► leased (looks, and creates when that is conclusive)
-       (surely nothing
-        is at large)      an expired lease is the same as unknown: its holder was killed, perhaps after a create
+     └──release───────┘  └──in doubt──► unknown ──lease──► leased (observes; creates when absence is conclusive)
+       (no write can
+        still land)      an expired lease means the same as unknown: its holder died, perhaps after a create
 
-A request leases all of its units before it looks, and gives them back together. What it creates under a lease are
-*things*: the type (or shared field) itself, the type's fields, and its associations with shared fields.
+A request leases all of its resources before it observes them, and releases them together. Each write that it sends
+under a lease has an *operation* key: creating the type (or shared field) itself, creating one of its fields, or
+associating it with a shared field.
 
-The lease *is* the intent to create: the write that takes it adds its request to ``intents``, and only somebody who
-surely knows what became of all that this holder sent takes it off again. So whoever holds the lease and reads more than
-its own intent knows that a create of a killed holder may be at large, of any thing of the unit. A holder that lives
-and loses an answer knows better: it leaves a doubt about that very thing. Every write after the lease is fenced by
-``fencing_token``, which no two leases of a unit share.
+The lease *is* the intent to create: the write that takes it adds its request to ``intents``. An intent is removed only
+by a holder that knows the outcome of every write it sent. Extra intents therefore mean: a previous holder died, and any
+of its creates may still land. A holder that survives a lost response knows more: it records that very operation as in
+doubt. Every later write is fenced by the lease's fencing token, which no two leases of a resource share.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,14 +31,14 @@ from typing import NamedTuple, Self
 
 from provisioner.contract.outcome import Outcome
 
-CREATE_RESOURCE = "itself"
-"""The thing that is the type, or the shared field, of a unit."""
+CREATE_RESOURCE = "create"
+"""The operation that creates the type, or the shared field, itself."""
 
 ABSENCE_LAGS = 2
-"""After this many lags a look that does not find what may have been created is conclusive."""
+"""After this many list lags, an observation that does not show a resource proves that it was not created."""
 
 MAX_QUEUE_DELAY_SECONDS = 900
-"""SQS holds a message back for so long at most. A longer wait has no message: the sweeper knows when it is over."""
+"""SQS delays a message by at most this long. A longer deferral has no message: the sweeper requeues the request."""
 
 
 class RequestState(StrEnum):
@@ -49,7 +49,7 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request as the ledger has it. Times are Unix seconds. ``fresh``: it was first seen just now."""
+    """A request as the ledger has it. Times are Unix seconds. ``fresh``: this call accepted it."""
 
     id: str
     tenant: str
@@ -60,12 +60,12 @@ class RequestRecord:
     pending_reason: str | None = None
     sweeps: int = 0
     outcome: Outcome | None = None
-    tenant_last_missing_at: float = 0  # when its tenant was last looked for, and had no credential
+    tenant_last_missing_at: float = 0  # when its tenant last had no credential
     fresh: bool = False
 
     @property
     def runnable_since(self) -> float:
-        """Since when it could be worked on: the time that it waited for its tenant is not held against it."""
+        """When the retry deadline starts; time spent waiting for the tenant is excluded."""
         return max(self.accepted_at, self.tenant_last_missing_at)
 
 
@@ -75,7 +75,7 @@ class ResourceKind(StrEnum):
 
 
 class ResourceKey(NamedTuple):
-    """What one lease is about: a type or a shared field of a tenant, by its natural key."""
+    """The address of one resource: a type or a shared field of a tenant. ``name``: its natural key."""
 
     kind: ResourceKind
     tenant: str
@@ -83,35 +83,35 @@ class ResourceKey(NamedTuple):
 
 
 class InDoubt(NamedTuple):
-    """Creates that may be at large. ``since``: none of them was sent later (Unix seconds)."""
+    """Creates that may still land. ``since``: none of them was sent later (Unix seconds)."""
 
     since: float
-    requests: tuple[str, ...]  # whose creates these are, one entry for each
-    lost: int = 0  # how many of them were surely sent, and their answers lost
+    requests: tuple[str, ...]  # the requests that sent them, one entry for each create
+    lost: int = 0  # how many of them were certainly sent, their responses lost
 
-    def next_look(self, now: float, lag: float) -> float | None:
-        """When to look next: a lag after the last create was sent, and once more a lag later; None after that."""
+    def next_observation(self, now: float, lag: float) -> float | None:
+        """When to observe next: one lag after the last create was sent, then two; None after that."""
         return next((moment for moment in self._moments(lag) if moment > now), None)
 
-    def last_look(self, now: float, lag: float) -> float:
-        """A look must not be older than this to count: the latest of these moments that has passed, else 0."""
+    def last_observation(self, now: float, lag: float) -> float:
+        """The age limit of an observation that counts: the latest of these moments that has passed, else 0."""
         return max((moment for moment in self._moments(lag) if moment <= now), default=0)
 
     def _moments(self, lag: float) -> list[float]:
-        return [self.since + look * lag for look in range(1, ABSENCE_LAGS + 1)]
+        return [self.since + lags * lag for lags in range(1, ABSENCE_LAGS + 1)]
 
 
 class Provenance(StrEnum):
-    """How a thing came to be as it is."""
+    """How the result of an operation came to be."""
 
     CREATED = "created"
-    OBSERVED = "found"  # by somebody; one of these requests created it, and lost the answer or was killed
-    RECOVERED = "recovered"  # this request found what it created itself
+    OBSERVED = "observed"  # one of these requests created it, and lost the response or died
+    RECOVERED = "recovered"  # this request observed what it had created itself
     UPDATED = "updated"
 
 
 class AppliedWrite(NamedTuple):
-    """What this service did to one thing lately. ``at``: when, at the latest (Unix seconds)."""
+    """What this service did in one operation lately. ``at``: when, at the latest (Unix seconds)."""
 
     close_id: str
     at: float
@@ -120,72 +120,105 @@ class AppliedWrite(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to work on one unit, and what was known of it when it was taken. Times are Unix seconds."""
+class ResourceRecord:
+    """What the ledger remembers of one resource, whoever holds its lease. Times are Unix seconds.
+
+    ``fencing_token``: the one of the last lease that was taken; 0 when none ever was.
+    """
 
     resource: ResourceKey
-    fencing_token: int
-    orphaned: InDoubt | None = None  # earlier holders who were killed: any thing of theirs may be at large
-    in_doubt: Mapping[str, InDoubt] = field(default_factory=dict)  # by thing
-    writes: Mapping[str, AppliedWrite] = field(default_factory=dict)  # by thing
-    close_id: str | None = None  # the type's or field's id in Close, when this service knew it last
+    fencing_token: int = 0
+    orphaned: InDoubt | None = None  # of holders that died: any of their creates may still land
+    in_doubt: Mapping[str, InDoubt] = field(default_factory=dict)  # by operation
+    writes: Mapping[str, AppliedWrite] = field(default_factory=dict)  # by operation
+    close_id: str | None = None  # the type's or shared field's id in Close, as last known
     last_observed_at: float = 0
-    reads_valid_from: float = 0  # what was read at Close before this time does not count here
+    reads_valid_from: float = 0  # reads of Close before this time are too old
 
     def in_doubt_about(self, operation: str) -> tuple[InDoubt, ...]:
-        """Every doubt that a create of this thing may be at large."""
-        return tuple(doubt for doubt in (self.orphaned, self.in_doubt.get(operation)) if doubt)
+        """Every reason to believe that a create of this operation may still land."""
+        return tuple(each for each in (self.orphaned, self.in_doubt.get(operation)) if each)
 
     def in_doubt_requests(self, operation: str) -> tuple[str, ...]:
-        """The requests whose creates of this thing may be at large, one entry for each create."""
-        return tuple(request for doubt in self.in_doubt_about(operation) for request in doubt.requests)
+        """The requests whose creates of this operation may still land, one entry for each create."""
+        return tuple(request for each in self.in_doubt_about(operation) for request in each.requests)
 
     def was_written_by(self, request: str) -> bool:
-        """Whether this request is known to have written something here, whatever became of it."""
-        doubted = any(request in doubt.requests for doubt in self.in_doubt.values())
-        return doubted or any(request in made.requests for made in self.writes.values())
+        """Whether this request is known to have sent a write here, whatever its result."""
+        in_doubt = any(request in each.requests for each in self.in_doubt.values())
+        return in_doubt or any(request in write.requests for write in self.writes.values())
+
+    def own_write(self, operation: str, request: str) -> AppliedWrite | None:
+        """What this very request is known to have done in that operation."""
+        write = self.writes.get(operation)
+        return write if write and write.how is not Provenance.OBSERVED and request in write.requests else None
 
     def may_have_created(self, request: str) -> bool:
-        """Whether a create of this request may be at large, or may have made what somebody saw since."""
+        """Whether a create of this request may still land, or may have made what was observed since."""
         in_doubt = [*self.in_doubt.values(), *((self.orphaned,) if self.orphaned else ())]
-        found = [made for made in self.writes.values() if made.how is Provenance.OBSERVED]
-        return any(request in each.requests for each in (*in_doubt, *found))
+        observed = [write for write in self.writes.values() if write.how is Provenance.OBSERVED]
+        return any(request in each.requests for each in (*in_doubt, *observed))
 
     def with_in_doubt(self, operation: str, request: str, now: float) -> Self:
-        """A create of this thing was sent, and may or may not have happened."""
-        lost = sum(doubt.lost for doubt in self.in_doubt_about(operation)) + 1
+        """Record that a create was sent and its response was lost."""
+        lost = sum(each.lost for each in self.in_doubt_about(operation)) + 1
         requests = (*self.in_doubt_requests(operation), request)
         return replace(self, in_doubt={**self.in_doubt, operation: InDoubt(now, requests, lost)})
 
-    def has(self, operation: str, made: AppliedWrite) -> Self:
-        """It was created, found or changed: what this ends is every doubt about this thing."""
-        in_doubt = {name: doubt for name, doubt in self.in_doubt.items() if name != operation}
-        known = replace(self, in_doubt=in_doubt, writes={**self.writes, operation: made})
-        return (
-            replace(known, close_id=made.close_id, last_observed_at=made.at) if operation == CREATE_RESOURCE else known
-        )
+    def with_write(self, operation: str, write: AppliedWrite) -> Self:
+        """Record the write. It clears any in-doubt entry of its operation."""
+        known = replace(self, in_doubt=self._without(operation), writes={**self.writes, operation: write})
+        if operation != CREATE_RESOURCE:
+            return known
+        return replace(known, close_id=write.close_id, last_observed_at=write.at)
 
-    def knows(self, close_id: str, now: float) -> Self:
-        """The type or shared field itself was seen."""
-        in_doubt = {name: doubt for name, doubt in self.in_doubt.items() if name != CREATE_RESOURCE}
-        return replace(self, in_doubt=in_doubt, close_id=close_id, last_observed_at=now)
+    def with_observed_id(self, close_id: str, now: float) -> Self:
+        """Record that the type or shared field itself was observed."""
+        return replace(self, in_doubt=self._without(CREATE_RESOURCE), close_id=close_id, last_observed_at=now)
 
     def pruned(self, before: float) -> Self:
-        """What was doubted or done before this time says nothing any more."""
+        """Drop entries older than ``before``."""
         return replace(
             self,
             orphaned=self.orphaned if self.orphaned and self.orphaned.since > before else None,
-            in_doubt={operation: doubt for operation, doubt in self.in_doubt.items() if doubt.since > before},
-            writes={operation: made for operation, made in self.writes.items() if made.at > before},
+            in_doubt={operation: each for operation, each in self.in_doubt.items() if each.since > before},
+            writes={operation: write for operation, write in self.writes.items() if write.at > before},
         )
 
-    def not_before(self, operations: Iterable[str], now: float, lag: float) -> float:
-        """A look must not be older than this to say anything about these things."""
-        in_doubt = (doubt.last_look(now, lag) for operation in operations for doubt in self.in_doubt_about(operation))
-        return max([self.reads_valid_from, *in_doubt])
+    def oldest_valid_read(self, operations: Iterable[str], now: float, lag: float) -> float:
+        """The time before which a read of Close says nothing about these operations (Unix seconds)."""
+        limits = (
+            each.last_observation(now, lag) for operation in operations for each in self.in_doubt_about(operation)
+        )
+        return max([self.reads_valid_from, *limits])
 
-    def looked(self, at: float, lag: float) -> Self:
-        """Close was looked at: after so many lags, all that killed holders sent is to be seen from now on."""
-        if self.orphaned is None or at < self.orphaned.since + ABSENCE_LAGS * lag:
+    def orphans_ruled_out(self, observed_at: float, lag: float) -> Self:
+        """Drop the orphaned creates if Close was observed late enough for all of them to show."""
+        if self.orphaned is None or observed_at < self.orphaned.since + ABSENCE_LAGS * lag:
             return self
         return replace(self, orphaned=None, reads_valid_from=self.orphaned.since + ABSENCE_LAGS * lag)
+
+    def _without(self, operation: str) -> dict[str, InDoubt]:
+        return {name: each for name, each in self.in_doubt.items() if name != operation}
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The exclusive right to work on one resource for a limited time. ``record``: what is known of the resource.
+
+    Writes that carry the fencing token of an earlier lease are rejected by the ledger.
+    """
+
+    record: ResourceRecord
+
+    @property
+    def resource(self) -> ResourceKey:
+        return self.record.resource
+
+    @property
+    def fencing_token(self) -> int:
+        return self.record.fencing_token
+
+    def with_record(self, record: ResourceRecord) -> Self:
+        """The same lease, with more known of its resource."""
+        return replace(self, record=record)

@@ -1,69 +1,38 @@
-"""What Close has against what a spec wants: who is meant, what differs, and what may be changed. Pure.
+"""The differences between a spec and the existing type or field, and which of them may be changed. Pure.
 
-What the spec leaves out is not compared. Nothing that is there is ever to go: choices are a set to be extended.
+Keys that the spec omits are not compared. Nothing is ever removed: choices are only extended.
 """
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.outcome import Blocked, Difference
 
-OTHER_TYPE = "a field keeps its type: Close would have to delete it, with its values, and make another"
-SINGLE = "values would be lost: the field holds several, and would have to hold one"
-OTHER_REFERENCE = "a field keeps the type that it refers to: Close would have to delete it, with its values"
-IS_SHARED = "the type has a shared field by that name: its association, with the values, would have to go"
-IS_OWN = "the type has a field of its own by that name: it would have to be deleted, with its values"
+OTHER_TYPE = "Close would delete the field and its values"
+SINGLE = "values would be lost, because the field holds several"
+OTHER_REFERENCE = "Close would delete the field and its values"
+IS_SHARED = "the type has a shared field with this name, and its association would be deleted with its values"
+IS_OWN = "the type has its own field with this name, and it would be deleted with its values"
 
 
 class Comparison(NamedTuple):
-    """``changes`` can be made. ``blocked`` cannot, short of destroying something; ``fixed`` cannot at all."""
+    """``changes`` can be made. ``blocked`` would destroy something. ``immutable`` cannot be changed at all."""
 
     changes: tuple[Difference, ...] = ()
     blocked: tuple[Blocked, ...] = ()
-    fixed: tuple[Difference, ...] = ()
+    immutable: tuple[Difference, ...] = ()
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """All of them, as what was left alone."""
+        """All of them, as differences that stay."""
         plain = (Difference(field=each.field, desired=each.desired, observed=each.observed) for each in self.blocked)
-        return (*self.changes, *plain, *self.fixed)
+        return (*self.changes, *plain, *self.immutable)
 
     def only(self, keys: Collection[str]) -> "Comparison":
-        """What can be changed is one of these keys; the other changes are fixed."""
+        """Only these keys can be changed; the other changes are immutable."""
         changes = tuple(each for each in self.changes if changed_key(each) in keys)
         return Comparison(changes, self.blocked, tuple(each for each in self.changes if each not in changes))
-
-
-def matching(
-    types: Iterable[CustomObjectType], key: str, close_id: str | None, desired: Collection[str] = ()
-) -> list[CustomObjectType]:
-    """The types that go by this natural key, oldest first; failing that, the one with this id, renamed meanwhile.
-
-    Unless the name that it has now is ``wanted``, too: then it is that type, and no other.
-    """
-    types = list(types)
-    by_name = [each for each in types if each.natural_key == key]
-    renamed = (each for each in types if each.id == close_id and each.natural_key not in desired)
-    return oldest_first(by_name) or list(renamed)
-
-
-def oldest_first[Row: (CustomObjectType, CustomField)](rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda each: (created_at(each), each.id))
-
-
-def created_at(each: CustomObjectType | CustomField) -> float:
-    """When Close created it (Unix seconds); infinite when Close does not say so legibly.
-
-    Close writes 2020-08-07T15:18:33.797245 (UTC), some resources with +00:00 behind, some without a fraction.
-    """
-    try:
-        moment = datetime.fromisoformat(each.date_created)
-    except (TypeError, ValueError):
-        return math.inf
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def compare_type(desired: Mapping[str, Any], observed: CustomObjectType) -> Comparison:
@@ -73,7 +42,7 @@ def compare_type(desired: Mapping[str, Any], observed: CustomObjectType) -> Comp
 
 
 def archived(observed: CustomObjectType) -> tuple[Difference, ...]:
-    """That somebody archived it in Close is told, and left alone."""
+    """Report that the type is archived in Close; it stays archived."""
     if not observed.value("is_archived"):
         return ()
     return (Difference(field="is_archived", desired=False, observed=True),)
@@ -106,13 +75,13 @@ def compare_field(name: str, desired: Mapping[str, Any], observed: CustomField, 
 
 
 def field_path(name: str, key: str = "") -> str:
-    """How a difference calls a field, or a key of it: like a JSON pointer, so a slash in a name is no step."""
+    """The path of a field, or of one of its keys, in a difference: escaped like a JSON pointer."""
     path = f"fields/{name.replace('~', '~0').replace('/', '~1')}"
     return f"{path}/{key}" if key else path
 
 
 def merge_choices(observed: Sequence[str] | None, desired: Sequence[str]) -> list[str]:
-    """The choices that are there, in their order, and then those that the spec adds."""
+    """The existing choices, in their order, and then those that the spec adds."""
     there = list(observed or ())
     return [*there, *(each for each in desired if each not in there)]
 
@@ -135,8 +104,8 @@ def _different(desired: Mapping[str, Any], found: Mapping[str, Any]) -> Iterable
 
 
 def _comparable(value: Any) -> Any:
-    """Close echoes an empty description as null or "", roles as a list in any order, [] or null for everyone, and may
-    leave out a flag that is not set.
+    """Normalize: Close returns an empty description as null or "", roles in any order, [] or null for everyone, and may
+    omit a flag that is not set.
     """
     if isinstance(value, Sequence) and not isinstance(value, str):
         return sorted(map(str, value)) or None

@@ -1,15 +1,15 @@
-"""What becomes of one field of a type's spec: a field of the type's own, or a shared one and its association. Pure."""
+"""Plans one field of a type's spec: the type's own field, or a shared field and its association. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.errors import Unavailable
 from provisioner.contract.outcome import Blocked, Difference
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import ASSOCIATION_KEYS, MUTABLE_SHARED_KEYS, FieldSpec, shared_field_desired
-from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey
+from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind
 from provisioner.reconcile.diff import (
     IS_OWN,
     IS_SHARED,
@@ -18,10 +18,10 @@ from provisioner.reconcile.diff import (
     compare_field,
     field_path,
     merge_choices,
-    oldest_first,
 )
 from provisioner.reconcile.plan import (
     Action,
+    Matches,
     ObservedState,
     Step,
     operation_of,
@@ -32,57 +32,61 @@ from provisioner.reconcile.resolve import unknown_reference, with_role_ids
 
 
 class PlanContext(NamedTuple):
-    """What all parts of a plan are made from. ``references`` and ``shared`` are by natural key."""
+    """The input of every part of a plan. ``references``: ids of the existing types, by natural key."""
 
     request: ProvisioningRequest
-    seen: ObservedState
-    references: Mapping[str, str]  # ids of the types that are there
-    shared: Mapping[str, CustomField]
-    own: Mapping[tuple[str | None, str], CustomField]  # by the type's id and the field's natural key
+    state: ObservedState
+    matches: Matches
+    references: dict[str, str]
+
+    @property
+    def shared_fields(self) -> list[CustomField]:
+        """The existing shared fields that the request desires."""
+        rows = (
+            existing.get(CREATE_RESOURCE)
+            for resource, existing in self.matches.existing.items()
+            if resource.kind is ResourceKind.SHARED_FIELD
+        )
+        return [row for row in rows if isinstance(row, CustomField)]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldPlanner:
-    """One field. ``type``: the type that it is wanted on, if that is there; ``pointer``: to the field's spec.
-
-    ``on_type``: natural keys of the type's fields by id, as the type itself lists them.
-    """
+    """Plans one field. ``type``: the existing type, if there is one; ``pointer``: to the field's spec."""
 
     context: PlanContext
     resource: ResourceKey
     pointer: str
     spec: FieldSpec
     type: CustomObjectType | None
-    on_type: Mapping[str, str]
 
     @property
     def observed(self) -> CustomField | None:
-        """The field that is there. A shared one may be there without being associated with the type."""
-        if not self.spec.shared:
-            return self._own()
-        on_type = (each for each in self.context.seen.shared if each.id in self.on_type)
-        mine = oldest_first(each for each in on_type if each.natural_key == self.spec.natural_key)
-        return next(iter(mine), self.context.shared.get(self.spec.natural_key))
+        """The existing field. A shared one may exist without being associated with the type."""
+        existing = self.context.matches.existing
+        found = existing[self.resource].get(operation_of(self.spec))
+        if found is None and self.spec.shared:
+            found = existing[self._shared_resource].get(CREATE_RESOURCE)
+        return cast("CustomField | None", found)
 
     @property
-    def is_there(self) -> bool:
-        """Whether the type has it."""
-        return self.observed is not None and (not self.spec.shared or self.observed.id in self.on_type)
+    def is_on_type(self) -> bool:
+        return operation_of(self.spec) in self.context.matches.existing[self.resource]
 
     @property
     def desired(self) -> dict[str, Any]:
-        """What the spec says of it, with ids for roles. Raises ``Refused``."""
-        return with_role_ids(self.spec.desired(), self.context.seen.roles, self.pointer)
+        """The keys that the spec gives, with ids for roles. Raises ``Rejected``."""
+        return with_role_ids(self.spec.desired(), self.context.state.roles, self.pointer)
 
     def compare(self) -> Comparison:
-        """Raises ``Refused`` for a role or a type that is nowhere, ``NotCreated`` when the lists disagree."""
+        """Raises ``Rejected`` for a role or a type that does not exist, ``Unavailable`` when Close's lists disagree."""
         desired, reference = self.desired, self._reference()
-        if blocked := self._is_in_the_way():
+        if blocked := self._conflict():
             return Comparison(blocked=(blocked,))
         observed = self.observed
         if observed is None:
             return Comparison()
-        if self.spec.shared and self.is_there:
+        if self.spec.shared and self.is_on_type:
             observed = self._as_associated(observed)
         elif self.spec.shared:
             desired = {key: value for key, value in desired.items() if key not in ASSOCIATION_KEYS}
@@ -90,7 +94,7 @@ class FieldPlanner:
         return comparison.only(MUTABLE_SHARED_KEYS | ASSOCIATION_KEYS) if self.spec.shared else comparison
 
     def steps(self, comparison: Comparison, *, updates: bool) -> list[Step]:
-        """What is missing and, with ``updates``, what differs. Of what is blocked, nothing."""
+        """Create what is missing and, with ``updates``, update what differs. Nothing for a blocked field."""
         if comparison.blocked:
             return []
         if self.spec.shared:
@@ -102,33 +106,34 @@ class FieldPlanner:
         return [*self._update(Action.UPDATE_FIELD, self.resource, operation, comparison.changes)] if updates else []
 
     def _shared_steps(self, comparison: Comparison, updates: bool) -> Iterator[Step]:
-        resource = shared_field_resource(self.resource.tenant, self.spec.natural_key)
-        here = [each for each in comparison.changes if changed_key(each) in ASSOCIATION_KEYS]
-        there = [each for each in comparison.changes if each not in here]
+        of_association = [each for each in comparison.changes if changed_key(each) in ASSOCIATION_KEYS]
+        of_field = [each for each in comparison.changes if each not in of_association]
+        name, pointer, shared = self.spec.name, self.pointer, self._shared_resource
         if self.observed is None:
             body = shared_field_desired(self.spec)
-            yield Step(Action.CREATE_SHARED_FIELD, resource, CREATE_RESOURCE, self.spec.name, self.pointer, body)
+            yield Step(Action.CREATE_SHARED_FIELD, shared, CREATE_RESOURCE, name, pointer, body)
         elif updates:
-            yield from self._update(Action.UPDATE_SHARED_FIELD, resource, CREATE_RESOURCE, there)
+            yield from self._update(Action.UPDATE_SHARED_FIELD, shared, CREATE_RESOURCE, of_field)
         operation = operation_of(self.spec)
-        if not self.is_there:
-            association = {name: value for name, value in self.desired.items() if name in ASSOCIATION_KEYS}
-            yield Step(Action.ASSOCIATE, self.resource, operation, self.spec.name, self.pointer, association)
+        if not self.is_on_type:
+            association = {key: value for key, value in self.desired.items() if key in ASSOCIATION_KEYS}
+            yield Step(Action.ASSOCIATE, self.resource, operation, name, pointer, association)
         elif updates:
-            yield from self._update(Action.UPDATE_ASSOCIATION, self.resource, operation, here)
+            yield from self._update(Action.UPDATE_ASSOCIATION, self.resource, operation, of_association)
 
     def _update(
         self, action: Action, resource: ResourceKey, operation: str, changes: Sequence[Difference]
     ) -> Iterator[Step]:
-        if not changes or self.observed is None:
+        observed = self.observed
+        if not changes or observed is None:
             return
-        changes = [self._extending(each, self.observed) for each in changes]
+        changes = tuple(self._with_merged_choices(each, observed) for each in changes)
         body = {changed_key(each): each.desired for each in changes}
-        close_id, name = self.observed.id, self.spec.name
-        yield Step(action, resource, update_operation(operation), name, self.pointer, body, close_id, tuple(changes))
+        name, pointer = self.spec.name, self.pointer
+        yield Step(action, resource, update_operation(operation), name, pointer, body, observed.id, changes)
 
-    def _extending(self, change: Difference, observed: CustomField) -> Difference:
-        """Choices that are there stay there."""
+    def _with_merged_choices(self, change: Difference, observed: CustomField) -> Difference:
+        """Existing choices stay."""
         if changed_key(change) != "choices":
             return change
         return change.model_copy(update={"desired": merge_choices(observed.choices, change.desired)})
@@ -138,33 +143,37 @@ class FieldPlanner:
         key = self.spec.reference_key
         if self.spec.references is None or key is None:
             return None
-        to_make = {spec.natural_key for spec in self.context.request.types}
-        if key not in self.context.references and key not in to_make:
+        requested = {spec.natural_key for spec in self.context.request.types}
+        if key not in self.context.references and key not in requested:
             raise unknown_reference(self.spec.references, f"{self.pointer}/references")
         return self.context.references.get(key)
 
-    def _is_in_the_way(self) -> Blocked | None:
-        """A shared field where an own one is wanted, or the other way round."""
-        reason = None
-        if self.spec.shared and not self.is_there and self._own():
-            reason = IS_OWN
-        elif not self.spec.shared and not self._own() and (ids := self._ids_on_type()):
-            if not {each.id for each in self.context.seen.shared}.intersection(ids):
+    def _conflict(self) -> Blocked | None:
+        """The type's own field where a shared one is desired, or the other way round."""
+        key, reason = self.spec.natural_key, None
+        if self.spec.shared:
+            reason = IS_OWN if not self.is_on_type and self._own_field(key) else None
+        elif not self._own_field(key) and (ids := self._ids_on_type(key)):
+            if not {each.id for each in self.context.state.shared}.intersection(ids):
                 raise Unavailable("Close's lists of types and of fields do not show the same fields")
             reason = IS_SHARED
         if reason is None:
             return None
-        desired = self.spec.shared
-        return Blocked(field=field_path(self.spec.name, "shared"), desired=desired, observed=not desired, reason=reason)
+        shared = self.spec.shared
+        return Blocked(field=field_path(self.spec.name, "shared"), desired=shared, observed=not shared, reason=reason)
 
-    def _own(self) -> CustomField | None:
-        return self.context.own.get((self.type.id, self.spec.natural_key)) if self.type else None
+    def _own_field(self, key: str) -> CustomField | None:
+        return self.context.matches.own_fields.get((self.type.id, key)) if self.type else None
 
-    def _ids_on_type(self) -> Collection[str]:
-        """Of the type's fields by this name."""
-        return {close_id for close_id, name in self.on_type.items() if name == self.spec.natural_key}
+    def _ids_on_type(self, key: str) -> Collection[str]:
+        """Ids of the type's fields with this natural key, as the type itself lists them."""
+        return {close_id for close_id, name in self.type.field_names if name == key} if self.type else set()
 
     def _as_associated(self, observed: CustomField) -> CustomField:
-        """What the association says of it stands with the type."""
+        """The field with the values that its association has on this type."""
         row = self.type.field_row(observed.id) if self.type else {}
         return observed.model_copy(update={key: row.get(key) for key in ASSOCIATION_KEYS})
+
+    @property
+    def _shared_resource(self) -> ResourceKey:
+        return shared_field_resource(self.resource.tenant, self.spec.natural_key)

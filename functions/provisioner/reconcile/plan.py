@@ -1,7 +1,8 @@
-"""The words of a plan: what was seen, the steps from there to what is wanted, and what they are about. Pure.
+"""The vocabulary of a plan, from the keys of operations to what is known after it was applied. Pure.
 
-planning.py makes plans, apply.py carries them out, plan_view.py shows them. Words are named tuples where they can be:
-at a cold start a dataclass costs as much as five of them.
+    ObservedState + Matches ──planner.py──► Plan ──apply.py──► Applied ──report.py──► Outcome
+
+These are named tuples where possible: at a cold start a dataclass costs as much as five of them.
 """
 
 import hashlib
@@ -11,30 +12,30 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from provisioner.close.models import CustomField, CustomObjectType, Role
-from provisioner.contract.outcome import Blocked, Difference
+from provisioner.contract.errors import ProvisioningError
+from provisioner.contract.outcome import Blocked, Difference, Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
-from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind
+from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
-REORDER_FIELDS = "order"
-"""The thing that is the order of a type's fields."""
-
-_ASSOCIATION = "association "
-
+REORDER_FIELDS = "reorder"
+"""The operation that puts a type's fields in order."""
 
 MAX_KEY_BYTES = 64
-"""A longer natural key stands as its hash: the ledger keeps many things in one item."""
+"""A longer natural key is replaced by its hash: the ledger keeps many operations in one item."""
+
+_ASSOCIATION = "association:"
 
 
 def field_operation(key: str) -> str:
-    """The thing that is a field of a type, by the field's natural key."""
-    return f"field {_short(key)}"
+    """The operation that creates a field of a type, by the field's natural key."""
+    return f"field:{_short(key)}"
 
 
 def association_operation(key: str) -> str:
-    """The thing that is a type's association with a shared field, by the field's natural key."""
+    """The operation that associates a type with a shared field, by the field's natural key."""
     return f"{_ASSOCIATION}{_short(key)}"
 
 
@@ -47,13 +48,13 @@ def is_association(operation: str) -> bool:
 
 
 def operation_of(spec: FieldSpec) -> str:
-    """What the type has of the field: the field itself, or its association with a shared one."""
+    """The operation that gives the type this field: its creation, or its association when it is shared."""
     return (association_operation if spec.shared else field_operation)(spec.natural_key)
 
 
 def update_operation(operation: str) -> str:
-    """What an update does is remembered apart from what made the thing."""
-    return f"update {operation}"
+    """The operation that updates the result of another one; it is remembered apart from it."""
+    return f"update:{operation}"
 
 
 def type_resource(tenant: str, key: str) -> ResourceKey:
@@ -65,9 +66,9 @@ def shared_field_resource(tenant: str, key: str) -> ResourceKey:
 
 
 def resources_to_lock(request: ProvisioningRequest) -> dict[ResourceKey, list[str]]:
-    """All that the request must lease, and of each unit what it may have to create.
+    """The resources that the request must lease, each with the operations that may create something.
 
-    Always in the same order: so two requests never wait for each other.
+    Always sorted: two requests never wait for each other in a circle.
     """
     operations: dict[ResourceKey, list[str]] = {}
     for spec in request.types:
@@ -78,13 +79,27 @@ def resources_to_lock(request: ProvisioningRequest) -> dict[ResourceKey, list[st
     return {resource: operations[resource] for resource in sorted(operations)}
 
 
+type Existing = CustomObjectType | CustomField
+
+
 class ObservedState(NamedTuple):
-    """Close as it was looked at. ``fields``, ``shared`` and ``roles`` are there when the request needs them."""
+    """Close as it was read. ``fields``, ``shared`` and ``roles`` are read only when the request needs them."""
 
     types: Sequence[CustomObjectType]
     fields: Sequence[CustomField] = ()
     shared: Sequence[CustomField] = ()
     roles: Sequence[Role] = ()
+
+
+class Matches(NamedTuple):
+    """The existing resources that a request's specs mean, matched once (match.py)."""
+
+    types: Mapping[str, Sequence[CustomObjectType]]
+    """By the spec's natural key: the types that match it, oldest first. The first one is meant."""
+    existing: Mapping[ResourceKey, Mapping[str, Existing]]
+    """By resource and operation: what that operation would create, where it exists."""
+    own_fields: Mapping[tuple[str | None, str], CustomField]
+    """Fields that belong to one type, by the type's id and the field's natural key."""
 
 
 class Action(StrEnum):
@@ -100,15 +115,15 @@ class Action(StrEnum):
 
     @property
     def creates(self) -> bool:
-        """Whether it makes something that is made once: it must not be sent again before a look."""
+        """Whether it creates something that must exist once: never send it again without observing Close before."""
         return self in {Action.CREATE_TYPE, Action.CREATE_FIELD, Action.CREATE_SHARED_FIELD, Action.ASSOCIATE}
 
 
 class Step(NamedTuple):
-    """One write. ``thing`` is what it is about, of the ``unit`` whose lease covers it.
+    """One write. ``operation``: its key, of the ``resource`` whose lease covers it.
 
-    ``body`` is what to send, but for ids that are not known before earlier steps are done: ``references`` holds a
-    natural key, and so do the entries of ``order`` for fields to come. ``pointer``: to its part of the request's body.
+    ``body`` is what to send, except for ids that only earlier steps yield: ``references`` holds a natural key, and so
+    do the entries of ``order`` for fields that are created before. ``pointer``: to its part of the request's body.
     """
 
     action: Action
@@ -117,47 +132,58 @@ class Step(NamedTuple):
     name: str
     pointer: str
     body: Mapping[str, Any] = EMPTY
-    close_id: str | None = None  # of what is changed
+    close_id: str | None = None  # of what is updated
     changes: tuple[Difference, ...] = ()
 
 
 class TypeAction(StrEnum):
-    """What is to be done with a type."""
+    """What the plan does with one type."""
 
-    CREATE = "make"  # what is missing: it is new, or this very request made it
-    UPDATE = "update"  # what is missing or differs
-    ADOPT = "leave"  # it is there by somebody else, and is taken as it is
-    REJECT = "refuse"  # it is there by somebody else, and if_exists is 'fail'
+    CREATE = "create"  # the type is new, or this very request created it: create what is missing
+    UPDATE = "update"  # create what is missing, update what differs
+    ADOPT = "adopt"  # it exists: leave it unchanged
+    REJECT = "reject"  # it exists, and if_exists is 'fail'
 
 
 class TypePlan(NamedTuple):
-    """One type of the request. ``fields``: those of its spec that it has, by natural key."""
+    """The plan for one type of the request. ``fields``: the fields of its spec that it has, by natural key."""
 
     spec: CustomObjectTypeSpec
     resource: ResourceKey
     existing: CustomObjectType | None
-    mode: TypeAction
+    action: TypeAction
     other_matches: tuple[str, ...] = ()
     fields: Mapping[str, CustomField] = EMPTY
     steps: tuple[Step, ...] = ()
     differences: tuple[Difference, ...] = ()
     blocked: tuple[Blocked, ...] = ()
 
-    @property
-    def is_read_only(self) -> bool:
-        """Whether nothing of it may be written."""
-        return self.mode in {TypeAction.ADOPT, TypeAction.REJECT}
-
 
 class Plan(NamedTuple):
-    """``steps`` are in the order in which they are to be done; each belongs to a type, or to a shared field."""
+    """``steps`` are in the order of execution; each belongs to a type, or to a shared field."""
 
     types: tuple[TypePlan, ...]
     steps: tuple[Step, ...]
-    references: Mapping[str, str]  # ids of all types that are there, by natural key
-    shared: Mapping[str, CustomField]  # the shared fields that are wanted and there, by natural key
+    references: Mapping[str, str]
+    """Ids of all existing types, by natural key."""
     digest: str
 
     @property
     def blocked(self) -> tuple[Blocked, ...]:
         return tuple(each for plan in self.types for each in plan.blocked)
+
+
+class Applied(NamedTuple):
+    """What is known at the end of one run, as far as it got.
+
+    ``records``: what the ledger is to remember. ``ids``: of types, fields and shared fields, by resource and operation.
+    ``stopped_by``: why not every step was executed; None when everything is as desired, or may stay different.
+    """
+
+    records: Mapping[ResourceKey, ResourceRecord]
+    plan: Plan | None = None
+    types: Mapping[ResourceKey, CustomObjectType] = {}
+    ids: Mapping[tuple[ResourceKey, str], str] = {}
+    observed_at: float = 0
+    stopped_by: ProvisioningError | None = None
+    settled: Outcome | None = None  # by another run of the same request, before this one wrote anything

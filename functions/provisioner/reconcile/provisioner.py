@@ -1,322 +1,227 @@
-"""The use case behind every door: these types shall exist in that organization, once, and their request be settled.
+"""The use case behind every handler: settle one provisioning request, once.
 
-    accept ──► carry_out: lease ──► look ──► plan ──► do its steps, wait, or give up ──► settle ──► publish
+    lease ──► observe ──► plan ──► apply ──► settle ──► publish        or: release the leases, and defer
 
-Always in this order: the leases before the look, the look before any create, the outcome stored before it is published.
+Always in this order: lease before observing, observe before any create, store the outcome before publishing it.
+Values flow one way: what was observed, the plan, what was applied, the outcome.
 """
 
-import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from provisioner.contract.errors import Problem, ProblemType, Rejected, RetryLater, Unavailable, make_problem
+from provisioner.contract.errors import ProblemType, RateLimited, Rejected, RetryLater, Unavailable
 from provisioner.contract.outcome import Outcome, Result, type_key
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import natural_key
-from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, Lease, RequestRecord, RequestState, ResourceKey
+from provisioner.ledger.models import Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord
 from provisioner.reconcile import report
-from provisioner.reconcile.apply import Execution, Indeterminate, Organization
-from provisioner.reconcile.observe import Observer
-from provisioner.reconcile.plan import Plan, resources_to_lock
-from provisioner.reconcile.planner import plan
-from provisioner.reconcile.render import plan_as_json
-
-IN_DOUBT_RETENTION_SECONDS = (
-    24 * 3600
-)  # after a day no create is on its way any more: what the list shows is what there is
-TENANT_BACKOFF_SECONDS = (
-    10,
-    30,
-    60,
-    120,
-    300,
-    900,
-    1800,
-    3600,
-    7200,
-    10_800,
-)  # between looks for a tenant's credential
-BACKOFF_SECONDS = (5, 10, 20, 40, 80, 160, 300)  # after a failure for which Close named no time
-
-
-class Ledger(Protocol):
-    """What was asked and what is known, kept for good. Every method raises on what it cannot do."""
-
-    def accept(self, request: ProvisioningRequest) -> RequestRecord:
-        """Remember the request, or find it. Raises ``Refused`` when its id was used for other content."""
-
-    def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease:
-        """Take the unit's lease. Raises ``Busy`` while another holds it."""
-
-    def known(self, resource: ResourceKey) -> Lease:
-        """What is known of the unit, whoever holds its lease: to be looked at, and not to be given back."""
-
-    def stored_outcome(self, record: RequestRecord) -> Outcome | None:
-        """The outcome that the request has by now, if it has one."""
-
-    def end(self, after: Iterable[Lease]) -> None:
-        """Give the leases back, and remember what is now known of their units."""
-
-    def settle(
-        self, record: RequestRecord, outcome: Outcome, after: Sequence[Lease] = (), read: Iterable[Lease] = ()
-    ) -> Outcome:
-        """Store the outcome and what is now known of its units, together. Answers the outcome that stands.
-
-        Raises ``Busy`` if one of the leases is lost, or if anybody took the lease of a unit that was only ``read``.
-        """
-
-    def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
-        """Count a wait of the request. Answers how many there are by now."""
-
-    def record_tenant_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
-        """Count a wait of the request for its tenant; it may be ended at any time. Answers as ``count_wait`` does."""
-
-    def announced(self, record: RequestRecord) -> None:
-        """The outcome was published."""
-
-
-class Topic(Protocol):
-    """The topic."""
-
-    def publish(self, event_id: str, outcome: Outcome) -> None: ...
-
-    def publish_type(self, event_id: str, outcome: Outcome) -> None:
-        """What is now known of a type, after its request had to be given up as unresolved."""
+from provisioner.reconcile.apply import Execution, unapplied
+from provisioner.reconcile.attribution import created_types, with_observations
+from provisioner.reconcile.observe import Observation, Observer
+from provisioner.reconcile.plan import Applied, Plan, resources_to_lock
+from provisioner.reconcile.planner import make_plan
+from provisioner.reconcile.ports import Ledger, Organization, Topic
+from provisioner.reconcile.retries import (
+    IN_DOUBT_RETENTION_SECONDS,
+    Deferred,
+    Retries,
+    TenantMissing,
+    retry_seconds,
+)
+from provisioner.reconcile.safety import objection
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred:
-    """The request is not settled; it wants to be carried out again after ``seconds``. It is its ``waits``-th wait."""
+class Job:
+    """One run of one request, and the organization that it is for."""
 
-    seconds: float
-    reason: str
-    deferrals: int = 0
-
-    @property
-    def exceeds_queue_delay(self) -> bool:
-        """Whether it is too long for a message to be held back for it."""
-        return self.seconds > MAX_QUEUE_DELAY_SECONDS
+    record: RequestRecord
+    request: ProvisioningRequest
+    organization: Organization
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioner:
-    """Times are Unix seconds, durations seconds."""
+    """Durations are in seconds, ``clock`` gives Unix seconds."""
 
     ledger: Ledger
-    outcomes: Topic
+    topic: Topic
     list_lag: float
     wait_limit: float
     clock: Callable[[], float]
     tenant_wait_limit: float = 3 * 86_400
 
-    def reconcile(
-        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization
-    ) -> Outcome | Deferred:
-        """Settle and announce the request, or say how long to wait. May be called again at any time, by anybody.
+    def reconcile(self, job: Job) -> Outcome | Deferred:
+        """Settle and publish the request, or defer it. May be called again at any time, by any worker.
 
-        Any exception leaves the request accepted or unannounced and, if it held the lease, the type in doubt: safe to
+        An exception leaves the request accepted or unpublished and, if it held leases, its resources in doubt: safe to
         repeat.
         """
-        outcome = record.outcome
+        outcome = job.record.outcome
         if outcome is None:
             try:
-                outcome = self._work(record, request, organization)
+                outcome = self._run_under_leases(job)
             except (RetryLater, Unavailable) as error:
-                is_early = isinstance(error, _TenantMissing)
-                postpone = self._await_tenant if is_early else self._postpone
-                postponed = postpone(record, request, organization, error)
-                if isinstance(postponed, Deferred):
-                    return postponed
-                outcome = postponed
-        self._announce(record, outcome)
+                result = self._defer(job, error)
+                if isinstance(result, Deferred):
+                    return result
+                outcome = result
+        self._publish(job.record, outcome)
         return outcome
 
     def plan(self, request: ProvisioningRequest, organization: Organization) -> Plan:
-        """What would be done for this request, by Close as it is now. Nothing is written anywhere.
+        """Plan the request by Close as it is now. Nothing is written anywhere.
 
-        Raises ``Refused``, ``NotCreated`` or ``Busy``.
-        """
-        organization.open()
-        known = {
-            resource: Lease(resource, fencing_token=0, close_id=self._known_id(resource))
-            for resource in resources_to_lock(request)
-        }
-        look = Observer(request, organization, known, self.list_lag, self.clock(), self._known_id)
-        return plan(request, look.seen(), look.type_ids)
-
-    def reconcile_unresolved(
-        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization
-    ) -> Deferred | None:
-        """Somebody sent an unresolved request again: find out what became of its type, by the same rules as ever.
-
-        The request's outcome stays what it was. A type that is found, or created where the rules allow it, is announced
-        as an event of its own.
+        Raises ``Rejected``, ``Unavailable`` or ``RetryLater``.
         """
         try:
-            self._work(record, request, organization)
+            self._prepare(request.tenant, organization)
+            known = {resource: self._known_id(resource) for resource in resources_to_lock(request)}
+            records = {resource: ResourceRecord(resource, close_id=each) for resource, each in known.items()}
+            observed = self._observe(request, organization, records)
+        except RateLimited as error:
+            self._pause(request.tenant, error)
+            raise
+        return make_plan(request, observed.state, observed.matches)
+
+    def reconcile_unresolved(self, job: Job) -> Deferred | None:
+        """Find out what became of the types of an unresolved request that was sent again, by the same rules.
+
+        The request's outcome stays unresolved. Each type that exists now, or is created where the rules allow it, is
+        published as an event of its own.
+        """
+        try:
+            self._run_under_leases(job)
         except (RetryLater, Unavailable) as error:
-            return Deferred(_seconds(record, error), str(error))
+            return Deferred(retry_seconds(job.record, error), str(error))
         return None
 
     def give_up(self, record: RequestRecord, request: ProvisioningRequest, reason: str) -> Outcome:
-        """Settle as unresolved what could not be settled otherwise, so that nobody waits for ever."""
+        """Settle as unresolved a request that cannot be settled otherwise."""
         outcome = record.outcome or self.ledger.settle(record, report.unresolved(record, request, reason, self.clock()))
-        self._announce(record, outcome)
+        self._publish(record, outcome)
         return outcome
 
-    def _announce(self, record: RequestRecord, outcome: Outcome) -> None:
+    def _publish(self, record: RequestRecord, outcome: Outcome) -> None:
         if record.state is not RequestState.ANNOUNCED:
-            self.outcomes.publish(record.id, outcome)
-            self.ledger.announced(record)
+            self.topic.publish(record.id, outcome)
+            self.ledger.mark_published(record)
 
-    def _work(self, record: RequestRecord, request: ProvisioningRequest, organization: Organization) -> Outcome:
-        """One look, and what there is time for of what it shows to be missing.
+    # --- one run
 
-        Raises ``Busy`` or ``NotCreated``, the leases given back.
-        """
+    def _run_under_leases(self, job: Job) -> Outcome:
+        """Settle the request, or raise ``RetryLater`` or ``Unavailable`` with its leases released."""
         try:
-            organization.open()
+            self._prepare(job.request.tenant, job.organization)
         except Rejected as rejection:
-            if rejection.kind is ProblemType.TENANT_NOT_FOUND and request.wait_for_tenant:
-                raise _TenantMissing(str(rejection)) from None
-            return self._fail(record, request, organization, rejection.problem)
-        leases = self._lease(record, request)
-        run = self._run(record, request, organization, leases)
-        try:
-            outcome = self._bring_about(run)
-        except Rejected as rejection:
-            outcome = self._refused(run, rejection)
-        except (RetryLater, Unavailable):
-            self.ledger.end(run.given_back())
-            raise
-        stands = self.ledger.settle(record, outcome, run.given_back())
+            if rejection.kind is ProblemType.TENANT_NOT_FOUND and job.request.wait_for_tenant:
+                raise TenantMissing(str(rejection)) from None
+            return self._fail_without_leases(job, rejection)
+        leases = self._lease(job)
+        applied = self._observe_plan_apply(job, {resource: each.record for resource, each in leases.items()})
+        records = {
+            resource: record.orphans_ruled_out(applied.observed_at, self.list_lag)
+            for resource, record in applied.records.items()
+        }
+        applied = applied._replace(records=records)
+        to_release = [lease.with_record(records[resource]) for resource, lease in leases.items()]
+        if isinstance(applied.stopped_by, RetryLater | Unavailable):
+            self._pause(job.request.tenant, applied.stopped_by)
+            self.ledger.release(to_release)
+            raise applied.stopped_by
+        outcome = applied.settled or report.make_outcome(job.record, job.request, applied, self.clock())
+        stands = self.ledger.settle(job.record, outcome, to_release)
         if stands.result is Result.UNRESOLVED and outcome.result is not Result.UNRESOLVED:
-            self._tell_of_types(record, outcome)
+            self._publish_types(job.record, outcome)
         return stands
 
-    def _lease(self, record: RequestRecord, request: ProvisioningRequest) -> dict[ResourceKey, Lease]:
-        """All that the request is about, or nothing: whoever comes second does not hold up others meanwhile."""
-        taken: dict[ResourceKey, Lease] = {}
-        for resource in resources_to_lock(request):
+    def _prepare(self, tenant: str, organization: Organization) -> None:
+        """Have the credential ready, unless Close must not be called for this tenant now."""
+        if (wait := self.ledger.paused_until(tenant) - self.clock()) > 0:
+            raise RetryLater("Close asked to leave this tenant alone for a while (429)", wait)
+        organization.open()
+
+    def _pause(self, tenant: str, error: RetryLater | Unavailable) -> None:
+        """Let every worker know of a rate limit."""
+        if isinstance(error, RateLimited):
+            self.ledger.pause(tenant, self.clock() + error.seconds)
+
+    def _lease(self, job: Job) -> dict[ResourceKey, Lease]:
+        """Lease all resources of the request, or none: a request that waits holds up no other."""
+        leases: dict[ResourceKey, Lease] = {}
+        for resource in resources_to_lock(job.request):
             try:
-                taken[resource] = self.ledger.lease(record, resource)
+                leases[resource] = self.ledger.lease(job.record, resource)
             except RetryLater:
-                self.ledger.end(taken.values())
+                self.ledger.release(leases.values())
                 raise
         before = self.clock() - IN_DOUBT_RETENTION_SECONDS
-        return {resource: lease.pruned(before) for resource, lease in taken.items()}
+        return {resource: lease.with_record(lease.record.pruned(before)) for resource, lease in leases.items()}
 
-    def _bring_about(self, run: Execution) -> Outcome:
-        """Look and plan; then, where nothing stands against it, do what is planned."""
-        planned = run.look()
-        if fault := report.exists(run) or report.blocked(run):
-            return self._ended(run, fault)
-        if planned.steps and (stands := self._settled_meanwhile(run.record)):
-            return stands
-        run.reconcile(planned.steps)
-        return report.succeeded(run, self.clock())
+    def _observe_plan_apply(self, job: Job, records: Mapping[ResourceKey, ResourceRecord]) -> Applied:
+        """Every error of ours is a part of what it returns; any other leaves the leases to expire."""
+        try:
+            observed = self._observe(job.request, job.organization, records)
+        except (Rejected, RetryLater, Unavailable) as error:
+            return Applied(records, stopped_by=error)
+        records = with_observations(records, observed.matches, job.record, observed.observed_at)
+        try:
+            own = created_types(records, job.record)
+            plan = make_plan(job.request, observed.state, observed.matches, own)
+        except (Rejected, Unavailable) as error:
+            return Applied(records, observed_at=observed.observed_at, stopped_by=error)
+        found = objection(plan, job.request, job.record, records)
+        before = unapplied(plan, observed.matches, records, observed.observed_at, found)
+        if found or not plan.steps:
+            return before
+        if settled := self._settled_by_another_run(job.record):
+            return before._replace(settled=settled)
+        return Execution.begin(job.record, job.organization, self.clock, self.list_lag, before).run()
 
-    def _settled_meanwhile(self, record: RequestRecord) -> Outcome | None:
-        """What another run settled, perhaps as failed, must not be created. A follow-up does not ask.
+    def _observe(
+        self,
+        request: ProvisioningRequest,
+        organization: Organization,
+        records: Mapping[ResourceKey, ResourceRecord],
+    ) -> Observation:
+        return Observer(request, organization, records, self.list_lag, self.clock(), self._known_id).refresh()
 
-        The leases are held by now, and whoever settles without them checks that nobody took them: no run can settle
-        this request as failed between this look and our create.
+    def _known_id(self, resource: ResourceKey) -> str | None:
+        return self.ledger.read(resource).close_id
+
+    def _settled_by_another_run(self, record: RequestRecord) -> Outcome | None:
+        """The outcome of another run of the same request, perhaps failed: then nothing may be created.
+
+        The leases are held by now, and a run that settles without leases checks that none was taken: no run can settle
+        this request as failed between this check and the create. An unresolved request that is sent again is settled.
         """
         return self.ledger.stored_outcome(record) if record.outcome is None else None
 
-    def _tell_of_types(self, record: RequestRecord, outcome: Outcome) -> None:
-        """The request's outcome stays unresolved; what is now known of its types is an event for each."""
+    def _publish_types(self, record: RequestRecord, outcome: Outcome) -> None:
+        """The request's outcome stays unresolved: publish an event for each of its types that is known now."""
         for each in outcome.types:
             if each.id:
                 key = type_key(record.tenant, natural_key(each.name), each.id)
-                self.outcomes.publish_type(key, outcome.model_copy(update={"types": (each,)}))
+                self.topic.publish_type(key, outcome.model_copy(update={"types": (each,)}))
 
-    def _refused(self, run: Execution, rejection: Rejected) -> Outcome:
-        if isinstance(rejection, Indeterminate):
-            return report.unresolved(run.record, run.request, str(rejection), self.clock(), run)
-        return self._ended(run, rejection.problem)
+    # --- no run, or no further one
 
-    def _ended(self, run: Execution, fault: Problem) -> Outcome:
-        """While a create of this very request may be at large, nobody may say that it failed."""
-        if any(lease.may_have_created(run.record.id) for lease in run.given_back()):
-            return report.unresolved(run.record, run.request, fault.detail, self.clock(), run)
-        outcome = report.failed(run.record, fault, self.clock(), run)
-        if run.plan and fault.type == ProblemType.PLAN_STALE.uri:
-            return outcome.model_copy(update={"plan": plan_as_json(run.plan)})
-        return outcome
-
-    def _postpone(
-        self,
-        record: RequestRecord,
-        request: ProvisioningRequest,
-        organization: Organization,
-        error: RetryLater | Unavailable,
-    ) -> Outcome | Deferred:
-        """Wait as long as we were asked to or, where nobody said, a little longer each time; but not for ever."""
-        seconds = _seconds(record, error)
-        if self.clock() + seconds <= record.runnable_since + self.wait_limit:
-            return Deferred(seconds, str(error), self.ledger.record_deferral(record, seconds, str(error)))
-        detail = f"It was tried for {self.wait_limit:.0f} seconds. The last time: {error}."
-        return self._give_up_waiting(record, request, organization, make_problem(ProblemType.DEADLINE_EXCEEDED, detail))
-
-    def _await_tenant(
-        self,
-        record: RequestRecord,
-        request: ProvisioningRequest,
-        organization: Organization,
-        error: RetryLater | Unavailable,
-    ) -> Outcome | Deferred:
-        """A signup may come before its key is stored: wait longer each time, and look a last time when time is up."""
-        left = record.accepted_at + self.tenant_wait_limit - self.clock()
-        if left > 0:
-            step = min(record.deferrals, len(TENANT_BACKOFF_SECONDS) - 1)
-            seconds = max(min(TENANT_BACKOFF_SECONDS[step] * random.uniform(0.8, 1), left), 1)  # noqa: S311
-            return Deferred(seconds, str(error), self.ledger.record_tenant_deferral(record, seconds, str(error)))
-        detail = f"{error} It was waited for, {self.tenant_wait_limit / 86_400:g} days long."
-        return self._give_up_waiting(record, request, organization, make_problem(ProblemType.TENANT_NOT_FOUND, detail))
-
-    def _give_up_waiting(
-        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, fault: Problem
-    ) -> Outcome | Deferred:
-        """Fail, unless another run is at it just now."""
+    def _defer(self, job: Job, error: RetryLater | Unavailable) -> Outcome | Deferred:
+        retries = Retries(self.ledger, self.clock, self.wait_limit, self.tenant_wait_limit)
+        result = retries.defer(job.record, error)
+        if isinstance(result, Deferred):
+            return result
         try:
-            return self._fail(record, request, organization, fault)
+            return self._fail_without_leases(job, result)
         except RetryLater as busy:
-            seconds = _seconds(record, busy)
-            return Deferred(seconds, str(busy), self.ledger.record_deferral(record, seconds, str(busy)))
+            return retries.defer_past_deadline(job.record, busy)
 
-    def _fail(
-        self, record: RequestRecord, request: ProvisioningRequest, organization: Organization, fault: Problem
-    ) -> Outcome:
-        """Settle without a lease: what earlier runs of this request did is in the ledger, and is told.
+    def _fail_without_leases(self, job: Job, rejection: Rejected) -> Outcome:
+        """Settle from what the ledger remembers of earlier runs of this request.
 
-        Raises ``Busy`` if another run takes a lease meanwhile: it may create, and then this did not fail.
+        Raises ``RetryLater`` if another run takes a lease meanwhile: it may create, and then this did not fail.
         """
-        known = {resource: self.ledger.known(resource) for resource in resources_to_lock(request)}
-        outcome = self._ended(self._run(record, request, organization, known), fault)
-        return self.ledger.settle(record, outcome, read=known.values())
-
-    def _run(
-        self,
-        record: RequestRecord,
-        request: ProvisioningRequest,
-        organization: Organization,
-        leases: dict[ResourceKey, Lease],
-    ) -> Execution:
-        return Execution(record, request, organization, leases, self.list_lag, self.clock, self._known_id)
-
-    def _known_id(self, resource: ResourceKey) -> str | None:
-        return self.ledger.known(resource).close_id
-
-
-def _seconds(record: RequestRecord, error: RetryLater | Unavailable) -> float:
-    """How long to wait before the next try: at least a second, so that no wait runs in circles."""
-    if isinstance(error, RetryLater):
-        return max(error.seconds, 1)
-    step = min(record.deferrals, len(BACKOFF_SECONDS) - 1)
-    return BACKOFF_SECONDS[step] * random.uniform(0.8, 1.2)  # noqa: S311
-
-
-class _TenantMissing(Unavailable):
-    """The tenant has no credential here yet, and its request waits for one."""
+        records = {resource: self.ledger.read(resource) for resource in resources_to_lock(job.request)}
+        applied = Applied(records, stopped_by=rejection)
+        outcome = report.make_outcome(job.record, job.request, applied, self.clock())
+        return self.ledger.settle(job.record, outcome, unchanged=records.values())

@@ -1,4 +1,4 @@
-"""A plan as JSON, and as text for people. Pure."""
+"""Renders a plan as JSON, and as text for people. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,11 @@ from typing import Any
 from provisioner.contract.outcome import Blocked, Difference
 from provisioner.reconcile.plan import Action, Plan, Step, TypeAction, TypePlan
 
-SIGNS = {True: "+", False: "~"}  # what is made, and what is changed
+SIGNS = {True: "+", False: "~"}  # by whether the step creates something
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """``digest`` names what it was computed from; a request that carries it is refused if that has changed."""
+    """``digest``: a request that carries it is rejected if the plan would be another one by then."""
     return {
         "digest": plan.digest,
         "types": [_type(each) for each in plan.types],
@@ -20,7 +20,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
 
 
 def plan_as_text(plan: Plan) -> str:
-    """``+`` is made, ``~`` is changed, ``=`` is left as it is although it differs, ``!`` is blocked."""
+    """``+`` is created, ``~`` updated, ``=`` stays although it differs, ``!`` is blocked."""
     lines = [line for each in plan.types for line in _type_lines(each)]
     shared = [step for step in plan.steps if step.action in {Action.CREATE_SHARED_FIELD, Action.UPDATE_SHARED_FIELD}]
     lines += [line for step in shared for line in _step_lines(step, "")]
@@ -31,7 +31,7 @@ def plan_as_text(plan: Plan) -> str:
 def _type(plan: TypePlan) -> dict[str, Any]:
     return {
         "name": plan.spec.name,
-        "mode": plan.mode.value,
+        "action": plan.action.value,
         "id": plan.existing.id if plan.existing else None,
         "differences": [each.model_dump(mode="json") for each in plan.differences],
         "blocked": [each.model_dump(mode="json") for each in plan.blocked],
@@ -41,7 +41,7 @@ def _type(plan: TypePlan) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "do": step.action.value,
+        "action": step.action.value,
         "name": step.name,
         "pointer": step.pointer,
         "body": dict(step.body),
@@ -52,11 +52,11 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _type_lines(plan: TypePlan) -> Iterator[str]:
-    if plan.mode is TypeAction.REJECT:
+    if plan.action is TypeAction.REJECT:
         yield f"! type {plan.spec.name} exists, and if_exists is 'fail'"
         return
     if not plan.steps and not plan.differences and not plan.blocked:
-        yield f"  type {plan.spec.name} is as wanted"
+        yield f"  type {plan.spec.name} is up to date"
         return
     is_headed = any(step.resource == plan.resource and "type" in step.action for step in plan.steps)
     if not is_headed:
@@ -64,8 +64,8 @@ def _type_lines(plan: TypePlan) -> Iterator[str]:
     for step in plan.steps:
         if step.resource == plan.resource:
             yield from _step_lines(step, "" if step.action in {Action.CREATE_TYPE, Action.UPDATE_TYPE} else "    ")
-    yield from (f"    = leave {each.field}: {_turn(each)}" for each in plan.differences)
-    yield from (f"    ! blocked {each.field}: {_turn(each)} ({each.reason})" for each in plan.blocked)
+    yield from (f"    = keep {each.field}: {_change(each)}" for each in plan.differences)
+    yield from (f"    ! blocked {each.field}: {_change(each)} ({each.reason})" for each in plan.blocked)
 
 
 def _step_lines(step: Step, indent: str) -> Iterator[str]:
@@ -74,13 +74,13 @@ def _step_lines(step: Step, indent: str) -> Iterator[str]:
         yield f"{indent}{sign} reorder fields"
         return
     verb, _, what = step.action.partition(" ")
-    yield f"{indent}{sign} {'change' if verb == 'update' else verb} {what} {step.name}{_told(step.body, step.action)}"
+    yield f"{indent}{sign} {verb} {what} {step.name}{_properties(step.body, step.action)}"
     for change in step.changes:
-        yield f"{indent}    {change.field.rpartition('/')[2]}: {_turn(change)}"
+        yield f"{indent}    {change.field.rpartition('/')[2]}: {_change(change)}"
 
 
-def _told(body: Mapping[str, Any], action: Action) -> str:
-    """What is remarkable of a new field, in brackets."""
+def _properties(body: Mapping[str, Any], action: Action) -> str:
+    """The main properties of a new field, in brackets."""
     if action not in {Action.CREATE_FIELD, Action.CREATE_SHARED_FIELD}:
         return ""
     marks = [str(body["type"])]
@@ -89,7 +89,7 @@ def _told(body: Mapping[str, Any], action: Action) -> str:
     return f" ({', '.join(marks)})"
 
 
-def _turn(difference: Difference | Blocked) -> str:
+def _change(difference: Difference | Blocked) -> str:
     return f"{_value(difference.observed)} -> {_value(difference.desired)}"
 
 

@@ -1,18 +1,25 @@
-"""What is said of a request: its outcome, from what was found, made, refused or given up. Pure."""
+"""Computes the outcome of a request from what was observed, applied, rejected or given up. Pure."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from provisioner.contract.errors import Problem, ProblemType, make_problem
+from provisioner.contract.errors import ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import FieldOutcome, Outcome, Result, TypeOutcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import FieldSpec
-from provisioner.ledger.models import CREATE_RESOURCE, Lease, Provenance, RequestRecord, ResourceKey, ResourceKind
-from provisioner.reconcile.apply import Execution
+from provisioner.ledger.models import (
+    CREATE_RESOURCE,
+    AppliedWrite,
+    Provenance,
+    RequestRecord,
+    ResourceKey,
+    ResourceKind,
+)
 from provisioner.reconcile.diff import field_path
 from provisioner.reconcile.plan import (
     REORDER_FIELDS,
+    Applied,
     TypeAction,
     TypePlan,
     is_association,
@@ -21,11 +28,13 @@ from provisioner.reconcile.plan import (
     type_resource,
     update_operation,
 )
+from provisioner.reconcile.render import plan_as_json
+from provisioner.reconcile.safety import Indeterminate
 
-MAX_NAMES = 5  # names in a sentence
+MAX_NAMES = 5  # in one sentence
 
 RESULT_PRECEDENCE = (Result.CREATED, Result.RECOVERED, Result.UPDATED, Result.ADOPTED, Result.UNCHANGED)
-"""Of several types, the request's result is the first of these that one of them has."""
+"""The result of several types is the first of these that one of them has."""
 
 RESULT_OF = {
     Provenance.CREATED: Result.CREATED,
@@ -34,174 +43,152 @@ RESULT_OF = {
 }
 
 
-def succeeded(run: Execution, now: float) -> Outcome:
-    """Everything is as it shall be, or as it may be. ``now``, here and below: when it is settled (Unix seconds)."""
-    types = _types(run, None)
-    results = {each.result for each in types}
-    return _outcome(run.record, next(each for each in RESULT_PRECEDENCE if each in results), now, types=types)
+def make_outcome(record: RequestRecord, request: ProvisioningRequest, applied: Applied, now: float) -> Outcome:
+    """The outcome of a run that ended for good. ``now``: when it is settled (Unix seconds).
 
-
-def failed(record: RequestRecord, fault: Problem, now: float, run: Execution | None = None) -> Outcome:
-    """What is missing is not there, and this request will not make it."""
-    types = _types(run, Result.FAILED) if run else ()
-    return _outcome(record, Result.FAILED, now, problem=fault, types=types)
+    Never report ``failed`` while a create of this request may still land.
+    """
+    error = applied.stopped_by
+    if error is None:
+        types = _Report(record, request, applied, None).types()
+        results = {each.result for each in types}
+        return _outcome(record, next(each for each in RESULT_PRECEDENCE if each in results), now, types=types)
+    if isinstance(error, Indeterminate) or any(each.may_have_created(record.id) for each in applied.records.values()):
+        return unresolved(record, request, str(error), now, applied)
+    assert isinstance(error, Rejected)  # noqa: S101 - every other error defers the request
+    types = _Report(record, request, applied, Result.FAILED).types()
+    plan = plan_as_json(applied.plan) if applied.plan and error.kind is ProblemType.PLAN_STALE else None
+    return _outcome(record, Result.FAILED, now, problem=error.problem, types=types, plan=plan)
 
 
 def unresolved(
-    record: RequestRecord, request: ProvisioningRequest, cause: str, now: float, run: Execution | None = None
+    record: RequestRecord, request: ProvisioningRequest, cause: str, now: float, applied: Applied | None = None
 ) -> Outcome:
-    """It is not known; says what a person must look for, and where."""
-    names = ", ".join(repr(spec.name) for spec in request.types[:MAX_NAMES]) + (
-        "" if len(request.types) <= MAX_NAMES else ", …"
-    )
+    """The outcome when nobody can know the result; it says what an operator must check, and where."""
+    names = ", ".join(repr(spec.name) for spec in request.types[:MAX_NAMES])
+    more = "" if len(request.types) <= MAX_NAMES else ", …"
     what = "a type named" if len(request.types) == 1 else "the types named"
     fields = " with all of their fields" if any(spec.fields for spec in request.types) else ""
     detail = (
-        f"{cause} Please look in Close, organization of tenant {record.tenant!r}, Settings > Custom Objects, for "
-        f"{what} {names}{fields}. What is there, a new request takes as it is (if_exists 'adopt') or completes "
-        "('update'). If there are two of something, delete the one without data first. If something is not there, send "
-        "a new request tomorrow."
+        f"{cause} Check in Close, organization of tenant {record.tenant!r}, Settings > Custom Objects, for {what} "
+        f"{names}{more}{fields}. If it exists, send a new request: if_exists 'adopt' keeps it, 'update' completes it. "
+        "If it exists twice, delete the one without data first. If it is missing, wait 24 hours, then send a new "
+        "request."
     )
-    types = _types(run, Result.UNRESOLVED) if run else ()
-    return _outcome(record, Result.UNRESOLVED, now, problem=make_problem(ProblemType.UNRESOLVED, detail), types=types)
+    types = _Report(record, request, applied, Result.UNRESOLVED).types() if applied else ()
+    problem = make_problem(ProblemType.UNRESOLVED, detail)
+    return _outcome(record, Result.UNRESOLVED, now, problem=problem, types=types)
 
 
-def exists(run: Execution) -> Problem | None:
-    """With if_exists 'fail': that somebody else made one of the types, if somebody did."""
-    there = [each.existing for each in _plans(run) if each.mode is TypeAction.REJECT and each.existing]
-    if not there:
-        return None
-    names = ", ".join(f"{each.name!r} ({each.id})" for each in there[:MAX_NAMES]) + (
-        "" if len(there) <= MAX_NAMES else ", …"
-    )
-    what = "a type" if len(there) == 1 else "types"
-    return make_problem(ProblemType.TYPE_EXISTS, f"The organization has {what} named {names}, and if_exists is 'fail'.")
+class _Report:
+    """Reports types and fields. ``incomplete_result``: the result of what could not be finished; None when all was."""
+
+    def __init__(
+        self, record: RequestRecord, request: ProvisioningRequest, applied: Applied, incomplete_result: Result | None
+    ) -> None:
+        self.record, self.request, self.applied = record, request, applied
+        self.incomplete_result = incomplete_result
+
+    def types(self) -> tuple[TypeOutcome, ...]:
+        return tuple(self._type(each) for each in self._plans())
+
+    def _plans(self) -> Iterable[TypePlan]:
+        """The plans of the types; without a plan, bare ones if earlier runs of the same request wrote something."""
+        if self.applied.plan:
+            return self.applied.plan.types
+        if not any(each.was_written_by(self.record.id) for each in self.applied.records.values()):
+            return ()
+        resources = (type_resource(self.record.tenant, spec.natural_key) for spec in self.request.types)
+        types = zip(self.request.types, resources, strict=True)
+        return [TypePlan(spec, resource, None, TypeAction.CREATE) for spec, resource in types]
+
+    def _type(self, plan: TypePlan) -> TypeOutcome:
+        observed = self.applied.types.get(plan.resource)
+        shown, omitted = observed.shown() if observed else (None, ())
+        return TypeOutcome(
+            name=plan.spec.name,
+            id=self._id(plan.resource, CREATE_RESOURCE),
+            result=self._result(plan),
+            custom_object_type=shown,
+            omitted=omitted,
+            fields=tuple(self._field(plan, each) for each in plan.spec.fields),
+            steps=tuple(self._steps(plan)),
+            differences=plan.differences,
+            blocked=plan.blocked,
+            other_matches=plan.other_matches,
+        )
+
+    def _result(self, plan: TypePlan) -> Result:
+        if write := self._own_write(plan.resource, CREATE_RESOURCE):
+            return RESULT_OF[write.how]
+        incomplete = self.incomplete_result
+        if incomplete and (plan.existing is None or plan.action is TypeAction.REJECT):
+            return incomplete
+        writes = self.applied.records[plan.resource].writes
+        if any(self._own_write(plan.resource, each) for each in writes) or any(self._shared_steps(plan)):
+            return Result.UPDATED
+        if incomplete and (plan.steps or plan.blocked):
+            return incomplete
+        return Result.ADOPTED if plan.differences or plan.blocked else Result.UNCHANGED
+
+    def _field(self, plan: TypePlan, spec: FieldSpec) -> FieldOutcome:
+        """A shared field counts as created when it was, or when it was associated with the type."""
+        operations = _operations(plan, spec)
+        ids = [close_id for resource, operation in operations if (close_id := self._id(resource, operation))]
+        return FieldOutcome(
+            name=spec.name, id=ids[-1] if ids else None, result=self._field_result(plan, spec, operations)
+        )
+
+    def _field_result(
+        self, plan: TypePlan, spec: FieldSpec, operations: list[tuple[ResourceKey, str]]
+    ) -> Result | Literal["missing", "blocked"]:
+        prefix = f"{field_path(spec.name)}/"
+        if any(each.field.startswith(prefix) for each in plan.blocked):
+            return "blocked"
+        keys = [(resource, each) for resource, key in operations for each in (key, update_operation(key))]
+        results = {RESULT_OF[write.how] for resource, key in keys if (write := self._own_write(resource, key))}
+        if results:
+            return next(each for each in RESULT_PRECEDENCE if each in results)
+        if spec.natural_key not in plan.fields:
+            return "missing"
+        differs = any(each.field.startswith(prefix) for each in plan.differences)
+        return Result.ADOPTED if differs else Result.UNCHANGED
+
+    def _steps(self, plan: TypePlan) -> Iterable[str]:
+        """What this request did, in the order of the spec."""
+        yield from self._described(plan.resource, CREATE_RESOURCE, f"type {plan.spec.name}")
+        for spec in plan.spec.fields:
+            for resource, operation in _operations(plan, spec):
+                kind = "shared field" if resource.kind is ResourceKind.SHARED_FIELD else "field"
+                prefix = "association of " if is_association(operation) else ""
+                yield from self._described(resource, operation, f"{prefix}{kind} {spec.name}")
+        if self._own_write(plan.resource, REORDER_FIELDS):
+            yield "put the fields in order"
+
+    def _shared_steps(self, plan: TypePlan) -> Iterable[str]:
+        for spec in plan.spec.fields:
+            for resource, operation in _operations(plan, spec):
+                if resource != plan.resource:
+                    yield from self._described(resource, operation, spec.name)
+
+    def _described(self, resource: ResourceKey, operation: str, what: str) -> Iterable[str]:
+        for key in (operation, update_operation(operation)):
+            if write := self._own_write(resource, key):
+                yield f"{RESULT_OF[write.how]} {what}"
+
+    def _id(self, resource: ResourceKey, operation: str) -> str | None:
+        write = self._own_write(resource, operation)
+        return self.applied.ids.get((resource, operation)) or (write.close_id if write else None)
+
+    def _own_write(self, resource: ResourceKey, operation: str) -> AppliedWrite | None:
+        return self.applied.records[resource].own_write(operation, self.record.id)
 
 
-def blocked(run: Execution) -> Problem | None:
-    """That something is blocked, if it is; nothing was written then."""
-    found = run.plan.blocked if run.plan else ()
-    if not found or run.request.allow_partial:
-        return None
-    told = "; ".join(
-        f"{each.field} is {each.observed!r} and shall be {each.desired!r}: {each.reason}" for each in found[:MAX_NAMES]
-    )
-    more = f"; and {len(found) - MAX_NAMES} more" if len(found) > MAX_NAMES else ""
-    return make_problem(ProblemType.BLOCKED, f"{told}{more}. With allow_partial, the rest is done all the same.")
-
-
-def _plans(run: Execution) -> Iterable[TypePlan]:
-    """Of a run that did not come to plan, what earlier ones of the same request made is told all the same."""
-    if run.plan:
-        return run.plan.types
-    if not any(lease.was_written_by(run.record.id) for lease in run.leases.values()):
-        return ()
-    resources = (type_resource(run.record.tenant, spec.natural_key) for spec in run.request.types)
-    return [
-        TypePlan(spec, resource, None, TypeAction.CREATE)
-        for spec, resource in zip(run.request.types, resources, strict=True)
-    ]
-
-
-def _types(run: Execution, without: Result | None) -> tuple[TypeOutcome, ...]:
-    """``without``: the result of what could not be finished; None when all was."""
-    return tuple(_type(run, each, without) for each in _plans(run))
-
-
-def _type(run: Execution, plan: TypePlan, without: Result | None) -> TypeOutcome:
-    lease = run.leases[plan.resource]
-    observed = run.types.get(plan.resource)
-    shown, omitted = observed.shown() if observed else (None, ())
-    return TypeOutcome(
-        name=plan.spec.name,
-        id=_id(run, plan.resource, CREATE_RESOURCE),
-        result=_result(run, plan, lease, without),
-        custom_object_type=shown,
-        omitted=omitted,
-        fields=tuple(_field(run, plan, each) for each in plan.spec.fields),
-        steps=tuple(_steps(run, plan)),
-        differences=plan.differences,
-        blocked=plan.blocked,
-        other_matches=plan.other_matches,
-    )
-
-
-def _result(run: Execution, plan: TypePlan, lease: Lease, without: Result | None) -> Result:
-    made = run.own_write(lease, CREATE_RESOURCE)
-    if made:
-        return RESULT_OF[made.how]
-    if without and (plan.existing is None or plan.mode is TypeAction.REJECT):
-        return without
-    if any(run.own_write(lease, operation) for operation in lease.writes) or any(_shared_steps(run, plan)):
-        return Result.UPDATED
-    if without and (plan.steps or plan.blocked):
-        return without
-    return Result.ADOPTED if plan.differences or plan.blocked else Result.UNCHANGED
-
-
-def _field(run: Execution, plan: TypePlan, spec: FieldSpec) -> FieldOutcome:
-    """A shared field counts as made when it was, or when it was associated with the type."""
-    operations = _things(plan, spec)
-    ids = [close_id for resource, operation in operations if (close_id := _id(run, resource, operation))]
-    made = [
-        found
-        for resource, operation in operations
-        for at in (operation, update_operation(operation))
-        if (found := run.own_write(run.leases[resource], at))
-    ]
-    results = {RESULT_OF[each.how] for each in made}
-    prefix = field_path(spec.name)
-    if any(each.field.startswith(f"{prefix}/") for each in plan.blocked):
-        result: Any = "blocked"
-    elif results:
-        result = next(each for each in RESULT_PRECEDENCE if each in results)
-    elif spec.natural_key not in plan.fields:
-        result = "missing"
-    else:
-        differs = any(each.field.startswith(f"{prefix}/") for each in plan.differences)
-        result = Result.ADOPTED if differs else Result.UNCHANGED
-    return FieldOutcome(name=spec.name, id=ids[-1] if ids else None, result=result)
-
-
-def _id(run: Execution, resource: ResourceKey, operation: str) -> str | None:
-    made = run.own_write(run.leases[resource], operation)
-    return run.ids.get((resource, operation)) or (made.close_id if made else None)
-
-
-def _things(plan: TypePlan, spec: FieldSpec) -> list[tuple[ResourceKey, str]]:
+def _operations(plan: TypePlan, spec: FieldSpec) -> list[tuple[ResourceKey, str]]:
+    """The operations that a field of the type consists of."""
     of_type = (plan.resource, operation_of(spec))
-    return (
-        [(shared_field_resource(plan.resource.tenant, spec.natural_key), CREATE_RESOURCE), of_type]
-        if spec.shared
-        else [of_type]
-    )
-
-
-def _steps(run: Execution, plan: TypePlan) -> Iterable[str]:
-    """What this request did, in the order of the spec."""
-    itself = run.leases[plan.resource]
-    yield from _told(run, itself, CREATE_RESOURCE, f"type {plan.spec.name}")
-    for spec in plan.spec.fields:
-        for resource, operation in _things(plan, spec):
-            what = f"shared field {spec.name}" if resource.kind is ResourceKind.SHARED_FIELD else f"field {spec.name}"
-            yield from _told(
-                run, run.leases[resource], operation, f"association of {what}" if is_association(operation) else what
-            )
-    if run.own_write(itself, REORDER_FIELDS):
-        yield "put the fields in order"
-
-
-def _shared_steps(run: Execution, plan: TypePlan) -> Iterable[str]:
-    for spec in plan.spec.fields:
-        for resource, operation in _things(plan, spec):
-            if resource != plan.resource:
-                yield from _told(run, run.leases[resource], operation, spec.name)
-
-
-def _told(run: Execution, lease: Lease, operation: str, what: str) -> Iterable[str]:
-    for at in (operation, update_operation(operation)):
-        if made := run.own_write(lease, at):
-            yield f"{RESULT_OF[made.how]} {what}"
+    shared = shared_field_resource(plan.resource.tenant, spec.natural_key)
+    return [(shared, CREATE_RESOURCE), of_type] if spec.shared else [of_type]
 
 
 def _outcome(record: RequestRecord, result: Result, now: float, **more: Any) -> Outcome:

@@ -1,4 +1,4 @@
-"""Names that a spec uses for things of the organization, resolved to their ids: roles, and types referred to. Pure."""
+"""Resolves the names of roles and of referenced types in a spec to their ids in Close. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,14 +11,14 @@ SHOWN_ROLES = 50
 
 
 def needs_roles(types: Iterable[CustomObjectTypeSpec]) -> bool:
-    """Whether anything in these specs names a role."""
+    """Whether one of these specs names a role."""
     return any(spec.editable_with_roles or any(each.editable_with_roles for each in spec.fields) for spec in types)
 
 
 def with_role_ids(desired: Mapping[str, Any], roles: Sequence[Role], pointer: str) -> dict[str, Any]:
     """The same keys with every role by its id. ``pointer``: to these keys in the request.
 
-    Raises ``Refused`` for a role that is not there, or a name that several have; it lists those that are there.
+    Raises ``Rejected``, with a list of the existing roles, for a role that does not exist or a name that several have.
     """
     names = desired.get("editable_with_roles")
     if not names:
@@ -33,15 +33,15 @@ def _role_id(name: str, roles: Sequence[Role], pointer: str) -> str:
     found = [role.id for role in roles if role.natural_key == natural_key(name)]
     if len(found) == 1:
         return found[0]
-    there = ", ".join(f"{role.name} ({role.id})" for role in roles[:SHOWN_ROLES]) or "none that this key may see"
-    what = f"{len(found)} roles are named {name!r}: give the id" if found else f"there is no role {name!r}"
-    detail = f"{what}. Roles of the organization: {there}"
+    existing = ", ".join(f"{role.name} ({role.id})" for role in roles[:SHOWN_ROLES]) or "none that this key may see"
+    what = f"{len(found)} roles are named {name!r}: use the id" if found else f"role {name!r} does not exist"
+    detail = f"{what}. Roles of the organization: {existing}"
     raise Rejected(ProblemType.ROLE_NOT_FOUND, f"{detail}.", errors=(ErrorDetail(pointer=pointer, detail=detail),))
 
 
 def unknown_reference(name: str, pointer: str) -> Rejected:
-    """A field refers to a type that neither the organization nor the request has."""
-    detail = f"the organization has no Custom Object Type named {name!r}, and this request wants none"
+    """The rejection of a field that refers to a type that neither the organization nor the request has."""
+    detail = f"neither the organization nor this request has a Custom Object Type named {name!r}"
     return Rejected(
         ProblemType.REFERENCE_NOT_FOUND,
         f"{detail[0].upper()}{detail[1:]}.",
@@ -50,9 +50,9 @@ def unknown_reference(name: str, pointer: str) -> Rejected:
 
 
 def referenced_first(types: Sequence[CustomObjectTypeSpec]) -> list[int]:
-    """The order in which to make them: a type after those that it refers to, as far as they do not go in circles.
+    """The order of creation: each type after those that it refers to, unless they refer to each other in a circle.
 
-    What is left is the order of the request.
+    Otherwise the order of the request.
     """
     places = {spec.natural_key: index for index, spec in enumerate(types)}
     order: dict[int, None] = {}

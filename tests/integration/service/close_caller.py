@@ -30,15 +30,11 @@ class Tenant:
     http: httpx.Client
     base_url: str
     keys: list[Credential] = field(default_factory=lambda: [key("api_acme.secret")])
-    left_alone_until: float = 0
     clock: Clock = field(default_factory=Clock)
     time_left: float = 60
 
     def credential(self, rejected: Credential | None) -> Credential:
         return self.keys[0] if rejected is None else self.keys[-1]
-
-    def pause(self, until: float) -> None:
-        self.left_alone_until = until
 
     def organization(self, timeout: float = 20) -> Organization:
         return Organization(self.connection(timeout))
@@ -51,6 +47,4 @@ class Tenant:
             timeout=timeout,
             time_left=lambda: self.time_left,
             clock=self.clock,
-            paused_until=lambda: self.left_alone_until,
-            pause=self.pause,
         )

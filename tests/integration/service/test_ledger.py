@@ -20,11 +20,12 @@ from provisioner.ledger.models import (
     RequestRecord,
     RequestState,
     ResourceKey,
+    ResourceRecord,
 )
 from provisioner.ledger.store import Ledger
 from provisioner.ledger.waitlist import MAX_WAITERS, TenantWaitlist
 from provisioner.reconcile.plan import resources_to_lock, shared_field_resource, type_resource
-from provisioner.reconcile.provisioner import Ledger as CoreLedger
+from provisioner.reconcile.ports import Ledger as CoreLedger
 from tests.fakes import Clock, MemoryLedger, a_request
 from tests.integration.service.locked_moto import client, make_table
 
@@ -32,6 +33,7 @@ from tests.integration.service.locked_moto import client, make_table
 class LookingLedger(CoreLedger, Protocol):
     """What both have beyond what the core needs."""
 
+    def accept(self, request: ProvisioningRequest) -> RequestRecord: ...
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None: ...
     def paused_until(self, tenant: str) -> float: ...
     def pause(self, tenant: str, until: float) -> None: ...
@@ -70,12 +72,33 @@ def leased(ledger: LookingLedger, request_id: str = "1", resource: ResourceKey =
     return ledger.lease(ledger.accept(a_request(request_id)), resource)
 
 
+def change(lease: Lease, update: Callable[[ResourceRecord], ResourceRecord]) -> Lease:
+    """The lease with more known of its resource."""
+    return lease.with_record(update(lease.record))
+
+
+def observed(lease: Lease, close_id: str, at: float) -> Lease:
+    return change(lease, lambda record: record.with_observed_id(close_id, at))
+
+
+def written(lease: Lease, operation: str, write: AppliedWrite) -> Lease:
+    return change(lease, lambda record: record.with_write(operation, write))
+
+
+def in_doubt(lease: Lease, operation: str, request: str, at: float) -> Lease:
+    return change(lease, lambda record: record.with_in_doubt(operation, request, at))
+
+
+def ruled_out(lease: Lease, at: float, lag: float) -> Lease:
+    return change(lease, lambda record: record.orphans_ruled_out(at, lag))
+
+
 def created(close_id: str, at: float, *requests: str) -> AppliedWrite:
     return AppliedWrite(close_id, at, Provenance.CREATED, requests)
 
 
 def may_have_created(ledger: LookingLedger, record: RequestRecord, resources: Iterable[ResourceKey]) -> bool:
-    return any(ledger.known(resource).may_have_created(record.id) for resource in resources)
+    return any(ledger.read(resource).may_have_created(record.id) for resource in resources)
 
 
 def is_busy(act: Callable[[], object]) -> bool:
@@ -127,8 +150,8 @@ class TestRequests:
     def test_announced(self, ledger: LookingLedger) -> None:
         record = ledger.accept(a_request("1"))
         ledger.settle(record, outcome())
-        ledger.announced(record)
-        ledger.announced(record)
+        ledger.mark_published(record)
+        ledger.mark_published(record)
 
         assert ledger.accept(a_request("1")).state is RequestState.ANNOUNCED
 
@@ -143,7 +166,7 @@ class TestRequests:
 
 class TestLeases:
     def test_a_first_one(self, ledger: LookingLedger) -> None:
-        assert leased(ledger) == Lease(ACCOUNT, fencing_token=1)
+        assert leased(ledger).record == ResourceRecord(ACCOUNT, fencing_token=1)
 
     def test_one_holder_at_a_time(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
@@ -158,24 +181,29 @@ class TestLeases:
         assert not is_busy(lambda: leased(ledger, "2"))
 
     def test_given_back_it_is_free(self, ledger: LookingLedger) -> None:
-        ledger.end([leased(ledger, "1")])
+        ledger.release([leased(ledger, "1")])
 
-        assert leased(ledger, "2") == Lease(ACCOUNT, fencing_token=2)
+        assert leased(ledger, "2").record == ResourceRecord(ACCOUNT, fencing_token=2)
 
     def test_several_are_given_back_together(self, ledger: LookingLedger) -> None:
-        ledger.end([leased(ledger, "1", resource) for resource in (ACCOUNT, DEAL, PLAN)])
+        ledger.release([leased(ledger, "1", resource) for resource in (ACCOUNT, DEAL, PLAN)])
 
-        assert [leased(ledger, "2", resource) for resource in (ACCOUNT, DEAL, PLAN)] == [
-            Lease(resource, fencing_token=2) for resource in (ACCOUNT, DEAL, PLAN)
+        assert [leased(ledger, "2", resource).record for resource in (ACCOUNT, DEAL, PLAN)] == [
+            ResourceRecord(resource, fencing_token=2) for resource in (ACCOUNT, DEAL, PLAN)
         ]
 
     def test_in_doubt_the_holder_stays_a_suspect(self, ledger: LookingLedger, clock: Clock) -> None:
-        ledger.end([leased(ledger, "1").with_in_doubt("field seats", ID, clock())])
+        ledger.release([in_doubt(leased(ledger, "1"), "field:seats", ID, clock())])
         clock.advance(5)
 
         lease = leased(ledger, "2")
-        assert lease == Lease(ACCOUNT, fencing_token=2, in_doubt={"field seats": InDoubt(clock() - 5, (ID,), lost=1)})
-        assert (lease.in_doubt_requests("field seats"), lease.in_doubt_requests(CREATE_RESOURCE)) == ((ID,), ())
+        assert lease.record == ResourceRecord(
+            ACCOUNT, fencing_token=2, in_doubt={"field:seats": InDoubt(clock() - 5, (ID,), lost=1)}
+        )
+        assert (lease.record.in_doubt_requests("field:seats"), lease.record.in_doubt_requests(CREATE_RESOURCE)) == (
+            (ID,),
+            (),
+        )
 
     def test_killed_the_holder_stays_a_suspect_until_its_leases_end(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
@@ -183,10 +211,10 @@ class TestLeases:
         clock.advance(200)
 
         lease = leased(ledger, "2")
-        assert lease.orphaned
-        assert (lease.orphaned.requests, lease.orphaned.lost) == ((ID,), 0)
-        assert lease.orphaned.since == pytest.approx(end)
-        assert lease.in_doubt_requests("anything") == (ID,)
+        assert lease.record.orphaned
+        assert (lease.record.orphaned.requests, lease.record.orphaned.lost) == ((ID,), 0)
+        assert lease.record.orphaned.since == pytest.approx(end)
+        assert lease.record.in_doubt_requests("anything") == (ID,)
 
     def test_killed_again_and_again(self, ledger: LookingLedger, clock: Clock) -> None:
         for number in range(3):
@@ -194,78 +222,81 @@ class TestLeases:
             clock.advance(91)
 
         lease = leased(ledger, "3")
-        assert lease.orphaned
-        assert lease.orphaned.requests == tuple(a_request(f"{number}").id for number in range(3))
+        assert lease.record.orphaned
+        assert lease.record.orphaned.requests == tuple(a_request(f"{number}").id for number in range(3))
         assert lease.fencing_token == 4
 
     def test_killed_after_a_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
-        ledger.end([leased(ledger, "1").with_in_doubt(CREATE_RESOURCE, ID, clock())])
+        ledger.release([in_doubt(leased(ledger, "1"), CREATE_RESOURCE, ID, clock())])
         leased(ledger, "2")
         clock.advance(91)
 
         lease = leased(ledger, "3")
-        assert lease.in_doubt == {CREATE_RESOURCE: InDoubt(clock() - 91, (ID,), lost=1)}
-        assert lease.orphaned
-        assert lease.orphaned.requests == (a_request("2").id,)
-        assert (lease.may_have_created(ID), lease.may_have_created(a_request("3").id)) == (True, False)
+        assert lease.record.in_doubt == {CREATE_RESOURCE: InDoubt(clock() - 91, (ID,), lost=1)}
+        assert lease.record.orphaned
+        assert lease.record.orphaned.requests == (a_request("2").id,)
+        assert (lease.record.may_have_created(ID), lease.record.may_have_created(a_request("3").id)) == (True, False)
 
     def test_a_kill_is_remembered_until_somebody_knows_better(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
         end = clock() + 90
         clock.advance(91)
-        ledger.end([leased(ledger, "2").looked(clock(), lag=60)])
+        ledger.release([ruled_out(leased(ledger, "2"), clock(), lag=60)])
         clock.advance(200)
 
         lease = leased(ledger, "3")
-        assert lease.orphaned
-        assert lease.orphaned.requests == (ID,)
-        assert lease.orphaned.since == pytest.approx(end)
-        ledger.end([lease.looked(clock(), lag=60)])
+        assert lease.record.orphaned
+        assert lease.record.orphaned.requests == (ID,)
+        assert lease.record.orphaned.since == pytest.approx(end)
+        ledger.release([ruled_out(lease, clock(), lag=60)])
         known = leased(ledger, "4")
-        assert known.orphaned is None
-        assert known.reads_valid_from == pytest.approx(end + 120)
+        assert known.record.orphaned is None
+        assert known.record.reads_valid_from == pytest.approx(end + 120)
 
     def test_known_it_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
         made = {
             CREATE_RESOURCE: created("cotype_1", clock(), ID),
-            "field seats": AppliedWrite("cf_1", clock(), Provenance.OBSERVED, ()),
+            "field:seats": AppliedWrite("cf_1", clock(), Provenance.OBSERVED, ()),
         }
         lease = leased(ledger, "1")
         for operation, each in made.items():
-            lease = lease.has(operation, each)
-        ledger.end([lease])
+            lease = written(lease, operation, each)
+        ledger.release([lease])
 
-        assert ledger.known(ACCOUNT).close_id == "cotype_1"
-        assert leased(ledger, "2") == Lease(ACCOUNT, 2, writes=made, close_id="cotype_1", last_observed_at=clock())
-        assert (ledger.known(ACCOUNT).close_id, ledger.known(PLAN).close_id, ledger.known(DEAL).close_id) == (
+        assert ledger.read(ACCOUNT).close_id == "cotype_1"
+        assert leased(ledger, "2").record == ResourceRecord(
+            ACCOUNT, 2, writes=made, close_id="cotype_1", last_observed_at=clock()
+        )
+        assert (ledger.read(ACCOUNT).close_id, ledger.read(PLAN).close_id, ledger.read(DEAL).close_id) == (
             "cotype_1",
             None,
             None,
         )
 
     def test_what_is_not_known_any_more_is_forgotten(self, ledger: LookingLedger, clock: Clock) -> None:
-        lease = (
-            leased(ledger, "1")
-            .with_in_doubt("field plan", ID, clock())
-            .has(CREATE_RESOURCE, created("cotype_1", clock(), ID))
+        lease = change(
+            leased(ledger, "1"),
+            lambda record: record.with_in_doubt("field:plan", ID, clock()).with_write(
+                CREATE_RESOURCE, created("cotype_1", clock(), ID)
+            ),
         )
-        ledger.end([lease])
-        ledger.end([leased(ledger, "2").pruned(clock() + 1)])
+        ledger.release([lease])
+        ledger.release([change(leased(ledger, "2"), lambda record: record.pruned(clock() + 1))])
 
-        assert leased(ledger, "3") == Lease(ACCOUNT, 3, close_id="cotype_1", last_observed_at=clock())
+        assert leased(ledger, "3").record == ResourceRecord(ACCOUNT, 3, close_id="cotype_1", last_observed_at=clock())
 
     def test_an_old_holder_is_fenced_off(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1")
         clock.advance(91)
         new = leased(ledger, "2")
 
-        assert is_busy(lambda: ledger.end([slow.knows("cotype_9", clock())]))
+        assert is_busy(lambda: ledger.release([observed(slow, "cotype_9", clock())]))
         record = ledger.accept(a_request("1"))
-        assert is_busy(lambda: ledger.settle(record, outcome(), [slow.knows("cotype_9", clock())]))
+        assert is_busy(lambda: ledger.settle(record, outcome(), [observed(slow, "cotype_9", clock())]))
         assert ledger.accept(a_request("1")).outcome is None  # both or neither
 
-        ledger.end([new.knows("cotype_1", clock())])
-        assert leased(ledger, "3").close_id == "cotype_1"
+        ledger.release([observed(new, "cotype_1", clock())])
+        assert leased(ledger, "3").record.close_id == "cotype_1"
 
     def test_fenced_off_from_one_unit_it_settles_nothing(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1", ACCOUNT)
@@ -274,26 +305,26 @@ class TestLeases:
         held = leased(ledger, "1", DEAL)
         record = ledger.accept(a_request("1"))
 
-        assert is_busy(lambda: ledger.settle(record, outcome(), [held.knows("cotype_8", clock()), slow]))
+        assert is_busy(lambda: ledger.settle(record, outcome(), [observed(held, "cotype_8", clock()), slow]))
         assert ledger.accept(a_request("1")).outcome is None
-        assert ledger.known(DEAL).close_id is None
+        assert ledger.read(DEAL).close_id is None
         assert is_busy(lambda: leased(ledger, "3", DEAL))  # it is still held
 
     def test_given_back_twice_is_given_back_once(self, ledger: LookingLedger, clock: Clock) -> None:
         """As when the SDK sends the write again because its answer got lost."""
         lease = leased(ledger, "1")
-        ledger.end([lease])
-        ledger.end([lease.knows("cotype_9", clock())])
+        ledger.release([lease])
+        ledger.release([observed(lease, "cotype_9", clock())])
 
-        assert leased(ledger, "2").close_id is None
+        assert leased(ledger, "2").record.close_id is None
 
     def test_settled_and_given_back_together(self, ledger: LookingLedger, clock: Clock) -> None:
         leases = [
-            leased(ledger, "1", resource).knows(f"id of {resource.kind}", clock()) for resource in (ACCOUNT, PLAN)
+            observed(leased(ledger, "1", resource), f"id of {resource.kind}", clock()) for resource in (ACCOUNT, PLAN)
         ]
         ledger.settle(ledger.accept(a_request("1")), outcome(), leases)
 
-        assert [leased(ledger, "2", resource).close_id for resource in (ACCOUNT, PLAN)] == [
+        assert [leased(ledger, "2", resource).record.close_id for resource in (ACCOUNT, PLAN)] == [
             "id of type",
             "id of shared field",
         ]
@@ -302,28 +333,31 @@ class TestLeases:
     def test_settled_by_another_meanwhile_the_lease_goes_back_all_the_same(
         self, ledger: LookingLedger, clock: Clock
     ) -> None:
-        leases = [leased(ledger, "1", resource).knows("cotype_1", clock()) for resource in (ACCOUNT, DEAL)]
+        leases = [observed(leased(ledger, "1", resource), "cotype_1", clock()) for resource in (ACCOUNT, DEAL)]
         record = ledger.accept(a_request("1"))
         ledger.settle(record, outcome(Result.UNRESOLVED))
 
         assert ledger.settle(record, outcome(), leases).result == "unresolved"
-        assert [leased(ledger, "2", resource).close_id for resource in (ACCOUNT, DEAL)] == ["cotype_1", "cotype_1"]
+        assert [leased(ledger, "2", resource).record.close_id for resource in (ACCOUNT, DEAL)] == [
+            "cotype_1",
+            "cotype_1",
+        ]
 
     def test_settled_without_a_lease_only_while_nobody_takes_one(self, ledger: LookingLedger, clock: Clock) -> None:
         """Read before its first lease, while it was leased, and after it was given back."""
-        record, never = ledger.accept(a_request("1")), ledger.known(DEAL)
+        record, never = ledger.accept(a_request("1")), ledger.read(DEAL)
         leased(ledger, "2", DEAL)
-        assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), read=[ledger.known(ACCOUNT), never]))
-        held = ledger.known(DEAL)
+        assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), unchanged=[ledger.read(ACCOUNT), never]))
+        held = ledger.read(DEAL)
         clock.advance(91)
-        ledger.end([leased(ledger, "3", DEAL)])
-        assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), read=[held]))
+        ledger.release([leased(ledger, "3", DEAL)])
+        assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), unchanged=[held]))
         assert ledger.stored_outcome(record) is None
 
-        read = [ledger.known(ACCOUNT), ledger.known(DEAL)]
-        assert ledger.settle(record, outcome(Result.FAILED), read=read).result == "failed"
+        read = [ledger.read(ACCOUNT), ledger.read(DEAL)]
+        assert ledger.settle(record, outcome(Result.FAILED), unchanged=read).result == "failed"
         leased(ledger, "4", DEAL)
-        assert ledger.settle(record, outcome(Result.CREATED), read=read).result == "failed"  # what stands, stands
+        assert ledger.settle(record, outcome(Result.CREATED), unchanged=read).result == "failed"  # what stands, stands
 
     def test_a_request_that_somebody_settled_is_known_as_settled(self, ledger: LookingLedger) -> None:
         stale = ledger.accept(a_request("1"))
@@ -335,7 +369,7 @@ class TestLeases:
     def test_a_suspect_is_known_as_one(self, ledger: LookingLedger, clock: Clock) -> None:
         record, resources = ledger.accept(a_request("1")), [DEAL, ACCOUNT]
         assert not may_have_created(ledger, record, resources)
-        ledger.end([ledger.lease(record, ACCOUNT).with_in_doubt("field seats", ID, clock())])
+        ledger.release([in_doubt(ledger.lease(record, ACCOUNT), "field:seats", ID, clock())])
 
         assert may_have_created(ledger, record, resources)
         assert not may_have_created(ledger, record, [DEAL])
@@ -350,23 +384,18 @@ class TestLeases:
         clock.advance(91)
         later = leased(ledger, "2")
         assert may_have_created(ledger, record, [ACCOUNT])
-        assert (lease.fencing_token, later.may_have_created(record.id)) == (1, True)
+        assert (lease.fencing_token, later.record.may_have_created(record.id)) == (1, True)
 
-        ledger.end([later.looked(clock() + 120, lag=60)])
+        ledger.release([ruled_out(later, clock() + 120, lag=60)])
         assert not may_have_created(ledger, record, [ACCOUNT])
 
     def test_a_suspect_stays_one_when_another_found_the_type(self, ledger: LookingLedger, clock: Clock) -> None:
         record = ledger.accept(a_request("1"))
-        ledger.end([leased(ledger, "1").with_in_doubt(CREATE_RESOURCE, record.id, clock())])
+        ledger.release([in_doubt(leased(ledger, "1"), CREATE_RESOURCE, record.id, clock())])
         lease = leased(ledger, "2")
-        ledger.end(
-            [
-                lease.has(
-                    CREATE_RESOURCE,
-                    AppliedWrite("cotype_1", clock(), Provenance.OBSERVED, lease.in_doubt_requests(CREATE_RESOURCE)),
-                )
-            ]
-        )
+        candidates = lease.record.in_doubt_requests(CREATE_RESOURCE)
+        write = AppliedWrite("cotype_1", clock(), Provenance.OBSERVED, candidates)
+        ledger.release([written(lease, CREATE_RESOURCE, write)])
 
         assert may_have_created(ledger, record, [ACCOUNT])
         assert not may_have_created(ledger, ledger.accept(a_request("2")), [ACCOUNT])
@@ -396,9 +425,9 @@ class TestOnlyTheRealOne:
     def test_what_is_announced_is_never_overdue(self, dynamodb: Ledger, clock: Clock) -> None:
         record = dynamodb.accept(a_request("1"))
         dynamodb.settle(record, outcome())
-        dynamodb.announced(record)
+        dynamodb.mark_published(record)
         dynamodb.record_deferral(record, 1, "reason")
-        dynamodb.expect(record)
+        dynamodb.postpone(record)
         clock.advance(1_000_000)
 
         assert dynamodb.overdue(10) == []
@@ -417,7 +446,7 @@ class TestOnlyTheRealOne:
     def test_an_expired_request_does_not_come_back_as_a_shadow(self, dynamodb: Ledger) -> None:
         record = dynamodb.accept(a_request("1"))
         dynamodb.dynamodb.delete_item(TableName=dynamodb.table, Key={"pk": {"S": f"REQUEST#{record.id}"}})
-        dynamodb.announced(record)
+        dynamodb.mark_published(record)
         dynamodb.record_deferral(record, 1, "reason")
 
         assert dynamodb.find(record.id) is None
@@ -429,12 +458,12 @@ class TestOnlyTheRealOne:
         lease = leased(dynamodb, "1")
         record = dynamodb.accept(a_request("1"))
 
-        assert lease == Lease(ACCOUNT, fencing_token=1)
-        assert dynamodb.settle(record, outcome(), [lease.knows("cotype_1", clock())]) == outcome()
+        assert lease.record == ResourceRecord(ACCOUNT, fencing_token=1)
+        assert dynamodb.settle(record, outcome(), [observed(lease, "cotype_1", clock())]) == outcome()
         again = leased(dynamodb, "2")
-        assert again == Lease(ACCOUNT, fencing_token=2, close_id="cotype_1", last_observed_at=clock())
-        dynamodb.end([again])
-        assert leased(dynamodb, "3").orphaned is None
+        assert again.record == ResourceRecord(ACCOUNT, fencing_token=2, close_id="cotype_1", last_observed_at=clock())
+        dynamodb.release([again])
+        assert leased(dynamodb, "3").record.orphaned is None
 
     def test_all_units_of_the_largest_request_settle_together(self, dynamodb: Ledger, clock: Clock) -> None:
         fields = [{"name": f"Field {number}", "type": "text", "shared": True} for number in range(MAX_SHARED_FIELDS)]
@@ -445,22 +474,21 @@ class TestOnlyTheRealOne:
         record = dynamodb.accept(request)
         leases = [dynamodb.lease(record, resource) for resource in resources_to_lock(request)]
 
-        dynamodb.settle(record, outcome(), [lease.knows("x", clock()) for lease in leases])
+        dynamodb.settle(record, outcome(), [observed(lease, "x", clock()) for lease in leases])
 
         assert len(leases) == MAX_TYPES + MAX_SHARED_FIELDS
-        assert {dynamodb.known(lease.resource).close_id for lease in leases} == {"x"}
+        assert {dynamodb.read(lease.resource).close_id for lease in leases} == {"x"}
 
     def test_what_is_known_of_a_type_with_all_fields_fits_its_item(self, dynamodb: Ledger, clock: Clock) -> None:
         lease = leased(dynamodb, "1")
         for number in range(MAX_FIELDS):
             name = f"field {number:0200d}"
-            lease = lease.has(name, created(f"cf_{number:030d}", clock(), ID)).with_in_doubt(
-                f"other {name}", ID, clock()
-            )
-        dynamodb.end([lease])
+            lease = written(lease, name, created(f"cf_{number:030d}", clock(), ID))
+            lease = in_doubt(lease, f"other {name}", ID, clock())
+        dynamodb.release([lease])
 
         again = leased(dynamodb, "2")
-        assert (again.writes, again.in_doubt) == (lease.writes, lease.in_doubt)
+        assert (again.record.writes, again.record.in_doubt) == (lease.record.writes, lease.record.in_doubt)
 
     def test_fresh_even_if_the_sdk_sent_it_twice(self, dynamodb: Ledger) -> None:
         assert _with(dynamodb, "put_item", _twice).accept(a_request("1")).fresh

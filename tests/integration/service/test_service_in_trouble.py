@@ -111,7 +111,7 @@ class TestWaiting:
         def away(*_: Any) -> None:
             raise EndpointConnectionError(endpoint_url="https://dynamodb")
 
-        monkeypatch.setattr("provisioner.ledger.store.Ledger.pause", away)
+        monkeypatch.setattr("provisioner.ledger.items.pause_input", away)
         stack.arm("429", reset=17.0)
 
         assert stack.settle(a_request())[0].result == "created"

@@ -107,7 +107,7 @@ class TestPlans:
     def test_a_plan_writes_nothing_anywhere(self, stack: Stack) -> None:
         planned = plans(stack, blueprint("1"))
 
-        assert [each["do"] for each in planned["steps"]].count("create type") == 3
+        assert [each["action"] for each in planned["steps"]].count("create type") == 3
         assert len(planned["steps"]) == 18
         assert all(each.startswith("GET") for each in calls(stack))
         assert stack.service.ledger.find(blueprint("1").id) is None

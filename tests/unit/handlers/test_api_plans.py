@@ -41,8 +41,8 @@ def test_200_as_json(world: DoorWorld, caller: Caller) -> None:
     answer = ask(caller)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
-    assert answer.body["types"][0]["mode"] == "make"
-    assert [step["do"] for step in answer.body["steps"]] == ["create type"]
+    assert answer.body["types"][0]["action"] == "create"
+    assert [step["action"] for step in answer.body["steps"]] == ["create type"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> DoorWorld:
     world = DoorWorld()
     expected: list[RequestRecord] = []
     monkeypatch.setattr(MemoryLedger, "overdue", lambda ledger, limit: list(ledger.requests), raising=False)
-    monkeypatch.setattr(MemoryLedger, "expect", lambda ledger, record: expected.append(record), raising=False)
+    monkeypatch.setattr(MemoryLedger, "postpone", lambda ledger, record: expected.append(record), raising=False)
     return world
 
 

@@ -17,7 +17,7 @@ from infra.local.ui.table import Table
 ID = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 TITLE = "The request id was used for other content, and for content that is longer than a terminal is wide"
 PLAN = (
-    '~ change type Device\n    description: "Made by hand, long ago" -> "What is under contract"\n\ndigest ' + "4e" * 32
+    '~ update type Device\n    description: "Made by hand, long ago" -> "What is under contract"\n\ndigest ' + "4e" * 32
 )
 
 

@@ -18,6 +18,7 @@ from provisioner.ledger.models import (
     Provenance,
     RequestRecord,
     RequestState,
+    ResourceRecord,
 )
 from provisioner.reconcile.plan import shared_field_resource, type_resource
 from tests.fakes import a_request
@@ -27,7 +28,7 @@ RECORD = RequestRecord(REQUEST.id, "acme", "signup-8841", RequestState.ACCEPTED,
 OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED, settled_at="2027-01-15T08:00:00Z")
 TIMES = items.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
 TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
-UNIT = type_resource("acme", "account")
+ACCOUNT = type_resource("acme", "account")
 LEASE_TIMES = items.LeaseTimes(now=100.0, until=190.0)
 REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
 
@@ -65,7 +66,7 @@ def test_accept_puts_a_request_only_where_none_is() -> None:
 
 
 def test_lease_is_taken_only_when_free_or_expired() -> None:
-    request = items.lease_input("t", UNIT, REQUEST.id, "token-1", LEASE_TIMES)
+    request = items.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)
 
     assert request["Key"] == TYPE_KEY
     assert request["ConditionExpression"] == "attribute_not_exists(lease_until) OR lease_until < :now"
@@ -77,7 +78,7 @@ def test_lease_is_taken_only_when_free_or_expired() -> None:
 
 
 def test_lease_adds_its_intent_to_those_before_and_keeps_the_killed_holders_end() -> None:
-    update = items.lease_input("t", UNIT, REQUEST.id, "token-1", LEASE_TIMES)["UpdateExpression"]
+    update = items.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)["UpdateExpression"]
 
     assert "intents = list_append(if_not_exists(intents, :none), :intent)" in update
     assert "orphaned_until = if_not_exists(lease_until, :zero)" in update
@@ -96,25 +97,25 @@ def test_every_unit_has_a_key_of_its_own() -> None:
 
     assert len(set(keys)) == len(resources)
     assert [key.partition("#")[0] for key in keys] == ["TYPE"] * 4 + ["SHARED-FIELD"] * 4
-    assert items.resource_item_key(UNIT) == TYPE_KEY
+    assert items.resource_item_key(ACCOUNT) == TYPE_KEY
     assert len(str(items.resource_item_key(type_resource("acme", "ﷺ" * 199)))) < 200
 
 
 def test_a_lease_says_what_it_is_about() -> None:
     """For people who look into the table."""
-    values = items.lease_input("t", UNIT, REQUEST.id, "x", LEASE_TIMES)["ExpressionAttributeValues"]
+    values = items.lease_input("t", ACCOUNT, REQUEST.id, "x", LEASE_TIMES)["ExpressionAttributeValues"]
 
     assert (values[":tenant"], values[":natural_key"]) == ({"S": "acme"}, {"S": "account"})
 
 
-ALL_KNOWN = Lease(
-    UNIT,
+ALL_KNOWN = ResourceRecord(
+    ACCOUNT,
     fencing_token=7,
     orphaned=InDoubt(20.25, ("r1", "r2")),
-    in_doubt={"field seats": InDoubt(30.5, ("r3", "r4"), lost=1)},
+    in_doubt={"field:seats": InDoubt(30.5, ("r3", "r4"), lost=1)},
     writes={
         CREATE_RESOURCE: AppliedWrite("cotype_1", 10.0, Provenance.CREATED, ("r5",)),
-        "field plan": AppliedWrite("cf_1", 11.0, Provenance.OBSERVED, ()),
+        "field:plan": AppliedWrite("cf_1", 11.0, Provenance.OBSERVED, ()),
     },
     close_id="cotype_1",
     last_observed_at=10.0,
@@ -123,7 +124,7 @@ ALL_KNOWN = Lease(
 
 
 def test_ending_a_lease_is_fenced_by_its_attempt() -> None:
-    update = items.release_lease_update(Lease(UNIT, 7))
+    update = items.release_lease_update(Lease(ResourceRecord(ACCOUNT, 7)))
 
     assert update["Key"] == TYPE_KEY
     assert update["ConditionExpression"] == "fencing_token = :fencing_token AND attribute_exists(lease_until)"
@@ -135,12 +136,12 @@ def test_ending_a_lease_is_fenced_by_its_attempt() -> None:
 
 
 def test_ending_a_lease_writes_all_that_is_known() -> None:
-    update = items.release_lease_update(ALL_KNOWN)
+    update = items.release_lease_update(Lease(ALL_KNOWN))
 
     assert update["ExpressionAttributeValues"] == {
         ":fencing_token": {"N": "7"}, ":intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, ":in_doubt_since": {"N": "20.25"},
-        ":in_doubt": {"S": '{"field seats":[30.5,1,"r3","r4"]}'},
-        ":writes": {"S": '{"itself":["cotype_1",10.0,"created","r5"],"field plan":["cf_1",11.0,"found"]}'},
+        ":in_doubt": {"S": '{"field:seats":[30.5,1,"r3","r4"]}'},
+        ":writes": {"S": '{"create":["cotype_1",10.0,"created","r5"],"field:plan":["cf_1",11.0,"observed"]}'},
         ":close_id": {"S": "cotype_1"}, ":last_observed_at": {"N": "10"}, ":reads_valid_from": {"N": "40"},
     }  # fmt: skip
     assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token, orphaned_until")
@@ -149,11 +150,11 @@ def test_ending_a_lease_writes_all_that_is_known() -> None:
 @pytest.mark.parametrize(("ended", "is_ended"), [({"N": "7"}, True), ({"N": "6"}, False), (None, False)])
 def test_a_lease_that_was_ended_is_known_again(ended: dict[str, str] | None, is_ended: bool) -> None:
     """The SDK sends a write again when its answer got lost: the second one meets what the first one wrote."""
-    assert items.is_released({"released": ended} if ended else {}, Lease(UNIT, 7)) is is_ended
+    assert items.is_released({"released": ended} if ended else {}, Lease(ResourceRecord(ACCOUNT, 7))) is is_ended
 
 
 def test_settling_writes_outcome_and_units_together_or_nothing() -> None:
-    after = [Lease(UNIT, 7), Lease(shared_field_resource("acme", "plan"), 3)]
+    after = [Lease(ResourceRecord(ACCOUNT, 7)), Lease(ResourceRecord(shared_field_resource("acme", "plan"), 3))]
 
     together = items.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
 
@@ -185,7 +186,9 @@ def test_the_largest_request_settles_in_one_transaction() -> None:
     resources = [type_resource("a", f"{number}") for number in range(MAX_TYPES)]
     resources += [shared_field_resource("a", f"{number}") for number in range(MAX_SHARED_FIELDS)]
 
-    request = items.settle_input("t", RECORD, OUTCOME, [Lease(resource, 1) for resource in resources], 100.0)
+    request = items.settle_input(
+        "t", RECORD, OUTCOME, [Lease(ResourceRecord(resource, 1)) for resource in resources], 100.0
+    )
 
     assert len(request["TransactItems"]) <= 100
 
@@ -239,16 +242,16 @@ def test_overdue_asks_the_sparse_index() -> None:
     "request_",
     [
         items.accept_input("t", REQUEST, "x", TIMES),
-        items.lease_input("t", UNIT, "x", "y", LEASE_TIMES),
-        {"TableName": "t", **items.release_lease_update(ALL_KNOWN)},
-        {"TableName": "t", **items.release_lease_update(Lease(UNIT, 1))},
+        items.lease_input("t", ACCOUNT, "x", "y", LEASE_TIMES),
+        {"TableName": "t", **items.release_lease_update(Lease(ALL_KNOWN))},
+        {"TableName": "t", **items.release_lease_update(Lease(ResourceRecord(ACCOUNT, 1)))},
         items.deferral_input("t", RECORD, 1, "reason"),
         items.deferral_input("t", RECORD, 1, "reason", 2),
         items.postpone_input("t", "x", 1),
         items.mark_published_input("t", RECORD),
         items.pause_input("t", "acme", 1),
         items.overdue_input("t", 1, 1),
-        *(each["Update"] for each in items.settle_input("t", RECORD, OUTCOME, [ALL_KNOWN], 1)["TransactItems"]),
+        *(each["Update"] for each in items.settle_input("t", RECORD, OUTCOME, [Lease(ALL_KNOWN)], 1)["TransactItems"]),
     ],
 )
 def test_every_name_is_defined_and_used(request_: dict[str, Any]) -> None:
@@ -266,23 +269,23 @@ def test_a_request_reads_back() -> None:
     assert (record.state, record.outcome, record.deferrals, record.sweeps) == ("settled", OUTCOME, 3, 2)
 
 
-def leased_item(known: Lease, orphaned_until: str = "0") -> dict[str, Any]:
+def leased_item(known: ResourceRecord, orphaned_until: str = "0") -> dict[str, Any]:
     """The unit's item after a lease with this end, and the next lease's beginning."""
-    values = items.release_lease_update(known)["ExpressionAttributeValues"]
+    values = items.release_lease_update(Lease(known))["ExpressionAttributeValues"]
     item = {name.removeprefix(":"): value for name, value in values.items()}
     intents = [*item.get("intents", {"L": []})["L"], {"S": "r9"}]
     return {**item, "fencing_token": {"N": "8"}, "intents": {"L": intents}, "orphaned_until": {"N": orphaned_until}}
 
 
-@pytest.mark.parametrize("known", [Lease(UNIT, 7), ALL_KNOWN])
-def test_a_lease_reads_back_what_was_known(known: Lease) -> None:
-    assert items.to_lease(leased_item(known), UNIT) == replace(known, fencing_token=8)
+@pytest.mark.parametrize("known", [ResourceRecord(ACCOUNT, 7), ALL_KNOWN])
+def test_a_lease_reads_back_what_was_known(known: ResourceRecord) -> None:
+    assert items.to_lease(leased_item(known), ACCOUNT).record == replace(known, fencing_token=8)
 
 
 def test_after_a_kill_looks_count_from_the_end_of_the_lease() -> None:
-    lease = items.to_lease(leased_item(ALL_KNOWN, orphaned_until="50"), UNIT)
+    lease = items.to_lease(leased_item(ALL_KNOWN, orphaned_until="50"), ACCOUNT)
 
-    assert lease == replace(ALL_KNOWN, fencing_token=8, orphaned=InDoubt(50, ("r1", "r2")))
+    assert lease.record == replace(ALL_KNOWN, fencing_token=8, orphaned=InDoubt(50, ("r1", "r2")))
 
 
 @pytest.mark.parametrize(
@@ -290,11 +293,11 @@ def test_after_a_kill_looks_count_from_the_end_of_the_lease() -> None:
 )
 def test_whose_create_may_be_at_large(request_key: str, may_have_created: bool) -> None:
     """The holder's, too: whoever looks without the lease does not know what it is about to send."""
-    assert items.to_record_of_resource(leased_item(ALL_KNOWN), UNIT).may_have_created(request_key) is may_have_created
+    assert items.to_resource_record(leased_item(ALL_KNOWN), ACCOUNT).may_have_created(request_key) is may_have_created
 
 
 def test_what_was_never_leased_is_not_known() -> None:
-    assert items.to_record_of_resource({}, UNIT) == Lease(UNIT, fencing_token=0)
+    assert items.to_resource_record({}, ACCOUNT) == ResourceRecord(ACCOUNT)
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,10 @@ from provisioner.reconcile.diff import (
     archived,
     compare_field,
     compare_type,
-    created_at,
     field_path,
-    matching,
     merge_choices,
-    oldest_first,
 )
+from provisioner.reconcile.match import created_at, matching, oldest_first
 from tests.fakes import a_request
 
 

@@ -21,7 +21,7 @@ from provisioner.reconcile.plan import (
     shared_field_resource,
     type_resource,
 )
-from provisioner.reconcile.planner import plan
+from tests.planning import plan
 
 SEATS: dict[str, Any] = {"name": "Seats", "type": "number"}
 NOTE: dict[str, Any] = {"name": "Note", "type": "text"}
@@ -82,11 +82,11 @@ class TestNothingIsThere:
         assert planned.steps == (
             Step(Action.CREATE_TYPE, resource, CREATE_RESOURCE, "Account", pointer,
                  {"name": "Account", "name_plural": "Accounts", "description": "d"}),
-            Step(Action.CREATE_FIELD, resource, "field seats", "Seats", f"{pointer}/fields/0", SEATS),
-            Step(Action.CREATE_FIELD, resource, "field plan", "Plan", f"{pointer}/fields/1", PLAN),
+            Step(Action.CREATE_FIELD, resource, "field:seats", "Seats", f"{pointer}/fields/0", SEATS),
+            Step(Action.CREATE_FIELD, resource, "field:plan", "Plan", f"{pointer}/fields/1", PLAN),
         )  # fmt: skip
         [of_type] = planned.types
-        assert (of_type.mode, of_type.existing, of_type.steps) == (TypeAction.CREATE, None, planned.steps)
+        assert (of_type.action, of_type.existing, of_type.steps) == (TypeAction.CREATE, None, planned.steps)
         assert (of_type.differences, of_type.blocked) == ((), ())
 
     @pytest.mark.parametrize("if_exists", ["adopt", "update", "fail"])
@@ -231,7 +231,7 @@ class TestItExists:
         planned = plan(a_request(self.WANTED), self.SEEN)
 
         [of_type] = planned.types
-        assert (of_type.mode, planned.steps, of_type.blocked) == (TypeAction.ADOPT, (), ())
+        assert (of_type.action, planned.steps, of_type.blocked) == (TypeAction.ADOPT, (), ())
         assert {each.field: (each.desired, each.observed) for each in of_type.differences} == {
             "name_plural": ("Accounts", "Old"), "fields/Seats/required": (True, False), "fields/Note": (NOTE, None)
         }  # fmt: skip
@@ -240,7 +240,7 @@ class TestItExists:
         planned = plan(update(self.WANTED), self.SEEN)
 
         [of_type] = planned.types
-        assert (of_type.mode, of_type.differences, of_type.blocked) == (TypeAction.UPDATE, (), ())
+        assert (of_type.action, of_type.differences, of_type.blocked) == (TypeAction.UPDATE, (), ())
         changed_type, changed_field, new_field = planned.steps
         assert (changed_type.action, changed_type.close_id, changed_type.body) == (
             "update type", "id of Account", {"name_plural": "Accounts"}
@@ -254,20 +254,22 @@ class TestItExists:
     def test_refused(self) -> None:
         planned = plan(a_request(self.WANTED, if_exists="fail"), self.SEEN)
 
-        assert (planned.types[0].mode, planned.steps) == (TypeAction.REJECT, ())
+        assert (planned.types[0].action, planned.steps) == (TypeAction.REJECT, ())
 
     def test_this_very_request_made_it_and_goes_on(self) -> None:
         for if_exists in ("adopt", "fail"):
             request = a_request(self.WANTED, if_exists=if_exists)
 
-            planned = plan(request, self.SEEN, mine=["account"])
+            planned = plan(request, self.SEEN, created_by_request=["account"])
 
-            assert (planned.types[0].mode, brief(planned)) == (TypeAction.CREATE, [("create field", "Note")])
+            assert (planned.types[0].action, brief(planned)) == (TypeAction.CREATE, [("create field", "Note")])
             told = [each.field for each in planned.types[0].differences]
             assert told == ["name_plural", "fields/Seats/required"]
 
     def test_to_update_what_this_very_request_made_is_to_update_it(self) -> None:
-        assert plan(update(self.WANTED), self.SEEN, mine=["account"]) == plan(update(self.WANTED), self.SEEN)
+        assert plan(update(self.WANTED), self.SEEN, created_by_request=["account"]) == plan(
+            update(self.WANTED), self.SEEN
+        )
 
     def test_as_wanted(self) -> None:
         seen = ObservedState(
@@ -327,7 +329,7 @@ class TestItExists:
 
         planned = plan(request, ObservedState([a_type("Account")]))
 
-        assert [each.mode for each in planned.types] == [TypeAction.ADOPT, TypeAction.CREATE]
+        assert [each.action for each in planned.types] == [TypeAction.ADOPT, TypeAction.CREATE]
         assert brief(planned) == [("create type", "Deal"), ("create field", "Seats")]
 
 
@@ -364,7 +366,7 @@ class TestBlocked:
 
     def test_blocked_for_one_that_this_request_made(self) -> None:
         """Somebody else was quicker with a field of that name."""
-        planned = plan(a_request(spec("Account", SEATS)), self.SEEN, mine=["account"])
+        planned = plan(a_request(spec("Account", SEATS)), self.SEEN, created_by_request=["account"])
 
         assert [each.field for each in planned.blocked] == ["fields/Seats/type"]
 
@@ -384,7 +386,7 @@ class TestSharedFields:
         assert (made.action, made.resource, made.operation) == ("create shared field", self.UNIT, CREATE_RESOURCE)
         assert made.body == {"name": "Region", "type": "text", "description": "d"}
         assert (associated.action, associated.resource, associated.operation, associated.body) == (
-            "associate shared field", type_resource("acme", "account"), "association region", {"required": True}
+            "associate shared field", type_resource("acme", "account"), "association:region", {"required": True}
         )  # fmt: skip
 
     def test_there_it_is_only_associated(self) -> None:
@@ -398,7 +400,7 @@ class TestSharedFields:
         planned = plan(update(spec("Account", {**REGION, "required": False})), seen)
 
         assert planned.steps == ()
-        assert planned.types[0].fields["region"].id == planned.shared["region"].id == "id of Region"
+        assert planned.types[0].fields["region"].id == "id of Region"
 
     def test_wanted_by_two_types_it_is_made_once(self) -> None:
         planned = plan(a_request(spec("A", REGION), spec("B", REGION)), ObservedState([]))
@@ -703,5 +705,5 @@ def test_what_is_leased_comes_in_the_same_order_for_everybody() -> None:
     other = a_request(spec("A", SEATS, REGION), spec("B", REGION))
 
     assert list(resources_to_lock(one)) == list(resources_to_lock(other))
-    assert resources_to_lock(one)[type_resource("acme", "a")] == [CREATE_RESOURCE, "association region", "field seats"]
+    assert resources_to_lock(one)[type_resource("acme", "a")] == [CREATE_RESOURCE, "association:region", "field:seats"]
     assert resources_to_lock(one)[shared_field_resource("acme", "region")] == [CREATE_RESOURCE]

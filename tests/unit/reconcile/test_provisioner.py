@@ -5,7 +5,8 @@ import pytest
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.ledger.models import RequestState
-from provisioner.reconcile.provisioner import Deferred
+from provisioner.reconcile.provisioner import Job
+from provisioner.reconcile.retries import Deferred
 from tests.fakes import LOST, World, a_request, kind_of
 
 DAY = 24 * 3600
@@ -123,7 +124,7 @@ class TestSettledAndAnnounced:
         record = world.ledger.accept(request)
         given_up = world.provisioner.give_up(record, request, "It failed too often.")
 
-        late = world.provisioner.reconcile(record, request, world.organization())
+        late = world.provisioner.reconcile(Job(record, request, world.organization()))
 
         assert late == given_up
         assert given_up.result is Result.UNRESOLVED
@@ -141,9 +142,7 @@ class TestSettledAndAnnounced:
 
         assert (outcome.result, kind_of(outcome)) == ("unresolved", "unresolved")
         assert outcome.problem
-        assert outcome.problem.detail.startswith(
-            "It failed too often. Please look in Close, organization of tenant 'acme'"
-        )
+        assert outcome.problem.detail.startswith("It failed too often. Check in Close, organization of tenant 'acme'")
         assert "'Account'" in outcome.problem.detail
         assert world.topic.events == [(request.id, outcome)]
 
@@ -237,7 +236,7 @@ class TestWaiting:
 
         assert (outcome.result, kind_of(outcome), runs) == ("failed", "deadline-exceeded", 4)
         assert outcome.problem
-        assert "tried for 100 seconds" in outcome.problem.detail
+        assert "Gave up after 100 seconds" in outcome.problem.detail
         assert "Close asks to wait (429)" in outcome.problem.detail
         world.close.list_fails = None
         assert world.settle(a_request("2"))[0].result == "created"

@@ -8,7 +8,8 @@ from provisioner.close.models import CustomObjectType, Role
 from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, TypeOutcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.reconcile.provisioner import Deferred
+from provisioner.reconcile.provisioner import Job
+from provisioner.reconcile.retries import Deferred
 from tests.fakes import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed, World, a_request, kind_of
 
 SEATS: dict[str, Any] = {"name": "Seats", "type": "number"}
@@ -337,7 +338,7 @@ class TestBlocked:
         assert (outcome.result, kind_of(outcome), world.close.writes) == ("failed", "blocked", [])
         assert outcome.problem
         assert outcome.problem.status == 409
-        assert "fields/Seats/type is 'text' and shall be 'number'" in outcome.problem.detail
+        assert "Cannot change fields/Seats/type from 'text' to 'number'" in outcome.problem.detail
         [of_type] = outcome.types
         assert [each.field for each in of_type.blocked] == ["fields/Seats/type"]
         assert fields_of(of_type) == {"Seats": "blocked", "Plan": "missing", "Region": "missing"}
@@ -604,7 +605,7 @@ class TestTroubleInTheMiddle:
         world.clock.advance(24 * 3600 + 1)
         record = world.ledger.accept(wants(*ALL))
 
-        assert world.provisioner.reconcile_unresolved(record, wants(*ALL), world.organization()) is None
+        assert world.provisioner.reconcile_unresolved(Job(record, wants(*ALL), world.organization())) is None
         [(_, told)] = world.topic.types
         assert told.types[0].id == type_of(world).id
 
@@ -644,7 +645,7 @@ class TestPlanned:
         assert outcome.problem.status == 409
         assert outcome.plan
         assert outcome.plan["digest"] == self.digest(world, request) != digest
-        assert outcome.plan["types"][0]["mode"] == "leave"
+        assert outcome.plan["types"][0]["action"] == "adopt"
 
     def test_with_the_new_plan_it_goes(self, world: World) -> None:
         request = wants(*ALL, if_exists="update", plan_digest="0" * 64)

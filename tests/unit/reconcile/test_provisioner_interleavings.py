@@ -15,7 +15,7 @@ import pytest
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.reconcile.provisioner import Provisioner
+from provisioner.reconcile.provisioner import Job, Provisioner
 from tests.fakes import MemoryOrganization, World, a_request
 
 GONE = Rejected(ProblemType.TENANT_NOT_FOUND, "no such tenant")
@@ -81,7 +81,7 @@ def run(world: World, request: ProvisioningRequest, rejection: Rejected | None, 
     provisioner = Provisioner(ledger, outcomes, ours.list_lag, ours.wait_limit, world.clock)
     with suppress(RetryLater):
         organization = Watched(MemoryOrganization(world.close, rejection), before)
-        provisioner.reconcile(ledger.accept(request), request, organization)
+        provisioner.reconcile(Job(ledger.accept(request), request, organization))
 
 
 @dataclass(frozen=True)

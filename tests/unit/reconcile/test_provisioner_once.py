@@ -11,7 +11,8 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unava
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.plan import type_resource
-from provisioner.reconcile.provisioner import Deferred
+from provisioner.reconcile.provisioner import Job
+from provisioner.reconcile.retries import Deferred
 from tests.fakes import LOST, LOST_BEFORE, MemoryOrganization, World, a_request, kind_of
 
 DAY = 24 * 3600
@@ -148,7 +149,7 @@ class TestOnceAfterALostAnswer:
         assert outcome.result == "unresolved"
         assert outcome.problem
         assert outcome.problem.detail.startswith(
-            "Up to 2 creates of the type 'Account' were sent, their answers got lost"
+            "Up to 2 creates of the type 'Account' were sent, their responses were lost"
         )
         assert world.close.names == []
 
@@ -217,7 +218,7 @@ class TestOnceAfterALostAnswer:
         assert isinstance(failed, Outcome)
         assert failed.result == "failed"
 
-        assert world.provisioner.reconcile(stale, a_request("1"), world.organization()) == failed
+        assert world.provisioner.reconcile(Job(stale, a_request("1"), world.organization())) == failed
         assert world.close.names == []
 
     def test_refused_while_the_doubt_is_another_ones_is_a_failure(self, world: World) -> None:
@@ -326,7 +327,7 @@ class TestOnceAfterAKill:
         assert isinstance(outcome, Outcome)
         assert outcome.result == "unresolved"
         assert outcome.problem
-        assert outcome.problem.detail.startswith("no such tenant Please look in Close")
+        assert outcome.problem.detail.startswith("no such tenant Check in Close")
 
     @pytest.mark.parametrize(("lags", "result"), [(1, "unresolved"), (2, "failed")])
     def test_killed_and_then_refused_it_failed_as_soon_as_that_is_sure(

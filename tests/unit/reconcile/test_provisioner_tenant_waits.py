@@ -5,7 +5,7 @@ import pytest
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.reconcile.provisioner import TENANT_BACKOFF_SECONDS, Deferred
+from provisioner.reconcile.retries import TENANT_BACKOFF_SECONDS, Deferred
 from tests.fakes import World, a_request, kind_of
 from tests.handlers import DoorWorld
 from tests.http_caller import BODY, Caller

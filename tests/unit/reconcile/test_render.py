@@ -9,8 +9,8 @@ from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.diff import OTHER_TYPE
 from provisioner.reconcile.plan import ObservedState, Plan
-from provisioner.reconcile.planner import plan
 from provisioner.reconcile.render import plan_as_json, plan_as_text
+from tests.planning import plan
 
 SEATS: dict[str, Any] = {"name": "Seats", "type": "number", "required": True}
 OWNERS: dict[str, Any] = {"name": "Owners", "type": "user", "accepts_multiple_values": True}
@@ -62,9 +62,9 @@ class TestText:
         of = planned(SEATS, NOTE, OWNERS, seen=ObservedState([TYPE], FIELDS), if_exists="update")
 
         assert lines(of) == [
-            "~ change type Account",
+            "~ update type Account",
             '    name_plural: "Old" -> "Accounts"',
-            "    ~ change field Seats",
+            "    ~ update field Seats",
             "        required: false -> true",
             "    + create field Owners (user, accepts multiple values)",
             f'    ! blocked fields/Note/type: "number" -> "text" ({OTHER_TYPE})',
@@ -83,16 +83,16 @@ class TestText:
     def test_adopted(self) -> None:
         assert lines(planned(SEATS, OWNERS, seen=ObservedState([TYPE], FIELDS))) == [
             "  type Account",
-            '    = leave name_plural: "Old" -> "Accounts"',
-            "    = leave fields/Seats/required: false -> true",
-            '    = leave fields/Owners: nothing -> {"name": "Owners", "type": "user", "accepts_multiple_values": true}',
+            '    = keep name_plural: "Old" -> "Accounts"',
+            "    = keep fields/Seats/required: false -> true",
+            '    = keep fields/Owners: nothing -> {"name": "Owners", "type": "user", "accepts_multiple_values": true}',
             "0 steps, 0 blocked",
         ]
 
     def test_as_wanted(self) -> None:
         same = TYPE.model_copy(update={"name_plural": "Accounts"})
 
-        assert lines(planned(seen=ObservedState([same]))) == ["  type Account is as wanted", "0 steps, 0 blocked"]
+        assert lines(planned(seen=ObservedState([same]))) == ["  type Account is up to date", "0 steps, 0 blocked"]
 
     def test_refused(self) -> None:
         assert lines(planned(SEATS, seen=ObservedState([TYPE], FIELDS), if_exists="fail")) == [
@@ -111,13 +111,13 @@ class TestText:
 
         text = lines(planned(REGION, seen=ObservedState([TYPE], FIELDS, [shared]), if_exists="update"))
 
-        assert text[-3:-1] == ["~ change shared field Region", '    choices: ["US"] -> ["US", "EU"]']
+        assert text[-3:-1] == ["~ update shared field Region", '    choices: ["US"] -> ["US", "EU"]']
 
     def test_other_letters_are_shown_as_they_are(self) -> None:
         spec = {"name": "Größe", "name_plural": "Größen"}
         seen = ObservedState([TYPE.model_copy(update={"name": "größe", "name_plural": "顧客"})])
 
-        assert '    = leave name_plural: "顧客" -> "Größen"' in lines(planned(custom_object_type=spec, seen=seen))
+        assert '    = keep name_plural: "顧客" -> "Größen"' in lines(planned(custom_object_type=spec, seen=seen))
 
 
 class TestJson:
@@ -131,41 +131,41 @@ class TestJson:
         [of_type] = shown["types"]
         blocked = of_type.pop("blocked")
         assert of_type == {
-            "name": "Account", "mode": "update", "id": "cotype_1", "differences": [], "other_matches": []
+            "name": "Account", "action": "update", "id": "cotype_1", "differences": [], "other_matches": []
         }  # fmt: skip
         assert [(each["field"], each["desired"], each["observed"]) for each in blocked] == [
             ("fields/Note/type", "text", "number")
         ]
         assert shown["steps"] == [
             {
-                "do": "update type",
+                "action": "update type",
                 "name": "Account",
                 "pointer": "/custom_object_type",
                 "body": {"name_plural": "Accounts"},
                 "changes": [{"field": "name_plural", "desired": "Accounts", "observed": "Old"}],
             },
             {
-                "do": "update field",
+                "action": "update field",
                 "name": "Seats",
                 "pointer": "/custom_object_type/fields/0",
                 "body": {"required": True},
                 "changes": [{"field": "fields/Seats/required", "desired": True, "observed": False}],
             },
             {
-                "do": "create field",
+                "action": "create field",
                 "name": "Owners",
                 "pointer": "/custom_object_type/fields/2",
                 "body": OWNERS,
             },
         ]
 
-    @pytest.mark.parametrize(("if_exists", "mode"), [("adopt", "leave"), ("update", "update"), ("fail", "refuse")])
-    def test_what_is_done_with_existing_ones(self, if_exists: str, mode: str) -> None:
+    @pytest.mark.parametrize(("if_exists", "action"), [("adopt", "adopt"), ("update", "update"), ("fail", "reject")])
+    def test_what_is_done_with_existing_ones(self, if_exists: str, action: str) -> None:
         [of_type] = plan_as_json(planned(seen=ObservedState([TYPE]), if_exists=if_exists))["types"]
 
-        assert of_type["mode"] == mode
+        assert of_type["action"] == action
 
     def test_all_new(self) -> None:
         [of_type] = plan_as_json(planned(SEATS))["types"]
 
-        assert (of_type["mode"], of_type["id"]) == ("make", None)
+        assert (of_type["action"], of_type["id"]) == ("create", None)

@@ -59,7 +59,7 @@ class TestRoles:
     def test_an_unknown_one_is_refused_with_those_that_there_are(self) -> None:
         assert self.rejection("Admin", "Boss") == (
             "/custom_object_type/editable_with_roles/1",
-            "there is no role 'Boss'. Roles of the organization: "
+            "role 'Boss' does not exist. Roles of the organization: "
             "Admin (role_A), Sales (role_B), sales  (role_C)",
         )  # fmt: skip
 
@@ -67,7 +67,7 @@ class TestRoles:
         pointer, detail = self.rejection("Sales")
 
         assert pointer == "/custom_object_type/editable_with_roles/0"
-        assert detail.startswith("2 roles are named 'Sales': give the id. Roles of the organization: Admin (role_A)")
+        assert detail.startswith("2 roles are named 'Sales': use the id. Roles of the organization: Admin (role_A)")
 
     def test_where_there_are_none(self) -> None:
         assert self.rejection("Admin", roles=[])[1].endswith("none that this key may see")
@@ -105,7 +105,7 @@ def test_an_unknown_reference_says_what_it_is() -> None:
 
     assert (rejection.kind, str(rejection)) == (
         ProblemType.REFERENCE_NOT_FOUND,
-        "The organization has no Custom Object Type named 'Deal', and this request wants none.",
+        "Neither the organization nor this request has a Custom Object Type named 'Deal'.",
     )
     assert [each.pointer for each in rejection.problem.errors] == ["/custom_object_type/fields/0/references"]
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.reconcile.provisioner import Deferred
+from provisioner.reconcile.provisioner import Job
+from provisioner.reconcile.retries import Deferred
 from tests.fakes import LOST_BEFORE, World, a_request
 
 DAY = 24 * 3600
@@ -75,7 +76,7 @@ class TestFollowUp:
 
     def reconcile_unresolved(self, world: World, organization: Any = None) -> Any:
         record = world.ledger.accept(a_request())
-        return world.provisioner.reconcile_unresolved(record, a_request(), organization or world.organization())
+        return world.provisioner.reconcile_unresolved(Job(record, a_request(), organization or world.organization()))
 
     def test_found_by_now(self, unresolved: World) -> None:
         there = unresolved.close.add("Account")

@@ -1,0 +1,86 @@
+"""The interfaces of the use case: what it needs of Close, the ledger and the topic."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from provisioner.close.models import CustomField, CustomObjectType, Role
+from provisioner.contract.outcome import Outcome
+from provisioner.ledger.models import Lease, RequestRecord, ResourceKey, ResourceRecord
+
+
+class CloseReader(Protocol):
+    """Reads one tenant's organization. Lists are read at ``not_before`` (Unix seconds) or later.
+
+    Every method raises ``Rejected``, ``Unavailable`` or ``RetryLater``.
+    """
+
+    def types(self, not_before: float = 0) -> Sequence[CustomObjectType]: ...
+
+    def fields(self, not_before: float = 0) -> Sequence[CustomField]: ...
+
+    def shared_fields(self, not_before: float = 0) -> Sequence[CustomField]: ...
+
+    def roles(self) -> Sequence[Role]: ...
+
+    def type(self, close_id: str) -> CustomObjectType | None: ...
+
+    def field(self, close_id: str, *, shared: bool) -> CustomField: ...
+
+
+class Organization(CloseReader, Protocol):
+    """One tenant's organization at Close. Each write is sent once, and raises ``OutcomeUnknown`` as well."""
+
+    def open(self) -> None:
+        """Have the credential ready. Raises ``Rejected`` when there is none."""
+
+    def create_type(self, body: Mapping[str, object]) -> CustomObjectType: ...
+
+    def update_type(self, close_id: str, body: Mapping[str, object]) -> CustomObjectType: ...
+
+    def create_field(self, body: Mapping[str, object], *, shared: bool) -> CustomField: ...
+
+    def update_field(self, close_id: str, body: Mapping[str, object], *, shared: bool) -> CustomField: ...
+
+    def associate(self, field_id: str, type_id: str, body: Mapping[str, object]) -> None: ...
+
+    def update_association(self, field_id: str, type_id: str, body: Mapping[str, object]) -> None: ...
+
+    def reorder(self, type_id: str, field_ids: Sequence[str]) -> None: ...
+
+
+class Ledger(Protocol):
+    """Requests and resources, remembered durably. ledger/store.py documents each method."""
+
+    def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease: ...
+
+    def read(self, resource: ResourceKey) -> ResourceRecord: ...
+
+    def stored_outcome(self, record: RequestRecord) -> Outcome | None: ...
+
+    def release(self, leases: Iterable[Lease]) -> None: ...
+
+    def settle(
+        self,
+        record: RequestRecord,
+        outcome: Outcome,
+        release: Sequence[Lease] = (),
+        unchanged: Iterable[ResourceRecord] = (),
+    ) -> Outcome: ...
+
+    def paused_until(self, tenant: str) -> float: ...
+
+    def pause(self, tenant: str, until: float) -> None: ...
+
+    def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int: ...
+
+    def record_tenant_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int: ...
+
+    def mark_published(self, record: RequestRecord) -> None: ...
+
+
+class Topic(Protocol):
+    """The topic of outcomes. messaging/topic.py documents each method."""
+
+    def publish(self, event_id: str, outcome: Outcome) -> None: ...
+
+    def publish_type(self, event_id: str, outcome: Outcome) -> None: ...

@@ -1,0 +1,104 @@
+"""The rules that stand between a plan and a write. Pure: each rule is tested as a table.
+
+A plan may be executed; a create may be sent; choices may be extended. Everything else is forbidden.
+"""
+
+from collections.abc import Mapping
+
+from provisioner.contract.errors import ProblemType, Rejected, RetryLater
+from provisioner.contract.outcome import Blocked
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.models import RequestRecord, ResourceKey, ResourceRecord
+from provisioner.reconcile.plan import Action, Plan, Step, TypeAction
+
+MAX_UNACKNOWLEDGED_CREATES = 2  # a create whose response was lost may be sent once more
+MAX_INTENTS = 4  # a create of a holder that died, and perhaps never sent it, may be followed by more
+MAX_NAMES = 5  # in one sentence
+
+
+class Indeterminate(Rejected):
+    """Every permitted create of a resource was sent and its response lost, and Close does not show it."""
+
+
+def objection(
+    plan: Plan, request: ProvisioningRequest, record: RequestRecord, records: Mapping[ResourceKey, ResourceRecord]
+) -> Rejected | None:
+    """The reason why the plan may not be executed at all, if there is one."""
+    return _stale(plan, request, record, records) or _exists(plan) or _blocked(plan, request)
+
+
+def _stale(
+    plan: Plan, request: ProvisioningRequest, record: RequestRecord, records: Mapping[ResourceKey, ResourceRecord]
+) -> Rejected | None:
+    """A request that has begun to write changes Close itself: then its digest says nothing any more."""
+    has_begun = any(each.was_written_by(record.id) for each in records.values())
+    if request.plan_digest in {None, plan.digest} or has_begun:
+        return None
+    return Rejected(ProblemType.PLAN_STALE, "Close, or the request, changed since it was planned. Plan it again.")
+
+
+def _exists(plan: Plan) -> Rejected | None:
+    existing = [each.existing for each in plan.types if each.action is TypeAction.REJECT and each.existing]
+    if not existing:
+        return None
+    names = ", ".join(f"{each.name!r} ({each.id})" for each in existing[:MAX_NAMES])
+    more = "" if len(existing) <= MAX_NAMES else ", …"
+    what = "a type" if len(existing) == 1 else "types"
+    return Rejected(
+        ProblemType.TYPE_EXISTS, f"The organization has {what} named {names}{more}, and if_exists is 'fail'."
+    )
+
+
+def _blocked(plan: Plan, request: ProvisioningRequest) -> Rejected | None:
+    blocked = plan.blocked
+    if not blocked or request.allow_partial:
+        return None
+    reasons = "; ".join(map(_described_block, blocked[:MAX_NAMES]))
+    more = f"; and {len(blocked) - MAX_NAMES} more" if len(blocked) > MAX_NAMES else ""
+    return Rejected(ProblemType.BLOCKED, f"{reasons}{more}. Set allow_partial to apply everything else.")
+
+
+def _described_block(each: Blocked) -> str:
+    return f"Cannot change {each.field} from {each.observed!r} to {each.desired!r}: {each.reason}"
+
+
+def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:
+    """Return when absence is conclusive and the create may be sent.
+
+    ``observed_at``: when Close was observed, and did not show it. Raises ``RetryLater`` while a create that was sent
+    may still become visible, ``Indeterminate`` when it may not be sent again.
+    """
+    in_doubt = record.in_doubt_about(step.operation)
+    next_observations = [at for each in in_doubt if (at := each.next_observation(observed_at, lag))]
+    if next_observations:
+        raise RetryLater(
+            "a create whose response was lost is not visible at Close yet", min(next_observations) - observed_at
+        )
+    sent = len(record.in_doubt_requests(step.operation))
+    if sum(each.lost for each in in_doubt) >= MAX_UNACKNOWLEDGED_CREATES or sent >= MAX_INTENTS:
+        detail = (
+            f"Up to {sent} creates of {_described(step)} were sent, their responses were lost, and Close's list shows "
+            "none of them."
+        )
+        raise Indeterminate(ProblemType.UNRESOLVED, detail)
+
+
+def check_choices(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:
+    """Return when the observed choices may be extended: choices are written as a whole.
+
+    Raises ``RetryLater`` while the list may not show the choices that were written last.
+    """
+    write = record.writes.get(step.operation)
+    if write and (wait := write.at + lag - observed_at) > 0:
+        raise RetryLater("the choices were changed just now, and Close may not show them yet", wait)
+
+
+def _described(step: Step) -> str:
+    """What the step creates, for people."""
+    described = {
+        Action.CREATE_TYPE: f"the type {step.name!r}",
+        Action.CREATE_FIELD: f"the field {step.name!r} of the type {step.resource.name!r}",
+        Action.CREATE_SHARED_FIELD: f"the shared field {step.name!r}",
+        Action.ASSOCIATE: f"the association of the shared field {step.name!r} with the type {step.resource.name!r}",
+    }
+    return described[step.action]
