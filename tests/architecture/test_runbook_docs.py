@@ -13,7 +13,7 @@ from tests.architecture.test_monitoring import alarms
 
 PAGE = (PROJECT / "docs" / "guides" / "runbook.md").read_text(encoding="utf-8")
 PACKAGE = PROJECT / "functions" / "provisioner"
-TO_WAIT = {"RetryLater", "Unavailable", "OutcomeUnknown", "Deferred"}
+TO_WAIT = {"RateLimited", "RetryLater", "Unavailable", "OutcomeUnknown", "Deferred"}
 
 
 def section(heading: str) -> str:
