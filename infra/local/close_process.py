@@ -10,7 +10,7 @@ from typing import Any
 from infra.local.config import PROJECT
 from infra.local.emulator import without_aws
 from infra.local.processes import Process
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 
 START_SECONDS = 15
 
@@ -24,10 +24,10 @@ def start_close(setup: Mapping[str, Any], temporary: Path, log: Path) -> Process
     return Process.start("the simulated Close", command, log, without_aws(os.environ), PROJECT)
 
 
-def control_of(process: Process) -> Remote:
+def control_of(process: Process) -> ControlClient:
     """Waits until it serves. Raises ``StartupError`` when it does not."""
     process.wait_until(lambda: bool(_first_line(process.log)), START_SECONDS)
-    return Remote(json.loads(_first_line(process.log))["url"])
+    return ControlClient(json.loads(_first_line(process.log))["url"])
 
 
 def _first_line(log: Path) -> str:

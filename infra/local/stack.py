@@ -26,7 +26,7 @@ from infra.local.stack_info import StackDescription
 from infra.local.state_dir import StateDir
 from infra.local.ui.progress import Progress
 from infra.local.webhook_events import keep_source_secrets, new_source_secrets
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LocalStack:
     aws: LocalAws
     description: StackDescription
     http: ApiClient
-    close: Remote | None
+    close: ControlClient | None
     """Controls the simulated Close; None when another server plays its part."""
     credentials: Mapping[str, str]
     """Every example tenant's secret: for looking whether one of them shows up where it must not."""
@@ -87,7 +87,9 @@ class _Start:
         door = ApiClient(description.api_url)
         return LocalStack(aws, description, door, close, credentials, source_secrets, to_show, servers)
 
-    def _servers(self, aws: LocalAws, credentials: Mapping[str, str]) -> tuple[tuple[Process, ...], Remote | None]:
+    def _servers(
+        self, aws: LocalAws, credentials: Mapping[str, str]
+    ) -> tuple[tuple[Process, ...], ControlClient | None]:
         """Starts them, and builds while they come up."""
         emulator = self._kept(start_emulator(aws, self.folder.temporary, self.folder.log("ministack")))
         simulated = None

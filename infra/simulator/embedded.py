@@ -12,12 +12,12 @@ from urllib.parse import parse_qsl
 import httpx
 
 from infra.simulator.api.requests import Request
-from infra.simulator.api.responses import Answer
+from infra.simulator.api.responses import Response
 from infra.simulator.control.api import PREFIX, Control
 from infra.simulator.control.client import Body, ControlError, Controls
-from infra.simulator.faults.effects import Reaction
+from infra.simulator.faults.effects import Effect
 from infra.simulator.service import Service
-from infra.simulator.state import Clock, World, system_clock
+from infra.simulator.state import Clock, State, system_clock
 from infra.simulator.timers import ClockTimers
 
 _BROKEN = {
@@ -55,7 +55,7 @@ class InProcessClose(Controls):
     ) -> None:
         self._timers = ClockTimers(clock)
         self._sleep = sleep or (lambda _: None)
-        self.service = Service(World(clock=self._timers.now), self._timers)
+        self.service = Service(State(clock=self._timers.now), self._timers)
         self._control = Control(self.service, setup or {})
         self.transport = httpx.MockTransport(self.handle)
 
@@ -67,41 +67,41 @@ class InProcessClose(Controls):
         """Respond to a request, as ``transport`` does. Raises the ``httpx.TransportError`` that a fault asks for."""
         request.read()
         received = plain_request(request)
-        with self.service.world.lock:
+        with self.service.state.lock:
             self._timers.run_due()
             if received.path.startswith(PREFIX):
-                return _response(request, self._control.answer(received))
-            reaction = self.service.react(received)
-        return self._follow(request, reaction)
+                return _response(request, self._control.handle(received))
+            effect = self.service.receive(received)
+        return self._follow(request, effect)
 
     def call(self, method: str, path: str, body: Body | None = None) -> Body:
         content = json.dumps(body).encode() if body is not None else b""
         target, _, query = path.partition("?")
         request = Request(method, PREFIX + target, dict(parse_qsl(query)), {}, content, self.url)
-        with self.service.world.lock:
+        with self.service.state.lock:
             self._timers.run_due()
-            response = self._control.answer(request)
+            response = self._control.handle(request)
         answered: Body = json.loads(response.body)
         if response.status != 200:
             raise ControlError(answered["error"])
         return answered
 
-    def _follow(self, request: httpx.Request, reaction: Reaction) -> httpx.Response:
+    def _follow(self, request: httpx.Request, effect: Effect) -> httpx.Response:
         timeout = request.extensions.get("timeout", {}).get("read")
-        if timeout is not None and reaction.wait >= timeout:
-            if reaction.work:
-                with self.service.world.lock:
-                    self._timers.after(reaction.wait, reaction.work)
+        if timeout is not None and effect.wait >= timeout:
+            if effect.work:
+                with self.service.state.lock:
+                    self._timers.after(effect.wait, effect.work)
             self._sleep(timeout)
             raise httpx.ReadTimeout("The read operation timed out", request=request)
-        if reaction.wait:
-            self._sleep(reaction.wait)
-        answer = reaction.work() if reaction.work else reaction.answer
-        if reaction.ending == "answer" and answer is not None:
-            return _response(request, answer)
-        if reaction.ending == "reset":
+        if effect.wait:
+            self._sleep(effect.wait)
+        response = effect.work() if effect.work else effect.response
+        if effect.ending == "respond" and response is not None:
+            return _response(request, response)
+        if effect.ending == "reset":
             raise httpx.ReadError(_BROKEN["reset"], request=request)
-        message = _BROKEN["cut"] if reaction.ending == "cut" else _BROKEN["close"]
+        message = _BROKEN["cut"] if effect.ending == "cut" else _BROKEN["close"]
         raise httpx.RemoteProtocolError(message, request=request)
 
 
@@ -114,8 +114,8 @@ def plain_request(request: httpx.Request) -> Request:
     return Request(request.method, path, dict(parse_qsl(query)), headers, request.content, base_url, chunked)
 
 
-def _response(request: httpx.Request, answer: Answer) -> httpx.Response:
-    reason = responses.get(answer.status, "Unknown").encode()
-    body = b"" if request.method == "HEAD" else answer.body
-    headers = {"Server": "simulated Close", **answer.headers}
-    return httpx.Response(answer.status, headers=headers, content=body, extensions={"reason_phrase": reason})
+def _response(request: httpx.Request, response: Response) -> httpx.Response:
+    reason = responses.get(response.status, "Unknown").encode()
+    body = b"" if request.method == "HEAD" else response.body
+    headers = {"Server": "simulated Close", **response.headers}
+    return httpx.Response(response.status, headers=headers, content=body, extensions={"reason_phrase": reason})

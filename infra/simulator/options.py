@@ -15,7 +15,7 @@ TooManyBody = Literal["error", "legacy", "object", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
-class Switches:
+class Options:
     """One answer to every question that Close's documentation leaves open. Durations are in seconds.
 
     They hold for all organizations; an organization may have its own value for any of them.
@@ -152,7 +152,7 @@ class Switches:
 
 @cache
 def _hints() -> dict[str, Any]:
-    return get_type_hints(Switches)
+    return get_type_hints(Options)
 
 
 def _fits(value: object, hint: Any) -> bool:

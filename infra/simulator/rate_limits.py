@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Self
 
-from infra.simulator.api.responses import Answer, error_answer, json_answer
-from infra.simulator.options import RateLimitHeader, RetryAfter, Switches, TooManyBody
+from infra.simulator.api.responses import Response, error_response, json_response
+from infra.simulator.options import Options, RateLimitHeader, RetryAfter, TooManyBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ def rate_limit_headers(standing: Standing, spelling: RateLimitHeader) -> dict[st
 
 def too_many_requests(
     standing: Standing,
-    switches: Switches,
+    options: Options,
     header: RateLimitHeader | None = None,
     retry_after: RetryAfter | None = None,
     body: TooManyBody | None = None,
-) -> Answer:
+) -> Response:
     """A 429 as the switches, or the three arguments before them, spell it."""
-    headers = rate_limit_headers(standing, header or switches.rate_limit_header)
-    match retry_after or switches.retry_after:
+    headers = rate_limit_headers(standing, header or options.rate_limit_header)
+    match retry_after or options.retry_after:
         case "seconds":
             headers["Retry-After"] = str(math.ceil(standing.reset))
         case "date":
@@ -101,13 +101,13 @@ def too_many_requests(
             now = datetime.fromtimestamp(standing.at, UTC).replace(microsecond=0)
             moment = now + timedelta(seconds=math.ceil(standing.reset) + 1)
             headers["Retry-After"] = format_datetime(moment, usegmt=True)
-    return _body(standing, body or switches.too_many_body).with_headers(headers)
+    return _body(standing, body or options.too_many_body).with_headers(headers)
 
 
-def _body(standing: Standing, form: TooManyBody) -> Answer:
+def _body(standing: Standing, form: TooManyBody) -> Response:
     match form:
         case "error":
-            return error_answer(429, "API call count exceeded for this window")
+            return error_response(429, "API call count exceeded for this window")
         case "legacy":
             detail = {
                 "message": "API call count exceeded for this window",
@@ -117,8 +117,8 @@ def _body(standing: Standing, form: TooManyBody) -> Answer:
                 "rate_limit_type": "key",
                 "rate_endpoint_group": "0" * 32,
             }
-            return json_answer({"error": detail}, 429)
+            return json_response({"error": detail}, 429)
         case "object":
-            return json_answer({}, 429)
+            return json_response({}, 429)
         case "empty":
-            return Answer(429)
+            return Response(429)

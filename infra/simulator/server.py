@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from infra.simulator.api.requests import Request
-from infra.simulator.api.responses import Answer, error_answer
+from infra.simulator.api.responses import Response, error_response
 from infra.simulator.control.api import PREFIX, Control
-from infra.simulator.control.client import Remote
-from infra.simulator.faults.effects import Reaction
+from infra.simulator.control.client import ControlClient
+from infra.simulator.faults.effects import Effect
 
 MAX_BODY_BYTES = 10_000_000
 
@@ -99,23 +99,23 @@ class _Handler(BaseHTTPRequestHandler):
         request = self._request()
         if request is None:
             self.close_connection = True
-            return self._send(error_answer(413, "The body is too large, or its length is not a number."))
+            return self._send(error_response(413, "The body is too large, or its length is not a number."))
         if request.path.startswith(PREFIX):
-            return self._send(self.server.control.answer(request))
-        return self._follow(self.server.control.service.react(request))
+            return self._send(self.server.control.handle(request))
+        return self._follow(self.server.control.service.receive(request))
 
-    def _follow(self, reaction: Reaction) -> None:
-        if reaction.ending == "hold":
-            self._hold(reaction.wait)
-        elif reaction.wait:
-            self.server.stopping.wait(reaction.wait)
-        answer = reaction.work() if reaction.work and not self.server.stopping.is_set() else reaction.answer
-        if reaction.ending == "reset":
+    def _follow(self, effect: Effect) -> None:
+        if effect.ending == "hold":
+            self._hold(effect.wait)
+        elif effect.wait:
+            self.server.stopping.wait(effect.wait)
+        response = effect.work() if effect.work and not self.server.stopping.is_set() else effect.response
+        if effect.ending == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        if answer is None or reaction.ending not in {"answer", "cut"}:
+        if response is None or effect.ending not in {"respond", "cut"}:
             self.close_connection = True
             return
-        self._send(answer, cut=reaction.ending == "cut")
+        self._send(response, cut=effect.ending == "cut")
 
     def _hold(self, seconds: float) -> None:
         """Waits until the client goes, the server stops (which shuts the socket down), or the time is over."""
@@ -133,18 +133,18 @@ class _Handler(BaseHTTPRequestHandler):
                 return True
         return False
 
-    def _send(self, answer: Answer, *, cut: bool = False) -> None:
+    def _send(self, response: Response, *, cut: bool = False) -> None:
         """In one piece, so that the kernel sends no head without its body."""
-        body = b"" if self.command == "HEAD" else answer.body
-        headers = {"Date": self.date_time_string(), "Server": "simulated Close", **answer.headers}
-        if answer.status != 204:
-            headers["Content-Length"] = str(len(answer.body))
+        body = b"" if self.command == "HEAD" else response.body
+        headers = {"Date": self.date_time_string(), "Server": "simulated Close", **response.headers}
+        if response.status != 204:
+            headers["Content-Length"] = str(len(response.body))
         if cut:
             body, self.close_connection = body[: len(body) // 2], True
         if self.close_connection:
             headers["Connection"] = "close"
-        reason = responses.get(answer.status, "Unknown")
-        lines = [f"HTTP/1.1 {answer.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+        reason = responses.get(response.status, "Unknown")
+        lines = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
         with suppress(ConnectionError):
             self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
@@ -199,9 +199,9 @@ class CloseSimulator:
     def url(self) -> str:
         return self._server.url
 
-    def __enter__(self) -> Remote:
+    def __enter__(self) -> ControlClient:
         self._thread.start()
-        return Remote(self.url)
+        return ControlClient(self.url)
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         self.stop()

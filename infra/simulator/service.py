@@ -7,12 +7,12 @@ from typing import Any
 
 from infra.simulator.api import accounts
 from infra.simulator.api.requests import Call, Request, body_of
-from infra.simulator.api.responses import Answer, Refused, error_answer, not_permitted, unauthorized
+from infra.simulator.api.responses import Refused, Response, error_response, not_permitted, unauthorized
 from infra.simulator.api.routes import API, Route, route_of
 from infra.simulator.faults.catalog import KINDS
-from infra.simulator.faults.effects import Moment, Reaction
-from infra.simulator.faults.schedule import Orders, Strike, Subject
-from infra.simulator.options import Switches
+from infra.simulator.faults.effects import Effect, Moment
+from infra.simulator.faults.schedule import Schedule, Strike, Subject
+from infra.simulator.options import Options
 from infra.simulator.rate_limits import (
     GENEROUS,
     ORGANIZATION_FACTOR,
@@ -20,7 +20,7 @@ from infra.simulator.rate_limits import (
     rate_limit_headers,
     too_many_requests,
 )
-from infra.simulator.state import Credential, Entry, Organization, World
+from infra.simulator.state import Credential, LogEntry, Organization, State
 from infra.simulator.timers import ThreadTimers, Timers
 
 _OAUTH = {"/oauth2/token/": accounts.token, "/oauth2/revoke/": accounts.revoke}
@@ -38,53 +38,53 @@ class Caller:
 class Service:
     """Answers requests, strikes them with the faults on order, and writes the log."""
 
-    def __init__(self, world: World | None = None, timers: Timers | None = None) -> None:
-        self.world = world or World()
-        self.orders = Orders()
-        self.timers = timers or ThreadTimers(self.world.lock)
+    def __init__(self, state: State | None = None, timers: Timers | None = None) -> None:
+        self.state = state or State()
+        self.schedule = Schedule()
+        self.timers = timers or ThreadTimers(self.state.lock)
 
-    def react(self, request: Request) -> Reaction:
+    def receive(self, request: Request) -> Effect:
         """Choosing a fault, carrying out and counting are one step under the lock."""
-        with self.world.lock:
+        with self.state.lock:
             caller = self._caller(request)
             subject = _subject(request, caller)
             entry = self._logged(request, caller, subject)
-            strike = self.orders.choose(subject)
-            latency = self.world.switches_of(caller.organization).latency_seconds
-            reaction = self._struck(strike, request, caller, entry) if strike else None
-            if reaction is None:
-                reaction = Reaction(self.carry_out(request), wait=latency)
-            if reaction.answer is not None and reaction.ending == "answer":
-                entry.status = reaction.answer.status
-            return reaction
+            strike = self.schedule.choose(subject)
+            latency = self.state.options_of(caller.organization).latency_seconds
+            effect = self._struck(strike, request, caller, entry) if strike else None
+            if effect is None:
+                effect = Effect(self.handle(request), wait=latency)
+            if effect.response is not None and effect.ending == "respond":
+                entry.status = effect.response.status
+            return effect
 
-    def carry_out(self, request: Request, overrides: Mapping[str, object] | None = None) -> Answer:
+    def handle(self, request: Request, overrides: Mapping[str, object] | None = None) -> Response:
         """What Close would do and say. ``overrides`` are switches for this one request."""
-        with self.world.lock:
+        with self.state.lock:
             if request.path in _OAUTH and request.method == "POST":
-                return _OAUTH[request.path](self.world, request)
+                return _OAUTH[request.path](self.state, request)
             caller = self._caller(request)
-            switches = self.world.switches_of(caller.organization).changed(overrides or {})
+            options = self.state.options_of(caller.organization).changed(overrides or {})
             try:
-                route, parameters = route_of(request, switches)
+                route, parameters = route_of(request, options)
             except Refused as refused:
-                return refused.answer
+                return refused.response
             standing = self._standing(caller, route)
             if standing.exceeded:
-                return too_many_requests(standing, switches)
+                return too_many_requests(standing, options)
             try:
-                answer = self._served(request, caller, route, parameters, switches)
+                response = self._served(request, caller, route, parameters, options)
             except Refused as refused:
-                answer = refused.answer
-            return answer.with_headers(rate_limit_headers(standing, switches.rate_limit_header))
+                response = refused.response
+            return response.with_headers(rate_limit_headers(standing, options.rate_limit_header))
 
     def pending(self) -> int:
         """How many late creates are still to come."""
-        with self.world.lock:
+        with self.state.lock:
             return self.timers.pending()
 
     def forget_pending(self) -> None:
-        with self.world.lock:
+        with self.state.lock:
             self.timers.cancel()
 
     def _served(
@@ -93,56 +93,56 @@ class Service:
         caller: Caller,
         route: Route,
         parameters: Mapping[str, str],
-        switches: Switches,
-    ) -> Answer:
+        options: Options,
+    ) -> Response:
         organization = caller.organization
-        if organization is None or caller.credential is None or not caller.credential.is_valid(self.world.clock()):
-            raise Refused(unauthorized(switches))
-        _refuse_by_plan_and_role(organization, route, switches)
-        body = body_of(request, switches) if route.method in {"POST", "PUT"} else {}
-        return route.serve(Call(self.world, organization, switches, request, parameters, body))
+        if organization is None or caller.credential is None or not caller.credential.is_valid(self.state.clock()):
+            raise Refused(unauthorized(options))
+        _refuse_by_plan_and_role(organization, route, options)
+        body = body_of(request, options) if route.method in {"POST", "PUT"} else {}
+        return route.serve(Call(self.state, organization, options, request, parameters, body))
 
-    def _struck(self, strike: Strike, request: Request, caller: Caller, entry: Entry) -> Reaction | None:
+    def _struck(self, strike: Strike, request: Request, caller: Caller, entry: LogEntry) -> Effect | None:
         """None when the request was refused anyway: then the fault waits for another one."""
         kind, parameters = KINDS[strike.name], strike.parameters
-        answer = Answer(0)
+        response = Response(0)
         if kind.work == "first":
             lag = parameters["list_lag_seconds"]
-            answer = self.carry_out(request, {} if lag is None else {"list_lag_seconds": lag})
-            if not answer.succeeded:
-                return Reaction(answer)
-        self.orders.count(strike)
+            response = self.handle(request, {} if lag is None else {"list_lag_seconds": lag})
+            if not response.succeeded:
+                return Effect(response)
+        self.schedule.count(strike)
         entry.fault = strike.name
-        switches = self.world.switches_of(caller.organization)
-        reaction = kind.react(Moment(answer, switches, request.base_url, self.world.clock()), parameters)
+        options = self.state.options_of(caller.organization)
+        effect = kind.effect(Moment(response, options, request.base_url, self.state.clock()), parameters)
         if kind.work == "later":
-            self._carry_out_later(request, parameters["seconds"], entry)
+            self._handle_later(request, parameters["seconds"], entry)
         if kind.work == "after_wait":
-            return Reaction(None, wait=reaction.wait, work=lambda: self._carry_out_now(request, entry))
-        return reaction
+            return Effect(None, wait=effect.wait, work=lambda: self._handle_now(request, entry))
+        return effect
 
-    def _carry_out_now(self, request: Request, entry: Entry) -> Answer:
-        with self.world.lock:
-            answer = self.carry_out(request)
-            entry.status = answer.status
-            return answer
+    def _handle_now(self, request: Request, entry: LogEntry) -> Response:
+        with self.state.lock:
+            response = self.handle(request)
+            entry.status = response.status
+            return response
 
-    def _carry_out_later(self, request: Request, seconds: float, entry: Entry) -> None:
+    def _handle_later(self, request: Request, seconds: float, entry: LogEntry) -> None:
         def work() -> None:
-            late = replace(entry, time=self.world.date().isoformat(), fault=f"{entry.fault} (the create)")
-            late.status = self.carry_out(request).status
-            self.world.log.append(late)
+            late = replace(entry, time=self.state.date().isoformat(), fault=f"{entry.fault} (the create)")
+            late.status = self.handle(request).status
+            self.state.log.append(late)
 
         self.timers.after(seconds, work)
 
     def _caller(self, request: Request) -> Caller:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         presented = text.strip() if scheme.lower() == "bearer" else _basic_user(scheme, text)
-        credential = self.world.credentials.get(presented)
+        credential = self.state.credentials.get(presented)
         wanted = {"bearer": "access_token", "basic": "api_key"}.get(scheme.lower())
         if credential is None or credential.kind != wanted:
             return Caller(presented, None, None)
-        return Caller(presented, credential, self.world.organization_of(credential))
+        return Caller(presented, credential, self.state.organization_of(credential))
 
     def _standing(self, caller: Caller, route: Route) -> Standing:
         """Counts the request, also one with a dead key: hammering with it ends in 429, too."""
@@ -151,18 +151,18 @@ class Service:
         if caller.organization:
             own = caller.organization.rate_limit
             limits[f"organization {caller.organization.id}"] = own or key_limit.times(ORGANIZATION_FACTOR)
-        return self.world.windows.count(route.group, limits, self.world.clock())
+        return self.state.windows.count(route.group, limits, self.state.clock())
 
-    def _logged(self, request: Request, caller: Caller, subject: Subject) -> Entry:
-        entry = Entry(
+    def _logged(self, request: Request, caller: Caller, subject: Subject) -> LogEntry:
+        entry = LogEntry(
             method=request.method,
             path=request.path,
-            time=self.world.date().isoformat(),
+            time=self.state.date().isoformat(),
             organization_id=subject.organization_id,
             key_suffix=suffix(caller.presented),
             type_name=subject.type_name,
         )
-        self.world.log.append(entry)
+        self.state.log.append(entry)
         return entry
 
 
@@ -195,10 +195,10 @@ def _subject(request: Request, caller: Caller) -> Subject:
     )
 
 
-def _refuse_by_plan_and_role(organization: Organization, route: Route, switches: Switches) -> None:
+def _refuse_by_plan_and_role(organization: Organization, route: Route, options: Options) -> None:
     if not route.customizes:
         return
-    if not organization.has_custom_objects and (route.writes or switches.plan_failure_on == "everything"):
-        raise Refused(error_answer(switches.plan_failure, "Your plan does not include custom objects."))
+    if not organization.has_custom_objects and (route.writes or options.plan_failure_on == "everything"):
+        raise Refused(error_response(options.plan_failure, "Your plan does not include custom objects."))
     if not organization.may_customize and route.writes:
-        raise Refused(not_permitted(switches))
+        raise Refused(not_permitted(options))

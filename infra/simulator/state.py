@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from infra.simulator.options import Switches
+from infra.simulator.options import Options
 from infra.simulator.rate_limits import RateLimit, Windows
 
 type Clock = Callable[[], float]
@@ -82,7 +82,7 @@ class Organization:
     id: str
     name: str
     user_id: str = field(default_factory=lambda: new_id("user"))
-    switches: dict[str, object] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     has_custom_objects: bool = True
     may_customize: bool = True
     max_types: int | None = None
@@ -145,7 +145,7 @@ class RefreshToken:
 
 
 @dataclass(slots=True)
-class Entry:
+class LogEntry:
     """One line of the request log. ``status`` is None as long as, and if, nothing was answered."""
 
     method: str
@@ -159,19 +159,19 @@ class Entry:
 
 
 @dataclass(slots=True)
-class World:
+class State:
     """Everything. Whoever reads or writes any of it holds ``lock``."""
 
     clock: Clock = system_clock
     lock: threading.RLock = field(default_factory=threading.RLock)
-    switches: Switches = field(default_factory=Switches)
+    options: Options = field(default_factory=Options)
     organizations: dict[str, Organization] = field(default_factory=dict)
     credentials: dict[str, Credential] = field(default_factory=dict)
     oauth_clients: dict[str, str] = field(default_factory=dict)
     authorization_codes: dict[str, str] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     windows: Windows = field(default_factory=Windows)
-    log: deque[Entry] = field(default_factory=lambda: deque(maxlen=100_000))
+    log: deque[LogEntry] = field(default_factory=lambda: deque(maxlen=100_000))
 
     def date(self) -> datetime:
         """Return the present, by the clock."""
@@ -184,8 +184,8 @@ class World:
             things.clear()
         self.windows.clear()
 
-    def switches_of(self, organization: Organization | None) -> Switches:
-        return self.switches.changed(organization.switches) if organization else self.switches
+    def options_of(self, organization: Organization | None) -> Options:
+        return self.options.changed(organization.options) if organization else self.options
 
     def organization_of(self, credential: Credential | None) -> Organization | None:
         return self.organizations.get(credential.organization_id) if credential else None

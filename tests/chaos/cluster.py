@@ -20,7 +20,7 @@ from infra.local.config import PROJECT, Options
 from infra.local.outcomes import Feed
 from infra.local.ports import HOST
 from infra.local.stack import LocalStack, local_stack
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 from provisioner.contract.spec import natural_key
 from tests.chaos.microburst import Microburst, microburst
 from tests.chaos.proxy import Decide, Kill, Proxy
@@ -58,7 +58,7 @@ class Cluster:
     folder: Path
 
     @property
-    def close(self) -> Remote:
+    def close(self) -> ControlClient:
         assert self.stack.close
         return self.stack.close
 

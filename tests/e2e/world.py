@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from infra.local.outcomes import Announcement, Feed
 from infra.local.stack import LocalStack
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 
 PATIENCE = 60.0  # seconds: a cold start, a wait that Close asked for, the emulator's polling, a slow machine
 
@@ -39,7 +39,7 @@ class World:
     """Every credential that a test made up."""
 
     @property
-    def close(self) -> Remote:
+    def close(self) -> ControlClient:
         assert self.stack.close
         return self.stack.close
 

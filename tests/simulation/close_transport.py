@@ -16,7 +16,7 @@ from infra.simulator.api.custom_fields import fields_of
 from infra.simulator.api.requests import Request
 from infra.simulator.control.organizations import add_organization
 from infra.simulator.service import Service
-from infra.simulator.state import Organization, World
+from infra.simulator.state import Organization, State
 from provisioner.contract.spec import natural_key
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.network import Invocation
@@ -78,7 +78,7 @@ class CloseTransport:
     closed_until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.service = Service(World(clock=lambda: self.clock.now))
+        self.service = Service(State(clock=lambda: self.clock.now))
 
     def add(self, tenant: str, keys: list[str], **settings: Any) -> Organization:
         """An organization for the tenant. Its list lags."""
@@ -88,7 +88,7 @@ class CloseTransport:
         return self.organization(tenant)
 
     def organization(self, tenant: str) -> Organization:
-        return self.service.world.organizations[self.tenants[tenant]]
+        return self.service.state.organizations[self.tenants[tenant]]
 
     def tenant_of(self, request: httpx.Request) -> str:
         """Whose credential the request carries, "?" if nobody's."""
@@ -99,7 +99,7 @@ class CloseTransport:
         if self.clock.now < self.closed_until.get(tenant, 0):
             response = too_many(self.closed_until[tenant] - self.clock.now)
         else:
-            answer = self.service.carry_out(_plain(request))
+            answer = self.service.handle(_plain(request))
             response = httpx.Response(answer.status, headers=dict(answer.headers), content=answer.body)
         self._watch()
         self.served.append(

@@ -93,7 +93,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(tenant=TENANTS, seconds=st.sampled_from([0, 20, 55]))
     def lag(self, tenant: str, seconds: int) -> None:
-        self.environment.close.organization(tenant).switches["list_lag_seconds"] = seconds
+        self.environment.close.organization(tenant).options["list_lag_seconds"] = seconds
 
     @rule(tenant=TENANTS)
     def replace_the_key(self, tenant: str) -> None:

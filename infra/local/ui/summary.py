@@ -7,10 +7,10 @@ from rich.text import Text
 
 from infra.local.examples.examples import Example, Exchange
 from infra.local.examples.tenants import organizations
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 
 
-def summary(exchanges: Sequence[Exchange], not_sent: Sequence[Example], close: Remote) -> Text:
+def summary(exchanges: Sequence[Exchange], not_sent: Sequence[Example], close: ControlClient) -> Text:
     """Several lines. ``not_sent``: what nobody had the time for."""
     bad = [exchange for exchange in exchanges if exchange.faults()]
     good = len(exchanges) - len(bad)
@@ -24,7 +24,7 @@ def summary(exchanges: Sequence[Exchange], not_sent: Sequence[Example], close: R
     return text.append_text(_in_close(close))
 
 
-def _in_close(close: Remote) -> Text:
+def _in_close(close: ControlClient) -> Text:
     text = Text("\n  In Close there are now\n")
     for tenant, organization in organizations().items():
         types = sorted(close.types(organization["id"]), key=_age)

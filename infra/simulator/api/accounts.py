@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from infra.simulator.api.requests import Call, Request
-from infra.simulator.api.responses import Answer, json_answer
-from infra.simulator.state import Credential, Organization, RefreshToken, World
+from infra.simulator.api.responses import Response, json_response
+from infra.simulator.state import Credential, Organization, RefreshToken, State
 
 _PERMISSIONS = ("manage_organization", "manage_customizations", "bulk_edit", "export", "view_all_leads")
 
 
-def me(call: Call) -> Answer:
+def me(call: Call) -> Response:
     organization = call.organization
     membership: dict[str, Any] = {
         "id": f"memb_{organization.user_id.removeprefix('user_')}",
@@ -42,7 +42,7 @@ def me(call: Call) -> Answer:
     return call.one(user)
 
 
-def list_roles(call: Call) -> Answer:
+def list_roles(call: Call) -> Response:
     return call.paged([_role(call.organization, role_id, name) for role_id, name in call.roles().items()])
 
 
@@ -60,40 +60,40 @@ def _role(organization: Organization, role_id: str, name: str) -> dict[str, Any]
     }
 
 
-def token(world: World, request: Request) -> Answer:
+def token(state: State, request: Request) -> Response:
     """``POST /oauth2/token/``: exchanges a code or a refresh token. A refresh token is good for one exchange."""
     form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
-    client_id = _client(world, request, form)
+    client_id = _client(state, request, form)
     if client_id is None:
         return _oauth_error(401, "invalid_client")
     match form.get("grant_type"):
         case "authorization_code":
-            organization_id = world.authorization_codes.pop(form.get("code", ""), None)
-            return _granted(world, organization_id, client_id, first=True)
+            organization_id = state.authorization_codes.pop(form.get("code", ""), None)
+            return _granted(state, organization_id, client_id, first=True)
         case "refresh_token":
-            return _refreshed(world, form.get("refresh_token", ""), client_id)
+            return _refreshed(state, form.get("refresh_token", ""), client_id)
         case _:
             return _oauth_error(400, "unsupported_grant_type")
 
 
-def revoke(world: World, request: Request) -> Answer:
+def revoke(state: State, request: Request) -> Response:
     form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
-    if _client(world, request, form) is None:
+    if _client(state, request, form) is None:
         return _oauth_error(401, "invalid_client")
     text = form.get("token", "")
-    world.refresh_tokens.pop(text, None)
-    if credential := world.credentials.get(text):
+    state.refresh_tokens.pop(text, None)
+    if credential := state.credentials.get(text):
         credential.revoked = True
-    return json_answer({})
+    return json_response({})
 
 
-def grant(world: World, organization_id: str, client_id: str, *, with_refresh_token: bool = True) -> dict[str, Any]:
+def grant(state: State, organization_id: str, client_id: str, *, with_refresh_token: bool = True) -> dict[str, Any]:
     """A new pair of tokens, in the words of the token endpoint."""
-    organization = world.organizations[organization_id]
-    lifetime = world.switches_of(organization).token_lifetime_seconds
+    organization = state.organizations[organization_id]
+    lifetime = state.options_of(organization).token_lifetime_seconds
     access = secrets.token_urlsafe(32)
-    world.credentials[access] = Credential("access_token", access, organization_id, expires_at=world.clock() + lifetime)
-    answer: dict[str, Any] = {
+    state.credentials[access] = Credential("access_token", access, organization_id, expires_at=state.clock() + lifetime)
+    response: dict[str, Any] = {
         "token_type": "Bearer",
         "access_token": access,
         "expires_in": lifetime,
@@ -102,30 +102,30 @@ def grant(world: World, organization_id: str, client_id: str, *, with_refresh_to
         "user_id": organization.user_id,
     }
     if with_refresh_token:
-        answer["refresh_token"] = secrets.token_urlsafe(32)
-        world.refresh_tokens[answer["refresh_token"]] = RefreshToken(organization_id, client_id)
-    return answer
+        response["refresh_token"] = secrets.token_urlsafe(32)
+        state.refresh_tokens[response["refresh_token"]] = RefreshToken(organization_id, client_id)
+    return response
 
 
-def _granted(world: World, organization_id: str | None, client_id: str, *, first: bool) -> Answer:
-    organization = world.organizations.get(organization_id or "")
+def _granted(state: State, organization_id: str | None, client_id: str, *, first: bool) -> Response:
+    organization = state.organizations.get(organization_id or "")
     if organization is None:
         return _oauth_error(400, "invalid_grant")
-    with_refresh_token = first or world.switches_of(organization).refresh_answers_with_refresh_token
-    return json_answer(grant(world, organization.id, client_id, with_refresh_token=with_refresh_token))
+    with_refresh_token = first or state.options_of(organization).refresh_answers_with_refresh_token
+    return json_response(grant(state, organization.id, client_id, with_refresh_token=with_refresh_token))
 
 
-def _refreshed(world: World, text: str, client_id: str) -> Answer:
-    known = world.refresh_tokens.get(text)
-    if known is None or not known.is_valid(world.clock()) or known.client_id != client_id:
+def _refreshed(state: State, text: str, client_id: str) -> Response:
+    known = state.refresh_tokens.get(text)
+    if known is None or not known.is_valid(state.clock()) or known.client_id != client_id:
         return _oauth_error(400, "invalid_grant")
-    switches = world.switches_of(world.organizations.get(known.organization_id))
-    if switches.refresh_answers_with_refresh_token and known.void_from is None:
-        known.void_from = world.clock() + switches.refresh_grace_seconds
-    return _granted(world, known.organization_id, client_id, first=False)
+    options = state.options_of(state.organizations.get(known.organization_id))
+    if options.refresh_answers_with_refresh_token and known.void_from is None:
+        known.void_from = state.clock() + options.refresh_grace_seconds
+    return _granted(state, known.organization_id, client_id, first=False)
 
 
-def _client(world: World, request: Request, form: dict[str, str]) -> str | None:
+def _client(state: State, request: Request, form: dict[str, str]) -> str | None:
     """The client that authenticated itself, in the form or by Basic."""
     client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
@@ -134,9 +134,9 @@ def _client(world: World, request: Request, form: dict[str, str]) -> str | None:
             client_id, _, secret = b64decode(encoded).decode().partition(":")
         except (NotBase64, UnicodeDecodeError):
             return None
-    return client_id if client_id and world.oauth_clients.get(client_id) == secret else None
+    return client_id if client_id and state.oauth_clients.get(client_id) == secret else None
 
 
-def _oauth_error(status: int, error: str) -> Answer:
+def _oauth_error(status: int, error: str) -> Response:
     """RFC 6749, section 5.2. Close's own words are not known."""
-    return json_answer({"error": error, "error_description": error.replace("_", " ")}, status)
+    return json_response({"error": error, "error_description": error.replace("_", " ")}, status)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.simulator.api.requests import DELETED, Call
-from infra.simulator.api.responses import Answer, Mistake, json_answer
+from infra.simulator.api.responses import Mistake, Response, json_response
 from infra.simulator.api.validation import Rule, Rules, accepted_roles, checked, refuse, refuse_duplicate
 from infra.simulator.state import Organization, Stored, new_id
 
@@ -43,51 +43,51 @@ _NESTED = ("id", "name", "description", "type", "required", "accepts_multiple_va
 _NESTED_IN_FULL = ("choices", "is_shared", "referenced_custom_type_id", "back_reference_is_visible")
 
 
-def list_fields(call: Call) -> Answer:
+def list_fields(call: Call) -> Response:
     return call.listed(
         [shown_field(call, each.data) for each in call.organization.fields.values() if call.is_listed(each)]
     )
 
 
-def create_field(call: Call) -> Answer:
-    data = checked(call.body, _RULES, call.switches, partial=False, ignored=_COMPUTED)
+def create_field(call: Call) -> Response:
+    data = checked(call.body, _RULES, call.options, partial=False, ignored=_COMPUTED)
     if not _is_type(call.organization, data["custom_object_type_id"]):
-        refuse({"custom_object_type_id": Mistake("missing")}, call.switches)
+        refuse({"custom_object_type_id": Mistake("missing")}, call.options)
     _refuse_duplicate(call, data["custom_object_type_id"], data["name"])
-    stored = keep_field(call, data)
+    stored = store_field(call, data)
     return call.created(f"custom_field/custom_object_type/{stored.id}/", shown_field(call, stored.data))
 
 
-def keep_field(call: Call, data: Mapping[str, Any]) -> Stored:
+def store_field(call: Call, data: Mapping[str, Any]) -> Stored:
     """Stores a field of a type. Raises ``Refused`` when its keys do not go together."""
     stored = call.stored_now(call.signed(**{"id": new_id("cf"), **complete(call, data)}, is_shared=False))
     call.organization.fields[stored.id] = stored
     return stored
 
 
-def get_field(call: Call) -> Answer:
+def get_field(call: Call) -> Response:
     return call.one(shown_field(call, call.stored("fields").data))
 
 
-def update_field(call: Call) -> Answer:
+def update_field(call: Call) -> Response:
     stored = call.stored("fields")
-    changes = checked(call.body, _RULES, call.switches, partial=True, ignored=_COMPUTED)
+    changes = checked(call.body, _RULES, call.options, partial=True, ignored=_COMPUTED)
     fixed = ("type", "custom_object_type_id", "referenced_custom_type_id")
     refuse_changed(call, stored, changes, fixed)
     if "name" in changes:
         _refuse_duplicate(call, stored.data["custom_object_type_id"], changes["name"], besides=stored.id)
-    call.update(stored, sound(call, {**stored.data, **changes}))
-    return json_answer(shown_field(call, stored.data))
+    call.update(stored, validated(call, {**stored.data, **changes}))
+    return json_response(shown_field(call, stored.data))
 
 
-def delete_field(call: Call) -> Answer:
+def delete_field(call: Call) -> Response:
     del call.organization.fields[call.stored("fields").id]
-    return DELETED[call.switches.field_delete_answer]
+    return DELETED[call.options.field_delete_answer]
 
 
 def shown_field(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
     shown = call.with_dates(data)
-    if shown["editable_with_roles"] is None and call.switches.roles_when_omitted == "empty":
+    if shown["editable_with_roles"] is None and call.options.roles_when_omitted == "empty":
         shown["editable_with_roles"] = []
     return shown
 
@@ -103,10 +103,10 @@ def complete(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
         "referenced_custom_type_id": None,
         "back_reference_is_visible": False if data["type"] == "custom_object" else None,
     }
-    return sound(call, {**defaults, **data})
+    return validated(call, {**defaults, **data})
 
 
-def sound(call: Call, data: dict[str, Any]) -> dict[str, Any]:
+def validated(call: Call, data: dict[str, Any]) -> dict[str, Any]:
     mistakes = {}
     if data["type"] == "choices" and not data["choices"]:
         mistakes["choices"] = Mistake("empty")
@@ -114,13 +114,13 @@ def sound(call: Call, data: dict[str, Any]) -> dict[str, Any]:
         mistakes["accepts_multiple_values"] = Mistake("single")
     if data["type"] == "custom_object" and not _is_type(call.organization, data["referenced_custom_type_id"]):
         mistakes["referenced_custom_type_id"] = Mistake("missing")
-    refuse(mistakes, call.switches)
-    return {**data, "editable_with_roles": accepted_roles(data["editable_with_roles"], call.roles(), call.switches)}
+    refuse(mistakes, call.options)
+    return {**data, "editable_with_roles": accepted_roles(data["editable_with_roles"], call.roles(), call.options)}
 
 
 def refuse_changed(call: Call, stored: Stored, changes: Mapping[str, Any], fixed: tuple[str, ...]) -> None:
     moved = [key for key in fixed if key in changes and changes[key] != stored.data[key]]
-    refuse(dict.fromkeys(moved, Mistake("fixed")), call.switches)
+    refuse(dict.fromkeys(moved, Mistake("fixed")), call.options)
 
 
 def fields_of(organization: Organization, type_id: str, *, listed_at: float | None = None) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def referring_fields(organization: Organization, type_id: str) -> list[Stored]:
 
 def nested(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
     """A field as an entry of its type's ``fields``."""
-    keys = _NESTED if call.switches.nested_fields == "bare" else _NESTED + _NESTED_IN_FULL
+    keys = _NESTED if call.options.nested_fields == "bare" else _NESTED + _NESTED_IN_FULL
     shown = shown_field(call, data)
     return {key: shown.get(key) for key in keys}
 
@@ -162,4 +162,4 @@ def _is_type(organization: Organization, type_id: object) -> bool:
 
 def _refuse_duplicate(call: Call, type_id: str, name: str, besides: str | None = None) -> None:
     others = (data["name"] for data in fields_of(call.organization, type_id) if data["id"] != besides)
-    refuse_duplicate("name", name, others, call.switches.duplicate_field_names, call.switches)
+    refuse_duplicate("name", name, others, call.options.duplicate_field_names, call.options)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NoReturn
 
-from infra.simulator.api.responses import Answer, Refused, error_answer, json_answer, not_found
-from infra.simulator.options import Switches
-from infra.simulator.state import LITERAL_ROLES, Organization, Stored, World
+from infra.simulator.api.responses import Refused, Response, error_response, json_response, not_found
+from infra.simulator.options import Options
+from infra.simulator.state import LITERAL_ROLES, Organization, State, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +36,16 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def body_of(request: Request, switches: Switches) -> dict[str, Any]:
+def body_of(request: Request, options: Options) -> dict[str, Any]:
     """The JSON object that came with a POST or PUT. Raises ``Refused`` as Close's server library would."""
     if request.chunked:
-        raise Refused(error_answer(400, "Chunked Transfer-Encoding is not supported."))
+        raise Refused(error_response(400, "Chunked Transfer-Encoding is not supported."))
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise Refused(error_answer(switches.wrong_content_type, "Content-Type must be application/json."))
+        raise Refused(error_response(options.wrong_content_type, "Content-Type must be application/json."))
     body = request.json_object()
     if body is None:
-        raise Refused(error_answer(400, "The request body must be a JSON object."))
+        raise Refused(error_response(400, "The request body must be a JSON object."))
     return body
 
 
@@ -53,9 +53,9 @@ def body_of(request: Request, switches: Switches) -> dict[str, Any]:
 class Call:
     """An admitted request: what the resources work with, under the world's lock."""
 
-    world: World
+    state: State
     organization: Organization
-    switches: Switches
+    options: Options
     request: Request
     parameters: Mapping[str, str]
     body: dict[str, Any] = field(default_factory=dict)
@@ -73,14 +73,14 @@ class Call:
             and (found.exists or self.request.method == "GET")
         ):
             return found
-        foreign = any(wanted in getattr(other, kind) for other in self.world.organizations.values())
-        if foreign and wanted not in mine and self.switches.foreign_id == 403:
-            raise Refused(error_answer(403, "Forbidden"))
+        foreign = any(wanted in getattr(other, kind) for other in self.state.organizations.values())
+        if foreign and wanted not in mine and self.options.foreign_id == 403:
+            raise Refused(error_response(403, "Forbidden"))
         raise Refused(not_found(wanted))
 
     def now(self) -> float:
         """Return Unix seconds, by the clock of the state."""
-        return self.world.clock()
+        return self.state.clock()
 
     def is_listed(self, stored: Stored) -> bool:
         return stored.is_listed(self.now())
@@ -91,7 +91,7 @@ class Call:
 
     def signed(self, **data: Any) -> dict[str, Any]:
         """``data`` with who made it and when. A seeded thing brings its own."""
-        moment, user = self.world.date(), self.organization.user_id
+        moment, user = self.state.date(), self.organization.user_id
         return {
             "organization_id": self.organization.id,
             "created_by": user,
@@ -103,45 +103,45 @@ class Call:
 
     def stored_now(self, data: dict[str, Any]) -> Stored:
         moment = self.now()
-        lags = (self.switches.list_lag_seconds, self.switches.get_lag_seconds)
+        lags = (self.options.list_lag_seconds, self.options.get_lag_seconds)
         return Stored(data, moment + lags[0], moment + lags[1])
 
     def update(self, stored: Stored, changes: Mapping[str, Any]) -> None:
         stored.data.update(changes, updated_by=self.organization.user_id)
-        if self.switches.date_updated_changes:
-            stored.data["date_updated"] = self.world.date()
+        if self.options.date_updated_changes:
+            stored.data["date_updated"] = self.state.date()
 
-    def created(self, path: str, data: dict[str, Any]) -> Answer:
+    def created(self, path: str, data: dict[str, Any]) -> Response:
         """Answers a create: ``path`` is below ``/api/v1/`` and ends in a slash."""
         relative = f"/api/v1/{path}"
         locations = {"absolute": self.request.base_url + relative, "relative": relative}
-        location = locations.get(self.switches.location)
-        return json_answer(data, self.switches.create_status, {"Location": location} if location else {})
+        location = locations.get(self.options.location)
+        return json_response(data, self.options.create_status, {"Location": location} if location else {})
 
-    def one(self, data: dict[str, Any]) -> Answer:
-        return json_answer(selected(data, self.request.query))
+    def one(self, data: dict[str, Any]) -> Response:
+        return json_response(selected(data, self.request.query))
 
-    def listed(self, entries: list[dict[str, Any]]) -> Answer:
+    def listed(self, entries: list[dict[str, Any]]) -> Response:
         """The whole list in the envelope that the switches ask for."""
-        ordered = reversed(entries) if self.switches.list_order == "newest_first" else entries
+        ordered = reversed(entries) if self.options.list_order == "newest_first" else entries
         envelopes: dict[str, dict[str, Any]] = {"has_more": {"has_more": False}, "cursor": {"cursor": None}}
-        beside = envelopes.get(self.switches.list_envelope, {})
-        return json_answer({"data": [selected(entry, self.request.query) for entry in ordered], **beside})
+        beside = envelopes.get(self.options.list_envelope, {})
+        return json_response({"data": [selected(entry, self.request.query) for entry in ordered], **beside})
 
-    def paged(self, entries: list[dict[str, Any]]) -> Answer:
+    def paged(self, entries: list[dict[str, Any]]) -> Response:
         """One page by ``_skip`` and ``_limit`` (100 unless told), with ``has_more``."""
         skip, limit = (self._number(name, default) for name, default in (("_skip", 0), ("_limit", 100)))
         page = [selected(entry, self.request.query) for entry in entries[skip : skip + limit]]
-        return json_answer({"data": page, "has_more": len(entries) > skip + limit})
+        return json_response({"data": page, "has_more": len(entries) > skip + limit})
 
     def _number(self, name: str, default: int) -> int:
         text = self.request.query.get(name, str(default))
         if not text.isdecimal():
-            raise Refused(error_answer(400, f"{name} must be an integer."))
+            raise Refused(error_response(400, f"{name} must be an integer."))
         return int(text)
 
     def date(self, moment: datetime) -> str:
-        match self.switches.dates:
+        match self.options.dates:
             case "naive":
                 return moment.replace(tzinfo=None).isoformat(timespec="microseconds")
             case "offset":
@@ -155,7 +155,7 @@ class Call:
         return {name: self.date(value) if isinstance(value, datetime) else value for name, value in data.items()}
 
 
-type Serve = Callable[[Call], Answer]
+type Serve = Callable[[Call], Response]
 
 
 def selected(data: dict[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
@@ -164,4 +164,4 @@ def selected(data: dict[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
     return {name: data[name] for name in wanted if name in data} if wanted else data
 
 
-DELETED = {"204": Answer(204), "200_object": json_answer({}), "200_empty": Answer(200)}
+DELETED = {"204": Response(204), "200_object": json_response({}), "200_empty": Response(200)}

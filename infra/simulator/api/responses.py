@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from infra.simulator.options import Switches
+from infra.simulator.options import Options
 
 JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One HTTP response."""
 
     status: int
@@ -29,40 +29,40 @@ class Answer:
 class Refused(Exception):
     """Ends the work on a request: this is its answer."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
 
 
-def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(status, json.dumps(value).encode(), {"Content-Type": JSON, **(headers or {})})
+def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, json.dumps(value).encode(), {"Content-Type": JSON, **(headers or {})})
 
 
-def text_answer(status: int, text: str, content_type: str = "text/plain") -> Answer:
-    return Answer(status, text.encode(), {"Content-Type": f"{content_type}; charset=utf-8"})
+def text_response(status: int, text: str, content_type: str = "text/plain") -> Response:
+    return Response(status, text.encode(), {"Content-Type": f"{content_type}; charset=utf-8"})
 
 
-def error_answer(status: int, message: str, **further: object) -> Answer:
+def error_response(status: int, message: str, **further: object) -> Response:
     """The shape of everything that is not about a field: ``{"error": …}``."""
-    return json_answer({"error": message, **further}, status)
+    return json_response({"error": message, **further}, status)
 
 
-def unauthorized(switches: Switches) -> Answer:
-    headers = {"WWW-Authenticate": 'Basic realm="Close"'} if switches.www_authenticate else {}
-    return error_answer(401, "Unauthorized").with_headers(headers)
+def unauthorized(options: Options) -> Response:
+    headers = {"WWW-Authenticate": 'Basic realm="Close"'} if options.www_authenticate else {}
+    return error_response(401, "Unauthorized").with_headers(headers)
 
 
-def not_permitted(switches: Switches) -> Answer:
+def not_permitted(options: Options) -> Response:
     """The role may not do this."""
-    if switches.permission_failure == 401:
-        return unauthorized(switches)
-    if switches.permission_body == "text":
-        return text_answer(403, "Forbidden")
-    return error_answer(403, "You do not have permission to perform this action.")
+    if options.permission_failure == 401:
+        return unauthorized(options)
+    if options.permission_body == "text":
+        return text_response(403, "Forbidden")
+    return error_response(403, "You do not have permission to perform this action.")
 
 
-def not_found(what: str) -> Answer:
-    return error_answer(404, f"Empty query: {what} does not exist.")
+def not_found(what: str) -> Response:
+    return error_response(404, f"Empty query: {what} does not exist.")
 
 
 _SENTENCES = {
@@ -105,30 +105,30 @@ class Mistake:
     code: str
     limit: int | None = None
 
-    def sentence(self, switches: Switches) -> str:
-        sentences = _SENTENCES_OF_BOTH | _SENTENCES[switches.validation_dialect]
+    def sentence(self, options: Options) -> str:
+        sentences = _SENTENCES_OF_BOTH | _SENTENCES[options.validation_dialect]
         return sentences[self.code].format(limit=self.limit)
 
 
-def validation_answer(mistakes: Mapping[str, Mistake], switches: Switches, shape: str | None = None) -> Answer:
+def validation_response(mistakes: Mapping[str, Mistake], options: Options, shape: str | None = None) -> Response:
     """400 about fields, in the shape that the switches (or the caller) ask for."""
-    sentences = {name: mistake.sentence(switches) for name, mistake in mistakes.items()}
+    sentences = {name: mistake.sentence(options) for name, mistake in mistakes.items()}
     listed = [f"{name}: {sentence}" for name, sentence in sentences.items()]
-    match shape or switches.validation_body:
+    match shape or options.validation_body:
         case "errors":
-            return json_answer({"errors": listed, "field-errors": {}}, 400)
+            return json_response({"errors": listed, "field-errors": {}}, 400)
         case "error":
-            return error_answer(400, "; ".join(listed))
+            return error_response(400, "; ".join(listed))
         case "text":
-            return text_answer(400, "<html><body><h1>400 Bad Request</h1></body></html>", "text/html")
+            return text_response(400, "<html><body><h1>400 Bad Request</h1></body></html>", "text/html")
         case "field_errors_only":
-            return json_answer({"field-errors": _values(sentences, switches)}, 400)
+            return json_response({"field-errors": _values(sentences, options)}, 400)
         case _:
-            return json_answer({"errors": [], "field-errors": _values(sentences, switches)}, 400)
+            return json_response({"errors": [], "field-errors": _values(sentences, options)}, 400)
 
 
-def _values(sentences: Mapping[str, str], switches: Switches) -> dict[str, Any]:
-    match switches.validation_values:
+def _values(sentences: Mapping[str, str], options: Options) -> dict[str, Any]:
+    match options.validation_values:
         case "list":
             return {name: [sentence] for name, sentence in sentences.items()}
         case "nested":

@@ -22,7 +22,7 @@ from infra.simulator.api.custom_object_types import (
     update_type,
 )
 from infra.simulator.api.requests import Request, Serve
-from infra.simulator.api.responses import Answer, Refused, error_answer
+from infra.simulator.api.responses import Refused, Response, error_response
 from infra.simulator.api.shared_fields import (
     associate,
     create_shared,
@@ -36,7 +36,7 @@ from infra.simulator.api.shared_fields import (
     update_association,
     update_shared,
 )
-from infra.simulator.options import Switches
+from infra.simulator.options import Options
 
 API = "/api/v1/"
 
@@ -100,16 +100,16 @@ OAUTH_PATHS = ("/oauth2/token/", "/oauth2/revoke/")
 KNOWN = [*(f"{route.method} {API}{route.pattern}" for route in ROUTES), *(f"POST {path}" for path in OAUTH_PATHS)]
 
 
-def route_of(request: Request, switches: Switches) -> tuple[Route, Mapping[str, str]]:
+def route_of(request: Request, options: Options) -> tuple[Route, Mapping[str, str]]:
     """The route and its parameters. Raises ``Refused``: 405, 501, or what becomes of a missing slash."""
     path = request.path
     served = _served(path)
     if not served and not path.endswith("/") and _served(f"{path}/"):
-        if switches.slashless == "404":
-            raise Refused(error_answer(404, "The requested URL was not found on the server."))
-        if switches.slashless != "served":
+        if options.slashless == "404":
+            raise Refused(error_response(404, "The requested URL was not found on the server."))
+        if options.slashless != "served":
             headers = {"Location": f"{request.base_url}{path}/"}
-            raise Refused(Answer(int(switches.slashless), b"", headers))
+            raise Refused(Response(int(options.slashless), b"", headers))
         served = _served(f"{path}/")
     if not served:
         raise Refused(unknown_path(request))
@@ -118,14 +118,14 @@ def route_of(request: Request, switches: Switches) -> tuple[Route, Mapping[str, 
             return route, parameters
     allowed = ", ".join(route.method for route, _ in served)
     raise Refused(
-        error_answer(405, "The method is not allowed for the requested URL.").with_headers({"Allow": allowed})
+        error_response(405, "The method is not allowed for the requested URL.").with_headers({"Allow": allowed})
     )
 
 
-def unknown_path(request: Request) -> Answer:
+def unknown_path(request: Request) -> Response:
     """What the simulator does not know it says so plainly, rather than guess what Close would do."""
     message = f"The simulated Close does not know {request.method} {request.path}"
-    return error_answer(501, message, known=KNOWN)
+    return error_response(501, message, known=KNOWN)
 
 
 def _served(path: str) -> list[tuple[Route, Mapping[str, str]]]:

@@ -9,10 +9,10 @@ from infra.simulator.api.custom_fields import (
     fields_of,
     refuse_changed,
     shown_field,
-    sound,
+    validated,
 )
 from infra.simulator.api.requests import DELETED, Call
-from infra.simulator.api.responses import Answer, Mistake, Refused, json_answer, not_found
+from infra.simulator.api.responses import Mistake, Refused, Response, json_response, not_found
 from infra.simulator.api.validation import Rule, Rules, checked, refuse
 from infra.simulator.state import Stored, new_id
 
@@ -31,21 +31,21 @@ ASSOCIATION_KEYS = tuple(_ASSOCIATION_RULES)
 _WITH_TYPE = ("custom_object_type", "custom_activity_type")
 
 
-def list_shared(call: Call) -> Answer:
+def list_shared(call: Call) -> Response:
     return call.paged(
         [shown_shared(call, each) for each in call.organization.shared_fields.values() if call.is_listed(each)]
     )
 
 
-def create_shared(call: Call) -> Answer:
+def create_shared(call: Call) -> Response:
     """Unlike a type's own field, a shared one is answered with 200."""
-    stored = keep_shared(
-        call, checked(call.body, COMMON_RULES, call.switches, partial=False, ignored=("associations",))
+    stored = store_shared(
+        call, checked(call.body, COMMON_RULES, call.options, partial=False, ignored=("associations",))
     )
-    return json_answer(shown_shared(call, stored))
+    return json_response(shown_shared(call, stored))
 
 
-def keep_shared(call: Call, data: Mapping[str, Any]) -> Stored:
+def store_shared(call: Call, data: Mapping[str, Any]) -> Stored:
     """Store a shared field. Raises ``Refused`` when its keys do not go together."""
     defaults = {"id": new_id("cf"), "associations": []}
     stored = call.stored_now(call.signed(**{**defaults, **complete(call, data)}, is_shared=True))
@@ -53,78 +53,78 @@ def keep_shared(call: Call, data: Mapping[str, Any]) -> Stored:
     return stored
 
 
-def get_shared(call: Call) -> Answer:
+def get_shared(call: Call) -> Response:
     return call.one(shown_shared(call, call.stored("shared_fields")))
 
 
-def update_shared(call: Call) -> Answer:
+def update_shared(call: Call) -> Response:
     stored = call.stored("shared_fields")
-    changes = checked(call.body, COMMON_RULES, call.switches, partial=True, ignored=("associations",))
+    changes = checked(call.body, COMMON_RULES, call.options, partial=True, ignored=("associations",))
     refuse_changed(call, stored, changes, ("type", "referenced_custom_type_id"))
-    call.update(stored, sound(call, {**stored.data, **changes}))
-    return json_answer(shown_shared(call, stored))
+    call.update(stored, validated(call, {**stored.data, **changes}))
+    return json_response(shown_shared(call, stored))
 
 
-def delete_shared(call: Call) -> Answer:
+def delete_shared(call: Call) -> Response:
     del call.organization.shared_fields[call.stored("shared_fields").id]
-    return json_answer({})
+    return json_response({})
 
 
-def associate(call: Call) -> Answer:
+def associate(call: Call) -> Response:
     stored = call.stored("shared_fields")
-    data = checked(call.body, _ASSOCIATION_RULES, call.switches, partial=False)
-    return json_answer(keep_association(call, stored, data), 201)
+    data = checked(call.body, _ASSOCIATION_RULES, call.options, partial=False)
+    return json_response(store_association(call, stored, data), 201)
 
 
-def keep_association(call: Call, stored: Stored, data: Mapping[str, Any]) -> dict[str, Any]:
+def store_association(call: Call, stored: Stored, data: Mapping[str, Any]) -> dict[str, Any]:
     """Associate a shared field. Raises ``Refused`` for an unknown type and for a second association of its kind."""
     if data["object_type"] in _WITH_TYPE and f"{data['object_type']}_id" not in data:
-        refuse({f"{data['object_type']}_id": Mistake("required")}, call.switches)
+        refuse({f"{data['object_type']}_id": Mistake("required")}, call.options)
     if data["object_type"] == "custom_object_type":
         call.find("types", data["custom_object_type_id"])
     association: dict[str, Any] = {"editable_with_roles": [], "required": False, **data}
     if _address(association) in map(_address, stored.data["associations"]):
-        refuse({"object_type": Mistake("taken")}, call.switches)
+        refuse({"object_type": Mistake("taken")}, call.options)
     stored.data["associations"].append(association)
-    listed_from = call.now() + call.switches.list_lag_seconds
+    listed_from = call.now() + call.options.list_lag_seconds
     call.organization.associations_listed_from[stored.id, _address(association)] = listed_from
     return association
 
 
-def get_association(call: Call) -> Answer:
-    return json_answer(_association(call))
+def get_association(call: Call) -> Response:
+    return json_response(_association(call))
 
 
-def update_association(call: Call) -> Answer:
+def update_association(call: Call) -> Response:
     association = _association(call)
     rules = {key: _ASSOCIATION_RULES[key] for key in ("required", "editable_with_roles")}
-    association.update(checked(call.body, rules, call.switches, partial=True, ignored=_ASSOCIATION_RULES))
-    return json_answer(association)
+    association.update(checked(call.body, rules, call.options, partial=True, ignored=_ASSOCIATION_RULES))
+    return json_response(association)
 
 
-def delete_association(call: Call) -> Answer:
+def delete_association(call: Call) -> Response:
     association = _association(call)
     call.stored("shared_fields").data["associations"].remove(association)
     return DELETED["204"]
 
 
-def get_order(call: Call) -> Answer:
-    return json_answer(_schema(call, call.stored("types")))
+def get_order(call: Call) -> Response:
+    return json_response(_schema(call, call.stored("types")))
 
 
-def put_order(call: Call) -> Answer:
+def put_order(call: Call) -> Response:
     """``{"fields": [{"id"}, …]}``; ids left out move to the end, nothing is removed."""
     stored = call.stored("types")
     entries = call.body.get("fields")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "id" in entry for entry in entries):
-        refuse({"fields": Mistake("texts")}, call.switches)
+        refuse({"fields": Mistake("texts")}, call.options)
         raise AssertionError("unreachable")
     wanted = [str(entry["id"]) for entry in entries]
     present = [data["id"] for data in fields_of(call.organization, stored.id)]
     if not set(wanted) <= set(present):
-        refuse({"fields": Mistake("missing")}, call.switches)
+        refuse({"fields": Mistake("missing")}, call.options)
     call.organization.field_order[stored.id] = wanted + [field_id for field_id in present if field_id not in wanted]
-    return json_answer(_schema(call, stored))
+    return json_response(_schema(call, stored))
 
 
 def _schema(call: Call, stored: Stored) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.simulator.api.responses import Mistake, Refused, validation_answer
-from infra.simulator.options import DuplicateRule, Switches
+from infra.simulator.api.responses import Mistake, Refused, validation_response
+from infra.simulator.options import DuplicateRule, Options
 
 READ_ONLY = frozenset({"id", "organization_id", "created_by", "updated_by", "date_created", "date_updated"})
 """Keys of every object as read. Close's own scripts send them back in a create, so they are ignored."""
@@ -21,7 +21,7 @@ class Rule:
     max_length: int | None = None
     choices: tuple[str, ...] = ()
 
-    def mistake(self, value: object, switches: Switches) -> Mistake | None:
+    def mistake(self, value: object, options: Options) -> Mistake | None:
         if value is None and self.nullable:
             return None
         match self.kind:
@@ -34,12 +34,12 @@ class Rule:
             return Mistake("text")
         if self.kind == "choice":
             return None if value in self.choices else Mistake("choice")
-        return self._mistake_of_text(value, switches)
+        return self._mistake_of_text(value, options)
 
-    def _mistake_of_text(self, value: str, switches: Switches) -> Mistake | None:
-        if self.kind == "name" and not value.strip() and switches.blank_names == "refused":
+    def _mistake_of_text(self, value: str, options: Options) -> Mistake | None:
+        if self.kind == "name" and not value.strip() and options.blank_names == "refused":
             return Mistake("blank")
-        limit = switches.name_max_length if self.kind == "name" else self.max_length
+        limit = options.name_max_length if self.kind == "name" else self.max_length
         return Mistake("too_long", limit) if limit is not None and len(value) > limit else None
 
 
@@ -47,18 +47,18 @@ type Rules = Mapping[str, Rule]
 
 
 def checked(
-    body: Mapping[str, Any], rules: Rules, switches: Switches, *, partial: bool, ignored: Iterable[str] = ()
+    body: Mapping[str, Any], rules: Rules, options: Options, *, partial: bool, ignored: Iterable[str] = ()
 ) -> dict[str, Any]:
     """The known keys of a body. Raises ``Refused`` with every mistake. ``partial``: nothing is required."""
     mistakes = {} if partial else _absent(body, rules)
     for name, rule in rules.items():
-        if name in body and (mistake := rule.mistake(body[name], switches)):
+        if name in body and (mistake := rule.mistake(body[name], options)):
             mistakes[name] = mistake
-    if switches.unknown_keys == "refused":
+    if options.unknown_keys == "refused":
         mistakes |= dict.fromkeys(sorted(body.keys() - rules.keys() - READ_ONLY - set(ignored)), Mistake("unknown"))
-    refuse(mistakes, switches)
+    refuse(mistakes, options)
     known = {name: body[name] for name in rules if name in body}
-    if not switches.names_trimmed:
+    if not options.names_trimmed:
         return known
     return {name: value.strip() if rules[name].kind == "name" else value for name, value in known.items()}
 
@@ -67,26 +67,26 @@ def _absent(body: Mapping[str, Any], rules: Rules) -> dict[str, Mistake]:
     return {name: Mistake("required") for name, rule in rules.items() if rule.required and name not in body}
 
 
-def refuse(mistakes: Mapping[str, Mistake], switches: Switches) -> None:
+def refuse(mistakes: Mapping[str, Mistake], options: Options) -> None:
     """Raises ``Refused`` if there are any."""
     if mistakes:
-        raise Refused(validation_answer(mistakes, switches))
+        raise Refused(validation_response(mistakes, options))
 
 
-def refuse_duplicate(key: str, name: str, others: Iterable[str], rule: DuplicateRule, switches: Switches) -> None:
+def refuse_duplicate(key: str, name: str, others: Iterable[str], rule: DuplicateRule, options: Options) -> None:
     """Raises ``Refused`` in the shape that ``rule`` asks for, if one of the others has that name."""
 
     def comparable(text: str) -> str:
-        return text.strip().casefold() if switches.names_compared == "folded" else text
+        return text.strip().casefold() if options.names_compared == "folded" else text
 
     if rule != "accepted" and comparable(name) in {comparable(other) for other in others}:
-        raise Refused(validation_answer({key: Mistake("taken")}, switches, shape=rule))
+        raise Refused(validation_response({key: Mistake("taken")}, options, shape=rule))
 
 
-def accepted_roles(roles: list[str] | None, known: Iterable[str], switches: Switches) -> list[str] | None:
+def accepted_roles(roles: list[str] | None, known: Iterable[str], options: Options) -> list[str] | None:
     """``editable_with_roles`` as it is stored."""
     known = set(known)
-    if roles is None or switches.unknown_roles == "accepted" or known.issuperset(roles):
+    if roles is None or options.unknown_roles == "accepted" or known.issuperset(roles):
         return roles
-    refuse({"editable_with_roles": Mistake("missing")} if switches.unknown_roles == "refused" else {}, switches)
+    refuse({"editable_with_roles": Mistake("missing")} if options.unknown_roles == "refused" else {}, options)
     return [role for role in roles if role in known]

@@ -17,4 +17,4 @@ def refuse_unknown(given: Mapping[str, object], known: Iterable[str]) -> None:
 
 def organization_in(service: Service, body: Body) -> Organization:
     """The organization whose id is under ``organization``. Raises ``LookupError``."""
-    return service.world.organizations[body["organization"]]
+    return service.state.organizations[body["organization"]]

@@ -104,8 +104,8 @@ class Controls(ABC):
 
     def state(self, organization: str) -> Body:
         """``types`` (those not listed included), ``fields``, ``shared_fields``, ``duplicates``, ``creates``."""
-        answer = self.call("GET", f"state/{_query(organization=organization)}")
-        found: Body = answer["organizations"][organization]
+        response = self.call("GET", f"state/{_query(organization=organization)}")
+        found: Body = response["organizations"][organization]
         return found
 
     def types(self, organization: str) -> list[Body]:
@@ -121,7 +121,7 @@ class Controls(ABC):
         return self.call("POST", "reset/", {"only": list(only)} if only else {})
 
 
-class Remote(Controls):
+class ControlClient(Controls):
     """Controls the simulated Close at ``url`` (``http://127.0.0.1:<port>``), wherever it was started."""
 
     def __init__(self, url: str) -> None:

@@ -13,22 +13,22 @@ def requests(service: Service, body: Body) -> Body:
     """The log, oldest first; filtered by ``method``, ``path`` and ``organization``."""
     names = {"method": "method", "path": "path", "organization": "organization_id"}
     wanted = {names[key]: value for key, value in body.items() if key in names}
-    log = [asdict(entry) for entry in service.world.log]
+    log = [asdict(entry) for entry in service.state.log]
     return {"data": [entry for entry in log if all(entry[name] == value for name, value in wanted.items())]}
 
 
 def forget_requests(service: Service, _: Body) -> Body:
-    service.world.log.clear()
+    service.state.log.clear()
     return {"data": []}
 
 
 def state(service: Service, body: Body) -> Body:
     """Everything, types that the list does not show (yet) included; of one ``organization`` if given."""
-    chosen = [organization_in(service, body)] if "organization" in body else service.world.organizations.values()
+    chosen = [organization_in(service, body)] if "organization" in body else service.state.organizations.values()
     return {
         "organizations": {organization.id: _state_of(service, organization) for organization in chosen},
         "pending": service.pending(),
-        "fired": service.orders.fired(body.get("organization")),
+        "fired": service.schedule.fired(body.get("organization")),
     }
 
 

@@ -6,25 +6,25 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from infra.simulator.api import accounts
-from infra.simulator.api.custom_fields import FIELD_KEYS, keep_field, shown_field
-from infra.simulator.api.custom_object_types import TYPE_KEYS, keep_type, shown_type
+from infra.simulator.api.custom_fields import FIELD_KEYS, shown_field, store_field
+from infra.simulator.api.custom_object_types import TYPE_KEYS, shown_type, store_type
 from infra.simulator.api.requests import Call, Request
 from infra.simulator.api.responses import Refused
-from infra.simulator.api.shared_fields import ASSOCIATION_KEYS, keep_association, keep_shared, shown_shared
+from infra.simulator.api.shared_fields import ASSOCIATION_KEYS, shown_shared, store_association, store_shared
 from infra.simulator.control.bodies import Body, organization_in, refuse_unknown
-from infra.simulator.options import Switches
+from infra.simulator.options import Options
 from infra.simulator.rate_limits import RateLimit
 from infra.simulator.service import Service, suffix
 from infra.simulator.state import Credential, Organization, new_id, new_secret
 
-_SETTINGS = ("switches", "has_custom_objects", "may_customize", "max_types", "roles")
+_SETTINGS = ("has_custom_objects", "may_customize", "max_types", "roles")
 _DATES = ("date_created", "date_updated")
 _OF_STORED = ("organization", "id", "list_lag_seconds", *_DATES)
 _NO_REQUEST = Request("POST", "", {}, {}, b"", "")
 
 
-def organizations(service: Service, _: Body) -> Body:
-    return {"data": [_shown(service, found) for found in service.world.organizations.values()]}
+def list_organizations(service: Service, _: Body) -> Body:
+    return {"data": [_shown(service, found) for found in service.state.organizations.values()]}
 
 
 def add_organization(service: Service, body: Body) -> Body:
@@ -32,21 +32,21 @@ def add_organization(service: Service, body: Body) -> Body:
     settings = dict(body)
     new = Organization(settings.pop("id", None) or new_id("orga"), settings.pop("name", "An organization"))
     keys, types = settings.pop("keys", None) or [new_secret("api")], settings.pop("types", None) or []
-    if new.id in service.world.organizations:
+    if new.id in service.state.organizations:
         raise ValueError(f"organization {new.id} exists")
     if not isinstance(keys, list) or not isinstance(types, list):
         raise TypeError("keys and types are lists")
     _change(new, settings)
-    service.world.organizations[new.id] = new
+    service.state.organizations[new.id] = new
     try:
         for key in keys:
             add_key(service, {"organization": new.id, "key": key})
         for seeded in types:
             add_type(service, {**seeded, "organization": new.id})
     except (LookupError, TypeError, ValueError):
-        del service.world.organizations[new.id]
-        for text in [text for text, held in service.world.credentials.items() if held.organization_id == new.id]:
-            del service.world.credentials[text]
+        del service.state.organizations[new.id]
+        for text in [text for text, held in service.state.credentials.items() if held.organization_id == new.id]:
+            del service.state.credentials[text]
         raise
     return {**_shown(service, new), "keys": keys}
 
@@ -67,16 +67,16 @@ def add_key(service: Service, body: Body) -> Body:
     organization, key = organization_in(service, body), body.get("key") or new_secret("api")
     if not isinstance(key, str) or ":" in key:
         raise ValueError("a key is a text without colons")
-    if key in service.world.credentials:
+    if key in service.state.credentials:
         raise ValueError("that key exists")
     limit = _rate_limit(body.get("rate_limit"))
-    service.world.credentials[key] = Credential("api_key", key, organization.id, rate_limit=limit)
+    service.state.credentials[key] = Credential("api_key", key, organization.id, rate_limit=limit)
     return {"organization": organization.id, "key": key}
 
 
 def revoke(service: Service, body: Body) -> Body:
     """Kills a key or an access token. ``{"revoked": false}`` brings it back to life."""
-    credential = service.world.credentials.get(body["key"])
+    credential = service.state.credentials.get(body["key"])
     if credential is None:
         raise LookupError("that key")
     credential.revoked = body.get("revoked", True)
@@ -85,19 +85,19 @@ def revoke(service: Service, body: Body) -> Body:
 
 def add_oauth_client(service: Service, body: Body) -> Body:
     client_id, secret = body.get("client_id") or new_id("oa2client"), body.get("client_secret") or new_secret("secret")
-    service.world.oauth_clients[client_id] = secret
+    service.state.oauth_clients[client_id] = secret
     return {"client_id": client_id, "client_secret": secret}
 
 
 def add_code(service: Service, body: Body) -> Body:
     """An authorization code, as if the user had consented."""
     code = new_secret("code")
-    service.world.authorization_codes[code] = organization_in(service, body).id
+    service.state.authorization_codes[code] = organization_in(service, body).id
     return {"code": code}
 
 
 def add_tokens(service: Service, body: Body) -> Body:
-    return accounts.grant(service.world, organization_in(service, body).id, body.get("client_id", ""))
+    return accounts.grant(service.state, organization_in(service, body).id, body.get("client_id", ""))
 
 
 def add_type(service: Service, body: Body) -> Body:
@@ -108,9 +108,9 @@ def add_type(service: Service, body: Body) -> Body:
     call = _storing_call(service, body)
     refuse_unknown(body, (*_OF_STORED, "fields", *TYPE_KEYS))
     data = _data(body, TYPE_KEYS)
-    stored = keep_type(call, {"name_plural": f"{data['name']}s", **data})
+    stored = store_type(call, {"name_plural": f"{data['name']}s", **data})
     for each in body.get("fields", ()):
-        keep_field(call, {**each, "custom_object_type_id": stored.id})
+        store_field(call, {**each, "custom_object_type_id": stored.id})
     return shown_type(call, stored)
 
 
@@ -122,8 +122,8 @@ def add_field(service: Service, body: Body) -> Body:
     with _refusals():
         if "custom_object_type_id" in data:
             call.find("types", data["custom_object_type_id"])
-            return shown_field(call, keep_field(call, data).data)
-        return shown_shared(call, keep_shared(call, data))
+            return shown_field(call, store_field(call, data).data)
+        return shown_shared(call, store_shared(call, data))
 
 
 def add_association(service: Service, body: Body) -> Body:
@@ -132,13 +132,13 @@ def add_association(service: Service, body: Body) -> Body:
     refuse_unknown(body, ("organization", "list_lag_seconds", "field", *ASSOCIATION_KEYS))
     with _refusals():
         data = {name: body[name] for name in ASSOCIATION_KEYS if name in body}
-        return keep_association(call, call.find("shared_fields", body["field"]), data)
+        return store_association(call, call.find("shared_fields", body["field"]), data)
 
 
 def _storing_call(service: Service, body: Body) -> Call:
     call = control_call(service, organization_in(service, body))
     changes = {name: body[name] for name in ("list_lag_seconds",) if name in body}
-    return replace(call, switches=call.switches.changed(changes))
+    return replace(call, options=call.options.changed(changes))
 
 
 def _data(body: Body, keys: Iterable[str]) -> Body:
@@ -152,22 +152,22 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        raise ValueError(refused.answer.body.decode()) from refused
+        raise ValueError(refused.response.body.decode()) from refused
 
 
 def control_call(service: Service, organization: Organization) -> Call:
     """A call without a request: what resources need in order to show what they hold."""
-    return Call(service.world, organization, service.world.switches_of(organization), _NO_REQUEST, {})
+    return Call(service.state, organization, service.state.options_of(organization), _NO_REQUEST, {})
 
 
 def _change(organization: Organization, settings: Body) -> None:
-    """Its switches are added to those that it has; ``null`` takes one away."""
-    refuse_unknown(settings, {"name", "rate_limit", *_SETTINGS})
+    """Change settings. The options in ``switches`` are merged with the present ones; ``null`` removes one."""
+    refuse_unknown(settings, {"name", "rate_limit", "switches", *_SETTINGS})
     changes = dict(settings)
     if "switches" in changes:
-        merged = {**organization.switches, **changes["switches"]}
-        changes["switches"] = {name: value for name, value in merged.items() if value is not None}
-        Switches().changed(changes["switches"])
+        merged = {**organization.options, **changes.pop("switches")}
+        changes["options"] = {name: value for name, value in merged.items() if value is not None}
+        Options().changed(changes["options"])
     if "rate_limit" in changes:
         changes["rate_limit"] = _rate_limit(changes["rate_limit"])
     for name in changes.keys() & _FITS.keys():
@@ -205,13 +205,14 @@ def _moment(text: str) -> datetime:
 
 
 def _shown(service: Service, organization: Organization) -> Body:
-    mine = [held for held in service.world.credentials.values() if held.organization_id == organization.id]
+    mine = [held for held in service.state.credentials.values() if held.organization_id == organization.id]
     return {
         "id": organization.id,
+        "switches": organization.options,
         **{key: getattr(organization, key) for key in ("name", "user_id", *_SETTINGS)},
         "rate_limit": asdict(organization.rate_limit) if organization.rate_limit else None,
         "credentials": [
-            {"key": suffix(held.text), "kind": held.kind, "valid": held.is_valid(service.world.clock())}
+            {"key": suffix(held.text), "kind": held.kind, "valid": held.is_valid(service.state.clock())}
             for held in mine
         ],
     }

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from infra.simulator.faults import effects as reactions
-from infra.simulator.faults.effects import Parameters, React
+from infra.simulator.faults import effects
+from infra.simulator.faults.effects import MakeEffect, Parameters
 from infra.simulator.options import RateLimitHeader, RetryAfter, TooManyBody
 
 _VALUES: Mapping[str, tuple[object, ...]] = {
@@ -25,7 +25,7 @@ class FaultKind:
 
     summary: str
     work: Literal["never", "first", "after_wait", "later"]
-    react: React
+    effect: MakeEffect
     parameters: Parameters = field(default_factory=dict)
 
     def complete(self, given: Parameters) -> dict[str, Any]:
@@ -61,61 +61,61 @@ KINDS: Mapping[str, FaultKind] = {
     "create_then_hang_up": FaultKind(
         "carries it out, then ends the connection without a byte",
         "first",
-        reactions.hang_up,
+        effects.hang_up,
         {"how": "reset", "seconds": 0},
     ),
     "create_then_never_answer": FaultKind(
-        "carries it out, then holds the connection until the client goes", "first", reactions.hold, {"seconds": 120}
+        "carries it out, then holds the connection until the client goes", "first", effects.hold, {"seconds": 120}
     ),
-    "create_then_cut_short": FaultKind("carries it out, then breaks off within the answer", "first", reactions.cut),
+    "create_then_cut_short": FaultKind("carries it out, then breaks off within the answer", "first", effects.cut),
     **{
         f"create_then_{status}": FaultKind(
-            f"carries it out, then answers {status}", "first", reactions.proxy_status(status), _PROXY
+            f"carries it out, then answers {status}", "first", effects.proxy_status(status), _PROXY
         )
         for status in _STATUSES
     },
     **{
-        f"{status}_before": FaultKind(f"answers {status} only", "never", reactions.proxy_status(status), _PROXY)
+        f"{status}_before": FaultKind(f"answers {status} only", "never", effects.proxy_status(status), _PROXY)
         for status in _STATUSES
     },
     "hang_up_before": FaultKind(
-        "ends the connection without a byte", "never", reactions.hang_up, {"how": "reset", "seconds": 0}
+        "ends the connection without a byte", "never", effects.hang_up, {"how": "reset", "seconds": 0}
     ),
-    "never_answer": FaultKind("holds the connection until the client goes", "never", reactions.hold, {"seconds": 120}),
+    "never_answer": FaultKind("holds the connection until the client goes", "never", effects.hold, {"seconds": 120}),
     "late_create": FaultKind(
         "answers 408 at once, and carries it out so many seconds later",
         "later",
-        reactions.late,
+        effects.late,
         {"seconds": 1, "status": 408},
     ),
     "slow": FaultKind(
         "waits, then carries it out, whether or not the client is still there",
         "after_wait",
-        reactions.slow,
+        effects.slow,
         {"seconds": 1},
     ),
     "list_lag": FaultKind(
         "carries it out, but the list does not show it for so long",
         "first",
-        reactions.as_it_is,
+        effects.as_it_is,
         {"list_lag_seconds": 5},
     ),
     "success_without_id": FaultKind(
         "carries it out; the answer lacks the id (and Location, unless asked for)",
         "first",
-        reactions.without_id,
+        effects.without_id,
         {"location": False},
     ),
-    "garbage_json": FaultKind("carries it out; the answer is half of its JSON", "first", reactions.garbage_json),
-    "html_error": FaultKind("answers an HTML page only", "never", reactions.html_error, {"status": 502}),
+    "garbage_json": FaultKind("carries it out; the answer is half of its JSON", "first", effects.garbage_json),
+    "html_error": FaultKind("answers an HTML page only", "never", effects.html_error, {"status": 502}),
     "create_then_html_error": FaultKind(
-        "carries it out, then answers an HTML page", "first", reactions.html_error, {"status": 502}
+        "carries it out, then answers an HTML page", "first", effects.html_error, {"status": 502}
     ),
     "redirect": FaultKind(
-        "answers a redirect, to /elsewhere/ unless told", "never", reactions.redirect, {"status": 307, "location": ""}
+        "answers a redirect, to /elsewhere/ unless told", "never", effects.redirect, {"status": 307, "location": ""}
     ),
-    "429": FaultKind("answers 429 in the spelling asked for", "never", reactions.too_many, _TOO_MANY),
-    "401": FaultKind("answers as to a dead key", "never", reactions.unauthorized),
-    "402": FaultKind("answers that the plan's limit is reached", "never", reactions.payment_required),
-    "403": FaultKind("answers that the role may not", "never", reactions.forbidden),
+    "429": FaultKind("answers 429 in the spelling asked for", "never", effects.too_many, _TOO_MANY),
+    "401": FaultKind("answers as to a dead key", "never", effects.unauthorized),
+    "402": FaultKind("answers that the plan's limit is reached", "never", effects.payment_required),
+    "403": FaultKind("answers that the role may not", "never", effects.forbidden),
 }

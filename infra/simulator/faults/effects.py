@@ -6,39 +6,39 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from infra.simulator.api.responses import JSON, Answer, error_answer, json_answer, not_permitted, text_answer
-from infra.simulator.api.responses import unauthorized as unauthorized_answer
-from infra.simulator.options import Switches
+from infra.simulator.api.responses import JSON, Response, error_response, json_response, not_permitted, text_response
+from infra.simulator.api.responses import unauthorized as unauthorized_response
+from infra.simulator.options import Options
 from infra.simulator.rate_limits import Standing, too_many_requests
 
 type Parameters = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Reaction:
+class Effect:
     """What the connection does: after ``wait`` seconds it answers, or ends otherwise.
 
     ``close`` and ``reset`` end it without a byte, ``cut`` in the middle of the answer. ``hold`` says nothing until the
     client goes, at most ``wait`` seconds. ``work``, if any, makes the answer when the wait is over.
     """
 
-    answer: Answer | None
-    ending: Literal["answer", "close", "reset", "hold", "cut"] = "answer"
+    response: Response | None
+    ending: Literal["respond", "close", "reset", "hold", "cut"] = "respond"
     wait: float = 0
-    work: Callable[[], Answer] | None = None
+    work: Callable[[], Response] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What a reaction knows: what the request came to (``Answer(0)`` when it was not carried out), and where."""
 
-    answer: Answer
-    switches: Switches
+    response: Response
+    options: Options
     url: str
     now: float
 
 
-type React = Callable[[Moment, Parameters], Reaction]
+type MakeEffect = Callable[[Moment, Parameters], Effect]
 
 _PROXY_TEXTS = {
     408: "stream timeout",
@@ -49,100 +49,100 @@ _PROXY_TEXTS = {
 }
 
 
-def proxy_status(status: int) -> React:
+def proxy_status(status: int) -> MakeEffect:
     """What a proxy in front of Close, or Close in trouble, would say."""
 
-    def react(_: Moment, parameters: Parameters) -> Reaction:
-        answer = _bodied(status, _PROXY_TEXTS[status], parameters["body"])
+    def effect(_: Moment, parameters: Parameters) -> Effect:
+        response = _bodied(status, _PROXY_TEXTS[status], parameters["body"])
         if (seconds := parameters["retry_after_seconds"]) is not None:
-            answer = answer.with_headers({"Retry-After": str(math.ceil(seconds))})
-        return Reaction(answer, wait=parameters["seconds"])
+            response = response.with_headers({"Retry-After": str(math.ceil(seconds))})
+        return Effect(response, wait=parameters["seconds"])
 
-    return react
+    return effect
 
 
-def _bodied(status: int, text: str, form: str) -> Answer:
+def _bodied(status: int, text: str, form: str) -> Response:
     match form:
         case "html":
-            return text_answer(status, f"<html><body><h1>{status} {text}</h1></body></html>", "text/html")
+            return text_response(status, f"<html><body><h1>{status} {text}</h1></body></html>", "text/html")
         case "json":
-            return error_answer(status, text)
+            return error_response(status, text)
         case "empty":
-            return Answer(status)
+            return Response(status)
         case _:
-            return text_answer(status, text)
+            return text_response(status, text)
 
 
-def hang_up(_: Moment, parameters: Parameters) -> Reaction:
-    return Reaction(None, parameters["how"], parameters["seconds"])
+def hang_up(_: Moment, parameters: Parameters) -> Effect:
+    return Effect(None, parameters["how"], parameters["seconds"])
 
 
-def hold(_: Moment, parameters: Parameters) -> Reaction:
-    return Reaction(None, "hold", parameters["seconds"])
+def hold(_: Moment, parameters: Parameters) -> Effect:
+    return Effect(None, "hold", parameters["seconds"])
 
 
-def cut(moment: Moment, _: Parameters) -> Reaction:
-    return Reaction(moment.answer, "cut")
+def cut(moment: Moment, _: Parameters) -> Effect:
+    return Effect(moment.response, "cut")
 
 
-def as_it_is(moment: Moment, _: Parameters) -> Reaction:
-    return Reaction(moment.answer)
+def as_it_is(moment: Moment, _: Parameters) -> Effect:
+    return Effect(moment.response)
 
 
-def slow(_: Moment, parameters: Parameters) -> Reaction:
-    return Reaction(None, wait=parameters["seconds"])
+def slow(_: Moment, parameters: Parameters) -> Effect:
+    return Effect(None, wait=parameters["seconds"])
 
 
-def late(_: Moment, parameters: Parameters) -> Reaction:
-    return Reaction(_bodied(parameters["status"], "stream timeout", "text"))
+def late(_: Moment, parameters: Parameters) -> Effect:
+    return Effect(_bodied(parameters["status"], "stream timeout", "text"))
 
 
-def without_id(moment: Moment, parameters: Parameters) -> Reaction:
+def without_id(moment: Moment, parameters: Parameters) -> Effect:
     """A success that does not say what was made. A body that is no object is left as it is."""
     try:
-        made = json.loads(moment.answer.body)
+        made = json.loads(moment.response.body)
     except ValueError:
         made = None
     if not isinstance(made, dict):
-        return Reaction(moment.answer)
+        return Effect(moment.response)
     rest = {name: value for name, value in made.items() if name != "id"}
     kept = {
-        name: value for name, value in moment.answer.headers.items() if name == "Location" and parameters["location"]
+        name: value for name, value in moment.response.headers.items() if name == "Location" and parameters["location"]
     }
-    return Reaction(json_answer(rest, moment.answer.status, kept))
+    return Effect(json_response(rest, moment.response.status, kept))
 
 
-def html_error(_: Moment, parameters: Parameters) -> Reaction:
-    return Reaction(_bodied(parameters["status"], "Something went wrong", "html"))
+def html_error(_: Moment, parameters: Parameters) -> Effect:
+    return Effect(_bodied(parameters["status"], "Something went wrong", "html"))
 
 
-def garbage_json(moment: Moment, _: Parameters) -> Reaction:
+def garbage_json(moment: Moment, _: Parameters) -> Effect:
     """A success that calls itself JSON and is half of it."""
-    half = moment.answer.body[: max(1, len(moment.answer.body) // 2)]
-    return Reaction(Answer(moment.answer.status, half, {"Content-Type": JSON}))
+    half = moment.response.body[: max(1, len(moment.response.body) // 2)]
+    return Effect(Response(moment.response.status, half, {"Content-Type": JSON}))
 
 
-def too_many(moment: Moment, parameters: Parameters) -> Reaction:
+def too_many(moment: Moment, parameters: Parameters) -> Effect:
     standing = Standing(parameters["limit"], parameters["remaining"], parameters["reset"], moment.now)
-    answer = too_many_requests(
-        standing, moment.switches, parameters["header"], parameters["retry_after"], parameters["too_many_body"]
+    response = too_many_requests(
+        standing, moment.options, parameters["header"], parameters["retry_after"], parameters["too_many_body"]
     )
-    return Reaction(answer)
+    return Effect(response)
 
 
-def redirect(moment: Moment, parameters: Parameters) -> Reaction:
+def redirect(moment: Moment, parameters: Parameters) -> Effect:
     """To a path of the simulator that it does not know: the request log shows who followed."""
     location = parameters["location"] or f"{moment.url}/elsewhere/"
-    return Reaction(Answer(parameters["status"], b"", {"Location": location}))
+    return Effect(Response(parameters["status"], b"", {"Location": location}))
 
 
-def unauthorized(moment: Moment, _: Parameters) -> Reaction:
-    return Reaction(unauthorized_answer(moment.switches))
+def unauthorized(moment: Moment, _: Parameters) -> Effect:
+    return Effect(unauthorized_response(moment.options))
 
 
-def payment_required(_: Moment, __: Parameters) -> Reaction:
-    return Reaction(error_answer(402, "Your plan does not include custom objects."))
+def payment_required(_: Moment, __: Parameters) -> Effect:
+    return Effect(error_response(402, "Your plan does not include custom objects."))
 
 
-def forbidden(moment: Moment, _: Parameters) -> Reaction:
-    return Reaction(not_permitted(moment.switches.changed({"permission_failure": 403})))
+def forbidden(moment: Moment, _: Parameters) -> Effect:
+    return Effect(not_permitted(moment.options.changed({"permission_failure": 403})))

@@ -1,4 +1,4 @@
-"""Faults on order: which request each one strikes, how often it did, and chaos by seed."""
+"""The schedule of faults: which requests each one strikes, how often it did so, and seeded chaos."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from infra.simulator.state import folded
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What orders are matched against. ``path`` is below ``/api/v1/``, without outer slashes."""
+    """The properties of a request that a fault may match. ``path`` is below ``/api/v1/``, without outer slashes."""
 
     method: str
     path: str
@@ -25,14 +25,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """Which requests: None is any. ``method`` may be ``*``, ``path`` a glob; type names are compared folded."""
+    """The requests that a fault may strike. None matches any; ``method`` may be ``*``, ``path`` a glob, and names are
+    compared folded.
+    """
 
     method: str = "POST"
     path: str = "custom_object_type"
     organization: str | None = None
     type_name: str | None = None
 
-    def meets(self, subject: Subject) -> bool:
+    def matches(self, subject: Subject) -> bool:
         return (
             self.method in {"*", subject.method}
             and fnmatchcase(subject.path, self.path.strip("/"))
@@ -42,8 +44,8 @@ class Aim:
 
 
 @dataclass(slots=True)
-class Order:
-    """One fault, to strike ``times`` requests (None: every one) after letting ``skip`` pass."""
+class ArmedFault:
+    """A fault that strikes ``times`` requests (None: all of them) after it let ``skip`` requests pass."""
 
     id: int
     name: str
@@ -54,7 +56,7 @@ class Order:
     fired: int = 0
 
     def strikes(self) -> bool:
-        """Called for each request that the aim meets."""
+        """Return whether it strikes. Call this once for each request that the aim matches."""
         if self.times is not None and self.fired >= self.times:
             return False
         if self.skip:
@@ -65,11 +67,11 @@ class Order:
 
 @dataclass(slots=True)
 class Chaos:
-    """Strikes each request with probability ``probability``, with a fault drawn from ``mix`` (name → weight).
+    """Faults at random: each request is struck with ``probability``, by a fault drawn from ``mix`` (name → weight).
 
-    A draw depends on the seed, the organization's name, the method, the path, the type's name, and the how-manieth
-    request of that kind it is: however threads interleave, the same seed strikes the same requests. It strikes at most
-    ``times`` in all and ``times_each`` per kind; ``times`` depends on the order of arrival.
+    A draw depends on the seed, the organization's name, the method, the path, the type's name, and the number of such
+    requests before it. So the same seed strikes the same requests, however threads interleave. At most ``times``
+    requests are struck in all, and ``times_each`` of a kind; ``times`` depends on the order of arrival.
     """
 
     seed: int | str
@@ -84,13 +86,13 @@ class Chaos:
     _struck: Counter[Subject] = field(default_factory=Counter)
 
     def draw(self, subject: Subject) -> str | None:
-        """The name of the fault that strikes, if one does."""
+        """Return the name of the fault that strikes, or None."""
         self._seen[subject] += 1
         spent = self.times is not None and self.fired >= self.times
         if spent or (self.times_each is not None and self._struck[subject] >= self.times_each):
             return None
         words = (self.seed, subject.organization_name, subject.method, subject.path, subject.type_name)
-        random = Random(repr((*words, self._seen[subject])))  # noqa: S311 - chance on order, not a secret
+        random = Random(repr((*words, self._seen[subject])))  # noqa: S311 - seeded chance, not a secret
         if random.random() >= self.probability:
             return None
         return random.choices(list(self.mix), list(self.mix.values()))[0]
@@ -107,30 +109,32 @@ class Strike:
     name: str
     parameters: Mapping[str, Any]
     subject: Subject
-    source: Order | Chaos
+    source: ArmedFault | Chaos
 
 
 @dataclass(slots=True)
-class Orders:
-    """All faults on order. Callers hold the world's lock, so choosing, working and counting are one step."""
+class Schedule:
+    """All armed faults and chaos. Callers hold the state's lock, so a fault is chosen and counted in one step."""
 
-    orders: list[Order] = field(default_factory=list)
+    armed: list[ArmedFault] = field(default_factory=list)
     chaos: Chaos | None = None
     _fired: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     _ids: Iterable[int] = field(default_factory=lambda: count(1))
 
-    def arm(self, name: str, aim: Aim, parameters: Mapping[str, Any], times: int | None = 1, skip: int = 0) -> Order:
-        """Raises ``ValueError`` for an unknown fault or parameter."""
-        order = Order(next(iter(self._ids)), name, aim, complete(name, parameters), times, skip)
-        self.orders.append(order)
-        return order
+    def arm(
+        self, name: str, aim: Aim, parameters: Mapping[str, Any], times: int | None = 1, skip: int = 0
+    ) -> ArmedFault:
+        """Arm a fault. Raises ``ValueError`` for an unknown fault or parameter."""
+        fault = ArmedFault(next(iter(self._ids)), name, aim, complete(name, parameters), times, skip)
+        self.armed.append(fault)
+        return fault
 
     def choose(self, subject: Subject) -> Strike | None:
-        """What strikes this request: the oldest order that does, or else chaos."""
-        for order in self.orders:
-            if order.aim.meets(subject) and order.strikes():
-                return Strike(order.name, order.parameters, subject, order)
-        if self.chaos and self.chaos.aim.meets(subject) and (name := self.chaos.draw(subject)):
+        """Return the fault that strikes this request: the oldest armed one that matches, otherwise one of chaos."""
+        for fault in self.armed:
+            if fault.aim.matches(subject) and fault.strikes():
+                return Strike(fault.name, fault.parameters, subject, fault)
+        if self.chaos and self.chaos.aim.matches(subject) and (name := self.chaos.draw(subject)):
             return Strike(name, self.chaos.parameters[name], subject, self.chaos)
         return None
 
@@ -142,7 +146,7 @@ class Orders:
             strike.source.fired += 1
 
     def fired(self, organization_id: str | None = None) -> dict[str, int]:
-        """How often each fault struck, in all or in one organization."""
+        """Return how often each fault struck, in all or in one organization."""
         counts: Counter[str] = Counter()
         for (name, struck), number in self._fired.items():
             if organization_id in {None, struck}:
@@ -150,12 +154,12 @@ class Orders:
         return dict(counts)
 
     def disarm(self, organization_id: str | None = None) -> None:
-        """Takes back what has not struck, in all or for one organization. Counts stay."""
+        """Remove all armed faults and chaos, or those of one organization. Counts stay."""
         if organization_id is None:
-            self.orders.clear()
+            self.armed.clear()
             self.chaos = None
             return
-        self.orders[:] = [order for order in self.orders if order.aim.organization != organization_id]
+        self.armed[:] = [fault for fault in self.armed if fault.aim.organization != organization_id]
         if self.chaos and self.chaos.aim.organization == organization_id:
             self.chaos = None
 
@@ -165,7 +169,7 @@ class Orders:
 
 
 def complete(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A fault's parameters with its defaults. Raises ``ValueError`` for an unknown fault or parameter."""
+    """Return a fault's parameters with its defaults. Raises ``ValueError`` for an unknown fault or parameter."""
     if name not in KINDS:
-        raise ValueError(f"no fault {name!r}; there are: {', '.join(KINDS)}")
+        raise ValueError(f"There is no fault {name!r}. Use one of: {', '.join(KINDS)}.")
     return KINDS[name].complete(parameters)

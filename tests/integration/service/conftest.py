@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.simulator import CloseSimulator, Remote
+from infra.simulator import CloseSimulator, ControlClient
 from provisioner import service as assembly
 from provisioner.handlers import events, webhooks
 from provisioner.service import _http
@@ -17,7 +17,7 @@ from tests.integration.service.wire import Wire
 
 
 @pytest.fixture(scope="session")
-def close() -> Iterator[Remote]:
+def close() -> Iterator[ControlClient]:
     with CloseSimulator() as remote:
         yield remote
 
@@ -31,7 +31,7 @@ def aws() -> Iterator[None]:
 
 
 @pytest.fixture
-def new_stack(close: Remote, aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
+def new_stack(close: ControlClient, aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stack]]:
     """Makes a stack with the tenants ``acme`` and ``globex``; takes settings."""
     for module in (assembly, webhooks, events):
         monkeypatch.setattr(module, "make_clients", lambda: client)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.handlers.api import Api
@@ -30,7 +30,7 @@ class Sent:
 class Stack:
     """One service with a table, queues and a topic of its own. Its clock stands still until it is told to go."""
 
-    def __init__(self, close: Remote, **settings: Any) -> None:
+    def __init__(self, close: ControlClient, **settings: Any) -> None:
         self.close = close
         self.clock = Clock(time.time())  # the simulator dates what it creates
         self.name = f"test-{uuid.uuid4().hex[:12]}"

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from infra.simulator import Switches
+from infra.simulator import Options
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
@@ -170,9 +170,9 @@ OF_REFUSALS = ("delete", "field_delete", "validation", "wrong_", "permission", "
 OF_OTHER_STORIES = ("rate_limit", "retry_after", "too_many", "refresh", *OF_REFUSALS)
 SWITCHES = [
     (name, value)
-    for name, hint in get_type_hints(Switches).items()
+    for name, hint in get_type_hints(Options).items()
     for value in values_of(hint)
-    if value != getattr(Switches(), name) and not name.startswith(OF_OTHER_STORIES)
+    if value != getattr(Options(), name) and not name.startswith(OF_OTHER_STORIES)
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-from infra.simulator import Switches
+from infra.simulator import Options
 from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.handlers.api import Api
@@ -21,10 +21,10 @@ OF_TIME = {"list_lag_seconds", "get_lag_seconds", "delete_lag_seconds", "latency
 
 def switched() -> Iterator[Any]:
     """One case for each value of each switch that has several."""
-    for name, hint in get_type_hints(Switches).items():
+    for name, hint in get_type_hints(Options).items():
         values = get_args(hint) if get_origin(hint) is Literal else (True, False) if hint is bool else ()
         for value in values:
-            if name not in OF_TIME and value != getattr(Switches(), name):
+            if name not in OF_TIME and value != getattr(Options(), name):
                 yield pytest.param({name: value}, id=f"{name}={value}")
 
 

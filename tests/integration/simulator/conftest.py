@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from infra.simulator import CloseSimulator, Remote
+from infra.simulator import CloseSimulator, ControlClient
 
 ORGANIZATION = "orga_acme"
 KEY = "api_acme.0123456789"
@@ -16,7 +16,7 @@ _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @pytest.fixture
-def close() -> Iterator[Remote]:
+def close() -> Iterator[ControlClient]:
     """The control of a simulator that has the organization ``orga_acme``."""
     with CloseSimulator() as remote:
         remote.add_organization(id=ORGANIZATION, name="Acme", keys=[KEY])
@@ -24,7 +24,7 @@ def close() -> Iterator[Remote]:
 
 
 @pytest.fixture
-def new_client(close: Remote) -> Callable[[str], httpx.Client]:
+def new_client(close: ControlClient) -> Callable[[str], httpx.Client]:
     """Makes a client for a key: Basic authentication, no redirects."""
 
     def make(key: str) -> httpx.Client:

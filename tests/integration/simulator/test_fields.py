@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 
 FIELDS = "custom_field/custom_object_type/"
 
@@ -147,12 +147,14 @@ def test_shared_fields_are_paged_changed_and_deleted(client: httpx.Client) -> No
     assert (client.delete(path).status_code, client.get(path).status_code) == (200, 404)
 
 
-def test_the_state_holds_fields(close: Remote, client: httpx.Client, type_id: str) -> None:
+def test_the_state_holds_fields(close: ControlClient, client: httpx.Client, type_id: str) -> None:
     made = add(client, type_id).json()
     assert [entry["id"] for entry in close.state("orga_acme")["fields"]] == [made["id"]]
 
 
-def test_lists_lag_for_fields_shared_fields_and_associations(close: Remote, client: httpx.Client, type_id: str) -> None:
+def test_lists_lag_for_fields_shared_fields_and_associations(
+    close: ControlClient, client: httpx.Client, type_id: str
+) -> None:
     close.set_options(list_lag_seconds=60)
     made = add(client, type_id).json()
     shared = client.post("custom_field/shared/", json={"name": "Region", "type": "text"}).json()
@@ -166,14 +168,14 @@ def test_lists_lag_for_fields_shared_fields_and_associations(close: Remote, clie
     assert {each["id"] for each in nested} == {made["id"], shared["id"]}
 
 
-def test_a_type_is_seeded_with_its_fields(close: Remote, client: httpx.Client) -> None:
+def test_a_type_is_seeded_with_its_fields(close: ControlClient, client: httpx.Client) -> None:
     seeded = close.add_type("orga_acme", name="Device", fields=[{"name": "Serial", "type": "text", "required": True}])
 
     assert [(each["name"], each["required"]) for each in seeded["fields"]] == [("Serial", True)]
     assert [each["custom_object_type_id"] for each in client.get(FIELDS).json()["data"]] == [seeded["id"]]
 
 
-def test_an_organization_has_roles_of_its_own(close: Remote, client: httpx.Client) -> None:
+def test_an_organization_has_roles_of_its_own(close: ControlClient, client: httpx.Client) -> None:
     close.change_organization("orga_acme", roles={"role_1": "Sales Manager"})
 
     roles = {each["id"]: (each["name"], each["editable"]) for each in client.get("role/").json()["data"]}

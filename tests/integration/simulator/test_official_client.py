@@ -11,7 +11,7 @@ import closeio_api
 import pytest
 import requests
 
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 
 KEY = "api_acme.0123456789"
 INVOICE = {"name": "Invoice", "name_plural": "Invoices"}
@@ -26,14 +26,14 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def api(close: Remote, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[closeio_api.API]:
+def api(close: ControlClient, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> Iterator[closeio_api.API]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     api = closeio_api.API(close.api_url, KEY)
     yield api
     api.session.close()
 
 
-def names(close: Remote) -> list[str]:
+def names(close: ControlClient) -> list[str]:
     return [entry["name"] for entry in close.types("orga_acme")]
 
 
@@ -62,7 +62,7 @@ def test_fields_and_their_order(api: closeio_api.API) -> None:
     assert [field["name"] for field in api.get(f"custom_object_type/{type_id}")["fields"]] == ["Due on"]
 
 
-def test_an_organisation_is_copied_as_closes_own_script_does(close: Remote, api: closeio_api.API) -> None:
+def test_an_organisation_is_copied_as_closes_own_script_does(close: ControlClient, api: closeio_api.API) -> None:
     """It posts whole objects as read, without ``organization_id``, and maps the ids that it got."""
     source = api.post("custom_object_type", data=INVOICE)
     field = {"custom_object_type_id": source["id"], "name": "State", "type": "choices", "choices": ["open", "paid"]}
@@ -86,7 +86,7 @@ def test_a_mistake_raises_validation_error_with_its_fields(api: closeio_api.API)
     assert (raised.value.errors, raised.value.field_errors) == ([], {"name_plural": "Field required"})
 
 
-def test_a_duplicate_raises_validation_error_when_names_are_unique(close: Remote, api: closeio_api.API) -> None:
+def test_a_duplicate_raises_validation_error_when_names_are_unique(close: ControlClient, api: closeio_api.API) -> None:
     close.set_options(duplicate_names="errors")
     api.post("custom_object_type", data=INVOICE)
     with pytest.raises(closeio_api.ValidationError) as raised:
@@ -95,7 +95,7 @@ def test_a_duplicate_raises_validation_error_when_names_are_unique(close: Remote
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 500, 501])
-def test_other_refusals_raise_api_error(close: Remote, api: closeio_api.API, status: int) -> None:
+def test_other_refusals_raise_api_error(close: ControlClient, api: closeio_api.API, status: int) -> None:
     endpoint = {404: "custom_object_type/cotype_none", 501: "lead"}.get(status, "custom_object_type")
     if status in {401, 402, 403, 500}:
         close.arm({500: "500_before"}.get(status, str(status)), aim={"method": "GET"})
@@ -115,14 +115,14 @@ def test_other_refusals_raise_api_error(close: Remote, api: closeio_api.API, sta
     ],
 )
 def test_429_is_waited_out_with_the_clients_own_parser(
-    close: Remote, api: closeio_api.API, pauses: list[float], spelling: dict[str, Any], pause: float
+    close: ControlClient, api: closeio_api.API, pauses: list[float], spelling: dict[str, Any], pause: float
 ) -> None:
     close.arm("429", times=2, reset=2.5, **spelling)
     assert api.post("custom_object_type", data=INVOICE)["name"] == "Invoice"
     assert (pauses, names(close), close.fired()) == ([pause, pause], ["Invoice"], {"429": 2})
 
 
-def test_one_lost_answer_makes_two_types(close: Remote, api: closeio_api.API, pauses: list[float]) -> None:
+def test_one_lost_answer_makes_two_types(close: ControlClient, api: closeio_api.API, pauses: list[float]) -> None:
     """What this project exists for: the client sends the create again, and Close has no way to know."""
     close.arm("create_then_hang_up")
     made = api.post("custom_object_type", data=INVOICE)
@@ -132,7 +132,7 @@ def test_one_lost_answer_makes_two_types(close: Remote, api: closeio_api.API, pa
 
 
 def test_every_answer_lost_makes_five_types_and_an_error(
-    close: Remote, api: closeio_api.API, pauses: list[float]
+    close: ControlClient, api: closeio_api.API, pauses: list[float]
 ) -> None:
     close.arm("create_then_hang_up", times=None)
     with pytest.raises(requests.exceptions.ConnectionError):
@@ -141,7 +141,7 @@ def test_every_answer_lost_makes_five_types_and_an_error(
     assert (pauses, close.fired()) == ([2, 2, 2, 2], {"create_then_hang_up": 5})
 
 
-def test_every_503_after_the_create_makes_five_types_too(close: Remote, api: closeio_api.API) -> None:
+def test_every_503_after_the_create_makes_five_types_too(close: ControlClient, api: closeio_api.API) -> None:
     close.arm("create_then_503", times=None)
     with pytest.raises(closeio_api.APIError):
         api.post("custom_object_type", data=INVOICE)

@@ -15,14 +15,14 @@ from typing import Any
 import httpx
 import pytest
 
-import infra.simulator as package
-from infra.simulator import CloseSimulator, ControlError, Remote
+from infra.simulator import CloseSimulator, ControlClient, ControlError
 
 ROOT = Path(__file__).parents[3]
 MODULE = "infra.simulator"
+README = ROOT / "infra" / "simulator" / "README.md"
 
 
-def port_of(close: Remote) -> int:
+def port_of(close: ControlClient) -> int:
     return int(close.url.rpartition(":")[2])
 
 
@@ -38,7 +38,7 @@ def test_it_runs_by_itself_from_a_setup_and_ends_when_told(tmp_path: Path) -> No
     with run("--port", "0", "--setup", str(setup)) as process:
         assert process.stdout is not None
         urls = json.loads(process.stdout.readline())
-        remote = Remote(urls["url"])
+        remote = ControlClient(urls["url"])
         assert urls == {"url": remote.url, "api_url": remote.api_url, "control_url": f"{remote.url}/_control/"}
         assert [entry["name"] for entry in remote.types("orga_acme")] == ["Invoice"]
         process.send_signal(signal.SIGTERM)
@@ -46,7 +46,7 @@ def test_it_runs_by_itself_from_a_setup_and_ends_when_told(tmp_path: Path) -> No
     assert (process.returncode, errors) == (0, "")
 
 
-def test_a_busy_port_and_a_bad_setup_are_said_plainly(close: Remote, tmp_path: Path) -> None:
+def test_a_busy_port_and_a_bad_setup_are_said_plainly(close: ControlClient, tmp_path: Path) -> None:
     setup = tmp_path / "setup.json"
     setup.write_text('{"switches": {"color": "red"}}')
     for arguments, complaint in (
@@ -75,7 +75,7 @@ def test_a_reset_goes_back_to_the_setup(client: httpx.Client) -> None:
         assert close.requests() == []
 
 
-def test_a_reset_of_parts_leaves_the_rest(close: Remote, client: httpx.Client) -> None:
+def test_a_reset_of_parts_leaves_the_rest(close: ControlClient, client: httpx.Client) -> None:
     close.add_type("orga_acme", "Invoice")
     close.arm("500_before")
     client.get("me/")
@@ -89,7 +89,7 @@ def test_a_reset_of_parts_leaves_the_rest(close: Remote, client: httpx.Client) -
         close.reset("everything")
 
 
-def test_a_reset_forgets_what_was_to_come_late(close: Remote, client: httpx.Client) -> None:
+def test_a_reset_forgets_what_was_to_come_late(close: ControlClient, client: httpx.Client) -> None:
     close.arm("late_create", seconds=0.2)
     client.post("custom_object_type/", json={"name": "Invoice", "name_plural": "Invoices"})
     close.reset("faults")
@@ -97,7 +97,7 @@ def test_a_reset_forgets_what_was_to_come_late(close: Remote, client: httpx.Clie
     assert close.types("orga_acme") == []
 
 
-def test_one_organisation_is_cleared(close: Remote) -> None:
+def test_one_organisation_is_cleared(close: ControlClient) -> None:
     close.add_organization(id="orga_other")
     for organization in ("orga_acme", "orga_other"):
         close.add_type(organization, "Invoice")
@@ -105,7 +105,7 @@ def test_one_organisation_is_cleared(close: Remote) -> None:
     assert (close.types("orga_acme"), len(close.types("orga_other"))) == ([], 1)
 
 
-def test_a_control_call_that_does_not_exist_gets_the_list(close: Remote) -> None:
+def test_a_control_call_that_does_not_exist_gets_the_list(close: ControlClient) -> None:
     response = httpx.get(f"{close.url}/_control/colors/", trust_env=False)
     assert response.status_code == 501
     assert "GET /_control/state/" in response.json()["known"]
@@ -127,13 +127,15 @@ def test_a_control_call_that_does_not_exist_gets_the_list(close: Remote) -> None
         {"keys": ["api_acme.0123456789"]},
     ],
 )
-def test_an_organisation_that_makes_no_sense_is_refused_and_not_there(close: Remote, body: dict[str, Any]) -> None:
+def test_an_organisation_that_makes_no_sense_is_refused_and_not_there(
+    close: ControlClient, body: dict[str, Any]
+) -> None:
     with pytest.raises(ControlError):
         close.add_organization(**body)
     assert [entry["id"] for entry in close.call("GET", "organizations/")["data"]] == ["orga_acme"]
 
 
-def test_the_log_can_be_asked_for_a_part(close: Remote, client: httpx.Client) -> None:
+def test_the_log_can_be_asked_for_a_part(close: ControlClient, client: httpx.Client) -> None:
     client.get("me/")
     client.get("role/")
     client.post("custom_object_type/", json={})
@@ -142,7 +144,7 @@ def test_the_log_can_be_asked_for_a_part(close: Remote, client: httpx.Client) ->
     assert (len(close.requests("orga_acme")), close.requests("orga_none")) == (3, [])
 
 
-def test_connections_are_kept_alive(close: Remote) -> None:
+def test_connections_are_kept_alive(close: ControlClient) -> None:
     """Through refusals, 204, chunked bodies and an unknown path: all on one connection."""
     with socket.create_connection(("127.0.0.1", port_of(close)), timeout=5) as connection:
         for request, status in (
@@ -160,14 +162,14 @@ def test_connections_are_kept_alive(close: Remote) -> None:
             assert head.split(b" ", 2)[1] == status
 
 
-def test_a_body_of_no_length_is_refused(close: Remote) -> None:
+def test_a_body_of_no_length_is_refused(close: ControlClient) -> None:
     for length in (b"many", b"-1", b"99999999999"):
         with socket.create_connection(("127.0.0.1", port_of(close)), timeout=5) as connection:
             connection.sendall(b"POST /api/v1/me/ HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 413")
 
 
-def test_a_request_that_breaks_off_is_not_carried_out(close: Remote) -> None:
+def test_a_request_that_breaks_off_is_not_carried_out(close: ControlClient) -> None:
     """Half of a create creates nothing, even when the half is JSON by itself."""
     head = (
         b"POST /api/v1/custom_object_type/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -198,11 +200,11 @@ def test_stopping_ends_held_connections_and_threads() -> None:
     assert threading.active_count() <= before
 
 
-def test_every_example_of_the_documentation_runs(close: Remote) -> None:
-    """The curl lines of the package's docstring, against a fresh simulator."""
-    lines = [line.strip() for line in (package.__doc__ or "").splitlines()]
-    commands = [line for line in lines if line.startswith("curl ")]
-    assert len(commands) > 8
+def test_every_example_of_the_documentation_runs(close: ControlClient) -> None:
+    """Run the curl lines of the README's control API against a fresh simulator."""
+    lines = README.read_text(encoding="utf-8").splitlines()
+    commands = [line for line in lines if line.startswith(("curl $C/", 'curl "$C/'))]
+    assert len(commands) > 20
     for command in commands:
         line = command.replace("$C/", f"{close.url}/_control/").replace("curl ", "curl --silent --show-error ", 1)
         done = subprocess.run(  # noqa: S602 - our own documentation

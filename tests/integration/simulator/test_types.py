@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 
-from infra.simulator import Remote
+from infra.simulator import ControlClient
 
 INVOICE = {"name": "Invoice", "name_plural": "Invoices"}
 
@@ -49,7 +49,7 @@ def test_a_type_is_listed_read_changed_and_deleted(client: httpx.Client) -> None
     assert client.get("custom_object_type/").json() == {"data": []}
 
 
-def test_the_same_name_is_taken_twice_and_counted(close: Remote, client: httpx.Client) -> None:
+def test_the_same_name_is_taken_twice_and_counted(close: ControlClient, client: httpx.Client) -> None:
     ids = {create(client).json()["id"], create(client, name=" INVOICE").json()["id"]}
     create(client, name="Contract")
     assert len(ids) == 2
@@ -57,7 +57,7 @@ def test_the_same_name_is_taken_twice_and_counted(close: Remote, client: httpx.C
     assert close.state("orga_acme")["creates"] == 3
 
 
-def test_a_whole_object_as_read_is_taken_by_another_organisation(close: Remote, client: httpx.Client) -> None:
+def test_a_whole_object_as_read_is_taken_by_another_organisation(close: ControlClient, client: httpx.Client) -> None:
     made = create(client).json()
     other = close.add_organization(id="orga_other")
     auth = (other["keys"][0], "")
@@ -70,7 +70,7 @@ def test_a_whole_object_as_read_is_taken_by_another_organisation(close: Remote, 
     assert copied.json()["organization_id"] == "orga_other"
 
 
-def test_organisations_do_not_see_each_other(close: Remote, client: httpx.Client) -> None:
+def test_organisations_do_not_see_each_other(close: ControlClient, client: httpx.Client) -> None:
     made = create(client).json()
     auth = (close.add_organization()["keys"][0], "")
     assert client.get("custom_object_type/", auth=auth).json() == {"data": []}
@@ -115,7 +115,7 @@ def test_what_it_does_not_know_it_says_with_a_list_of_what_it_does(client: httpx
     assert client.patch("custom_object_type/", json={}).headers["Allow"] == "GET, POST"
 
 
-def test_a_hundred_threads_lose_nothing(close: Remote, new_client: Callable[[str], httpx.Client]) -> None:
+def test_a_hundred_threads_lose_nothing(close: ControlClient, new_client: Callable[[str], httpx.Client]) -> None:
     """Every create is there, each with an id of its own, though they all come at once."""
     ids: list[str] = []
     ready = threading.Barrier(100)
