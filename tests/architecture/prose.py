@@ -137,8 +137,13 @@ BANNED_NAMES = re.compile(
 )
 """Parts of identifiers that the vocabulary has other words for."""
 
+REPLACED = tuple("door,thing,at large,doubt,suspect,verdict,afternoon,dead letter,buried,lost answer".split(","))
+"""The words that the glossary says not to use, and the term "dead letter" itself."""
+
 ALLOWED: dict[str, tuple[str, ...]] = {
     "functions/provisioner/telemetry.py": ("unit",),  # a parameter of Powertools' add_metric
+    "docs/decisions/0008-standard-vocabulary.md": REPLACED,
+    "docs/reference/glossary.md": REPLACED,
 }
 """By file: the phrases that are right there, each with its reason."""
 
