@@ -137,7 +137,9 @@ BANNED_NAMES = re.compile(
 )
 """Parts of identifiers that the vocabulary has other words for."""
 
-REPLACED = tuple("door,thing,at large,doubt,suspect,verdict,afternoon,dead letter,buried,lost answer".split(","))
+REPLACED = tuple(
+    ["door", "thing", "at large", "doubt", "suspect", "verdict", "afternoon", "dead letter", "buried", "lost answer"]
+)
 """The words that the glossary says not to use, and the term "dead letter" itself."""
 
 ALLOWED: dict[str, tuple[str, ...]] = {
