@@ -9,4 +9,4 @@ Every Lambda function ships this one package. Where to begin reading:
     errors.py                       the words: what is asked and answered, what Close says, what can go wrong
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

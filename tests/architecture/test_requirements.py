@@ -2,12 +2,10 @@
 
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
 
-import provisioner
 from tests.architecture.conftest import PROJECT
 
 PINS = sorted((PROJECT / "infra" / "tools").glob("*.txt"))
@@ -40,8 +38,3 @@ def test_no_pin_says_where_from(path: Path) -> None:
 def test_every_tool_asked_for_is_pinned(path: Path) -> None:
     for asked in path.with_suffix(".in").read_text().split():
         assert re.search(rf"^{re.escape(asked)}\b", path.read_text(), re.MULTILINE), asked
-
-
-def test_the_package_and_the_project_have_one_version() -> None:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    assert provisioner.__version__ == project["version"]
