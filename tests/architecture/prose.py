@@ -137,8 +137,17 @@ BANNED_NAMES = re.compile(
 )
 """Parts of identifiers that the vocabulary has other words for."""
 
-REPLACED = tuple(
-    ["door", "thing", "at large", "doubt", "suspect", "verdict", "afternoon", "dead letter", "buried", "lost answer"]
+REPLACED = (
+    "door",
+    "thing",
+    "at large",
+    "doubt",
+    "suspect",
+    "verdict",
+    "afternoon",
+    "dead letter",
+    "buried",
+    "lost answer",
 )
 """The words that the glossary says not to use, and the term "dead letter" itself."""
 
