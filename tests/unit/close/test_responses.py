@@ -21,8 +21,8 @@ from provisioner.contract.errors import (
     OutcomeUnknown,
     ProblemType,
     ProvisioningError,
+    RateLimited,
     Rejected,
-    RetryLater,
     Unavailable,
 )
 
@@ -72,7 +72,7 @@ MEANINGS: dict[int, tuple[Expected, Expected]] = {
     418: (Unavailable, OutcomeUnknown),
     422: (ProblemType.CLOSE_MISCONFIGURED, ProblemType.SPEC_REJECTED),
     425: (Unavailable, OutcomeUnknown),
-    429: (RetryLater, RetryLater),
+    429: (RateLimited, RateLimited),
     499: (Unavailable, OutcomeUnknown),
     500: (Unavailable, OutcomeUnknown),
     501: (Unavailable, OutcomeUnknown),
@@ -191,7 +191,7 @@ def test_polite_every_spelling_of_how_long_to_wait(headers: dict[str, str], body
 def test_polite_header_names_in_any_case() -> None:
     error = failure("POST", CloseResponse(429, httpx.Headers({"RateLimit": "limit=1, remaining=0, reset=7"}), b""))
 
-    assert isinstance(error, RetryLater)
+    assert isinstance(error, RateLimited)
     assert error.seconds == 7
 
 
