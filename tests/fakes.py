@@ -385,7 +385,7 @@ class MemoryTopic:
         self.types.append((event_id, outcome))
 
 
-class World:
+class MemoryWorld:
     """The use case with all of its surroundings in memory."""
 
     def __init__(self, list_lag: float = 60, wait_limit: float = 20_000) -> None:

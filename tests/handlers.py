@@ -10,7 +10,7 @@ from provisioner.close.models import Credential
 from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, Unavailable
 from provisioner.service import Service
 from provisioner.settings import Settings
-from tests.fakes import MemoryClose, World
+from tests.fakes import MemoryClose, MemoryWorld
 
 SETTINGS = Settings(
     ledger_table_name="ledger",
@@ -101,7 +101,7 @@ def over_http(close: MemoryClose, seen: list[httpx.Request]) -> httpx.MockTransp
     return httpx.MockTransport(answer)
 
 
-class DoorWorld(World):
+class HandlerWorld(MemoryWorld):
     """The world as the doors see it: ``service`` has every part."""
 
     def __init__(self, **settings: Any) -> None:

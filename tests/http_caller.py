@@ -7,7 +7,7 @@ from typing import Any
 
 from provisioner.contract.request import request_key
 from provisioner.handlers.api import Api
-from tests.handlers import DoorWorld
+from tests.handlers import HandlerWorld
 
 BODY = {
     "tenant": "acme",
@@ -35,7 +35,7 @@ class Answer:
 class Caller:
     """Somebody with a SigV4 key. Header values are lists, as API Gateway keeps them apart."""
 
-    def __init__(self, world: DoorWorld) -> None:
+    def __init__(self, world: HandlerWorld) -> None:
         self.api = Api(world.service)
         self.time_left = 28.0
 

@@ -8,22 +8,22 @@ from botocore.exceptions import EndpointConnectionError
 from provisioner.close.transport import MIN_WRITE_SECONDS, SETTLE_SECONDS
 from provisioner.contract.errors import ProblemType, Rejected, Unavailable
 from tests.fakes import LOST, LOST_BEFORE, a_request
-from tests.handlers import DoorWorld
+from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, ID, Answer, Caller
 
 
 @pytest.fixture
-def world() -> DoorWorld:
-    return DoorWorld()
+def world() -> HandlerWorld:
+    return HandlerWorld()
 
 
 @pytest.fixture
-def caller(world: DoorWorld) -> Caller:
+def caller(world: HandlerWorld) -> Caller:
     return Caller(world)
 
 
 class TestSettledWhileTheCallerWaits:
-    def test_201_created(self, world: DoorWorld, caller: Caller) -> None:
+    def test_201_created(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post()
 
         assert (answer.status, answer.headers["Content-Type"]) == (201, "application/json")
@@ -36,12 +36,12 @@ class TestSettledWhileTheCallerWaits:
         assert world.close.names == ["Account"]
         assert [event_id for event_id, _ in world.topic.events] == [ID]
 
-    def test_the_message_that_carries_it_on_was_sent_first(self, world: DoorWorld, caller: Caller) -> None:
+    def test_the_message_that_carries_it_on_was_sent_first(self, world: HandlerWorld, caller: Caller) -> None:
         caller.post()
 
         assert world.queue.waiting == [(BODY, "acme", 30)]
 
-    def test_201_recovered(self, world: DoorWorld, caller: Caller) -> None:
+    def test_201_recovered(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [LOST]
         assert caller.post().status == 202
 
@@ -49,7 +49,7 @@ class TestSettledWhileTheCallerWaits:
         assert world.settle(a_request())[0].result == "recovered"
         assert caller.post().status == 201
 
-    def test_200_unchanged_and_adopted(self, world: DoorWorld, caller: Caller) -> None:
+    def test_200_unchanged_and_adopted(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.add("Account", description="Old")
 
         unchanged = caller.post()
@@ -61,7 +61,7 @@ class TestSettledWhileTheCallerWaits:
         [adopted_type] = adopted.body["outcome"]["types"]
         assert adopted_type["differences"] == [{"field": "description", "desired": "New", "observed": "Old"}]
 
-    def test_409_exists(self, world: DoorWorld, caller: Caller) -> None:
+    def test_409_exists(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.add("Account")
 
         answer = caller.post({**BODY, "if_exists": "fail"})
@@ -83,7 +83,7 @@ class TestSettledWhileTheCallerWaits:
         ],
     )
     def test_422_and_424_close_refuses(
-        self, world: DoorWorld, caller: Caller, close_status: int, status: int, kind: str
+        self, world: HandlerWorld, caller: Caller, close_status: int, status: int, kind: str
     ) -> None:
         world.close.faults = [Rejected(ProblemType.SPEC_REJECTED, "no", close_status=close_status)]
 
@@ -92,7 +92,7 @@ class TestSettledWhileTheCallerWaits:
         assert (answer.status, answer.kind, answer.body["close_status"]) == (status, kind, close_status)
         assert "no" in answer.body["detail"]
 
-    def test_424_the_stored_credential_cannot_be_used(self, world: DoorWorld, caller: Caller) -> None:
+    def test_424_the_stored_credential_cannot_be_used(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = Rejected(ProblemType.CREDENTIAL_UNREADABLE, "cannot be used")
 
         answer = caller.post()
@@ -100,7 +100,7 @@ class TestSettledWhileTheCallerWaits:
         assert (answer.status, answer.kind) == (424, "credential-unreadable")
         assert world.topic.events[0][1].result == "failed"
 
-    def test_504_unresolved(self, world: DoorWorld, caller: Caller) -> None:
+    def test_504_unresolved(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
         world.settle(a_request())
 
@@ -109,7 +109,7 @@ class TestSettledWhileTheCallerWaits:
         assert (answer.status, answer.kind) == (504, "unresolved")
 
     def test_504_gave_up(self) -> None:
-        world = DoorWorld(wait_limit_seconds=1)
+        world = HandlerWorld(wait_limit_seconds=1)
         world.close.list_fails = Unavailable("500")
 
         answer = Caller(world).post()
@@ -125,14 +125,14 @@ class TestNotSettledInTime:
         assert answer.headers["Location"] == f"provisioning-requests/{ID}"
         assert int(answer.headers["Retry-After"]) > 0
 
-    def test_202_a_lost_answer(self, world: DoorWorld, caller: Caller) -> None:
+    def test_202_a_lost_answer(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [LOST]
 
         lost = "the write was sent, and its answer got lost (ReadError)"
         self.check_accepted(caller.post(), f"{lost}; waiting until Close's list is sure to show it")
         assert len(world.queue.waiting) == 2
 
-    def test_202_close_cannot_be_read(self, world: DoorWorld, caller: Caller) -> None:
+    def test_202_close_cannot_be_read(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.list_fails = Unavailable("500")
 
         self.check_accepted(caller.post(), "Close answered 500")
@@ -141,7 +141,7 @@ class TestNotSettledInTime:
     def test_202_a_wait_brings_a_message_of_its_own_which_the_safety_net_gives_way_to(
         self, lag: float, delays: list[float], retry_after: str
     ) -> None:
-        world = DoorWorld(list_lag_seconds=lag)
+        world = HandlerWorld(list_lag_seconds=lag)
         world.close.faults = [LOST]
 
         answer = Caller(world).post()
@@ -150,31 +150,31 @@ class TestNotSettledInTime:
         assert world.queue.deferrals == [0, 1]
         assert answer.headers["Retry-After"] == retry_after
 
-    def test_202_too_little_time_to_hear_the_answer_of_a_create(self, world: DoorWorld, caller: Caller) -> None:
+    def test_202_too_little_time_to_hear_the_answer_of_a_create(self, world: HandlerWorld, caller: Caller) -> None:
         caller.time_left = MIN_WRITE_SECONDS + SETTLE_SECONDS - 0.1
 
         self.check_accepted(caller.post(), "too little time is left in this run")
         assert [request.method for request in world.seen] == ["GET"]
 
-    def test_202_secrets_manager_cannot_be_asked(self, world: DoorWorld, caller: Caller) -> None:
+    def test_202_secrets_manager_cannot_be_asked(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = Unavailable("Secrets Manager fails")
 
         self.check_accepted(caller.post(), "Secrets Manager fails")
 
-    def test_202_an_unexpected_failure_after_it_was_accepted(self, world: DoorWorld, caller: Caller) -> None:
+    def test_202_an_unexpected_failure_after_it_was_accepted(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.list_fails = RuntimeError("boom s3cret")
 
         self.check_accepted(caller.post())
         assert len(world.queue.waiting) == 1
 
-    def test_201_only_the_announcement_is_left_to_the_worker(self, world: DoorWorld, caller: Caller) -> None:
+    def test_201_only_the_announcement_is_left_to_the_worker(self, world: HandlerWorld, caller: Caller) -> None:
         world.topic.fails = RuntimeError("SNS is down")
 
         assert caller.post().status == 201
         world.topic.fails = None
         assert world.reconcile(a_request()) == world.topic.events[0][1]
 
-    def test_202_while_another_works_on_it(self, world: DoorWorld, caller: Caller) -> None:
+    def test_202_while_another_works_on_it(self, world: HandlerWorld, caller: Caller) -> None:
         world.ledger.accept(a_request())
 
         self.check_accepted(caller.post())
@@ -184,7 +184,7 @@ class TestNotSettledInTime:
         "prefer",
         [["respond-async"], ["Respond-Async"], ["wait=10, respond-async"], ["handling=lenient", "respond-async"]],
     )
-    def test_202_at_once_when_asked_for(self, world: DoorWorld, caller: Caller, prefer: list[str]) -> None:
+    def test_202_at_once_when_asked_for(self, world: HandlerWorld, caller: Caller, prefer: list[str]) -> None:
         answer = caller.post(Prefer=prefer)
 
         self.check_accepted(answer)
@@ -198,13 +198,13 @@ class TestNotSettledInTime:
         assert answer.status == 201
         assert "Preference-Applied" not in answer.headers
 
-    def test_the_queue_cannot_be_reached(self, world: DoorWorld, caller: Caller) -> None:
+    def test_the_queue_cannot_be_reached(self, world: HandlerWorld, caller: Caller) -> None:
         """The ledger has it, and the sweeper will find it there; meanwhile nothing keeps us from working on it."""
         world.queue.fails = EndpointConnectionError(endpoint_url="https://sqs")
 
         assert caller.post().status == 201
 
-    def test_async_with_the_queue_away_is_worked_on_now(self, world: DoorWorld, caller: Caller) -> None:
+    def test_async_with_the_queue_away_is_worked_on_now(self, world: HandlerWorld, caller: Caller) -> None:
         world.queue.fails = EndpointConnectionError(endpoint_url="https://sqs")
 
         answer = caller.post(Prefer=["respond-async"])
@@ -222,7 +222,7 @@ class TestLookingUp:
         assert (shown.status, shown.body) == (200, posted.body)
         assert "Retry-After" not in shown.headers
 
-    def test_200_a_failed_request_is_found_all_the_same(self, world: DoorWorld, caller: Caller) -> None:
+    def test_200_a_failed_request_is_found_all_the_same(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
         caller.post()
 
@@ -249,7 +249,7 @@ class TestLookingUp:
         assert (answer.status, answer.kind) == (404, "request-not-found")
 
 
-def test_one_metric_for_each_request(world: DoorWorld, caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_metric_for_each_request(world: HandlerWorld, caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
     def counted() -> list[str]:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         return [

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from provisioner.contract.errors import ProblemType, Rejected
-from tests.handlers import DoorWorld
+from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, ID, Caller
 
 
 @pytest.fixture
-def world() -> DoorWorld:
-    return DoorWorld()
+def world() -> HandlerWorld:
+    return HandlerWorld()
 
 
 @pytest.fixture
-def caller(world: DoorWorld) -> Caller:
+def caller(world: HandlerWorld) -> Caller:
     return Caller(world)
 
 
@@ -25,7 +25,7 @@ def without(*keys: str) -> dict[str, Any]:
 
 
 class TestIdempotency:
-    def test_the_same_again_gets_the_first_ones_answer(self, world: DoorWorld, caller: Caller) -> None:
+    def test_the_same_again_gets_the_first_ones_answer(self, world: HandlerWorld, caller: Caller) -> None:
         first, again = caller.post(), caller.post()
 
         assert (again.status, again.body) == (first.status, first.body)
@@ -33,7 +33,7 @@ class TestIdempotency:
         assert len(world.topic.events) == 1
         assert world.close.names == ["Account"]
 
-    def test_it_is_replayed_when_its_tenant_is_gone_since(self, world: DoorWorld, caller: Caller) -> None:
+    def test_it_is_replayed_when_its_tenant_is_gone_since(self, world: HandlerWorld, caller: Caller) -> None:
         first = caller.post()
         world.tenants.known.discard("acme")
 
@@ -41,7 +41,7 @@ class TestIdempotency:
         assert caller.post().body == first.body
         assert caller.post({**BODY, "request_id": "another"}).kind == "tenant-not-found"
 
-    def test_a_failure_is_replayed_too(self, world: DoorWorld, caller: Caller) -> None:
+    def test_a_failure_is_replayed_too(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
         first, again = caller.post(), caller.post()
 
@@ -49,7 +49,7 @@ class TestIdempotency:
         assert again.headers["Idempotency-Replayed"] == "true"
         assert world.close.names == []
 
-    def test_422_the_same_key_for_other_content(self, world: DoorWorld, caller: Caller) -> None:
+    def test_422_the_same_key_for_other_content(self, world: HandlerWorld, caller: Caller) -> None:
         caller.post()
 
         answer = caller.post({**BODY, "custom_object_type": {"name": "Deal", "name_plural": "Deals"}})
@@ -62,7 +62,7 @@ class TestIdempotency:
 
         assert caller.post({**BODY, "if_exists": "adopt"}).headers["Idempotency-Replayed"] == "true"
 
-    def test_the_keys_scope_is_the_tenant(self, world: DoorWorld, caller: Caller) -> None:
+    def test_the_keys_scope_is_the_tenant(self, world: HandlerWorld, caller: Caller) -> None:
         caller.post()
 
         assert caller.post({**BODY, "tenant": "globex"}).body["id"] != ID
@@ -77,14 +77,14 @@ class TestIdempotency:
 
         assert (answer.status, answer.body["id"]) == (201, ID)
 
-    def test_400_the_header_sent_twice_otherwise(self, world: DoorWorld, caller: Caller) -> None:
+    def test_400_the_header_sent_twice_otherwise(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post(Idempotency_Key=["signup-8841", "other"])
 
         assert (answer.status, answer.kind) == (400, "invalid-request")
         assert world.ledger.requests == {}
 
     @pytest.mark.parametrize("key", ["other", '"SIGNUP-8841"', '""', "", '"a", "a"'])
-    def test_400_header_and_body_disagree(self, world: DoorWorld, caller: Caller, key: str) -> None:
+    def test_400_header_and_body_disagree(self, world: HandlerWorld, caller: Caller, key: str) -> None:
         answer = caller.post(Idempotency_Key=[key])
 
         assert (answer.status, answer.kind) == (400, "invalid-request")

@@ -8,17 +8,17 @@ import pytest
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable
 from provisioner.handlers.api import Api
 from tests.fakes import a_request
-from tests.handlers import DoorWorld
+from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, Answer, Caller
 
 
 @pytest.fixture
-def world() -> DoorWorld:
-    return DoorWorld()
+def world() -> HandlerWorld:
+    return HandlerWorld()
 
 
 @pytest.fixture
-def caller(world: DoorWorld) -> Caller:
+def caller(world: HandlerWorld) -> Caller:
     return Caller(world)
 
 
@@ -26,7 +26,7 @@ def ask(caller: Caller, body: Any = BODY, **headers: list[str]) -> Answer:
     return caller.call("POST", "/v1/plans", json.dumps(body), Content_Type=["application/json"], **headers)
 
 
-def text(world: DoorWorld, *accept: str) -> tuple[str, str]:
+def text(world: HandlerWorld, *accept: str) -> tuple[str, str]:
     """Media type and body of what is answered to somebody who accepts that."""
     event = {
         "resource": "/v1/plans", "httpMethod": "POST", "multiValueHeaders": {"Accept": list(accept)},
@@ -37,7 +37,7 @@ def text(world: DoorWorld, *accept: str) -> tuple[str, str]:
     return answer["headers"]["Content-Type"], answer["body"]
 
 
-def test_200_as_json(world: DoorWorld, caller: Caller) -> None:
+def test_200_as_json(world: HandlerWorld, caller: Caller) -> None:
     answer = ask(caller)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
@@ -58,14 +58,14 @@ def test_200_as_json(world: DoorWorld, caller: Caller) -> None:
         (["text/plain, application/json"], "text/plain; charset=utf-8"),
     ],
 )
-def test_200_in_the_form_that_is_asked_for(world: DoorWorld, accept: list[str], media_type: str) -> None:
+def test_200_in_the_form_that_is_asked_for(world: HandlerWorld, accept: list[str], media_type: str) -> None:
     answered, body = text(world, *accept)
 
     assert answered == media_type
     assert ("+ create type Account" in body) is media_type.startswith("text")
 
 
-def test_nothing_is_written_anywhere(world: DoorWorld, caller: Caller) -> None:
+def test_nothing_is_written_anywhere(world: HandlerWorld, caller: Caller) -> None:
     ask(caller)
 
     assert [request.method for request in world.seen] == ["GET"]
@@ -75,7 +75,7 @@ def test_nothing_is_written_anywhere(world: DoorWorld, caller: Caller) -> None:
 
 @pytest.mark.parametrize("body", [{**BODY, "request_id": "2"}, {"tenant": "acme", **BODY}])
 def test_a_request_that_was_carried_out_may_be_planned_again(
-    world: DoorWorld, caller: Caller, body: dict[str, Any]
+    world: HandlerWorld, caller: Caller, body: dict[str, Any]
 ) -> None:
     caller.post()
 
@@ -86,13 +86,13 @@ def test_no_request_id_is_needed(caller: Caller) -> None:
     assert ask(caller, {key: value for key, value in BODY.items() if key != "request_id"}).status == 200
 
 
-def test_planned_then_applied(world: DoorWorld, caller: Caller) -> None:
+def test_planned_then_applied(world: HandlerWorld, caller: Caller) -> None:
     digest = ask(caller).body["digest"]
 
     assert caller.post({**BODY, "plan_digest": digest}).status == 201
 
 
-def test_409_planned_then_changed_then_applied(world: DoorWorld, caller: Caller) -> None:
+def test_409_planned_then_changed_then_applied(world: HandlerWorld, caller: Caller) -> None:
     digest = ask(caller).body["digest"]
     world.close.add("Account")
 
@@ -104,13 +104,13 @@ def test_409_planned_then_changed_then_applied(world: DoorWorld, caller: Caller)
     assert caller.post({**BODY, "request_id": "2", "plan_digest": again["digest"]}).status == 200
 
 
-def test_while_another_works_on_the_type(world: DoorWorld, caller: Caller) -> None:
+def test_while_another_works_on_the_type(world: HandlerWorld, caller: Caller) -> None:
     world.lease_and_vanish(a_request("other"))
 
     assert ask(caller).status == 200
 
 
-def test_400_with_pointers(world: DoorWorld, caller: Caller) -> None:
+def test_400_with_pointers(world: HandlerWorld, caller: Caller) -> None:
     answer = ask(caller, {**BODY, "custom_object_type": {"name": "Account", "name_plural": "A", "fields": [{}]}})
 
     assert (answer.status, answer.kind) == (400, "invalid-request")
@@ -135,7 +135,7 @@ def test_415_not_json(caller: Caller) -> None:
     assert caller.call("POST", "/v1/plans", "{}", Content_Type=["text/plain"]).status == 415
 
 
-def test_424_the_credential_does_not_allow_it(world: DoorWorld, caller: Caller) -> None:
+def test_424_the_credential_does_not_allow_it(world: HandlerWorld, caller: Caller) -> None:
     world.close.list_fails = Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
 
     answer = ask(caller)
@@ -147,7 +147,7 @@ def test_424_the_credential_does_not_allow_it(world: DoorWorld, caller: Caller) 
     ("fails", "retry_after"),
     [(Unavailable("Secrets Manager fails"), 5), (RetryLater("Close asks to wait (429)", 17.2), 18)],
 )
-def test_503_not_now(world: DoorWorld, caller: Caller, fails: Exception, retry_after: int) -> None:
+def test_503_not_now(world: HandlerWorld, caller: Caller, fails: Exception, retry_after: int) -> None:
     world.tenants.fails = fails
 
     answer = ask(caller)

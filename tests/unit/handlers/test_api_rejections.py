@@ -6,17 +6,17 @@ import json
 import pytest
 
 from provisioner.contract.errors import RetryLater, Unavailable
-from tests.handlers import DoorWorld
+from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, ID, Caller
 
 
 @pytest.fixture
-def world() -> DoorWorld:
-    return DoorWorld()
+def world() -> HandlerWorld:
+    return HandlerWorld()
 
 
 @pytest.fixture
-def caller(world: DoorWorld) -> Caller:
+def caller(world: HandlerWorld) -> Caller:
     return Caller(world)
 
 
@@ -35,7 +35,7 @@ class TestRefused:
             ({**BODY, "x": 1}, ["/x"]),
         ],
     )  # fmt: skip
-    def test_400_with_pointers(self, world: DoorWorld, caller: Caller, body: object, pointers: list[str]) -> None:
+    def test_400_with_pointers(self, world: HandlerWorld, caller: Caller, body: object, pointers: list[str]) -> None:
         answer = caller.post(body)
 
         assert (answer.status, answer.kind) == (400, "invalid-request")
@@ -53,7 +53,7 @@ class TestRefused:
 
         assert caller.send(event).kind == "invalid-request"
 
-    def test_404_no_such_tenant(self, world: DoorWorld, caller: Caller) -> None:
+    def test_404_no_such_tenant(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post({**BODY, "tenant": "nobody"})
 
         assert (answer.status, answer.kind) == (404, "tenant-not-found")
@@ -80,7 +80,7 @@ class TestRefused:
         assert (answer.status, answer.kind) == (405, "method-not-allowed")
         assert answer.headers["Allow"] == allowed
 
-    def test_413_too_large(self, world: DoorWorld, caller: Caller) -> None:
+    def test_413_too_large(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post(" " * 262_145)
 
         assert (answer.status, answer.kind) == (413, "body-too-large")
@@ -105,7 +105,7 @@ class TestRefused:
 
 
 class TestUnexpectedFailures:
-    def test_503_before_it_was_accepted(self, world: DoorWorld, caller: Caller) -> None:
+    def test_503_before_it_was_accepted(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = RuntimeError("boom s3cret")
 
         answer = caller.post()
@@ -115,7 +115,7 @@ class TestUnexpectedFailures:
         assert "boom" not in json.dumps(answer.body)
         assert world.ledger.requests == {}
 
-    def test_503_then_the_same_again_works(self, world: DoorWorld, caller: Caller) -> None:
+    def test_503_then_the_same_again_works(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = RuntimeError("boom")
         caller.post()
         world.tenants.fails = None
@@ -125,13 +125,13 @@ class TestUnexpectedFailures:
     def test_503_an_event_that_is_none(self, caller: Caller) -> None:
         assert caller.send({}).kind == "unavailable"
 
-    def test_silent_nothing_of_an_exception_reaches_the_caller(self, world: DoorWorld, caller: Caller) -> None:
+    def test_silent_nothing_of_an_exception_reaches_the_caller(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.list_fails = RuntimeError("s3cret")
         answer = caller.post()
         assert answer.status == 202
         assert "s3cret" not in json.dumps(answer.body)
 
-    def test_what_it_waits_for_is_told(self, world: DoorWorld, caller: Caller) -> None:
+    def test_what_it_waits_for_is_told(self, world: HandlerWorld, caller: Caller) -> None:
         for failure in (RetryLater("Close asks to wait", 1), Unavailable("Close answered 500")):
             world.close.list_fails = failure
             answer = caller.post({**BODY, "request_id": type(failure).__name__})

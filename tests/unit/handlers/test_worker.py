@@ -16,7 +16,7 @@ from provisioner.handlers.worker import MESSAGE_SECONDS, Worker
 from provisioner.ledger.models import RequestRecord
 from provisioner.telemetry import logger
 from tests.fakes import LOST, LOST_BEFORE, a_request
-from tests.handlers import DoorWorld
+from tests.handlers import HandlerWorld
 
 
 def body(request_id: str | None = "1", name: str = "Account", **further: Any) -> str:
@@ -41,18 +41,18 @@ def sent_by_us(text: str, message_id: str, deferrals: int, receive_count: int = 
 
 
 @pytest.fixture
-def world() -> DoorWorld:
-    return DoorWorld()
+def world() -> HandlerWorld:
+    return HandlerWorld()
 
 
-def work(world: DoorWorld, *records: dict[str, Any], time_left: float = 60) -> list[str]:
+def work(world: HandlerWorld, *records: dict[str, Any], time_left: float = 60) -> list[str]:
     """Ids of the messages to be delivered again."""
     answer = Worker(world.service).work(records, lambda: time_left)
     assert answer.keys() == {"batchItemFailures"}
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
 
-def results(world: DoorWorld) -> list[tuple[str, str]]:
+def results(world: HandlerWorld) -> list[tuple[str, str]]:
     return [(outcome.request_id, outcome.result) for _, outcome in world.topic.events]
 
 
@@ -67,17 +67,17 @@ def logged() -> Iterator[StringIO]:
 
 
 class TestSettled:
-    def test_created_and_acknowledged(self, world: DoorWorld) -> None:
+    def test_created_and_acknowledged(self, world: HandlerWorld) -> None:
         assert work(world, record(body())) == []
         assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
         assert (world.queue.waiting, world.queue.dead, world.queue.hidden) == ([], [], [])
 
-    def test_without_a_request_id_the_message_is_the_request(self, world: DoorWorld) -> None:
+    def test_without_a_request_id_the_message_is_the_request(self, world: HandlerWorld) -> None:
         work(world, record(body(None), "4a7e5f5b-5f2d-4b8e-9a44-7c35b8e0a111"))
 
         assert results(world) == [("4a7e5f5b-5f2d-4b8e-9a44-7c35b8e0a111", "created")]
 
-    def test_without_a_tenant_it_is_the_default_one(self, world: DoorWorld) -> None:
+    def test_without_a_tenant_it_is_the_default_one(self, world: HandlerWorld) -> None:
         document = json.loads(body())
         del document["tenant"]
 
@@ -85,13 +85,13 @@ class TestSettled:
 
         assert world.topic.events[0][1].tenant == "default"
 
-    def test_delivered_twice_it_is_announced_once(self, world: DoorWorld) -> None:
+    def test_delivered_twice_it_is_announced_once(self, world: HandlerWorld) -> None:
         work(world, record(body()), record(body(), "m2"))
         work(world, record(body()))
 
         assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
 
-    def test_an_announcement_that_was_missed_is_made_up_for(self, world: DoorWorld) -> None:
+    def test_an_announcement_that_was_missed_is_made_up_for(self, world: HandlerWorld) -> None:
         world.topic.fails = RuntimeError("SNS is down")
         assert work(world, record(body())) == ["m1"]
 
@@ -99,13 +99,13 @@ class TestSettled:
         assert work(world, record(body())) == []
         assert results(world) == [("1", "created")]
 
-    def test_final_a_failure_is_acknowledged(self, world: DoorWorld) -> None:
+    def test_final_a_failure_is_acknowledged(self, world: HandlerWorld) -> None:
         world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
 
         assert work(world, record(body())) == []
         assert results(world) == [("1", "failed")]
 
-    def test_final_an_unknown_tenant_fails(self, world: DoorWorld) -> None:
+    def test_final_an_unknown_tenant_fails(self, world: HandlerWorld) -> None:
         assert work(world, record(body(tenant="nobody"))) == []
 
         [(event_id, outcome)] = world.topic.events
@@ -114,7 +114,7 @@ class TestSettled:
 
 
 class TestBatch:
-    def test_one_bad_message_skips_no_other(self, world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_bad_message_skips_no_other(self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         accept = world.ledger.accept
 
         def breaks_on_one(request: ProvisioningRequest) -> RequestRecord:
@@ -131,19 +131,19 @@ class TestBatch:
         assert world.close.names == ["Account", "Lead"]
         assert [message_id for _, _, message_id in world.queue.dead] == ["m3"]
 
-    def test_one_look_at_the_list_serves_a_tenant(self, world: DoorWorld) -> None:
+    def test_one_look_at_the_list_serves_a_tenant(self, world: HandlerWorld) -> None:
         work(world, *(record(body(f"{number}", f"Type {number}"), f"m{number}") for number in range(10)))
 
         assert [request.method for request in world.seen].count("GET") == 1
         assert len(world.close.names) == 10
 
-    def test_equal_types_in_a_batch_are_created_once(self, world: DoorWorld) -> None:
+    def test_equal_types_in_a_batch_are_created_once(self, world: HandlerWorld) -> None:
         work(world, *(record(body(f"{number}", name), f"m{number}") for number, name in enumerate(["A", "a", " A "])))
 
         assert world.close.names == ["A"]
         assert results(world) == [("0", "created"), ("1", "adopted"), ("2", "adopted")]  # another plural
 
-    def test_fair_tenants_go_side_by_side(self, world: DoorWorld) -> None:
+    def test_fair_tenants_go_side_by_side(self, world: HandlerWorld) -> None:
         """Ten tenants meet at Close: none is let go before all are there."""
         names = [f"tenant-{number}" for number in range(10)]
         world.tenants.known.update(names)
@@ -156,7 +156,7 @@ class TestBatch:
         assert again == []
         assert sorted(world.close.names) == names
 
-    def test_fair_a_tenant_in_trouble_holds_up_no_other(self, world: DoorWorld) -> None:
+    def test_fair_a_tenant_in_trouble_holds_up_no_other(self, world: HandlerWorld) -> None:
         world.ledger.pause("acme", world.clock() + 600)
 
         work(world, record(body("1"), "m1"), record(body("2", tenant="globex"), "m2"))
@@ -164,28 +164,28 @@ class TestBatch:
         assert results(world) == [("2", "created")]
         assert [(tenant, delay) for _, tenant, delay in world.queue.waiting] == [("acme", 600)]
 
-    def test_polite_a_429_holds_for_the_rest_of_the_batch(self, world: DoorWorld) -> None:
+    def test_polite_a_429_holds_for_the_rest_of_the_batch(self, world: HandlerWorld) -> None:
         world.ledger.pause("acme", world.clock() + 17)
 
         work(world, record(body("1"), "m1"), record(body("2", "Deal"), "m2"))
 
         assert (world.seen, len(world.queue.waiting)) == ([], 2)
 
-    def test_little_time_left_begins_nothing_new(self, world: DoorWorld) -> None:
+    def test_little_time_left_begins_nothing_new(self, world: HandlerWorld) -> None:
         assert work(world, record(body()), time_left=MESSAGE_SECONDS - 1) == []
         assert (world.seen, world.ledger.requests) == ([], {})
         assert world.queue.waiting == [(json.loads(body()), "acme", 0)]
 
 
 class TestWaiting:
-    def test_a_wait_burns_no_receive(self, world: DoorWorld) -> None:
+    def test_a_wait_burns_no_receive(self, world: HandlerWorld) -> None:
         world.close.faults = [LOST]
 
         assert work(world, record(body(None), "m1")) == []
         [(copy, tenant, delay)] = world.queue.waiting
         assert (copy["request_id"], tenant, delay) == ("m1", "acme", 60)
 
-    def test_the_copy_is_the_same_request(self, world: DoorWorld) -> None:
+    def test_the_copy_is_the_same_request(self, world: HandlerWorld) -> None:
         world.close.faults = [LOST]
         work(world, record(body(None), "m1"))
         world.clock.advance(61)
@@ -194,7 +194,7 @@ class TestWaiting:
 
         assert (results(world), world.close.names) == ([("m1", "recovered")], ["Account"])
 
-    def test_of_two_messages_of_one_request_one_goes_on(self, world: DoorWorld) -> None:
+    def test_of_two_messages_of_one_request_one_goes_on(self, world: HandlerWorld) -> None:
         """As when the safety net comes while the request waits: else both would send themselves on for ever."""
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
@@ -205,7 +205,7 @@ class TestWaiting:
         assert work(world, sent_by_us(body(), "m3", deferrals=1)) == []
         assert world.queue.deferrals == [1, 2]
 
-    def test_a_message_that_comes_again_goes_on(self, world: DoorWorld) -> None:
+    def test_a_message_that_comes_again_goes_on(self, world: HandlerWorld) -> None:
         """Whoever received it first may have died after it counted the wait."""
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
@@ -213,18 +213,18 @@ class TestWaiting:
         assert work(world, sent_by_us(body(), "m1", deferrals=0, receive_count=2)) == []
         assert world.queue.deferrals == [1, 2]
 
-    def test_somebody_elses_message_is_worked_on_however_long_the_request_waits(self, world: DoorWorld) -> None:
+    def test_somebody_elses_message_is_worked_on_however_long_the_request_waits(self, world: HandlerWorld) -> None:
         world.close.list_fails = Unavailable("500")
         work(world, record(body(), "m1"), record(body(), "m2"))
         assert world.queue.deferrals == [1, 2]
 
     @pytest.mark.parametrize("said", ["many", "1.5", "-1", "", "9" * 5000])
-    def test_somebody_elses_attribute_of_that_name_burns_no_receive(self, world: DoorWorld, said: str) -> None:
+    def test_somebody_elses_attribute_of_that_name_burns_no_receive(self, world: HandlerWorld, said: str) -> None:
         attributes = {"deferrals": {"stringValue": said, "dataType": "String"}}
         assert work(world, record(body()) | {"messageAttributes": attributes}) == []
         assert results(world) == [("1", "created")]
 
-    def test_what_is_settled_is_announced_by_any_message(self, world: DoorWorld) -> None:
+    def test_what_is_settled_is_announced_by_any_message(self, world: HandlerWorld) -> None:
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
         world.close.list_fails = None
@@ -235,7 +235,7 @@ class TestWaiting:
         assert work(world, sent_by_us(body(), "m3", deferrals=0)) == []
         assert results(world) == [("1", "created")]
 
-    def test_a_copy_that_cannot_be_sent_leaves_the_message(self, world: DoorWorld) -> None:
+    def test_a_copy_that_cannot_be_sent_leaves_the_message(self, world: HandlerWorld) -> None:
         world.close.list_fails = Unavailable("500")
         world.queue.fails = RuntimeError("SQS is down")
 
@@ -244,16 +244,16 @@ class TestWaiting:
 
 class TestUnexpectedFailures:
     @pytest.fixture
-    def broken(self, world: DoorWorld) -> DoorWorld:
+    def broken(self, world: HandlerWorld) -> HandlerWorld:
         world.close.list_fails = RuntimeError("boom")
         return world
 
-    def test_the_message_stays_hidden_for_a_while(self, broken: DoorWorld) -> None:
+    def test_the_message_stays_hidden_for_a_while(self, broken: HandlerWorld) -> None:
         assert work(broken, record(body(), receive_count=3)) == ["m1"]
         assert broken.queue.hidden == [("handle of m1", 3, 0)]
         assert broken.topic.events == []
 
-    def test_the_last_receive_announces_unresolved(self, broken: DoorWorld) -> None:
+    def test_the_last_receive_announces_unresolved(self, broken: HandlerWorld) -> None:
         assert work(broken, record(body(), receive_count=5)) == ["m1"]  # SQS moves it to the dead letters
 
         [(event_id, outcome)] = broken.topic.events
@@ -261,7 +261,7 @@ class TestUnexpectedFailures:
         assert outcome.problem
         assert outcome.problem.detail.startswith("The service failed 5 times in a row")
 
-    def test_the_last_receive_with_the_ledger_away(self, world: DoorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_last_receive_with_the_ledger_away(self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         def away(*_: object) -> None:
             raise RuntimeError("DynamoDB is down")
 
@@ -271,12 +271,12 @@ class TestUnexpectedFailures:
         [(event_id, outcome)] = world.topic.events
         assert (event_id, outcome.result) == (message_key("m1"), "unresolved")
 
-    def test_nothing_can_be_done(self, broken: DoorWorld) -> None:
+    def test_nothing_can_be_done(self, broken: HandlerWorld) -> None:
         broken.queue.fails = RuntimeError("SQS is down, too")
 
         assert work(broken, record(body())) == ["m1"]
 
-    def test_silent_no_exception_reaches_an_outcome(self, broken: DoorWorld) -> None:
+    def test_silent_no_exception_reaches_an_outcome(self, broken: HandlerWorld) -> None:
         broken.close.list_fails = RuntimeError("api_1aZ9.s3cret")
         work(broken, record(body(), receive_count=5))
 
@@ -300,7 +300,7 @@ class TestNoRequest:
         ids=range(9),
     )
     def test_announced_as_failed_and_buried_with_its_reason(
-        self, world: DoorWorld, text: str, tenant: str, request_id: str
+        self, world: HandlerWorld, text: str, tenant: str, request_id: str
     ) -> None:
         assert work(world, record(text)) == []
 
@@ -312,7 +312,7 @@ class TestNoRequest:
         assert world.queue.dead == [(text, outcome.problem.detail, "m1")]
         assert (world.ledger.requests, world.seen) == ({}, [])
 
-    def test_a_known_request_id_for_other_content(self, world: DoorWorld) -> None:
+    def test_a_known_request_id_for_other_content(self, world: HandlerWorld) -> None:
         work(world, record(body("1")))
 
         assert work(world, record(body("1", "Deal"), "m2")) == []
@@ -325,13 +325,13 @@ class TestNoRequest:
         assert [message_id for _, _, message_id in world.queue.dead] == ["m2"]
         assert world.close.names == ["Account"]
 
-    def test_if_it_cannot_be_announced_it_stays(self, world: DoorWorld) -> None:
+    def test_if_it_cannot_be_announced_it_stays(self, world: HandlerWorld) -> None:
         world.topic.fails = RuntimeError("SNS is down")
 
         assert work(world, record("{")) == ["m1"]
         assert world.queue.dead == []
 
-    def test_if_it_cannot_be_buried_it_stays_and_is_announced_again_as_the_same(self, world: DoorWorld) -> None:
+    def test_if_it_cannot_be_buried_it_stays_and_is_announced_again_as_the_same(self, world: HandlerWorld) -> None:
         world.queue.fails = RuntimeError("SQS is down")
         assert work(world, record("{")) == ["m1"]
 
@@ -343,12 +343,12 @@ class TestNoRequest:
 
 class TestDeadLettersRedriven:
     @pytest.fixture
-    def unresolved(self, world: DoorWorld) -> DoorWorld:
+    def unresolved(self, world: HandlerWorld) -> HandlerWorld:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
         world.settle(a_request("1"))
         return world
 
-    def test_what_is_known_by_now_is_announced(self, unresolved: DoorWorld) -> None:
+    def test_what_is_known_by_now_is_announced(self, unresolved: HandlerWorld) -> None:
         unresolved.close.add("Account")
         unresolved.clock.advance(61)
 
@@ -356,7 +356,7 @@ class TestDeadLettersRedriven:
         assert [told.result for _, told in unresolved.topic.types] == ["recovered"]
         assert results(unresolved) == [("1", "unresolved")]
 
-    def test_still_waiting_it_stays(self, unresolved: DoorWorld) -> None:
+    def test_still_waiting_it_stays(self, unresolved: HandlerWorld) -> None:
         unresolved.lease_and_vanish(a_request("2"))
 
         assert work(unresolved, record(body("1"), receive_count=2)) == ["m1"]
@@ -365,7 +365,7 @@ class TestDeadLettersRedriven:
         assert at_least > 0
 
 
-def test_metrics_count_what_became_of_each_message(world: DoorWorld, capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_count_what_became_of_each_message(world: HandlerWorld, capsys: pytest.CaptureFixture[str]) -> None:
     work(world, record(body("1")), record(body("1"), "m2"), record("{", "m3"), record(body("4", "Deal"), "m4"))
 
     [document] = [each for each in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in each]
@@ -374,7 +374,7 @@ def test_metrics_count_what_became_of_each_message(world: DoorWorld, capsys: pyt
     }  # fmt: skip
 
 
-def test_silent_no_log_line_holds_a_credential_or_a_body(world: DoorWorld, logged: StringIO) -> None:
+def test_silent_no_log_line_holds_a_credential_or_a_body(world: HandlerWorld, logged: StringIO) -> None:
     world.close.list_fails = Unavailable("500")
     texts = [body("1", "Account s3cret"), body("2", tenant="nobody"), "s3cret {"]
     work(world, *(record(text, f"m{number}") for number, text in enumerate(texts)))

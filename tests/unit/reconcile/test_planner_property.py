@@ -14,7 +14,7 @@ from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import natural_key
 from provisioner.reconcile.plan import Action, Plan
-from tests.fakes import MemoryClose, World
+from tests.fakes import MemoryClose, MemoryWorld
 
 TYPES, FIELDS = ("Alpha", "Beta", "Gamma"), ("One", "Two", "Three", "Four")
 CHOICES = ("Free", "Paid", "Large")
@@ -76,9 +76,9 @@ def requests(draw: st.DrawFn, /, **further: Any) -> ProvisioningRequest:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
+def worlds(draw: st.DrawFn) -> MemoryWorld:
     """Somebody was at work in Close before, not always tidily."""
-    world = World(list_lag=60)
+    world = MemoryWorld(list_lag=60)
     close = world.close
     close.roles = ROLES
     for name in draw(st.lists(spelled(TYPES), max_size=4)):  # a name may occur twice
@@ -158,7 +158,7 @@ def check_steps_add(planned: Plan, close: MemoryClose) -> None:
             assert not [each for each, times in Counter(step.body["order"]).items() if times > 1]
 
 
-def planned_by(world: World, request: ProvisioningRequest) -> Plan:
+def planned_by(world: MemoryWorld, request: ProvisioningRequest) -> Plan:
     return world.provisioner.plan(request, world.organization())
 
 
@@ -167,7 +167,7 @@ def assume_references(request: ProvisioningRequest, close: MemoryClose) -> None:
     assume(all(each.reference_key in {None, *there} for spec in request.types for each in spec.fields))
 
 
-def settled(world: World, request: ProvisioningRequest) -> Outcome:
+def settled(world: MemoryWorld, request: ProvisioningRequest) -> Outcome:
     return world.settle(request, runs=30)[0]
 
 
@@ -176,7 +176,9 @@ CAREFULLY = settings(max_examples=100, deadline=None, suppress_health_check=[Hea
 
 @given(worlds(), requests(if_exists="update", allow_partial=True), st.booleans())
 @CAREFULLY
-def test_carried_out_there_is_nothing_left_to_do(world: World, request: ProvisioningRequest, by_digest: bool) -> None:
+def test_carried_out_there_is_nothing_left_to_do(
+    world: MemoryWorld, request: ProvisioningRequest, by_digest: bool
+) -> None:
     assume_references(request, world.close)
     before, orders = snapshot(world.close), {key: list(ids) for key, ids in world.close.order.items()}
     names_before = names(world.close)
@@ -199,7 +201,7 @@ def test_carried_out_there_is_nothing_left_to_do(world: World, request: Provisio
 
 @given(worlds(), requests(if_exists="update"))
 @CAREFULLY
-def test_what_is_blocked_has_no_effect(world: World, request: ProvisioningRequest) -> None:
+def test_what_is_blocked_has_no_effect(world: MemoryWorld, request: ProvisioningRequest) -> None:
     assume_references(request, world.close)
     blocked = bool(planned_by(world, request).blocked)
     before = snapshot(world.close)
@@ -215,7 +217,7 @@ def test_what_is_blocked_has_no_effect(world: World, request: ProvisioningReques
 
 @given(worlds(), requests())
 @CAREFULLY
-def test_adopted_nothing_of_somebody_elses_is_changed(world: World, request: ProvisioningRequest) -> None:
+def test_adopted_nothing_of_somebody_elses_is_changed(world: MemoryWorld, request: ProvisioningRequest) -> None:
     assume_references(request, world.close)
     before = snapshot(world.close)
     orders = {key: list(ids) for key, ids in world.close.order.items()}
@@ -232,7 +234,7 @@ def test_adopted_nothing_of_somebody_elses_is_changed(world: World, request: Pro
 
 @given(worlds(), requests(if_exists="update", allow_partial=True))
 @CAREFULLY
-def test_the_same_request_by_two_callers_is_carried_out_once(world: World, request: ProvisioningRequest) -> None:
+def test_the_same_request_by_two_callers_is_carried_out_once(world: MemoryWorld, request: ProvisioningRequest) -> None:
     assume_references(request, world.close)
     settled(world, request)
     writes = list(world.close.writes)

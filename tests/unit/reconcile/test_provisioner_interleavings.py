@@ -16,7 +16,7 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.provisioner import Job, Provisioner
-from tests.fakes import MemoryOrganization, World, a_request
+from tests.fakes import MemoryOrganization, MemoryWorld, a_request
 
 GONE = Rejected(ProblemType.TENANT_NOT_FOUND, "no such tenant")
 REJECTED = Rejected(ProblemType.CREDENTIAL_REJECTED, "the key is dead", close_status=401)
@@ -74,7 +74,9 @@ class Turns:
             self.gates[1 - who].release()
 
 
-def run(world: World, request: ProvisioningRequest, rejection: Rejected | None, before: Callable[[], None]) -> None:
+def run(
+    world: MemoryWorld, request: ProvisioningRequest, rejection: Rejected | None, before: Callable[[], None]
+) -> None:
     """As a door does it; with a credential, or with what stands against it."""
     ledger, outcomes = Watched(world.ledger, before), Watched(world.topic, before)
     ours = world.provisioner
@@ -92,9 +94,9 @@ class Asked:
     rejection: Rejected | None = None
 
 
-def meet(one: Asked, other: Asked, at: tuple[int, int]) -> tuple[Turns, World]:
+def meet(one: Asked, other: Asked, at: tuple[int, int]) -> tuple[Turns, MemoryWorld]:
     """Let two runs meet, then have their requests brought to rest. Two runs of one request have no patience at all."""
-    world = World(wait_limit=0 if one.request.id == other.request.id else 1_000)
+    world = MemoryWorld(wait_limit=0 if one.request.id == other.request.id else 1_000)
     tasks = (lambda before, asked=asked: run(world, asked.request, asked.rejection, before) for asked in (one, other))
     turns = Turns(*tasks, change_before=at)
     for _ in range(5):
@@ -107,7 +109,7 @@ def meet(one: Asked, other: Asked, at: tuple[int, int]) -> tuple[Turns, World]:
     return turns, world
 
 
-def every_order(one: Asked, other: Asked) -> Iterator[World]:
+def every_order(one: Asked, other: Asked) -> Iterator[MemoryWorld]:
     for first in range(1, meet(one, other, (NEVER, NEVER))[0].calls[0] + 1):
         turns, world = meet(one, other, (first, NEVER))
         yield world
@@ -115,7 +117,7 @@ def every_order(one: Asked, other: Asked) -> Iterator[World]:
             yield meet(one, other, (first, second))[1]
 
 
-def outcomes(world: World) -> list[Outcome]:
+def outcomes(world: MemoryWorld) -> list[Outcome]:
     """One of each request: it is told again under the same id, and is the same then."""
     told = {(event_id, outcome.to_json()): outcome for event_id, outcome in world.topic.events}
     assert len({event_id for event_id, _ in told}) == len(told)

@@ -11,7 +11,7 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unava
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import natural_key
-from tests.fakes import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed, World, a_request
+from tests.fakes import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed, MemoryWorld, a_request
 
 FAULTS = st.sampled_from(
     [
@@ -52,7 +52,7 @@ class OnceMachine(RuleBasedStateMachine):
 
     @initialize(lag=st.integers(0, 60))
     def begin(self, lag: int) -> None:
-        self.world = World(list_lag=60, wait_limit=5_000)
+        self.world = MemoryWorld(list_lag=60, wait_limit=5_000)
         self.world.close.lag = lag
         self.told: dict[str, str] = {}
 

@@ -6,8 +6,8 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.retries import TENANT_BACKOFF_SECONDS, Deferred
-from tests.fakes import World, a_request, kind_of
-from tests.handlers import DoorWorld
+from tests.fakes import MemoryWorld, a_request, kind_of
+from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, Caller
 
 MISSING = Rejected(ProblemType.TENANT_NOT_FOUND, "There is no tenant 'acme' here.")
@@ -15,19 +15,19 @@ DAY = 86_400
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> MemoryWorld:
+    return MemoryWorld()
 
 
 def waiting() -> ProvisioningRequest:
     return a_request(wait_for_tenant=True)
 
 
-def look(world: World, request: ProvisioningRequest, rejection: Rejected | None = MISSING) -> Outcome | Deferred:
+def look(world: MemoryWorld, request: ProvisioningRequest, rejection: Rejected | None = MISSING) -> Outcome | Deferred:
     return world.reconcile(request, world.organization(rejection))
 
 
-def test_it_waits_longer_each_time_and_fails_when_time_is_up(world: World) -> None:
+def test_it_waits_longer_each_time_and_fails_when_time_is_up(world: MemoryWorld) -> None:
     gaps = []
     while isinstance(result := look(world, waiting()), Deferred):
         gaps.append(result.seconds)
@@ -40,7 +40,7 @@ def test_it_waits_longer_each_time_and_fails_when_time_is_up(world: World) -> No
     assert max(gaps) <= TENANT_BACKOFF_SECONDS[-1]
 
 
-def test_it_is_carried_out_as_soon_as_the_tenant_is_there(world: World) -> None:
+def test_it_is_carried_out_as_soon_as_the_tenant_is_there(world: MemoryWorld) -> None:
     wait = look(world, waiting())
     assert isinstance(wait, Deferred)
     world.clock.advance(2 * DAY)
@@ -50,7 +50,7 @@ def test_it_is_carried_out_as_soon_as_the_tenant_is_there(world: World) -> None:
     assert result.result is Result.CREATED
 
 
-def test_what_it_waited_for_its_tenant_is_not_held_against_it(world: World) -> None:
+def test_what_it_waited_for_its_tenant_is_not_held_against_it(world: MemoryWorld) -> None:
     """Later waits, for Close, have the time that they always have."""
     look(world, waiting())
     world.clock.advance(2 * DAY)
@@ -64,7 +64,7 @@ def test_what_it_waited_for_its_tenant_is_not_held_against_it(world: World) -> N
     assert kind_of(result) == "deadline-exceeded"
 
 
-def test_without_being_asked_to_it_does_not_wait(world: World) -> None:
+def test_without_being_asked_to_it_does_not_wait(world: MemoryWorld) -> None:
     result = look(world, a_request())
     assert isinstance(result, Outcome)
     assert kind_of(result) == "tenant-not-found"
@@ -73,11 +73,11 @@ def test_without_being_asked_to_it_does_not_wait(world: World) -> None:
 @pytest.mark.parametrize(
     "kind", [ProblemType.CREDENTIAL_UNREADABLE, ProblemType.CREDENTIAL_REJECTED, ProblemType.WRONG_ORGANIZATION]
 )
-def test_for_nothing_else_does_it_wait(world: World, kind: ProblemType) -> None:
+def test_for_nothing_else_does_it_wait(world: MemoryWorld, kind: ProblemType) -> None:
     assert isinstance(look(world, waiting(), Rejected(kind, "no")), Outcome)
 
 
-def test_whether_it_waits_is_not_what_it_asks_for(world: World) -> None:
+def test_whether_it_waits_is_not_what_it_asks_for(world: MemoryWorld) -> None:
     assert waiting().fingerprint == a_request().fingerprint
     assert isinstance(look(world, waiting()), Deferred)
     assert isinstance(look(world, a_request(), None), Outcome)
@@ -85,7 +85,7 @@ def test_whether_it_waits_is_not_what_it_asks_for(world: World) -> None:
 
 class TestDoors:
     def test_a_caller_who_would_wait_is_not_refused(self) -> None:
-        world = DoorWorld()
+        world = HandlerWorld()
         answer = Caller(world).post({**BODY, "tenant": "later", "wait_for_tenant": True})
         assert answer.status == 202
         assert Caller(world).post({**BODY, "tenant": "never"}).status == 404
@@ -98,6 +98,6 @@ class TestDoors:
         assert Deferred(seconds, "").exceeds_queue_delay is parked
 
 
-def result_key(world: World) -> str:
+def result_key(world: MemoryWorld) -> str:
     [key] = world.ledger.requests
     return key
