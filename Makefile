@@ -66,9 +66,10 @@ clean: ## remove what was built and kept, but not what was installed; not while 
 
 TRANSLATED := .local/checks/translated.json
 
-check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, types, sources, template and policy checks
+check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, spelling, types, imports, sources, template and policy checks
 	$(QUIET) "checking the format" .venv/bin/ruff format --check .
 	$(QUIET) "checking for mistakes (ruff)" .venv/bin/ruff check .
+	$(QUIET) "checking the spelling (codespell)" .venv/bin/codespell
 	$(QUIET) "checking the types (mypy)" .venv/bin/mypy functions infra tests
 	$(QUIET) "checking the imports (import-linter)" env PYTHONPATH=functions .venv/bin/lint-imports
 	$(QUIET) "checking the sources" $(PYTHON) -m infra.build.sources
