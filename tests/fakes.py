@@ -110,7 +110,7 @@ class MemoryLedger:
             for lease in release:
                 self._require(lease)
             if any(self.read(each.resource).fencing_token != each.fencing_token for each in unchanged):
-                raise RetryLater("another run has the lease, or had it meanwhile", 2)
+                raise RetryLater("another run has the lease, or had it in the meantime", 2)
         self.release(release)
         if stored.outcome:
             return stored.outcome
@@ -280,7 +280,7 @@ class MemoryOrganization:
     seen: dict[str, list[Any]] = field(default_factory=dict)
     seen_at: dict[str, float] = field(default_factory=dict)
 
-    def open(self) -> None:
+    def prepare(self) -> None:
         if self.rejection:
             raise self.rejection
 

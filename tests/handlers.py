@@ -43,7 +43,7 @@ class MemoryTenants:
         if self.fails:
             raise self.fails
         if tenant not in self.known:
-            raise Rejected(ProblemType.TENANT_NOT_FOUND, f"There is no tenant {tenant!r} here.")
+            raise Rejected(ProblemType.TENANT_NOT_FOUND, f"Tenant {tenant!r} has no credential.")
         return Credential(f"Basic {tenant}", f"api_{tenant}.secret")
 
 

@@ -89,7 +89,7 @@ def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
     name = f"t-{uuid4().hex[:12]}"
     event = Event.of("paddle", "customer.created", name)
     assert deliver(world, event).status_code == 202
-    eventually(lambda: [line for line in world.logged() if name in line and "There is no tenant" in line])
+    eventually(lambda: [line for line in world.logged() if name in line and "has no credential" in line])
     tenant = world.new_tenant(name)
     secret = f"{world.stack.description.tenant_secret_prefix}/{name}"
     function, told = world.stack.description.functions["events"].name, json.dumps(called("CreateSecret", name=secret))

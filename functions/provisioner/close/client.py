@@ -50,9 +50,9 @@ class Organization:
     _seen_with: int = 0
     _pin_holds: bool = False
 
-    def open(self) -> None:
-        """Have the credential at hand, and Close's leave to be asked. Raises as ``Connection.open`` does."""
-        self.connection.open()
+    def prepare(self) -> None:
+        """Load the credential. Raises the errors of ``Connection.prepare``."""
+        self.connection.prepare()
 
     # --- what is there. Raises ``Refused``, ``NotCreated`` or ``Busy``.
 

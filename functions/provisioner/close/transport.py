@@ -51,9 +51,9 @@ class Connection:
     _credential: Credential | None = None
     _used_up: dict[str, float] = field(default_factory=dict)  # until when, by what the limit is counted for
     _closed_until: float = 0
-    _closed_because: str = "Close asked to leave this tenant alone for a while (429)"
+    _closed_because: str = "Close asked this service to pause for this tenant (429)"
 
-    def open(self) -> None:
+    def prepare(self) -> None:
         """Have the credential at hand, and Close's leave to be asked.
 
         Raises ``Refused`` when there is no credential, ``NotCreated`` when it can't be read, ``Busy`` while this tenant
@@ -91,7 +91,7 @@ class Connection:
         A read is repeated once where the connection broke or the credential was old.
         """
         if self._credential is None:
-            self.open()
+            self.prepare()
         credential = cast("Credential", self._credential)
         answer = self._exchange(method, path, content, credential)
         if isinstance(answer, httpx.NetworkError | httpx.RemoteProtocolError) and method == "GET":

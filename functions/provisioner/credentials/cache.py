@@ -1,4 +1,4 @@
-"""What secrets in Secrets Manager hold, remembered for a while: one secret for each name, ``<prefix>/<name>``."""
+"""A cache of secrets in Secrets Manager, each named ``<prefix>/<name>``."""
 
 import random
 import threading
@@ -8,21 +8,21 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-TTL_SECONDS = 300  # a changed secret is noticed within this time, or when what it holds is rejected
-JITTER = 0.2  # of that time, so that the functions do not all ask at once
-STALE_IF_ERROR_SECONDS = 3600  # how long what is known serves on while Secrets Manager fails
+TTL_SECONDS = 300  # a changed secret is noticed within this time, or once its value is rejected
+JITTER = 0.2  # of that time, so that the functions do not all read at once
+STALE_IF_ERROR_SECONDS = 3600  # how long a cached value is served while Secrets Manager fails
 
 
 class SecretMissing(Exception):
-    """There is no secret of that name."""
+    """A secret with this name does not exist."""
 
 
 class SecretUnreadable(Exception):
-    """There is one, and it cannot be used until somebody mends it; the text says why, and shows nothing of it."""
+    """The secret exists but the operator must fix it. The message gives the reason, never the secret."""
 
 
 class SecretUnavailable(Exception):
-    """Secrets Manager could not be asked. The text says why."""
+    """Secrets Manager could not be reached, or failed. The message gives the reason."""
 
 
 @dataclass(slots=True)
@@ -34,11 +34,10 @@ class _Cached[Held]:
 
 @dataclass(slots=True)
 class SecretCache[Held]:
-    """Safe to share between threads; ``clock`` gives seconds that only grow.
+    """The cache. Safe to share between threads; ``clock`` returns monotonic seconds.
 
-    ``read`` makes of a name and its secret's text what is remembered; what it raises reaches the caller.
-    ``rejected_seconds``, ``missing_seconds``: how long a secret is not asked for again after it was read and then
-    rejected, or was not there.
+    ``read`` converts a name and the secret's text to the cached value. Its exceptions reach the caller.
+    ``rejected_seconds`` and ``missing_seconds``: the shortest time until a rejected or missing secret is read again.
     """
 
     secretsmanager: Any
@@ -52,9 +51,9 @@ class SecretCache[Held]:
     _locks: dict[str, threading.Lock] = field(default_factory=dict, repr=False)
 
     def get(self, name: str, rejected: Held | None = None) -> Held:
-        """What the secret holds, read anew if that is what was ``rejected``.
+        """Return the value of the secret, read again if the cached one is ``rejected``.
 
-        Raises ``SecretMissing``, ``SecretUnreadable``, and ``SecretUnavailable`` when nothing is known that may serve.
+        Raises ``SecretMissing`` or ``SecretUnreadable``; ``SecretUnavailable`` without a usable cached value.
         """
         with self._locks.setdefault(name, threading.Lock()):
             cached = self._cache.get(name)
@@ -82,7 +81,7 @@ class SecretCache[Held]:
         return cached.held == rejected and now >= cached.fetched_at + self.rejected_seconds
 
     def _fetch(self, name: str) -> str:
-        # Secrets Manager takes no colon in a name: what is named with one cannot be there.
+        # Secrets Manager allows no colon in a name, so a secret with one cannot exist (ValidationException).
         try:
             secret = self.secretsmanager.get_secret_value(SecretId=f"{self.prefix}/{name}")
         except ClientError as error:

@@ -1,7 +1,7 @@
-"""Which secret a call to Secrets Manager was about, as CloudTrail tells it over EventBridge. Pure.
+"""Find the tenants that a CloudTrail event about Secrets Manager affects. Pure.
 
-https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieve-ct-entries.html: the call's parameters hold the
-secret's name, or its ARN: the name, a hyphen and six characters of AWS's choice at the end.
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieve-ct-entries.html: the parameters of the call hold
+the secret's name or its ARN. An ARN ends in the name, a hyphen and six random characters.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import Any
 from provisioner.contract.request import valid_identifier_or
 
 SECRET_WRITE_EVENTS = {"CreateSecret", "PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "RestoreSecret"}
-"""The calls after which a secret may hold what it did not hold before."""
+"""The calls that may change the value of a secret."""
 
 ARN = re.compile(r"arn:[^:]+:secretsmanager:[^:]*:[^:]*:secret:(.+)")
 SUFFIX = re.compile(r"-[A-Za-z0-9]{6}")
 
 
 def tenants_affected_by(detail: Mapping[str, Any], prefix: str) -> list[str]:
-    """The tenants whose secret it may be, below that prefix: an ARN's end may be a suffix or a part of the name."""
+    """Return the tenants whose secret it may be. The end of an ARN may be a random suffix or a part of the name."""
     if detail.get("eventName") not in SECRET_WRITE_EVENTS or detail.get("errorCode"):
         return []
     parameters = detail.get("requestParameters") or {}

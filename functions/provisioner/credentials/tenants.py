@@ -1,7 +1,7 @@
-"""Tenants: one Secrets Manager secret for each, named ``<prefix>/<tenant>``.
+"""The credentials of tenants: one Secrets Manager secret for each, named ``<prefix>/<tenant>``.
 
 A secret holds a plain Close API key, or JSON: ``{"api_key": …}`` or ``{"access_token": …}`` (OAuth), and optionally
-``"organization_id"``, which pins the organization that the credential must belong to.
+``"organization_id"``: the organization that the credential must belong to.
 """
 
 import base64
@@ -15,7 +15,7 @@ from provisioner.close.models import Credential
 from provisioner.contract.errors import ProblemType, Rejected, Unavailable
 from provisioner.credentials.cache import SecretCache, SecretMissing, SecretUnavailable, SecretUnreadable
 
-# What may stand in an HTTP header; keys look like api_<id>.<secret>, but that is nowhere promised.
+# Characters allowed in an HTTP header. Keys look like api_<id>.<secret>, but Close does not document that.
 SECRET_TEXT = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -27,19 +27,22 @@ class Tenants:
 
     @classmethod
     def of(cls, secretsmanager: Any, prefix: str, clock: Callable[[], float]) -> Self:
-        """``clock`` gives seconds that only grow."""
+        """Return the credentials below this prefix. ``clock`` returns monotonic seconds."""
         return cls(SecretCache(secretsmanager, prefix, clock, parse_secret))
 
     def credential(self, tenant: str, rejected: Credential | None = None) -> Credential:
-        """The tenant's credential, read anew if it is the ``rejected`` one.
+        """Return the tenant's credential, read again if the cached one is ``rejected``.
 
-        Raises ``Refused`` when there is no such tenant or its secret is unreadable, ``NotCreated`` when Secrets
-        Manager fails and nothing is cached that may still serve.
+        Raises ``Rejected`` when the tenant has no secret or an unreadable one, ``Unavailable`` when Secrets Manager
+        fails and no usable credential is cached.
         """
         try:
             return self.cache.get(tenant, rejected)
         except SecretMissing:
-            raise Rejected(ProblemType.TENANT_NOT_FOUND, f"There is no tenant {tenant!r} here.") from None
+            raise Rejected(
+                ProblemType.TENANT_NOT_FOUND,
+                f"Tenant {tenant!r} has no credential. Ask the operator of this service to store one.",
+            ) from None
         except SecretUnreadable as error:
             raise _unreadable(tenant, str(error)) from None
         except SecretUnavailable as error:
@@ -47,7 +50,7 @@ class Tenants:
 
 
 def parse_secret(tenant: str, text: str) -> Credential:
-    """The credential that a secret's text holds. Raises ``Refused``; the text itself appears in no message."""
+    """Return the credential in a secret's text. Raises ``Rejected``, whose message never contains the text."""
     text = text.strip()
     organization_id = None
     api_key: object = text
@@ -56,16 +59,16 @@ def parse_secret(tenant: str, text: str) -> Credential:
         try:
             document = json.loads(text)
         except ValueError:
-            raise _unreadable(tenant, "it begins like JSON, and is none") from None
+            raise _unreadable(tenant, "it starts with { but is not valid JSON") from None
         api_key, access_token = document.get("api_key"), document.get("access_token")
         organization_id = document.get("organization_id")
         if (api_key is None) == (access_token is None):
-            raise _unreadable(tenant, "it must hold one of api_key and access_token")
+            raise _unreadable(tenant, "it must contain either api_key or access_token")
         if not (organization_id is None or (isinstance(organization_id, str) and organization_id)):
-            raise _unreadable(tenant, "its organization_id must be a text")
+            raise _unreadable(tenant, "its organization_id must be a non-empty string")
     secret = access_token if api_key is None else api_key
     if not isinstance(secret, str) or not SECRET_TEXT.fullmatch(secret):
-        raise _unreadable(tenant, "it holds no key that could be sent in a header")
+        raise _unreadable(tenant, "its key must be 1 to 4096 printable ASCII characters without spaces")
     if access_token is not None:
         return Credential(f"Bearer {secret}", secret, organization_id)
     basic = base64.b64encode(f"{secret}:".encode()).decode()
@@ -76,5 +79,5 @@ def _unreadable(tenant: str, reason: str) -> Rejected:
     return Rejected(
         ProblemType.CREDENTIAL_UNREADABLE,
         f"The credential stored for tenant {tenant!r} cannot be used: {reason}. "
-        "Whoever keeps this service's secrets can mend it.",
+        "Ask the operator of this service to fix the secret.",
     )

@@ -1,11 +1,11 @@
-"""The requests to DynamoDB that read and write the ledger's items, as pure functions. models.py draws how items change.
+"""Build the requests to DynamoDB that read and write the ledger's items. Pure. models.py draws how items change.
 
-Each condition can therefore be tested as a value. A failed condition returns the item that it conflicts with.
+Each condition can be tested as a value. A failed condition returns the item that it conflicts with.
 
 Keys: ``REQUEST#<request key>``; ``TYPE#<tenant>#<SHA-256 of the natural key>`` (a name may be longer than a key) and
 ``SHARED-FIELD#…`` likewise; ``TENANT#<tenant>`` for the time before which Close must not be called for a tenant.
-Only requests expire. The sparse index ``unfinished`` holds the requests whose outcome is not published yet, by
-``due_at``: the time after which no message can still be working on them.
+Only requests expire. The sparse index ``unfinished`` holds requests with an unpublished outcome, by ``due_at``: the
+time after which the message of a request must be lost.
 """
 
 import hashlib
@@ -28,16 +28,16 @@ from provisioner.ledger.models import (
 
 type Item = dict[str, Any]
 
-# The message of an unsettled request comes back when its delay or its visibility timeout (360 s) is over. A request
-# that is not back a little after that has lost its message: the sweeper must requeue it.
+# The message of an unsettled request returns when its delay or its visibility timeout (360 s) ends. A request that is
+# still not back a minute later has lost its message and must be requeued by the sweeper.
 OVERDUE_SECONDS = 420
 UNANNOUNCED_SECONDS = 120
-MAX_REASON = 300  # characters stored of the reason why a request is pending
-MAX_SWEEP_DOUBLINGS = 5  # of the time between two sweeps of a request: up to four hours
+MAX_REASON = 300  # stored characters of the reason why a request is pending
+MAX_SWEEP_DOUBLINGS = 5  # of the time between two sweeps of a request, up to four hours
 
 
 class AcceptTimes(NamedTuple):
-    """When a request is accepted, must be finished, and expires (Unix seconds)."""
+    """The times at which a request is accepted, is due, and expires (Unix seconds)."""
 
     now: float
     due_at: float
@@ -45,7 +45,7 @@ class AcceptTimes(NamedTuple):
 
 
 def accept_input(table: str, request: ProvisioningRequest, token: str, times: AcceptTimes) -> Item:
-    """Put the request unless it exists; the failure returns the existing item."""
+    """Put the request unless it exists. A failure returns the existing item."""
     return {
         "TableName": table,
         "Item": {
@@ -67,14 +67,14 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
 
 
 class LeaseTimes(NamedTuple):
-    """When a lease is taken, and until when it lasts (Unix seconds)."""
+    """The times at which a lease begins and ends (Unix seconds)."""
 
     now: float
     until: float
 
 
 def lease_input(table: str, resource: ResourceKey, request_key: str, token: str, times: LeaseTimes) -> Item:
-    """Take the lease if it is free or expired, and add the intent. The intent and the end of an expired lease stay."""
+    """Take the lease if it is free or expired, and add an intent. An expired lease leaves its intent and end time."""
     return {
         "TableName": table,
         "Key": resource_item_key(resource),
@@ -101,7 +101,7 @@ def lease_input(table: str, resource: ResourceKey, request_key: str, token: str,
 
 
 def release_lease_update(lease: Lease) -> Item:
-    """Replace what was remembered of the resource, if the lease is still this one."""
+    """Replace the record of the resource and free its lease, if the lease is still this one."""
     record, orphaned = lease.record, lease.record.orphaned
     remembered = {
         "intents": orphaned and _strings(orphaned.requests),
@@ -128,7 +128,7 @@ def release_lease_update(lease: Lease) -> Item:
 
 
 def settle_input(table: str, record: RequestRecord, outcome: Outcome, release: Sequence[Lease], now: float) -> Item:
-    """Store the outcome and release every lease with what is now known: all or nothing."""
+    """Store the outcome, and release every lease with its resource's new record, in one transaction."""
     request = {
         "TableName": table,
         "Key": request_item_key(record.id),
@@ -148,7 +148,7 @@ def settle_input(table: str, record: RequestRecord, outcome: Outcome, release: S
 
 
 def not_leased_since(table: str, record: ResourceRecord) -> Item:
-    """Check, inside a transaction, that the resource's lease was not taken since this record was read."""
+    """Check, inside a transaction, that the lease was not taken after this record was read."""
     same = {
         "ConditionExpression": "fencing_token = :fencing_token",
         "ExpressionAttributeValues": {":fencing_token": _n(record.fencing_token)},
@@ -170,7 +170,7 @@ def deferral_input(
 
 
 def deferrals_of(item: Item) -> int:
-    """How often the request was deferred."""
+    """Return how often the request was deferred."""
     return int(_number(item, "deferrals"))
 
 
@@ -238,14 +238,14 @@ def to_record(item: Item) -> RequestRecord:
 
 
 def to_lease(item: Item, resource: ResourceKey) -> Lease:
-    """The lease that was just taken. If its last holder died, that one sent no create after its lease ended."""
+    """Return the lease that was just taken. A previous holder that died sent no create after its lease ended."""
     *orphaned, _ = texts_of(item, "intents")
     since = _number(item, "orphaned_until") or _number(item, "in_doubt_since")
     return Lease(_record(item, resource, orphaned, since))
 
 
 def to_resource_record(item: Item, resource: ResourceKey) -> ResourceRecord:
-    """What an item says of a resource that is not leased by the reader: creates of its holder may land, too."""
+    """Return the record for a reader without the lease: creates of the present holder may land, too."""
     since = max(_number(item, "lease_until"), _number(item, "in_doubt_since"))
     return _record(item, resource, texts_of(item, "intents"), since)
 
@@ -293,7 +293,7 @@ def lease_until(item: Item) -> float:
 
 
 def is_released(item: Item, lease: Lease) -> bool:
-    """Whether this very lease was released already: the SDK repeats a write whose response was lost."""
+    """Return whether this lease is released already: the SDK repeats a write whose response was lost."""
     return _number(item, "released") == lease.fencing_token
 
 

@@ -1,4 +1,4 @@
-"""What the ledger remembers, and how it changes.
+"""The records of the ledger, and how they change.
 
 A request's item:
 
@@ -15,13 +15,13 @@ A resource's item: one for each type of a tenant and one for each shared field, 
         still land)      an expired lease means the same as unknown: its holder died, perhaps after a create
 
 A request leases all of its resources before it observes them, and releases them together. Each write that it sends
-under a lease has an *operation* key: creating the type (or shared field) itself, creating one of its fields, or
-associating it with a shared field.
+under a lease has an *operation* key: create the type (or shared field) itself, create one of its fields, or associate
+it with a shared field.
 
 The lease *is* the intent to create: the write that takes it adds its request to ``intents``. An intent is removed only
-by a holder that knows the outcome of every write it sent. Extra intents therefore mean: a previous holder died, and any
-of its creates may still land. A holder that survives a lost response knows more: it records that very operation as in
-doubt. Every later write is fenced by the lease's fencing token, which no two leases of a resource share.
+by a holder that knows the result of every write it sent. Extra intents therefore mean: a previous holder died, and any
+of its creates may still land. A holder that survives a lost response records the operation as in doubt. Every later
+write is fenced by the lease's fencing token, which no two leases of a resource share.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,10 +35,10 @@ CREATE_RESOURCE = "create"
 """The operation that creates the type, or the shared field, itself."""
 
 ABSENCE_LAGS = 2
-"""After this many list lags, an observation that does not show a resource proves that it was not created."""
+"""After this many list lags, an observation without a resource proves that it was not created."""
 
 MAX_QUEUE_DELAY_SECONDS = 900
-"""SQS delays a message by at most this long. A longer deferral has no message: the sweeper requeues the request."""
+"""The longest delay of a message in SQS. A longer deferral has no message: the sweeper requeues the request."""
 
 
 class RequestState(StrEnum):
@@ -49,7 +49,7 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request as the ledger has it. Times are Unix seconds. ``fresh``: this call accepted it."""
+    """A request in the ledger. Times are Unix seconds. ``fresh``: this call accepted it."""
 
     id: str
     tenant: str
@@ -83,18 +83,18 @@ class ResourceKey(NamedTuple):
 
 
 class InDoubt(NamedTuple):
-    """Creates that may still land. ``since``: none of them was sent later (Unix seconds)."""
+    """Creates that may still land. ``since``: the latest time at which one was sent (Unix seconds)."""
 
     since: float
     requests: tuple[str, ...]  # the requests that sent them, one entry for each create
-    lost: int = 0  # how many of them were certainly sent, their responses lost
+    lost: int = 0  # how many of them were certainly sent and got no response
 
     def next_observation(self, now: float, lag: float) -> float | None:
-        """When to observe next: one lag after the last create was sent, then two; None after that."""
+        """Return when to observe next: one lag after the last create, then two lags; None after that."""
         return next((moment for moment in self._moments(lag) if moment > now), None)
 
     def last_observation(self, now: float, lag: float) -> float:
-        """The age limit of an observation that counts: the latest of these moments that has passed, else 0."""
+        """Return the earliest valid time of an observation: the latest of these moments that has passed, else 0."""
         return max((moment for moment in self._moments(lag) if moment <= now), default=0)
 
     def _moments(self, lag: float) -> list[float]:
@@ -102,16 +102,16 @@ class InDoubt(NamedTuple):
 
 
 class Provenance(StrEnum):
-    """How the result of an operation came to be."""
+    """The origin of the result of an operation."""
 
     CREATED = "created"
-    OBSERVED = "observed"  # one of these requests created it, and lost the response or died
-    RECOVERED = "recovered"  # this request observed what it had created itself
+    OBSERVED = "observed"  # one of these requests created it, and then lost the response or died
+    RECOVERED = "recovered"  # this request observed its own creation
     UPDATED = "updated"
 
 
 class AppliedWrite(NamedTuple):
-    """What this service did in one operation lately. ``at``: when, at the latest (Unix seconds)."""
+    """A recent write of this service. ``at``: the latest time at which it can have happened (Unix seconds)."""
 
     close_id: str
     at: float
@@ -121,9 +121,9 @@ class AppliedWrite(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ResourceRecord:
-    """What the ledger remembers of one resource, whoever holds its lease. Times are Unix seconds.
+    """The ledger's record of one resource, with or without its lease. Times are Unix seconds.
 
-    ``fencing_token``: the one of the last lease that was taken; 0 when none ever was.
+    ``fencing_token``: the token of the last lease; 0 if the resource was never leased.
     """
 
     resource: ResourceKey
@@ -131,30 +131,30 @@ class ResourceRecord:
     orphaned: InDoubt | None = None  # of holders that died: any of their creates may still land
     in_doubt: Mapping[str, InDoubt] = field(default_factory=dict)  # by operation
     writes: Mapping[str, AppliedWrite] = field(default_factory=dict)  # by operation
-    close_id: str | None = None  # the type's or shared field's id in Close, as last known
+    close_id: str | None = None  # the last known id of the type or shared field in Close
     last_observed_at: float = 0
     reads_valid_from: float = 0  # reads of Close before this time are too old
 
     def in_doubt_about(self, operation: str) -> tuple[InDoubt, ...]:
-        """Every reason to believe that a create of this operation may still land."""
+        """Return the entries by which a create of this operation may still land."""
         return tuple(each for each in (self.orphaned, self.in_doubt.get(operation)) if each)
 
     def in_doubt_requests(self, operation: str) -> tuple[str, ...]:
-        """The requests whose creates of this operation may still land, one entry for each create."""
+        """Return the requests whose creates of this operation may still land, one entry for each create."""
         return tuple(request for each in self.in_doubt_about(operation) for request in each.requests)
 
     def was_written_by(self, request: str) -> bool:
-        """Whether this request is known to have sent a write here, whatever its result."""
+        """Return whether this request is known to have sent a write here, with any result."""
         in_doubt = any(request in each.requests for each in self.in_doubt.values())
         return in_doubt or any(request in write.requests for write in self.writes.values())
 
     def own_write(self, operation: str, request: str) -> AppliedWrite | None:
-        """What this very request is known to have done in that operation."""
+        """Return the write of this operation if this request is known to have sent it."""
         write = self.writes.get(operation)
         return write if write and write.how is not Provenance.OBSERVED and request in write.requests else None
 
     def may_have_created(self, request: str) -> bool:
-        """Whether a create of this request may still land, or may have made what was observed since."""
+        """Return whether a create of this request may still land, or may explain a resource observed since."""
         in_doubt = [*self.in_doubt.values(), *((self.orphaned,) if self.orphaned else ())]
         observed = [write for write in self.writes.values() if write.how is Provenance.OBSERVED]
         return any(request in each.requests for each in (*in_doubt, *observed))
@@ -166,7 +166,7 @@ class ResourceRecord:
         return replace(self, in_doubt={**self.in_doubt, operation: InDoubt(now, requests, lost)})
 
     def with_write(self, operation: str, write: AppliedWrite) -> Self:
-        """Record the write. It clears any in-doubt entry of its operation."""
+        """Record the write, and clear any in-doubt entry of its operation."""
         known = replace(self, in_doubt=self._without(operation), writes={**self.writes, operation: write})
         if operation != CREATE_RESOURCE:
             return known
@@ -186,14 +186,14 @@ class ResourceRecord:
         )
 
     def oldest_valid_read(self, operations: Iterable[str], now: float, lag: float) -> float:
-        """The time before which a read of Close says nothing about these operations (Unix seconds)."""
+        """Return the earliest time of a read of Close that counts for these operations (Unix seconds)."""
         limits = (
             each.last_observation(now, lag) for operation in operations for each in self.in_doubt_about(operation)
         )
         return max([self.reads_valid_from, *limits])
 
     def orphans_ruled_out(self, observed_at: float, lag: float) -> Self:
-        """Drop the orphaned creates if Close was observed late enough for all of them to show."""
+        """Drop the orphaned creates if Close was observed late enough to show all of them."""
         if self.orphaned is None or observed_at < self.orphaned.since + ABSENCE_LAGS * lag:
             return self
         return replace(self, orphaned=None, reads_valid_from=self.orphaned.since + ABSENCE_LAGS * lag)
@@ -204,9 +204,9 @@ class ResourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The exclusive right to work on one resource for a limited time. ``record``: what is known of the resource.
+    """The exclusive right to work on one resource for a limited time. ``record``: the record of the resource.
 
-    Writes that carry the fencing token of an earlier lease are rejected by the ledger.
+    The ledger rejects writes that carry the fencing token of an earlier lease.
     """
 
     record: ResourceRecord
@@ -220,5 +220,5 @@ class Lease:
         return self.record.fencing_token
 
     def with_record(self, record: ResourceRecord) -> Self:
-        """The same lease, with more known of its resource."""
+        """Return the same lease with a new record of its resource."""
         return replace(self, record=record)

@@ -1,8 +1,7 @@
-"""Senders' events that could not be understood: remembered in the ledger, so that each is announced once and not for
-every redelivery.
+"""Rejected events of senders, recorded in the ledger so that each is published once, not at every redelivery.
 
-Their key is ``BROKEN#<the key that they are announced under>``. They hold what was wrong, not what was sent: that may
-be anything, and its sender has it.
+Their key is ``BROKEN#<key of the published event>``. The item holds the reason, not the event itself, which may contain
+anything and stays with its sender.
 """
 
 from collections.abc import Callable
@@ -12,9 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RejectedEvents:
-    """``clock`` gives Unix seconds.
+    """The store of rejected events. ``clock`` returns Unix seconds.
 
-    Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when DynamoDB cannot be asked.
+    Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when DynamoDB fails.
     """
 
     dynamodb: Any
@@ -23,12 +22,12 @@ class RejectedEvents:
     clock: Callable[[], float]
 
     def is_known(self, key: str) -> bool:
-        """Whether the event was announced already."""
+        """Return whether the event was published already."""
         found = self.dynamodb.get_item(TableName=self.table, Key=_item_key(key), ConsistentRead=True)
         return "Item" in found
 
     def remember(self, key: str, source: str, event_id: str, reason: str) -> None:
-        """The event was announced."""
+        """Record that the event was published."""
         now = self.clock()
         item = {
             **_item_key(key),

@@ -1,7 +1,7 @@
-"""The ledger: a DynamoDB table that remembers requests and resources, and a transactional outbox for outcomes.
+"""The ledger: a DynamoDB table that records requests and resources, and a transactional outbox for outcomes.
 
-models.py draws how its items change; items.py builds the writes. A failed condition returns the item that it conflicts
-with, so nothing is read twice.
+models.py draws how items change, items.py builds the writes. A failed condition returns the item that it conflicts
+with, so no item is read twice.
 """
 
 import random
@@ -34,14 +34,14 @@ CONFLICT_TRIES = 4
 CONFLICT_SECONDS = (0.02, 0.1)
 CONFLICTS = {"TransactionConflictException", "TransactionConflict", "ThrottlingError", "TransactionInProgressException"}
 
-LEASE_BUSY_SECONDS = (1.0, 2.0)  # holders work for a second or so; the spread keeps waiting requests apart
+LEASE_BUSY_SECONDS = (1.0, 2.0)  # holders work for about a second; the spread keeps waiting requests apart
 MAX_LEASE_BUSY_SECONDS = 60
-MAX_BUSY_DOUBLINGS = 6  # of that time: more would exceed MAX_LEASE_BUSY_SECONDS anyway
+MAX_BUSY_DOUBLINGS = 6  # of that time; more would exceed MAX_LEASE_BUSY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Durations are in seconds, ``clock`` gives Unix seconds.
+    """The ledger. Durations are in seconds, ``clock`` returns Unix seconds.
 
     Every method raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when DynamoDB fails.
     """
@@ -53,9 +53,9 @@ class Ledger:
     clock: Callable[[], float]
 
     def accept(self, request: ProvisioningRequest, expected_after: float = items.OVERDUE_SECONDS) -> RequestRecord:
-        """Remember the request, or find it. Raises ``Rejected`` when its id was used for other content.
+        """Record the request, or find it. Raises ``Rejected`` when its id was used for other content.
 
-        ``expected_after``: seconds until its message is back at the latest. The sweeper leaves it alone until then.
+        ``expected_after``: seconds within which its message must return. The sweeper ignores it until then.
         """
         now, token = self.clock(), uuid.uuid4().hex
         times = items.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
@@ -63,7 +63,7 @@ class Ledger:
             self._write(self.dynamodb.put_item, items.accept_input(self.table, request, token, times))
         except ClientError as error:
             item = _conflicting_item(error)
-            # The SDK repeats a write whose response was lost: then the conflicting item is our own.
+            # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
             if items.text_of(item, "accept_token") != token:
                 return _same_content(item, request)
         return RequestRecord(
@@ -76,7 +76,7 @@ class Ledger:
         )
 
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
-        """The request with this key: its record and its content; None when there is none."""
+        """Return the record and the content of the request with this key, or None."""
         item = self._get(items.request_item_key(request_key))
         return (items.to_record(item), ProvisioningRequest.model_validate_json(item["body"]["S"])) if item else None
 
@@ -90,7 +90,7 @@ class Ledger:
             )
         except ClientError as error:
             item = _conflicting_item(error)
-            if items.text_of(item, "lease_token") != token:  # else it is our own, as in accept
+            if items.text_of(item, "lease_token") != token:  # else it is this lease itself, as in accept
                 raise self._leased(resource, items.lease_until(item) - now, record.deferrals) from None
             return items.to_lease(item, resource)
         return items.to_lease(response["Attributes"], resource)
@@ -101,16 +101,16 @@ class Ledger:
         return RetryLater(f"another request is working on this {resource.kind}", seconds)
 
     def read(self, resource: ResourceKey) -> ResourceRecord:
-        """What is remembered of the resource, whoever holds its lease."""
+        """Return the record of the resource, without taking its lease."""
         return items.to_resource_record(self._get(items.resource_item_key(resource)), resource)
 
     def stored_outcome(self, record: RequestRecord) -> Outcome | None:
-        """The outcome that the request has by now, if it has one."""
+        """Return the stored outcome of the request, if it has one."""
         outcome = items.text_of(self._get(items.request_item_key(record.id)), "outcome")
         return Outcome.from_json(outcome) if outcome else None
 
     def release(self, leases: Iterable[Lease]) -> None:
-        """Release the leases, and remember what is now known of their resources."""
+        """Release the leases, and store the records of their resources."""
         for lease in leases:
             try:
                 self._write(self.dynamodb.update_item, {"TableName": self.table, **items.release_lease_update(lease)})
@@ -125,10 +125,10 @@ class Ledger:
         release: Sequence[Lease] = (),
         unchanged: Iterable[ResourceRecord] = (),
     ) -> Outcome:
-        """Store the outcome and release the leases in one transaction. Return the outcome that stands.
+        """Store the outcome and release the leases in one transaction. Return the stored outcome.
 
-        Raises ``RetryLater`` if one of the leases is lost, or if the lease of an ``unchanged`` resource was taken since
-        its record was read.
+        Raises ``RetryLater`` if a lease was lost, or if the lease of an ``unchanged`` resource was taken since its
+        record was read. If the request is settled already, that outcome is returned.
         """
         outcome = truncation.for_ledger(outcome)
         request = items.settle_input(self.table, record, outcome, release, self.clock())
@@ -138,39 +138,38 @@ class Ledger:
         except ClientError as error:
             settled = _transaction_conflicts(error)[0]
             if not settled:
-                raise RetryLater("another run has the lease, or had it meanwhile", LEASE_BUSY_SECONDS[1]) from None
+                raise RetryLater(
+                    "another run has the lease, or had it in the meantime", LEASE_BUSY_SECONDS[1]
+                ) from None
             self.release(release)
             return Outcome.from_json(settled["outcome"]["S"])
         return outcome
 
     def paused_until(self, tenant: str) -> float:
-        """The time (Unix seconds) before which Close must not be called for this tenant; 0 when it may be."""
+        """Return the time (Unix seconds) before which Close must not be called for this tenant; 0 without a pause."""
         return items.not_before(self._get(items.tenant_item_key(tenant)))
 
     def pause(self, tenant: str, until: float) -> None:
-        """Let every worker know that Close must not be called for this tenant before ``until``.
+        """Keep every worker from calling Close for this tenant before ``until``.
 
-        Raises nothing: if it cannot be stored, each worker learns it from Close itself. That a rate-limited write did
-        not happen is certain, and must not become uncertain because of this.
+        A failure raises nothing, because a rate-limited write must not become in doubt. Each worker then learns of the
+        limit from Close itself.
         """
-        with suppress(BotoCoreError, ClientError):  # also the failed condition: a longer pause is known
+        with suppress(BotoCoreError, ClientError):  # or a longer pause is stored already
             self.dynamodb.update_item(**items.pause_input(self.table, tenant, until))
 
     def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
-        """Count a deferral of the request, and expect it back after it. Return how many there are by now."""
+        """Count a deferral of the request and set when it is due again. Return the number of deferrals."""
         due_at = self.clock() + seconds + items.OVERDUE_SECONDS
         return self._record_deferral(record, items.deferral_input(self.table, record, due_at, reason))
 
     def record_tenant_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
-        """Count a deferral of a request whose tenant has no credential, and list it to be resumed once there is one.
-
-        Returns the same as ``record_deferral``.
-        """
+        """Count a deferral like ``record_deferral``, and add the request to its tenant's waitlist."""
         now = self.clock()
-        # A longer deferral has no message: the sweeper requeues the request as soon as it is over.
+        # A longer deferral has no message: the sweeper requeues the request when it ends.
         due_at = now + seconds + (0 if seconds > MAX_QUEUE_DELAY_SECONDS else items.OVERDUE_SECONDS)
         deferrals = self._record_deferral(record, items.deferral_input(self.table, record, due_at, reason, now))
-        with suppress(BotoCoreError, ClientError):  # the request comes back in any case: being resumed is only sooner
+        with suppress(BotoCoreError, ClientError):  # the request returns in any case; the waitlist only makes it sooner
             TenantWaitlist(self.dynamodb, self.table, self.retention_days, self.clock).add(record.tenant, record.id)
         return deferrals
 
@@ -178,7 +177,7 @@ class Ledger:
         try:
             response = self._write(self.dynamodb.update_item, update)
         except ClientError as error:
-            _conflicting_item(error)  # it was settled meanwhile: the next run finds its outcome
+            _conflicting_item(error)  # it was settled meanwhile, and the next run finds its outcome
             return record.deferrals
         return items.deferrals_of(response["Attributes"])
 
@@ -187,15 +186,15 @@ class Ledger:
         try:
             self._write(self.dynamodb.update_item, items.mark_published_input(self.table, record))
         except ClientError as error:
-            _conflicting_item(error)  # it has expired
+            _conflicting_item(error)  # the item has expired
 
     def overdue(self, limit: int) -> list[str]:
-        """Keys of at most ``limit`` requests that are overdue, the longest overdue first."""
+        """Return the keys of at most ``limit`` overdue requests, the longest overdue first."""
         response = self.dynamodb.query(**items.overdue_input(self.table, self.clock(), limit))
         return [item["pk"]["S"].removeprefix("REQUEST#") for item in response["Items"]]
 
     def postpone(self, record: RequestRecord) -> None:
-        """Record that the unfinished request was requeued: it is overdue again after twice as long each time."""
+        """Record that the unfinished request was requeued. The time until it is overdue again doubles each time."""
         due_at = self.clock() + items.OVERDUE_SECONDS * 2 ** min(record.sweeps, items.MAX_SWEEP_DOUBLINGS)
         try:
             self._write(self.dynamodb.update_item, items.postpone_input(self.table, record.id, due_at))
@@ -207,7 +206,7 @@ class Ledger:
         return item
 
     def _write(self, call: Callable[..., Any], request: items.Item) -> Any:
-        """Send a write, and repeat it when it conflicts with a running transaction. All of these are safe to repeat."""
+        """Send a write, and repeat it if a running transaction conflicts. Every write here is safe to repeat."""
         for _ in range(CONFLICT_TRIES - 1):
             try:
                 return call(**request)
@@ -225,7 +224,7 @@ def _is_conflict(error: ClientError) -> bool:
 
 
 def _conflicting_item(error: ClientError) -> items.Item:
-    """The item that the condition conflicts with ({} when there is none). Raises any other error."""
+    """Return the item that the condition conflicts with, {} if it does not exist. Raises any other error."""
     code = error.response["Error"]["Code"]
     if code in CONFLICTS:
         raise RetryLater("another request is writing to the ledger", LEASE_BUSY_SECONDS[1]) from None
@@ -236,7 +235,7 @@ def _conflicting_item(error: ClientError) -> items.Item:
 
 
 def _transaction_conflicts(error: ClientError) -> list[items.Item | None]:
-    """For each write of a transaction: the item that its condition conflicts with, None where it held."""
+    """Return, for each write of a transaction, the item that its condition conflicts with; None where it held."""
     reasons = error.response.get("CancellationReasons", [])
     if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
         raise error
@@ -245,6 +244,6 @@ def _transaction_conflicts(error: ClientError) -> list[items.Item | None]:
 
 def _same_content(item: items.Item, request: ProvisioningRequest) -> RequestRecord:
     if item["fingerprint"]["S"] != request.fingerprint:
-        detail = f"The request id {request.request_id!r} of this tenant was used before, for other content."
+        detail = f"This tenant used request id {request.request_id!r} before, with other content. Use a new request id."
         raise Rejected(ProblemType.REQUEST_CONFLICT, detail)
     return items.to_record(item)

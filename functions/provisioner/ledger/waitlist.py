@@ -1,7 +1,7 @@
-"""Who waits for a tenant: keys of the requests whose tenant has no credential yet, in one item for each tenant.
+"""The requests whose tenant has no credential yet: one item for each tenant.
 
-``WAITING#<tenant>`` holds a set of request keys. It only hastens what happens anyway: each of these requests comes back
-by itself when its wait is over. So the set is bounded: who finds it full is not woken.
+``WAITING#<tenant>`` holds a set of request keys, to resume them as soon as the credential arrives. It is bounded: a
+request that does not fit is tried again at the end of its wait, as every request is.
 """
 
 from collections.abc import Callable, Collection
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_WAITERS = 500
-"""Requests of a tenant that are woken. Each costs two calls, all of which the event door has to make in its time."""
+"""The most requests resumed for one tenant. Each costs two calls, within one run of the events function."""
 
 
 @dataclass(frozen=True, slots=True)
 class TenantWaitlist:
-    """``clock`` gives Unix seconds.
+    """The waitlist. ``clock`` returns Unix seconds.
 
-    Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when DynamoDB cannot be asked.
+    Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when DynamoDB fails.
     """
 
     dynamodb: Any
@@ -25,7 +25,7 @@ class TenantWaitlist:
     clock: Callable[[], float]
 
     def add(self, tenant: str, request_key: str) -> None:
-        """Raises ``ClientError``, too, when there are as many already."""
+        """Add the request. Raises ``ClientError`` also when the waitlist is full."""
         self.dynamodb.update_item(
             TableName=self.table,
             Key=_item_key(tenant),
@@ -39,12 +39,12 @@ class TenantWaitlist:
         )
 
     def of(self, tenant: str) -> list[str]:
-        """Keys of the requests that wait for the tenant, or did."""
+        """Return the keys of requests that wait for the tenant; some may be settled by now."""
         found = self.dynamodb.get_item(TableName=self.table, Key=_item_key(tenant), ConsistentRead=True)
         return sorted(found.get("Item", {}).get("requests", {"SS": []})["SS"])
 
     def remove(self, tenant: str, request_keys: Collection[str]) -> None:
-        """They wait no longer. Whoever was added meanwhile stays."""
+        """Remove these requests, and keep any that were added meanwhile."""
         self.dynamodb.update_item(
             TableName=self.table,
             Key=_item_key(tenant),

@@ -1,4 +1,4 @@
-"""Executes a plan's steps under the leases, one after the other, and keeps what is known after each of them."""
+"""Execute the steps of a plan in order, under the leases, and record the result of each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def unapplied(
     observed_at: float,
     stopped_by: ProvisioningError | None = None,
 ) -> Applied:
-    """What is known before the first step."""
+    """Return the state of knowledge before the first step."""
     types = {each.resource: each.existing for each in plan.types if each.existing}
     ids = {
         (resource, operation): each.id
@@ -50,7 +50,7 @@ def unapplied(
 
 @dataclass(slots=True)
 class Execution:
-    """The steps of one request. ``lag``: the list lag in seconds; ``clock`` gives Unix seconds."""
+    """The execution of one request's steps. ``lag``: the list lag in seconds; ``clock`` returns Unix seconds."""
 
     request: RequestRecord
     organization: Organization
@@ -66,12 +66,12 @@ class Execution:
     def begin(
         cls, request: RequestRecord, organization: Organization, clock: Callable[[], float], lag: float, at: Applied
     ) -> "Execution":
-        """Begin with what is known before the first step: ``at`` holds a plan."""
+        """Begin from the result of ``unapplied``, which holds a plan."""
         assert at.plan  # noqa: S101 - ``unapplied`` sets it
         return cls(request, organization, clock, lag, at.plan, at.observed_at, {**at.records}, {**at.types}, {**at.ids})
 
     def run(self) -> Applied:
-        """Execute the steps in their order, until one of them may not be executed or fails."""
+        """Execute the steps in order, until one fails or must not be executed."""
         stopped_by: ProvisioningError | None = None
         try:
             for step in self.plan.steps:
@@ -95,13 +95,13 @@ class Execution:
             raise rejection.below(step.pointer) from rejection
         self._record_write(step, close_id)
 
-    # --- what is known
+    # --- recording
 
     def _record_in_doubt(self, step: Step) -> None:
         record = self.records[step.resource]
         if step.action.creates:
             self.records[step.resource] = record.with_in_doubt(step.operation, self.request.id, self.clock())
-        else:  # an update names the desired values, and may be sent again; but this one may land late
+        else:  # an update is safe to repeat, but this one may land late
             self._record_write(step, step.close_id or "")
 
     def _record_write(self, step: Step, close_id: str) -> None:
@@ -115,7 +115,7 @@ class Execution:
         self.ids[resource, CREATE_RESOURCE] = observed.id
         return observed.id
 
-    # --- sending. Each method returns the id of what was created or updated.
+    # --- sending; each method returns the id of the created or updated resource
 
     def _create(self, step: Step) -> str:
         close = self.organization
@@ -156,7 +156,7 @@ class Execution:
         return reference
 
     def _update_field(self, step: Step, *, shared: bool) -> None:
-        """Extend choices as they are now, not as they were when the list was read."""
+        """Read the choices again before extending them: they may have changed since the list was read."""
         close_id, body = step.close_id or "", dict(step.body)
         if "choices" in body:
             observed = self.organization.field(close_id, shared=shared)
@@ -170,6 +170,6 @@ class Execution:
         return self.ids[shared_field_resource(step.resource.tenant, natural_key(step.name)), CREATE_RESOURCE]
 
     def _field_id(self, resource: ResourceKey, entry: str) -> str:
-        """The id for an entry of an order: the entry is an id, or the natural key of a field that was created."""
+        """Return the id for an entry of an order: an id, or the natural key of a field that an earlier step created."""
         operations = (field_operation(entry), association_operation(entry))
         return next((self.ids[resource, each] for each in operations if (resource, each) in self.ids), entry)

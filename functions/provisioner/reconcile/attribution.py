@@ -1,7 +1,7 @@
-"""Which request created what was observed. Pure.
+"""Attribute observed resources to the requests that created them. Pure.
 
-An observation clears the in-doubt entries of what it shows. Whether the request that observes it may also call it its
-own work is decided here. docs/explanation/how-once-is-kept.md draws what may be concluded, and when.
+An observed resource is no longer in doubt. This module decides whether the observing request may also claim to have
+created it. docs/explanation/how-once-is-kept.md draws which conclusions are safe, and when.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
 def with_observations(
     records: Mapping[ResourceKey, ResourceRecord], matches: Matches, request: RequestRecord, now: float
 ) -> dict[ResourceKey, ResourceRecord]:
-    """The records updated from the observation.
+    """Return the records updated from the observation.
 
     Existing resources are no longer in doubt, and are attributed to this request if it may have created them.
     """
@@ -34,16 +34,13 @@ def with_observations(
 
 
 def created_types(records: Mapping[ResourceKey, ResourceRecord], request: RequestRecord) -> set[str]:
-    """The natural keys of the types that this very request created.
-
-    The request may complete them, whatever ``if_exists`` says.
-    """
+    """Return the natural keys of the types that this request created. It may complete them under any ``if_exists``."""
     types = {resource: record for resource, record in records.items() if resource.kind is ResourceKind.TYPE}
     return {resource.name for resource, record in types.items() if record.own_write(CREATE_RESOURCE, request.id)}
 
 
 class _Attribution(NamedTuple):
-    """Attributes what the request observed. ``now``: when it observed it (Unix seconds)."""
+    """The attribution of one observation to one request. ``now``: the time of the observation (Unix seconds)."""
 
     request: RequestRecord
     now: float
@@ -60,7 +57,7 @@ class _Attribution(NamedTuple):
         return record
 
     def _unknown_write(self, record: ResourceRecord, operation: str, existing: Existing) -> ResourceRecord:
-        """Attribute what no write is known for to the requests whose creates were in doubt."""
+        """Attribute a resource without a recorded write to the requests whose creates were in doubt."""
         candidates = record.in_doubt_requests(operation)
         is_ours = self.request.id in candidates and self._may_be_ours(record, operation, existing)
         if is_ours or (candidates and (operation in record.in_doubt or operation == CREATE_RESOURCE)):
@@ -70,14 +67,14 @@ class _Attribution(NamedTuple):
     def _write(
         self, record: ResourceRecord, operation: str, existing: Existing, candidates: Sequence[str]
     ) -> AppliedWrite:
-        """Which of several candidates created it cannot be known: the first one that claims it stays its creator."""
+        """Return the write for an observed resource. Of several candidates, the first to observe it claims it."""
         if self.request.id in candidates and self._may_be_ours(record, operation, existing):
             return AppliedWrite(existing.id, self.now, Provenance.RECOVERED, (self.request.id,))
         others = tuple(each for each in dict.fromkeys(candidates) if each != self.request.id)
         return AppliedWrite(existing.id, self.now, Provenance.OBSERVED, others)
 
     def _may_be_ours(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
-        """A holder that died may have observed an older resource, and not have created anything."""
+        """Return whether this request may have created it: a holder that died may have observed an older resource."""
         if is_association(operation):
-            return operation in record.in_doubt  # Close does not say when it was associated
+            return operation in record.in_doubt  # Close gives no date of an association
         return created_at(existing) >= self.request.accepted_at - CLOCK_SKEW_SECONDS

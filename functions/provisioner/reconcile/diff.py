@@ -1,4 +1,4 @@
-"""The differences between a spec and the existing type or field, and which of them may be changed. Pure.
+"""Compare a spec with the existing type or field, and decide which differences may be changed. Pure.
 
 Keys that the spec omits are not compared. Nothing is ever removed: choices are only extended.
 """
@@ -25,33 +25,33 @@ class Comparison(NamedTuple):
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """All of them, as differences that stay."""
+        """Every difference, blocked ones as plain differences."""
         plain = (Difference(field=each.field, desired=each.desired, observed=each.observed) for each in self.blocked)
         return (*self.changes, *plain, *self.immutable)
 
     def only(self, keys: Collection[str]) -> "Comparison":
-        """Only these keys can be changed; the other changes are immutable."""
+        """Return the comparison with changes to any other key moved to ``immutable``."""
         changes = tuple(each for each in self.changes if changed_key(each) in keys)
         return Comparison(changes, self.blocked, tuple(each for each in self.changes if each not in changes))
 
 
 def compare_type(desired: Mapping[str, Any], observed: CustomObjectType) -> Comparison:
-    """``wanted``: the type's own keys, roles as ids."""
+    """Compare a type. ``desired``: the keys of the type itself, with role ids."""
     found = observed.model_dump(mode="json")
     return Comparison(tuple(_different(desired, found)))
 
 
 def archived(observed: CustomObjectType) -> tuple[Difference, ...]:
-    """Report that the type is archived in Close; it stays archived."""
+    """Return the difference that the type is archived in Close, if it is. It stays archived."""
     if not observed.value("is_archived"):
         return ()
     return (Difference(field="is_archived", desired=False, observed=True),)
 
 
 def compare_field(name: str, desired: Mapping[str, Any], observed: CustomField, reference: str | None) -> Comparison:
-    """``name``: as differences are to call it. ``wanted``: roles as ids. ``reference``: the id of the type it wants.
+    """Compare a field. ``name``: its name in differences; ``reference``: the id of the type that the spec refers to.
 
-    A field of another type is nothing that could be compared any further.
+    ``desired`` holds role ids. When the kind of field differs, nothing else is compared.
     """
     found = observed.model_dump(mode="json")
     if "type" in desired and desired["type"] != observed.type:
@@ -75,19 +75,19 @@ def compare_field(name: str, desired: Mapping[str, Any], observed: CustomField, 
 
 
 def field_path(name: str, key: str = "") -> str:
-    """The path of a field, or of one of its keys, in a difference: escaped like a JSON pointer."""
+    """Return the path of a field, or of one of its keys, in a difference: escaped like a JSON pointer."""
     path = f"fields/{name.replace('~', '~0').replace('/', '~1')}"
     return f"{path}/{key}" if key else path
 
 
 def merge_choices(observed: Sequence[str] | None, desired: Sequence[str]) -> list[str]:
-    """The existing choices, in their order, and then those that the spec adds."""
-    there = list(observed or ())
-    return [*there, *(each for each in desired if each not in there)]
+    """Return the existing choices in their order, followed by the ones that the spec adds."""
+    existing = list(observed or ())
+    return [*existing, *(each for each in desired if each not in existing)]
 
 
 def changed_key(difference: Difference) -> str:
-    """The key of the type or field that differs."""
+    """Return the key of the type or field that differs."""
     return difference.field.rpartition("/")[2]
 
 

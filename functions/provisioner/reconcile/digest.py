@@ -1,4 +1,4 @@
-"""The digest of a plan: it changes when the specs change, or anything at Close that the plan was made from. Pure."""
+"""Compute the digest of a plan. It changes with the specs and with all that the plan depends on in Close. Pure."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ DIGEST_KEYS = (
 
 
 def plan_digest(context: PlanContext) -> str:
-    """SHA-256, in hex."""
+    """Return the plan's digest: SHA-256, in hex."""
     request, state = context.request, context.state
     types = {each.id: each for rows in context.matches.types.values() for each in rows}
     fields = [each for each in state.fields if each.custom_object_type_id in types]
@@ -54,7 +54,7 @@ def _referenced(context: PlanContext) -> set[str]:
 
 
 def _rows(each: CustomObjectType) -> list[list[Any]]:
-    """The type's fields in their order, each with what its association says of it."""
+    """Return the type's fields in order, each with the values of its association."""
     rows = ((close_id, each.field_row(close_id)) for close_id in each.field_ids)
     return [[close_id, *(row.get(key) or None for key in sorted(ASSOCIATION_KEYS))] for close_id, row in rows]
 

@@ -1,4 +1,4 @@
-"""The order of a type's fields. Pure."""
+"""Plan the order of a type's fields. Pure."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,10 +9,10 @@ from provisioner.reconcile.plan import REORDER_FIELDS, Action, Step, field_opera
 def reorder_step(
     planners: Sequence[FieldPlanner], listed: Sequence[str], created_last: Collection[str], name: str, pointer: str
 ) -> Step | None:
-    """Put the spec's fields in its order, in the places that they have among the type's other fields.
+    """Return the step that puts the spec's fields in its order, or None when they are in order already.
 
-    ``listed``: ids of the type's fields in their present order. ``created_last``: the operations executed last.
-    Close lists new fields at the end. Returns None when the order is right.
+    The type's other fields keep their places. ``listed``: ids of the type's fields in their present order.
+    ``created_last``: the operations executed last. Close lists new fields at the end.
     """
     names = [each.spec.natural_key for each in planners]
     ids = {each.spec.natural_key: each.observed.id for each in planners if each.observed and each.is_on_type}
@@ -29,6 +29,6 @@ def reorder_step(
 
 
 def _may_jump(planners: Sequence[FieldPlanner]) -> bool:
-    """Whether a new shared field precedes one of the type's own fields: Close may list it behind all of those."""
+    """Return whether a new shared field precedes one of the type's own: Close may list it after all of them."""
     new = [each.spec.shared and not each.is_on_type for each in planners]
     return any(is_new and not all(later.spec.shared for later in planners[place:]) for place, is_new in enumerate(new))

@@ -1,4 +1,4 @@
-"""Plans one field of a type's spec: the type's own field, or a shared field and its association. Pure."""
+"""Plan one field of a type's spec: the type's own field, or a shared field and its association. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class PlanContext(NamedTuple):
 
     @property
     def shared_fields(self) -> list[CustomField]:
-        """The existing shared fields that the request desires."""
+        """The existing shared fields that the request names."""
         rows = (
             existing.get(CREATE_RESOURCE)
             for resource, existing in self.matches.existing.items()
@@ -52,7 +52,7 @@ class PlanContext(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FieldPlanner:
-    """Plans one field. ``type``: the existing type, if there is one; ``pointer``: to the field's spec."""
+    """The planner of one field. ``type``: the existing type, if any; ``pointer``: to the field's spec."""
 
     context: PlanContext
     resource: ResourceKey
@@ -75,11 +75,14 @@ class FieldPlanner:
 
     @property
     def desired(self) -> dict[str, Any]:
-        """The keys that the spec gives, with ids for roles. Raises ``Rejected``."""
+        """The keys of the spec, with role ids. Raises ``Rejected`` for an unknown role."""
         return with_role_ids(self.spec.desired(), self.context.state.roles, self.pointer)
 
     def compare(self) -> Comparison:
-        """Raises ``Rejected`` for a role or a type that does not exist, ``Unavailable`` when Close's lists disagree."""
+        """Compare the spec with the existing field.
+
+        Raises ``Rejected`` for a role or a type that does not exist, ``Unavailable`` when Close's lists disagree.
+        """
         desired, reference = self.desired, self._reference()
         if blocked := self._conflict():
             return Comparison(blocked=(blocked,))
@@ -94,7 +97,7 @@ class FieldPlanner:
         return comparison.only(MUTABLE_SHARED_KEYS | ASSOCIATION_KEYS) if self.spec.shared else comparison
 
     def steps(self, comparison: Comparison, *, updates: bool) -> list[Step]:
-        """Create what is missing and, with ``updates``, update what differs. Nothing for a blocked field."""
+        """Return the steps that create the field or, with ``updates``, update it; none for a blocked field."""
         if comparison.blocked:
             return []
         if self.spec.shared:
@@ -133,13 +136,13 @@ class FieldPlanner:
         yield Step(action, resource, update_operation(operation), name, pointer, body, observed.id, changes)
 
     def _with_merged_choices(self, change: Difference, observed: CustomField) -> Difference:
-        """Existing choices stay."""
+        """Return the change with the existing choices kept."""
         if changed_key(change) != "choices":
             return change
         return change.model_copy(update={"desired": merge_choices(observed.choices, change.desired)})
 
     def _reference(self) -> str | None:
-        """The id of the type that it refers to; None when there is none, or none yet."""
+        """Return the id of the type that the spec refers to; None without a reference, or before that type exists."""
         key = self.spec.reference_key
         if self.spec.references is None or key is None:
             return None
@@ -149,7 +152,7 @@ class FieldPlanner:
         return self.context.references.get(key)
 
     def _conflict(self) -> Blocked | None:
-        """The type's own field where a shared one is desired, or the other way round."""
+        """Return the block when the type has its own field where a shared one is desired, or the reverse."""
         key, reason = self.spec.natural_key, None
         if self.spec.shared:
             reason = IS_OWN if not self.is_on_type and self._own_field(key) else None
@@ -166,11 +169,11 @@ class FieldPlanner:
         return self.context.matches.own_fields.get((self.type.id, key)) if self.type else None
 
     def _ids_on_type(self, key: str) -> Collection[str]:
-        """Ids of the type's fields with this natural key, as the type itself lists them."""
+        """Return the ids of the type's fields with this natural key, from the type's own list."""
         return {close_id for close_id, name in self.type.field_names if name == key} if self.type else set()
 
     def _as_associated(self, observed: CustomField) -> CustomField:
-        """The field with the values that its association has on this type."""
+        """Return the field with the values of its association with this type."""
         row = self.type.field_row(observed.id) if self.type else {}
         return observed.model_copy(update={key: row.get(key) for key in ASSOCIATION_KEYS})
 

@@ -1,4 +1,4 @@
-"""Which existing types, fields and shared fields a request's specs mean. Pure: the only place that decides identity."""
+"""Match the specs of a request to existing types and fields. Pure: the only module that decides identity."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from provisioner.reconcile.plan import (
 
 
 def match_resources(request: ProvisioningRequest, state: ObservedState, ids: Mapping[str, str]) -> Matches:
-    """Match every spec of the request. ``ids``: ids of types in Close as far as they are known, by natural key."""
+    """Match every spec of the request. ``ids``: the known ids of types in Close, by natural key."""
     types = match_types(request, state.types, ids)
     own = {(each.custom_object_type_id, each.natural_key): each for each in reversed(oldest_first(state.fields))}
     specs = {each.natural_key: each for each in request.types}
@@ -36,7 +36,7 @@ def match_resources(request: ProvisioningRequest, state: ObservedState, ids: Map
 def match_types(
     request: ProvisioningRequest, types: Sequence[CustomObjectType], ids: Mapping[str, str]
 ) -> dict[str, list[CustomObjectType]]:
-    """By natural key: the existing types that match, oldest first. Each existing type matches at most one spec."""
+    """Return the matching types by natural key, oldest first. An existing type matches at most one spec."""
     keys = {each.natural_key for each in request.types}
     return {key: matching(types, key, ids.get(key), keys) for key in keys}
 
@@ -44,9 +44,9 @@ def match_types(
 def matching(
     types: Iterable[CustomObjectType], key: str, close_id: str | None, desired: Collection[str] = ()
 ) -> list[CustomObjectType]:
-    """The types with this natural key, oldest first; if there are none, the one with this id, renamed meanwhile.
+    """Return the types with this natural key, oldest first; else the type with this id, which was renamed since.
 
-    A renamed type whose present name is ``desired``, too, matches that spec and no other.
+    A renamed type whose new name is also ``desired`` matches only the spec of its new name.
     """
     types = list(types)
     by_name = [each for each in types if each.natural_key == key]
@@ -79,7 +79,7 @@ def oldest_first[Row: (CustomObjectType, CustomField)](rows: Iterable[Row]) -> l
 
 
 def created_at(each: CustomObjectType | CustomField) -> float:
-    """When Close created it (Unix seconds); infinite when Close does not give a valid date.
+    """Return when Close created it (Unix seconds); infinity when Close gives no valid date.
 
     Close writes 2020-08-07T15:18:33.797245 (UTC); some resources end in +00:00, some have no fraction.
     """

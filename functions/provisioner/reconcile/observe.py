@@ -1,6 +1,6 @@
-"""Reads Close under the leases: the observed state, and which existing resources the request's specs mean.
+"""Read the observed state from Close under the leases, and match it to the specs of the request.
 
-Nothing is written here. docs/explanation/how-once-is-kept.md draws what may be concluded from an observation, and when.
+Nothing is written. docs/explanation/how-once-is-kept.md draws which conclusions an observation allows, and when.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from provisioner.reconcile.resolve import needs_roles
 
 
 class Observation(NamedTuple):
-    """``observed_at``: when the observation began (Unix seconds); its age decides what is conclusive."""
+    """The observed state and its matches. ``observed_at``: when the observation began (Unix seconds)."""
 
     state: ObservedState
     matches: Matches
@@ -34,9 +34,9 @@ class Observation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """``now``: when the observation begins (Unix seconds). ``lag``: the list lag, in seconds.
+    """One observation. ``now``: when it begins (Unix seconds). ``lag``: the list lag, in seconds.
 
-    ``known_id`` asks the ledger for the id of a type that is referred to and that Close's list does not show.
+    ``known_id`` reads from the ledger the id of a referenced type that Close's list does not show.
     """
 
     request: ProvisioningRequest
@@ -47,7 +47,7 @@ class Observer:
     known_id: Callable[[ResourceKey], str | None]
 
     def refresh(self) -> Observation:
-        """Read Close. Raises ``RetryLater`` when it does not show yet what this service did lately."""
+        """Read Close. Raises ``RetryLater`` while it does not show the latest writes of this service."""
         operations = resources_to_lock(self.request)
         limits = (
             record.oldest_valid_read(operations[resource], self.now, self.lag)
@@ -55,11 +55,11 @@ class Observer:
         )
         not_before = max(limits)
         observation = self._read(not_before)
-        if missing := self._not_yet_visible(observation):  # the lists may have been read before that, or they lag
+        if missing := self._not_yet_visible(observation):  # the lists were read before those writes, or they lag
             observation = self._read(max(not_before, *(write.at for write in missing)))
             waits = [write.at + self.lag - self.now for write in self._not_yet_visible(observation)]
             if any(wait > 0 for wait in waits):
-                raise RetryLater("Close does not show yet what was made just now", max(waits))
+                raise RetryLater("Close does not show yet what this service just created", max(waits))
         return observation
 
     # --- reading
@@ -75,7 +75,7 @@ class Observer:
         return Observation(state, match_resources(request, state, self._type_ids()), self.now)
 
     def _type_ids(self) -> dict[str, str]:
-        """Ids of the desired types as the ledger knows them, by natural key."""
+        """Return the ids of the desired types from the ledger, by natural key."""
         return {
             resource.name: record.close_id
             for resource, record in self.records.items()
@@ -83,7 +83,7 @@ class Observer:
         }
 
     def _needs_shared_fields(self, state: ObservedState) -> bool:
-        """Whether the request desires shared fields, or a desired type shows a field that is not its own."""
+        """Return whether the request names shared fields, or one of its types has a field that is not its own."""
         if any(each.shared for spec in self.request.types for each in spec.fields):
             return True
         own = {each.id for each in state.fields}
@@ -96,24 +96,24 @@ class Observer:
         return False
 
     def _fetch_unlisted(self, listed: Sequence[CustomObjectType]) -> list[CustomObjectType]:
-        """Fetch by id the known types that the list does not show: it lags, or they were deleted."""
+        """Fetch by id the known types that the list does not show: the list lags, or they were deleted."""
         names, ids = {each.natural_key for each in listed}, {each.id for each in listed}
         known = {name: close_id for name, close_id in self._known_types(names).items() if name not in names}
         fetched = (self.organization.type(close_id) for close_id in known.values() if close_id not in ids)
         return [each for each in fetched if each]
 
     def _known_types(self, listed: set[str]) -> dict[str, str]:
-        """Ids of the desired types, and of types that are referred to and not listed."""
+        """Return the ids of the desired types, and of referenced types that the list does not show."""
         desired = {spec.natural_key for spec in self.request.types}
         fields = (each for spec in self.request.types for each in spec.fields)
         references = {key for each in fields if (key := each.reference_key)} - listed - desired
         known = {key: self.known_id(type_resource(self.request.tenant, key)) for key in sorted(references)}
         return self._type_ids() | {key: close_id for key, close_id in known.items() if close_id}
 
-    # --- checking against what this service did
+    # --- checking against the writes of this service
 
     def _not_yet_visible(self, observation: Observation) -> list[AppliedWrite]:
-        """The writes of this service whose results Close does not show."""
+        """Return the writes of this service whose results Close does not show."""
         state = observation.state
         shown = {each.id for each in (*state.types, *state.fields, *state.shared)}
         missing = []

@@ -1,8 +1,8 @@
-"""The vocabulary of a plan, from the keys of operations to what is known after it was applied. Pure.
+"""The values of a plan, from the keys of operations to the state after it was applied. Pure.
 
     ObservedState + Matches ──planner.py──► Plan ──apply.py──► Applied ──report.py──► Outcome
 
-These are named tuples where possible: at a cold start a dataclass costs as much as five of them.
+These are named tuples where possible: at a cold start, one dataclass costs as much as five of them.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ _ASSOCIATION = "association:"
 
 
 def field_operation(key: str) -> str:
-    """The operation that creates a field of a type, by the field's natural key."""
+    """Return the operation that creates a field of a type, by the field's natural key."""
     return f"field:{_short(key)}"
 
 
 def association_operation(key: str) -> str:
-    """The operation that associates a type with a shared field, by the field's natural key."""
+    """Return the operation that associates a type with a shared field, by the field's natural key."""
     return f"{_ASSOCIATION}{_short(key)}"
 
 
@@ -48,12 +48,12 @@ def is_association(operation: str) -> bool:
 
 
 def operation_of(spec: FieldSpec) -> str:
-    """The operation that gives the type this field: its creation, or its association when it is shared."""
+    """Return the operation that gives the type this field: an association for a shared field, else a creation."""
     return (association_operation if spec.shared else field_operation)(spec.natural_key)
 
 
 def update_operation(operation: str) -> str:
-    """The operation that updates the result of another one; it is remembered apart from it."""
+    """Return the operation that updates the result of another one. The ledger records the two separately."""
     return f"update:{operation}"
 
 
@@ -66,9 +66,9 @@ def shared_field_resource(tenant: str, key: str) -> ResourceKey:
 
 
 def resources_to_lock(request: ProvisioningRequest) -> dict[ResourceKey, list[str]]:
-    """The resources that the request must lease, each with the operations that may create something.
+    """Return the resources that the request must lease, each with its create operations.
 
-    Always sorted: two requests never wait for each other in a circle.
+    They are sorted, so two requests never deadlock.
     """
     operations: dict[ResourceKey, list[str]] = {}
     for spec in request.types:
@@ -83,7 +83,7 @@ type Existing = CustomObjectType | CustomField
 
 
 class ObservedState(NamedTuple):
-    """Close as it was read. ``fields``, ``shared`` and ``roles`` are read only when the request needs them."""
+    """The state of Close when it was read. ``fields``, ``shared`` and ``roles`` are read only when needed."""
 
     types: Sequence[CustomObjectType]
     fields: Sequence[CustomField] = ()
@@ -92,12 +92,12 @@ class ObservedState(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """The existing resources that a request's specs mean, matched once (match.py)."""
+    """The existing resources that match a request's specs. match.py makes it, once."""
 
     types: Mapping[str, Sequence[CustomObjectType]]
-    """By the spec's natural key: the types that match it, oldest first. The first one is meant."""
+    """By natural key: the types that match the spec, oldest first. The first one is used."""
     existing: Mapping[ResourceKey, Mapping[str, Existing]]
-    """By resource and operation: what that operation would create, where it exists."""
+    """By resource and operation: the existing resource that the operation would create."""
     own_fields: Mapping[tuple[str | None, str], CustomField]
     """Fields that belong to one type, by the type's id and the field's natural key."""
 
@@ -115,15 +115,15 @@ class Action(StrEnum):
 
     @property
     def creates(self) -> bool:
-        """Whether it creates something that must exist once: never send it again without observing Close before."""
+        """Whether it creates a resource that must exist once. Never repeat it without observing Close first."""
         return self in {Action.CREATE_TYPE, Action.CREATE_FIELD, Action.CREATE_SHARED_FIELD, Action.ASSOCIATE}
 
 
 class Step(NamedTuple):
-    """One write. ``operation``: its key, of the ``resource`` whose lease covers it.
+    """One write. ``operation``: its key in the ``resource`` whose lease covers it.
 
-    ``body`` is what to send, except for ids that only earlier steps yield: ``references`` holds a natural key, and so
-    do the entries of ``order`` for fields that are created before. ``pointer``: to its part of the request's body.
+    ``body`` is the body to send, except for ids that earlier steps yield: ``references`` holds a natural key, and so
+    do entries of ``order`` for fields that earlier steps create. ``pointer``: a JSON pointer into the request.
     """
 
     action: Action
@@ -132,21 +132,21 @@ class Step(NamedTuple):
     name: str
     pointer: str
     body: Mapping[str, Any] = EMPTY
-    close_id: str | None = None  # of what is updated
+    close_id: str | None = None  # of the updated resource
     changes: tuple[Difference, ...] = ()
 
 
 class TypeAction(StrEnum):
-    """What the plan does with one type."""
+    """The action of the plan on one type."""
 
-    CREATE = "create"  # the type is new, or this very request created it: create what is missing
-    UPDATE = "update"  # create what is missing, update what differs
+    CREATE = "create"  # the type is new, or this request created it: create the missing parts
+    UPDATE = "update"  # create the missing parts, update the different ones
     ADOPT = "adopt"  # it exists: leave it unchanged
     REJECT = "reject"  # it exists, and if_exists is 'fail'
 
 
 class TypePlan(NamedTuple):
-    """The plan for one type of the request. ``fields``: the fields of its spec that it has, by natural key."""
+    """The plan for one type of the request. ``fields``: the existing fields of its spec, by natural key."""
 
     spec: CustomObjectTypeSpec
     resource: ResourceKey
@@ -160,7 +160,7 @@ class TypePlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """``steps`` are in the order of execution; each belongs to a type, or to a shared field."""
+    """The plan for a request. ``steps`` are in the order of execution."""
 
     types: tuple[TypePlan, ...]
     steps: tuple[Step, ...]
@@ -174,10 +174,10 @@ class Plan(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """What is known at the end of one run, as far as it got.
+    """The result of one run, complete or not.
 
-    ``records``: what the ledger is to remember. ``ids``: of types, fields and shared fields, by resource and operation.
-    ``stopped_by``: why not every step was executed; None when everything is as desired, or may stay different.
+    ``records``: the records to store in the ledger. ``ids``: ids in Close, by resource and operation. ``stopped_by``:
+    the error that ended the run early; None when every step was executed.
     """
 
     records: Mapping[ResourceKey, ResourceRecord]
@@ -186,4 +186,4 @@ class Applied(NamedTuple):
     ids: Mapping[tuple[ResourceKey, str], str] = {}
     observed_at: float = 0
     stopped_by: ProvisioningError | None = None
-    settled: Outcome | None = None  # by another run of the same request, before this one wrote anything
+    settled: Outcome | None = None  # the outcome that another run of this request stored before this one wrote

@@ -1,6 +1,6 @@
-"""Plans the steps from the observed to the desired state. Pure: no AWS, no HTTP, no clock.
+"""Plan the steps from the observed to the desired state. Pure: no AWS, no HTTP, no clock.
 
-No step removes anything. Planning again after all steps were executed gives no steps.
+No step removes anything. Planning again after all steps were executed yields no steps.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ ACTION_ON_EXISTING = {
 def make_plan(
     request: ProvisioningRequest, state: ObservedState, matches: Matches, created_by_request: Collection[str] = ()
 ) -> Plan:
-    """Plan the request. ``created_by_request``: natural keys of the types that it created; it may complete them.
+    """Plan the request. ``created_by_request``: natural keys of the types that it created and may complete.
 
     Raises ``Rejected`` for a role or a reference that does not exist, ``Unavailable`` while Close's lists contradict
     one another.
@@ -66,7 +66,7 @@ def make_plan(
 
 
 def _once(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Plan a shared field that several types desire only once, where it is desired first."""
+    """Keep only the first of identical steps: several types may use the same shared field."""
     first: dict[tuple[ResourceKey, str], Step] = {}
     for step in steps:
         first.setdefault((step.resource, step.operation), step)
@@ -75,7 +75,7 @@ def _once(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _TypePlanner:
-    """Plans one type. ``created_later``: natural keys of the request's types that are created after it."""
+    """The planner of one type. ``created_later``: natural keys of the request's types that are created after it."""
 
     context: PlanContext
     index: int
@@ -111,7 +111,7 @@ class _TypePlanner:
 
     @property
     def updates(self) -> bool:
-        """Whether differences are changed. A new type may have them, too: in a shared field that exists."""
+        """Whether differences are changed. Even a new type may have one: in an existing shared field."""
         return self.context.request.if_exists is IfExists.UPDATE
 
     @property
@@ -119,7 +119,7 @@ class _TypePlanner:
         return self.action in {TypeAction.ADOPT, TypeAction.REJECT}
 
     def plan(self) -> tuple[TypePlan, list[Step]]:
-        """The plan, and those of its steps that can be executed only when every type exists."""
+        """Return the plan, and the steps in it that must wait until every type exists."""
         desired = with_role_ids(self.spec.desired(), self.context.state.roles, self.pointer)
         of_type = compare_type(desired, self.existing) if self.existing else Comparison()
         planners = [
@@ -180,13 +180,13 @@ class _TypePlanner:
     def _unapplied(
         self, of_type: Comparison, fields: Sequence[tuple[FieldPlanner, Comparison]]
     ) -> Iterator[Difference]:
-        """The differences that stay. Blocked ones are reported apart, unless nothing was to be changed at all."""
+        """Yield the differences that stay. Blocked ones are reported separately, unless the type is read-only."""
         if self.action is not TypeAction.UPDATE:
             yield from of_type.changes
         for planner, comparison in fields:
             if not self.is_read_only:
                 yield from comparison.immutable
-                if not self.updates or comparison.blocked:  # nothing of a blocked field is changed
+                if not self.updates or comparison.blocked:  # a blocked field is not changed at all
                     yield from comparison.changes
             elif planner.is_on_type or comparison.blocked:
                 yield from comparison.differences

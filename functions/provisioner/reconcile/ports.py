@@ -1,4 +1,4 @@
-"""The interfaces of the use case: what it needs of Close, the ledger and the topic."""
+"""The interfaces that the use case requires of Close, the ledger and the topic."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ from provisioner.ledger.models import Lease, RequestRecord, ResourceKey, Resourc
 
 
 class CloseReader(Protocol):
-    """Reads one tenant's organization. Lists are read at ``not_before`` (Unix seconds) or later.
+    """A reader of one tenant's organization. Lists are read at ``not_before`` (Unix seconds) or later.
 
     Every method raises ``Rejected``, ``Unavailable`` or ``RetryLater``.
     """
@@ -30,8 +30,8 @@ class CloseReader(Protocol):
 class Organization(CloseReader, Protocol):
     """One tenant's organization at Close. Each write is sent once, and raises ``OutcomeUnknown`` as well."""
 
-    def open(self) -> None:
-        """Have the credential ready. Raises ``Rejected`` when there is none."""
+    def prepare(self) -> None:
+        """Load the credential. Raises ``Rejected`` if the tenant has none."""
 
     def create_type(self, body: Mapping[str, object]) -> CustomObjectType: ...
 
@@ -49,7 +49,7 @@ class Organization(CloseReader, Protocol):
 
 
 class Ledger(Protocol):
-    """Requests and resources, remembered durably. ledger/store.py documents each method."""
+    """The durable record of requests and resources. ledger/store.py documents each method."""
 
     def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease: ...
 

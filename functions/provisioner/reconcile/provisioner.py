@@ -3,7 +3,7 @@
     lease ──► observe ──► plan ──► apply ──► settle ──► publish        or: release the leases, and defer
 
 Always in this order: lease before observing, observe before any create, store the outcome before publishing it.
-Values flow one way: what was observed, the plan, what was applied, the outcome.
+Values flow one way: observation, plan, applied, outcome.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ from provisioner.reconcile.safety import objection
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run of one request, and the organization that it is for."""
+    """One run of one request, with the organization to work on."""
 
     record: RequestRecord
     request: ProvisioningRequest
@@ -42,7 +42,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Provisioner:
-    """Durations are in seconds, ``clock`` gives Unix seconds."""
+    """The use case. Durations are in seconds, ``clock`` returns Unix seconds."""
 
     ledger: Ledger
     topic: Topic
@@ -52,10 +52,10 @@ class Provisioner:
     tenant_wait_limit: float = 3 * 86_400
 
     def reconcile(self, job: Job) -> Outcome | Deferred:
-        """Settle and publish the request, or defer it. May be called again at any time, by any worker.
+        """Settle and publish the request, or defer it. Any worker may call it again at any time.
 
-        An exception leaves the request accepted or unpublished and, if it held leases, its resources in doubt: safe to
-        repeat.
+        An exception leaves the request accepted or unpublished, and the resources whose leases it held in doubt. It is
+        safe to repeat.
         """
         outcome = job.record.outcome
         if outcome is None:
@@ -70,7 +70,7 @@ class Provisioner:
         return outcome
 
     def plan(self, request: ProvisioningRequest, organization: Organization) -> Plan:
-        """Plan the request by Close as it is now. Nothing is written anywhere.
+        """Plan the request from the present state of Close. Nothing is written anywhere.
 
         Raises ``Rejected``, ``Unavailable`` or ``RetryLater``.
         """
@@ -85,10 +85,10 @@ class Provisioner:
         return make_plan(request, observed.state, observed.matches)
 
     def reconcile_unresolved(self, job: Job) -> Deferred | None:
-        """Find out what became of the types of an unresolved request that was sent again, by the same rules.
+        """Reconcile an unresolved request that was sent again, by the same rules.
 
-        The request's outcome stays unresolved. Each type that exists now, or is created where the rules allow it, is
-        published as an event of its own.
+        Its outcome stays unresolved. Each type that exists now, or is created because the rules allow it, is published
+        as a separate event.
         """
         try:
             self._run_under_leases(job)
@@ -97,7 +97,7 @@ class Provisioner:
         return None
 
     def give_up(self, record: RequestRecord, request: ProvisioningRequest, reason: str) -> Outcome:
-        """Settle as unresolved a request that cannot be settled otherwise."""
+        """Settle as unresolved a request that ran out of tries."""
         outcome = record.outcome or self.ledger.settle(record, report.unresolved(record, request, reason, self.clock()))
         self._publish(record, outcome)
         return outcome
@@ -136,18 +136,18 @@ class Provisioner:
         return stands
 
     def _prepare(self, tenant: str, organization: Organization) -> None:
-        """Have the credential ready, unless Close must not be called for this tenant now."""
+        """Load the credential, unless Close must not be called for this tenant now."""
         if (wait := self.ledger.paused_until(tenant) - self.clock()) > 0:
-            raise RetryLater("Close asked to leave this tenant alone for a while (429)", wait)
-        organization.open()
+            raise RetryLater("Close asked this service to pause for this tenant (429)", wait)
+        organization.prepare()
 
     def _pause(self, tenant: str, error: RetryLater | Unavailable) -> None:
-        """Let every worker know of a rate limit."""
+        """Share a rate limit with every worker."""
         if isinstance(error, RateLimited):
             self.ledger.pause(tenant, self.clock() + error.seconds)
 
     def _lease(self, job: Job) -> dict[ResourceKey, Lease]:
-        """Lease all resources of the request, or none: a request that waits holds up no other."""
+        """Lease all resources of the request, or none, so that a waiting request does not delay others."""
         leases: dict[ResourceKey, Lease] = {}
         for resource in resources_to_lock(job.request):
             try:
@@ -159,7 +159,7 @@ class Provisioner:
         return {resource: lease.with_record(lease.record.pruned(before)) for resource, lease in leases.items()}
 
     def _observe_plan_apply(self, job: Job, records: Mapping[ResourceKey, ResourceRecord]) -> Applied:
-        """Every error of ours is a part of what it returns; any other leaves the leases to expire."""
+        """Return every provisioning error in the result. Any other exception leaves the leases to expire."""
         try:
             observed = self._observe(job.request, job.organization, records)
         except (Rejected, RetryLater, Unavailable) as error:
@@ -190,21 +190,21 @@ class Provisioner:
         return self.ledger.read(resource).close_id
 
     def _settled_by_another_run(self, record: RequestRecord) -> Outcome | None:
-        """The outcome of another run of the same request, perhaps failed: then nothing may be created.
+        """Return the outcome that another run of this request stored, if any. After that, nothing may be created.
 
-        The leases are held by now, and a run that settles without leases checks that none was taken: no run can settle
-        this request as failed between this check and the create. An unresolved request that is sent again is settled.
+        No run can settle the request as failed between this check and the create: this run holds the leases, and a run
+        that settles without leases checks that none was taken.
         """
         return self.ledger.stored_outcome(record) if record.outcome is None else None
 
     def _publish_types(self, record: RequestRecord, outcome: Outcome) -> None:
-        """The request's outcome stays unresolved: publish an event for each of its types that is known now."""
+        """Publish an event for each type of an unresolved request that is known now."""
         for each in outcome.types:
             if each.id:
                 key = type_key(record.tenant, natural_key(each.name), each.id)
                 self.topic.publish_type(key, outcome.model_copy(update={"types": (each,)}))
 
-    # --- no run, or no further one
+    # --- deferring, or failing without a run
 
     def _defer(self, job: Job, error: RetryLater | Unavailable) -> Outcome | Deferred:
         retries = Retries(self.ledger, self.clock, self.wait_limit, self.tenant_wait_limit)
@@ -217,9 +217,9 @@ class Provisioner:
             return retries.defer_past_deadline(job.record, busy)
 
     def _fail_without_leases(self, job: Job, rejection: Rejected) -> Outcome:
-        """Settle from what the ledger remembers of earlier runs of this request.
+        """Settle the request as failed, from the ledger's records of its earlier runs.
 
-        Raises ``RetryLater`` if another run takes a lease meanwhile: it may create, and then this did not fail.
+        Raises ``RetryLater`` if another run takes a lease meanwhile: that run may still create.
         """
         records = {resource: self.ledger.read(resource) for resource in resources_to_lock(job.request)}
         applied = Applied(records, stopped_by=rejection)

@@ -1,4 +1,4 @@
-"""Renders a plan as JSON, and as text for people. Pure."""
+"""Render a plan as JSON, and as text for people. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ SIGNS = {True: "+", False: "~"}  # by whether the step creates something
 
 
 def plan_as_json(plan: Plan) -> dict[str, Any]:
-    """``digest``: a request that carries it is rejected if the plan would be another one by then."""
+    """Return the plan as JSON. A request that carries its ``digest`` is rejected once the plan would differ."""
     return {
         "digest": plan.digest,
         "types": [_type(each) for each in plan.types],
@@ -20,7 +20,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
 
 
 def plan_as_text(plan: Plan) -> str:
-    """``+`` is created, ``~`` updated, ``=`` stays although it differs, ``!`` is blocked."""
+    """Return the plan as text: ``+`` creates, ``~`` updates, ``=`` keeps a difference, ``!`` is blocked."""
     lines = [line for each in plan.types for line in _type_lines(each)]
     shared = [step for step in plan.steps if step.action in {Action.CREATE_SHARED_FIELD, Action.UPDATE_SHARED_FIELD}]
     lines += [line for step in shared for line in _step_lines(step, "")]
@@ -80,7 +80,7 @@ def _step_lines(step: Step, indent: str) -> Iterator[str]:
 
 
 def _properties(body: Mapping[str, Any], action: Action) -> str:
-    """The main properties of a new field, in brackets."""
+    """Return the main properties of a new field, in parentheses."""
     if action not in {Action.CREATE_FIELD, Action.CREATE_SHARED_FIELD}:
         return ""
     marks = [str(body["type"])]

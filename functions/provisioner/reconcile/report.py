@@ -1,4 +1,4 @@
-"""Computes the outcome of a request from what was observed, applied, rejected or given up. Pure."""
+"""Compute the outcome of a request from the result of its last run. Pure."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from provisioner.reconcile.safety import Indeterminate
 MAX_NAMES = 5  # in one sentence
 
 RESULT_PRECEDENCE = (Result.CREATED, Result.RECOVERED, Result.UPDATED, Result.ADOPTED, Result.UNCHANGED)
-"""The result of several types is the first of these that one of them has."""
+"""The result of several types is the first of these results that any of them has."""
 
 RESULT_OF = {
     Provenance.CREATED: Result.CREATED,
@@ -44,7 +44,7 @@ RESULT_OF = {
 
 
 def make_outcome(record: RequestRecord, request: ProvisioningRequest, applied: Applied, now: float) -> Outcome:
-    """The outcome of a run that ended for good. ``now``: when it is settled (Unix seconds).
+    """Return the outcome of a run that is not repeated. ``now``: the time of settlement (Unix seconds).
 
     Never report ``failed`` while a create of this request may still land.
     """
@@ -64,7 +64,7 @@ def make_outcome(record: RequestRecord, request: ProvisioningRequest, applied: A
 def unresolved(
     record: RequestRecord, request: ProvisioningRequest, cause: str, now: float, applied: Applied | None = None
 ) -> Outcome:
-    """The outcome when nobody can know the result; it says what an operator must check, and where."""
+    """Return the outcome of a request whose result is unknown. It tells the operator what to check, and where."""
     names = ", ".join(repr(spec.name) for spec in request.types[:MAX_NAMES])
     more = "" if len(request.types) <= MAX_NAMES else ", …"
     what = "a type named" if len(request.types) == 1 else "the types named"
@@ -81,7 +81,7 @@ def unresolved(
 
 
 class _Report:
-    """Reports types and fields. ``incomplete_result``: the result of what could not be finished; None when all was."""
+    """The report on types and fields. ``incomplete_result``: the result of unfinished parts, if any."""
 
     def __init__(
         self, record: RequestRecord, request: ProvisioningRequest, applied: Applied, incomplete_result: Result | None
@@ -93,7 +93,7 @@ class _Report:
         return tuple(self._type(each) for each in self._plans())
 
     def _plans(self) -> Iterable[TypePlan]:
-        """The plans of the types; without a plan, bare ones if earlier runs of the same request wrote something."""
+        """Return the plans of the types. Without a plan, return bare ones if an earlier run of this request wrote."""
         if self.applied.plan:
             return self.applied.plan.types
         if not any(each.was_written_by(self.record.id) for each in self.applied.records.values()):
@@ -132,7 +132,7 @@ class _Report:
         return Result.ADOPTED if plan.differences or plan.blocked else Result.UNCHANGED
 
     def _field(self, plan: TypePlan, spec: FieldSpec) -> FieldOutcome:
-        """A shared field counts as created when it was, or when it was associated with the type."""
+        """Report a field. A shared field counts as created if it or its association was created."""
         operations = _operations(plan, spec)
         ids = [close_id for resource, operation in operations if (close_id := self._id(resource, operation))]
         return FieldOutcome(
@@ -155,7 +155,7 @@ class _Report:
         return Result.ADOPTED if differs else Result.UNCHANGED
 
     def _steps(self, plan: TypePlan) -> Iterable[str]:
-        """What this request did, in the order of the spec."""
+        """Describe the writes of this request, in the order of the spec."""
         yield from self._described(plan.resource, CREATE_RESOURCE, f"type {plan.spec.name}")
         for spec in plan.spec.fields:
             for resource, operation in _operations(plan, spec):
@@ -185,7 +185,7 @@ class _Report:
 
 
 def _operations(plan: TypePlan, spec: FieldSpec) -> list[tuple[ResourceKey, str]]:
-    """The operations that a field of the type consists of."""
+    """Return the operations that create a field of the type."""
     of_type = (plan.resource, operation_of(spec))
     shared = shared_field_resource(plan.resource.tenant, spec.natural_key)
     return [(shared, CREATE_RESOURCE), of_type] if spec.shared else [of_type]

@@ -1,4 +1,4 @@
-"""Resolves the names of roles and of referenced types in a spec to their ids in Close. Pure."""
+"""Resolve the names of roles and of referenced types in a spec to their ids in Close. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,14 +11,14 @@ SHOWN_ROLES = 50
 
 
 def needs_roles(types: Iterable[CustomObjectTypeSpec]) -> bool:
-    """Whether one of these specs names a role."""
+    """Return whether one of these specs names a role."""
     return any(spec.editable_with_roles or any(each.editable_with_roles for each in spec.fields) for spec in types)
 
 
 def with_role_ids(desired: Mapping[str, Any], roles: Sequence[Role], pointer: str) -> dict[str, Any]:
-    """The same keys with every role by its id. ``pointer``: to these keys in the request.
+    """Return the same keys with ids for role names. ``pointer``: a JSON pointer to these keys in the request.
 
-    Raises ``Rejected``, with a list of the existing roles, for a role that does not exist or a name that several have.
+    Raises ``Rejected``, with a list of the existing roles, for an unknown role or a name that several roles have.
     """
     names = desired.get("editable_with_roles")
     if not names:
@@ -40,7 +40,7 @@ def _role_id(name: str, roles: Sequence[Role], pointer: str) -> str:
 
 
 def unknown_reference(name: str, pointer: str) -> Rejected:
-    """The rejection of a field that refers to a type that neither the organization nor the request has."""
+    """Return the rejection of a field whose referenced type is neither in the organization nor in the request."""
     detail = f"neither the organization nor this request has a Custom Object Type named {name!r}"
     return Rejected(
         ProblemType.REFERENCE_NOT_FOUND,
@@ -50,9 +50,9 @@ def unknown_reference(name: str, pointer: str) -> Rejected:
 
 
 def referenced_first(types: Sequence[CustomObjectTypeSpec]) -> list[int]:
-    """The order of creation: each type after those that it refers to, unless they refer to each other in a circle.
+    """Return the order of creation: each type after the types that it refers to, except in a cycle of references.
 
-    Otherwise the order of the request.
+    Otherwise the order is the request's.
     """
     places = {spec.natural_key: index for index, spec in enumerate(types)}
     order: dict[int, None] = {}

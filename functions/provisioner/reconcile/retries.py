@@ -1,4 +1,4 @@
-"""Defer or give up: the schedules of retries and their deadlines."""
+"""Decide whether to retry or to give up: the schedules of retries and their deadlines."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -9,13 +9,13 @@ from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord
 from provisioner.reconcile.ports import Ledger
 
 BACKOFF_SECONDS = (5, 10, 20, 40, 80, 160, 300)
-"""After a failure for which Close named no time."""
+"""Waits between tries when Close gives no time to wait."""
 
 TENANT_BACKOFF_SECONDS = (10, 30, 60, 120, 300, 900, 1800, 3600, 7200, 10_800)
-"""Between two checks for the credential of a tenant that has none yet."""
+"""Waits between checks for the credential of a tenant that has none yet."""
 
 IN_DOUBT_RETENTION_SECONDS = 24 * 3600
-"""No create is still on its way after a day: by then, what Close's list shows is what exists."""
+"""A create cannot land after a day. By then, Close's list shows every type that exists."""
 
 
 class TenantMissing(Unavailable):
@@ -24,7 +24,7 @@ class TenantMissing(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The request is not settled: reconcile it again after ``seconds``. It is its ``deferrals``-th deferral."""
+    """An unsettled request, to be reconciled again after ``seconds``. ``deferrals`` counts this deferral."""
 
     seconds: float
     reason: str
@@ -32,13 +32,13 @@ class Deferred:
 
     @property
     def exceeds_queue_delay(self) -> bool:
-        """Whether it is longer than the queue can delay a message."""
+        """Whether the wait exceeds the longest delay of the queue."""
         return self.seconds > MAX_QUEUE_DELAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """``wait_limit`` and ``tenant_wait_limit`` are in seconds, ``clock`` gives Unix seconds."""
+    """The policy of retries. Both limits are in seconds, ``clock`` returns Unix seconds."""
 
     ledger: Ledger
     clock: Callable[[], float]
@@ -46,11 +46,11 @@ class Retries:
     tenant_wait_limit: float
 
     def defer(self, record: RequestRecord, error: RetryLater | Unavailable) -> Deferred | Rejected:
-        """Record the deferral and return it; return the final error once the deadline has passed."""
+        """Record and return a deferral, or return the final error once the deadline has passed."""
         return self._await_tenant(record, error) if isinstance(error, TenantMissing) else self._back_off(record, error)
 
     def defer_past_deadline(self, record: RequestRecord, error: RetryLater) -> Deferred:
-        """Record a deferral whatever the deadline: another run of the same request is working on it."""
+        """Record a deferral even past the deadline: another run of this request is working on it."""
         seconds = retry_seconds(record, error)
         return Deferred(seconds, str(error), self.ledger.record_deferral(record, seconds, str(error)))
 
@@ -74,7 +74,7 @@ class Retries:
 
 
 def retry_seconds(record: RequestRecord, error: RetryLater | Unavailable) -> float:
-    """How long to wait before the next try: as long as the error says, at least a second; else by the schedule."""
+    """Return the wait before the next try: the error's own, at least a second, or else the schedule's."""
     if isinstance(error, RetryLater):
         return max(error.seconds, 1)
     return _step(BACKOFF_SECONDS, record) * random.uniform(0.8, 1.2)  # noqa: S311
@@ -85,9 +85,9 @@ def _step(schedule: Sequence[float], record: RequestRecord) -> float:
 
 
 def _duration(seconds: float) -> str:
-    """In the largest unit that divides it: "3 days", "6 hours", "90 seconds"."""
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+    """Return the duration in the largest unit that divides it: "3 days", "6 hours", "90 seconds"."""
+    for name, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if seconds >= size and seconds % size == 0:
             number = seconds / size
-            return f"{number:g} {unit}{'' if number == 1 else 's'}"
+            return f"{number:g} {name}{'' if number == 1 else 's'}"
     return f"{seconds:g} seconds"

@@ -1,6 +1,6 @@
-"""The rules that stand between a plan and a write. Pure: each rule is tested as a table.
+"""The rules that decide whether a write may be sent. Pure: each rule is tested as a table.
 
-A plan may be executed; a create may be sent; choices may be extended. Everything else is forbidden.
+Three checks guard every write: the plan may be executed, the create may be sent, the choices may be extended.
 """
 
 from collections.abc import Mapping
@@ -11,30 +11,32 @@ from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.models import RequestRecord, ResourceKey, ResourceRecord
 from provisioner.reconcile.plan import Action, Plan, Step, TypeAction
 
-MAX_UNACKNOWLEDGED_CREATES = 2  # a create whose response was lost may be sent once more
-MAX_INTENTS = 4  # a create of a holder that died, and perhaps never sent it, may be followed by more
+MAX_UNACKNOWLEDGED_CREATES = 2  # a create whose response was lost is sent once more
+MAX_INTENTS = 4  # lease holders that died may not have sent their create, so more are allowed
 MAX_NAMES = 5  # in one sentence
 
 
 class Indeterminate(Rejected):
-    """Every permitted create of a resource was sent and its response lost, and Close does not show it."""
+    """The responses of all permitted creates of a resource were lost, and Close does not show the resource."""
 
 
 def objection(
     plan: Plan, request: ProvisioningRequest, record: RequestRecord, records: Mapping[ResourceKey, ResourceRecord]
 ) -> Rejected | None:
-    """The reason why the plan may not be executed at all, if there is one."""
+    """Return the reason why the plan must not be executed, or None."""
     return _stale(plan, request, record, records) or _exists(plan) or _blocked(plan, request)
 
 
 def _stale(
     plan: Plan, request: ProvisioningRequest, record: RequestRecord, records: Mapping[ResourceKey, ResourceRecord]
 ) -> Rejected | None:
-    """A request that has begun to write changes Close itself: then its digest says nothing any more."""
+    """Reject a plan that differs from the planned one, unless the request's own writes may have changed it."""
     has_begun = any(each.was_written_by(record.id) for each in records.values())
     if request.plan_digest in {None, plan.digest} or has_begun:
         return None
-    return Rejected(ProblemType.PLAN_STALE, "Close, or the request, changed since it was planned. Plan it again.")
+    return Rejected(
+        ProblemType.PLAN_STALE, "Close or the request changed since the plan was made. Plan the request again."
+    )
 
 
 def _exists(plan: Plan) -> Rejected | None:
@@ -63,10 +65,10 @@ def _described_block(each: Blocked) -> str:
 
 
 def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:
-    """Return when absence is conclusive and the create may be sent.
+    """Check that absence is conclusive, so that the create may be sent.
 
-    ``observed_at``: when Close was observed, and did not show it. Raises ``RetryLater`` while a create that was sent
-    may still become visible, ``Indeterminate`` when it may not be sent again.
+    ``observed_at``: when Close was observed without the resource. Raises ``RetryLater`` while an earlier create may
+    still become visible, ``Indeterminate`` when no further create is permitted.
     """
     in_doubt = record.in_doubt_about(step.operation)
     next_observations = [at for each in in_doubt if (at := each.next_observation(observed_at, lag))]
@@ -84,7 +86,7 @@ def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: fl
 
 
 def check_choices(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:
-    """Return when the observed choices may be extended: choices are written as a whole.
+    """Check that the observed choices are current: an update replaces the whole list of choices.
 
     Raises ``RetryLater`` while the list may not show the choices that were written last.
     """
@@ -94,7 +96,7 @@ def check_choices(record: ResourceRecord, step: Step, observed_at: float, lag: f
 
 
 def _described(step: Step) -> str:
-    """What the step creates, for people."""
+    """Describe the resource that the step creates."""
     described = {
         Action.CREATE_TYPE: f"the type {step.name!r}",
         Action.CREATE_FIELD: f"the field {step.name!r} of the type {step.resource.name!r}",

@@ -30,7 +30,7 @@ class TestPolite:
             organization.create_type(SPEC)
         assert caught.value.seconds == 17.5
         with pytest.raises(RetryLater):
-            organization.open()
+            organization.prepare()
         assert len(wire.heard) == 1
 
     def test_and_no_longer_than_asked_for(self, wire: Wire, tenant: Tenant) -> None:
@@ -40,7 +40,7 @@ class TestPolite:
             organization.types()
         tenant.clock.advance(17.5)
 
-        organization.open()
+        organization.prepare()
         assert len(organization.types()) == 1
 
     def test_an_outage_spares_the_rest_of_the_batch(self, wire: Wire, tenant: Tenant) -> None:

@@ -521,7 +521,7 @@ class TestOnlyTheRealOne:
             waiting.add("acme", f"request {number}")
         record = dynamodb.accept(a_request("1"))
 
-        assert dynamodb.record_tenant_deferral(record, 10, "There is no tenant") == 1
+        assert dynamodb.record_tenant_deferral(record, 10, "Tenant 'acme' has no credential") == 1
         assert len(waiting.of("acme")) == MAX_WAITERS
         assert record.id not in waiting.of("acme")
 

@@ -74,25 +74,25 @@ class TestWhatASecretHolds:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("", "it holds no key that could be sent in a header"),
-            ("   ", "it holds no key that could be sent in a header"),
-            ("s3cret key", "it holds no key that could be sent in a header"),
-            ("s3cret\r\nX-Evil: 1", "it holds no key that could be sent in a header"),
-            ("s3crét", "it holds no key that could be sent in a header"),
-            ("s3cret\x00", "it holds no key that could be sent in a header"),
-            ("s3cret" * 1000, "it holds no key that could be sent in a header"),
-            ('{"api_key": "s3cret', "it begins like JSON, and is none"),
-            ("{s3cret}", "it begins like JSON, and is none"),
-            ("{}", "it must hold one of api_key and access_token"),
-            ('{"key": "s3cret"}', "it must hold one of api_key and access_token"),
-            ('{"api_key": "s3cret", "access_token": "s3cret"}', "it must hold one of api_key and access_token"),
-            ('{"api_key": null}', "it must hold one of api_key and access_token"),
-            ('{"api_key": ""}', "it holds no key that could be sent in a header"),
-            ('{"api_key": 7}', "it holds no key that could be sent in a header"),
-            ('{"api_key": ["s3cret"]}', "it holds no key that could be sent in a header"),
-            ('{"api_key": "s3cret\\n"}', "it holds no key that could be sent in a header"),
-            ('{"api_key": "s3cret", "organization_id": ""}', "its organization_id must be a text"),
-            ('{"api_key": "s3cret", "organization_id": 7}', "its organization_id must be a text"),
+            ("", "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ("   ", "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ("s3cret key", "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ("s3cret\r\nX-Evil: 1", "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ("s3crét", "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ("s3cret\x00", "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ("s3cret" * 1000, "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ('{"api_key": "s3cret', "it starts with { but is not valid JSON"),
+            ("{s3cret}", "it starts with { but is not valid JSON"),
+            ("{}", "it must contain either api_key or access_token"),
+            ('{"key": "s3cret"}', "it must contain either api_key or access_token"),
+            ('{"api_key": "s3cret", "access_token": "s3cret"}', "it must contain either api_key or access_token"),
+            ('{"api_key": null}', "it must contain either api_key or access_token"),
+            ('{"api_key": ""}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ('{"api_key": 7}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ('{"api_key": ["s3cret"]}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ('{"api_key": "s3cret\\n"}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ('{"api_key": "s3cret", "organization_id": ""}', "its organization_id must be a non-empty string"),
+            ('{"api_key": "s3cret", "organization_id": 7}', "its organization_id must be a non-empty string"),
         ],
     )
     def test_silent_bad_ones_say_why_and_show_nothing(self, text: str, reason: str) -> None:
@@ -103,7 +103,7 @@ class TestWhatASecretHolds:
         assert rejection.kind is ProblemType.CREDENTIAL_UNREADABLE
         assert str(rejection) == (
             f"The credential stored for tenant 'acme' cannot be used: {reason}. "
-            "Whoever keeps this service's secrets can mend it."
+            "Ask the operator of this service to fix the secret."
         )
         shown = "".join(traceback.format_exception(rejection)) + repr(rejection) + rejection.problem.model_dump_json()
         assert "s3c" not in shown
@@ -218,7 +218,7 @@ class TestNoCredential:
 
         assert (caught.value.kind, str(caught.value)) == (
             ProblemType.TENANT_NOT_FOUND,
-            "There is no tenant 'nobody' here.",
+            "Tenant 'nobody' has no credential. Ask the operator of this service to store one.",
         )
         assert "prefix" not in caught.value.problem.model_dump_json()
 

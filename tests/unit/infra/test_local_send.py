@@ -42,9 +42,9 @@ def test_a_request_whose_tenant_has_no_credential_waits_and_is_no_error(monkeypa
 
 
 def test_what_the_service_says_of_waiting_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    code, said = ended(monkeypatch, {"state": "accepted", "waiting": "There is no tenant acme yet."})
+    code, said = ended(monkeypatch, {"state": "accepted", "waiting": "Tenant 'acme' has no credential."})
     assert code == 0
-    assert said.endswith("There is no tenant acme yet.")
+    assert said.endswith("Tenant 'acme' has no credential.")
 
 
 @pytest.mark.parametrize("state", [None, {"state": "accepted"}])

@@ -10,7 +10,7 @@ from tests.fakes import MemoryWorld, a_request, kind_of
 from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, Caller
 
-MISSING = Rejected(ProblemType.TENANT_NOT_FOUND, "There is no tenant 'acme' here.")
+MISSING = Rejected(ProblemType.TENANT_NOT_FOUND, "Tenant 'acme' has no credential.")
 DAY = 86_400
 
 
