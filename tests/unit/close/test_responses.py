@@ -94,7 +94,7 @@ def check(error: ProvisioningError | None, expected: Expected) -> None:
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("status", MEANINGS)
-def test_what_every_answer_means(status: int, body: bytes) -> None:
+def test_every_response_becomes_one_error(status: int, body: bytes) -> None:
     read, create = MEANINGS[status]
 
     check(failure("GET", CloseResponse(status, {}, body)), read)
@@ -102,7 +102,7 @@ def test_what_every_answer_means(status: int, body: bytes) -> None:
 
 
 def test_a_create_is_final_only_where_it_is_known_to_be() -> None:
-    """Whatever is not documented leaves open whether it happened."""
+    """After an undocumented status, the create may have happened."""
     errors = {status: failure("POST", CloseResponse(status, {}, b"")) for status in range(1000)}
 
     found = {status for status, error in errors.items() if isinstance(error, Rejected)}
@@ -114,7 +114,7 @@ def test_a_create_is_final_only_where_it_is_known_to_be() -> None:
 @pytest.mark.parametrize(
     "status", [status for status, (_, create) in MEANINGS.items() if isinstance(create, ProblemType)]
 )
-def test_a_refusal_carries_closes_status(status: int) -> None:
+def test_a_rejection_carries_closes_status(status: int) -> None:
     error = failure("POST", CloseResponse(status, {}, b""))
 
     assert isinstance(error, Rejected)
@@ -130,7 +130,7 @@ NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProto
 
 
 @pytest.mark.parametrize("exception", every_exception())
-def test_what_every_silence_means(exception: type[httpx.RequestError]) -> None:
+def test_every_exception_of_httpx_becomes_one_error(exception: type[httpx.RequestError]) -> None:
     silence = exception("api_acme.secret broke")
 
     check(failure("GET", silence), Unavailable)
@@ -138,8 +138,8 @@ def test_what_every_silence_means(exception: type[httpx.RequestError]) -> None:
     assert "secret" not in str(failure("POST", silence))
 
 
-def test_the_table_of_silences_is_complete() -> None:
-    """Should httpx learn a new one, somebody has to think about it."""
+def test_the_table_of_exceptions_is_complete() -> None:
+    """A new exception of httpx must be added to this table."""
     assert {each.__name__ for each in every_exception()} == NEVER_SENT | {
         "RequestError", "TransportError", "TimeoutException", "ReadTimeout", "WriteTimeout", "NetworkError",
         "ReadError", "WriteError", "CloseError", "ProtocolError", "LocalProtocolError", "RemoteProtocolError",
@@ -182,13 +182,13 @@ def test_the_table_of_silences_is_complete() -> None:
         ({"ratelimit": "reset=1e300"}, b"", MAX_WAIT_SECONDS),
     ],
 )  # fmt: skip
-def test_polite_every_spelling_of_how_long_to_wait(headers: dict[str, str], body: bytes, seconds: float) -> None:
+def test_polite_every_form_of_a_rate_limit_is_read(headers: dict[str, str], body: bytes, seconds: float) -> None:
     noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
     assert rate_limit_seconds(CloseResponse(429, headers, body), noon) == pytest.approx(seconds)
 
 
-def test_polite_header_names_in_any_case() -> None:
+def test_polite_header_names_ignore_case() -> None:
     error = failure("POST", CloseResponse(429, httpx.Headers({"RateLimit": "limit=1, remaining=0, reset=7"}), b""))
 
     assert isinstance(error, RateLimited)
@@ -196,7 +196,7 @@ def test_polite_header_names_in_any_case() -> None:
 
 
 @given(st.text(), st.text(), st.binary())
-def test_no_header_breaks_it(rate_limit: str, retry_after: str, body: bytes) -> None:
+def test_no_header_breaks_the_parser(rate_limit: str, retry_after: str, body: bytes) -> None:
     headers = {"ratelimit": rate_limit, "retry-after": retry_after}
 
     assert 0 <= rate_limit_seconds(CloseResponse(429, headers, body)) <= MAX_WAIT_SECONDS
@@ -246,11 +246,11 @@ def test_clear_field_errors_become_pointers(field_errors: Any, pointers: dict[st
         ({}, "Close answered 400."),
     ],
 )
-def test_clear_closes_own_words_are_passed_on(body: Any, words: str) -> None:
+def test_clear_closes_own_messages_are_passed_on(body: Any, words: str) -> None:
     assert str(rejection(body)).endswith(words)
 
 
-def test_clear_closes_words_are_bounded() -> None:
+def test_clear_closes_messages_are_bounded() -> None:
     error = rejection({"error": "x" * 10_000, "field-errors": {f"f{number}": "y" * 10_000 for number in range(1000)}})
 
     assert len(error.problem.detail) < 400
@@ -260,7 +260,7 @@ def test_clear_closes_words_are_bounded() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405])
 @pytest.mark.parametrize("secret", ["api_1aZ9.2bY8cX7", "an-oauth-token/with+signs=="])
-def test_silent_the_credential_is_struck_out_of_closes_words(status: int, secret: str) -> None:
+def test_silent_the_credential_is_redacted_in_closes_messages(status: int, secret: str) -> None:
     body = {"error": f"no {secret}!", "errors": [secret], "field-errors": {"name": [f"{secret} twice {secret}"]}}
 
     error = failure("POST", CloseResponse(status, {}, json.dumps(body).encode()), secret)
@@ -270,7 +270,7 @@ def test_silent_the_credential_is_struck_out_of_closes_words(status: int, secret
     assert "no …!" in str(error)
 
 
-def test_silent_any_other_close_key_is_struck_out_too() -> None:
+def test_silent_any_other_close_key_is_redacted_too() -> None:
     assert "s3cret" not in str(rejection({"error": "key api_other1.s3cret2 is dead"}, "api_1aZ9.2bY8cX7"))
 
 
@@ -281,7 +281,7 @@ def test_silent_other_failures_quote_nothing() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", HTML, b"[" * 100_000])
-def test_a_body_that_is_no_json_reads_as_none(body: bytes) -> None:
+def test_an_invalid_body_reads_as_none(body: bytes) -> None:
     assert CloseResponse(200, {}, body).json() is None
 
 
@@ -297,5 +297,5 @@ def test_a_body_that_is_no_json_reads_as_none(body: bytes) -> None:
         ("", None),
     ],
 )
-def test_polite_an_answer_tells_when_nothing_is_left(header: str, seconds: float | None) -> None:
+def test_polite_a_response_shows_when_no_call_is_left(header: str, seconds: float | None) -> None:
     assert exhausted_seconds(CloseResponse(201, {"ratelimit": header}, b"")) == seconds

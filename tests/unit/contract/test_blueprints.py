@@ -44,23 +44,23 @@ def rejection(of: Blueprint, **values: Any) -> tuple[str, str]:
     return fault.pointer, fault.detail
 
 
-class TestShipped:
-    def test_two_are(self) -> None:
+class TestShippedBlueprints:
+    def test_two_blueprints_are_shipped(self) -> None:
         assert names() == ["account", "saas-subscriptions"]
         assert VALUES.keys() == set(names())
 
-    def test_nothing_else_is_in_their_folder(self) -> None:
+    def test_their_folder_holds_no_other_file(self) -> None:
         assert {path.suffix for path in FOLDER.iterdir()} == {".toml"}
 
     @pytest.mark.parametrize("name", VALUES)
-    def test_each_can_be_asked_for(self, name: str) -> None:
+    def test_each_blueprint_can_be_requested(self, name: str) -> None:
         request = parse_request(json.dumps({"request_id": "1", "blueprint": name, "values": VALUES[name]}))
 
         assert request.types
         assert "${" not in request.to_json()
 
     @pytest.mark.parametrize("name", VALUES)
-    def test_what_occurs_is_declared_and_what_is_declared_occurs(self, name: str) -> None:
+    def test_placeholders_and_declared_values_are_the_same(self, name: str) -> None:
         blueprint = load(name)
 
         assert blueprint.placeholders == set(blueprint.values)
@@ -89,10 +89,10 @@ class TestShipped:
 
         assert "$" not in PLACEHOLDER.sub("", text)
 
-    def test_names_can_be_asked_for(self) -> None:
+    def test_names_are_valid_in_requests(self) -> None:
         assert all(re.fullmatch(BLUEPRINT_PATTERN, name) for name in names())
 
-    def test_the_subscriptions_hang_together(self) -> None:
+    def test_the_types_of_subscriptions_refer_to_each_other(self) -> None:
         types = {each.name: each for each in fill(load("saas-subscriptions"), VALUES["saas-subscriptions"])}
 
         assert list(types) == ["Subscription", "Invoice", "Product Usage"]
@@ -102,7 +102,7 @@ class TestShipped:
         assert choices["Plan"] == ("Free", "Paid")
         assert "Monthly Amount (EUR)" in [each.name for each in types["Subscription"].fields]
 
-    def test_defaults(self) -> None:
+    def test_every_default_is_valid(self) -> None:
         [account] = fill(load("account"), {"product": "Rocket"})
 
         assert (account.name, account.name_plural, account.description) == (
@@ -110,8 +110,8 @@ class TestShipped:
         )  # fmt: skip
 
 
-class TestFilling:
-    def test_values_and_defaults(self) -> None:
+class TestExpansion:
+    def test_values_replace_defaults(self) -> None:
         [filled] = fill(EXAMPLE, {"product": "Rocket"})
 
         assert filled.desired() == {
@@ -124,53 +124,53 @@ class TestFilling:
 
         assert filled.fields[0].choices == ("One", "Two", "Three", "Other", "A")
 
-    def test_one_text_is_one_choice(self) -> None:
+    def test_one_string_becomes_one_choice(self) -> None:
         [filled] = fill(EXAMPLE, {"product": "R", "plans": "Only"})
 
         assert filled.fields[0].choices == ("Only", "Other", "Account")
 
-    def test_a_value_is_not_looked_into(self) -> None:
+    def test_placeholders_in_a_value_are_not_expanded(self) -> None:
         [filled] = fill(EXAMPLE, {"product": "${name}", "name": '"}'})
 
         assert filled.description == '"} of ${name}'
 
-    def test_filling_leaves_the_blueprint_as_it_is(self) -> None:
+    def test_expansion_leaves_the_blueprint_unchanged(self) -> None:
         before = EXAMPLE.model_dump_json()
         fill(EXAMPLE, {"product": "R"})
 
         assert EXAMPLE.model_dump_json() == before
 
-    def test_a_value_that_it_does_not_take(self) -> None:
+    def test_an_undeclared_value_is_rejected(self) -> None:
         assert rejection(EXAMPLE, product="R", color="blue") == (
             "/values/color",
             "the blueprint takes no such value; it takes: name, plans, product",
         )
 
-    def test_a_value_of_any_name_is_refused_in_bounds(self) -> None:
+    def test_the_rejection_of_an_undeclared_value_is_bounded(self) -> None:
         with pytest.raises(Rejected) as caught:
             fill(load("account"), {"k" * 200_000: "x", "product": "R"})
         assert len(str(caught.value)) < 500
         assert len(caught.value.problem.errors[0].pointer) <= 300
 
-    def test_a_value_that_is_missing(self) -> None:
+    def test_a_missing_value_is_rejected(self) -> None:
         assert rejection(EXAMPLE) == ("/values/product", "is required: the product")
 
-    def test_a_list_where_one_text_is_needed(self) -> None:
+    def test_a_list_is_rejected_where_a_string_is_needed(self) -> None:
         pointer, detail = rejection(EXAMPLE, product=["R", "S"])
 
         assert (pointer, detail) == ("/values/product", "must be one text here: a list is for choices")
 
-    def test_values_that_make_no_sound_type(self) -> None:
+    def test_values_that_make_an_invalid_type_are_rejected(self) -> None:
         pointer, detail = rejection(EXAMPLE, product="R", plans=["A", "A"])
 
         assert pointer == "/values"
         assert detail.startswith("make no sound types: ")
         assert "'A' occurs twice" in detail
 
-    def test_a_text_that_becomes_too_long(self) -> None:
+    def test_a_string_that_becomes_too_long_is_rejected(self) -> None:
         assert rejection(EXAMPLE, product="R", name="x" * 200)[0] == "/values"
 
-    def test_two_types_that_become_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_two_types_of_one_expanded_name_are_rejected(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each is sound, but they do not go together."""
         two = a_blueprint(ACCOUNT, {**ACCOUNT, "name": "Deal"}, name="Account", product="R", plans=["Free"])
         request = {"request_id": "1", "blueprint": "account", "values": {"name": "deal"}}
@@ -188,9 +188,9 @@ def faults(**body: Any) -> dict[str, str]:
     return {each.pointer: each.detail for each in caught.value.problem.errors}
 
 
-class TestRequests:
-    def test_no_such_blueprint(self) -> None:
-        assert faults(blueprint="nothing") == {
+class TestBlueprintRequests:
+    def test_an_unknown_blueprint_is_rejected(self) -> None:
+        assert faults(blueprint="missing") == {
             "/blueprint": "there is no such blueprint; there are: account, saas-subscriptions"
         }
 
@@ -204,7 +204,7 @@ class TestRequests:
             ({"product": "R", "name": "x" * 200, "name_plural": "y" * 200}, set()),
         ],
     )
-    def test_values(self, values: Any, pointers: set[str]) -> None:
+    def test_a_request_needs_every_value_without_a_default(self, values: Any, pointers: set[str]) -> None:
         body = {"blueprint": "account", "values": values}
         if pointers:
             assert faults(**body).keys() == pointers
@@ -212,19 +212,19 @@ class TestRequests:
             assert parse_request(json.dumps({"request_id": "1", **body}))
 
     @pytest.mark.parametrize("value", [7, True, None, {}, [], [7], [""], "", "x" * 201])
-    def test_values_that_are_none(self, value: Any) -> None:
+    def test_an_invalid_value_is_rejected(self, value: Any) -> None:
         said = faults(blueprint="account", values={"product": value})
 
         assert said
         assert all(pointer.startswith("/values/product") for pointer in said)
 
-    def test_filled_in_once(self) -> None:
+    def test_a_parsed_request_is_expanded_once(self) -> None:
         request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
 
         assert expand(request) is request
         assert request.blueprint == "account"
 
-    def test_on_its_way_it_stays_what_it_was(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_request_on_the_queue_stays_expanded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The blueprint may be another by the time its message is received, or be gone."""
         request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
         monkeypatch.setattr(blueprints, "names", list)
@@ -234,8 +234,8 @@ class TestRequests:
         assert again == request
         assert again.fingerprint == request.fingerprint
 
-    def test_from_outside_it_comes_without_types(self) -> None:
-        """Else the same request id could be sent again with other types, and nobody would see the difference."""
+    def test_a_caller_cannot_send_the_types_of_a_blueprint(self) -> None:
+        """Otherwise the same request id could be sent again with other types, and no check would notice."""
         request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
 
         with pytest.raises(Rejected) as caught:
@@ -243,7 +243,7 @@ class TestRequests:
 
         assert [each.pointer for each in caught.value.problem.errors] == ["/custom_object_types"]
 
-    def test_the_fingerprint_is_of_the_name_and_the_values(self) -> None:
+    def test_the_fingerprint_depends_on_name_and_values(self) -> None:
         def fingerprint(**body: Any) -> str:
             return parse_request(json.dumps({"request_id": "1", "blueprint": "account", **body})).fingerprint
 

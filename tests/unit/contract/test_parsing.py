@@ -17,7 +17,9 @@ GOOD: dict[str, Any] = {"tenant": "acme", "request_id": "1", "custom_object_type
 
 
 def pointers(body: object, **further: Any) -> dict[str, str]:
-    """What the refusal says, by JSON pointer. ``body``: bytes or text as they are, anything else as JSON."""
+    """Return the details of the rejection by JSON pointer. ``body``: bytes or a string are sent unchanged, the rest
+    as JSON.
+    """
     text = body if isinstance(body, str | bytes) else json.dumps(body)
     with pytest.raises(Rejected) as caught:
         parse_request(text, **further)
@@ -31,14 +33,14 @@ def with_spec(**changes: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("encode", [json.dumps, lambda body: json.dumps(body).encode()], ids=["text", "bytes"])
-def test_a_good_body(encode: Any) -> None:
+def test_a_valid_body_is_parsed(encode: Any) -> None:
     request = parse_request(encode({**GOOD, "if_exists": "fail"}))
 
     assert (request.tenant, request.request_id, request.if_exists) == ("acme", "1", "fail")
     assert request.types[0].desired() == SPEC
 
 
-def test_every_key() -> None:
+def test_every_key_is_parsed() -> None:
     spec = {**SPEC, "description": "d", "api_create_only": True, "editable_with_roles": ["admin", "role_1"]}
 
     assert parse_request(json.dumps(with_spec(**spec))).types[0].desired() == spec
@@ -82,11 +84,11 @@ def test_every_key() -> None:
         (with_spec(fields=[{}]), {"/custom_object_type/fields/0/name", "/custom_object_type/fields/0/type"}),
     ],
 )  # fmt: skip
-def test_every_fault_is_pointed_at(body: dict[str, Any], expected: set[str]) -> None:
+def test_every_fault_has_a_pointer(body: dict[str, Any], expected: set[str]) -> None:
     assert pointers(body).keys() == expected
 
 
-def test_details_say_what_would_be_right() -> None:
+def test_details_say_how_to_fix_the_fault() -> None:
     said = pointers({"tenant": "a b", "if_exists": "replace", "custom_object_type": {"name": "a\u0007", "x": 1}})
 
     assert said["/tenant"] == "may hold letters without accents, digits and . _ : - only, 1 to 128 of them"
@@ -97,7 +99,7 @@ def test_details_say_what_would_be_right() -> None:
     assert said["/custom_object_type/x"] == "is no key here"
 
 
-def test_the_first_three_faults_are_told_in_words() -> None:
+def test_the_message_names_the_first_three_faults() -> None:
     with pytest.raises(Rejected) as caught:
         parse_request(json.dumps({"a": 1, "b": 1, "c": 1, "d": 1, "e": 1, **GOOD}))
 
@@ -105,14 +107,14 @@ def test_the_first_three_faults_are_told_in_words() -> None:
 
 
 @pytest.mark.parametrize("value", [5, None, {}, [5], ["x", "\u0007"], ["x"] * 501, "", {"text": "x"}])
-def test_a_value_that_may_be_of_several_kinds_is_refused_once_and_where_it_stands(value: object) -> None:
+def test_a_value_of_several_allowed_kinds_has_one_fault_at_its_own_pointer(value: object) -> None:
     said = pointers({"request_id": "1", "blueprint": "account", "values": {"product": value}})
 
     [pointer] = said
     assert pointer in {"/values/product", "/values/product/0", "/values/product/1"}
 
 
-def test_details_are_words_and_not_pythons() -> None:
+def test_details_are_free_of_pythons_terms() -> None:
     bodies: list[dict[str, Any]] = [
         {**GOOD, "values": []},
         {**GOOD, "values": {"x": 5}},
@@ -129,12 +131,12 @@ def test_details_are_words_and_not_pythons() -> None:
             assert not re.search(r"input|string|tuple|pattern|[\[\]{}]", f"{pointer} {detail}", re.IGNORECASE), detail
 
 
-def test_a_body_of_faults_gets_a_bounded_answer() -> None:
+def test_a_body_of_many_faults_gets_a_bounded_response() -> None:
     assert len(pointers(GOOD | {f"key{number}": 1 for number in range(1000)})) == MAX_ERRORS
 
 
-def test_what_was_sent_is_not_echoed() -> None:
-    said = pointers({**GOOD, "tenant": "a secret thing", "custom_object_type": {**SPEC, "description": ["s3cret"]}})
+def test_sent_values_are_not_echoed() -> None:
+    said = pointers({**GOOD, "tenant": "a secret name", "custom_object_type": {**SPEC, "description": ["s3cret"]}})
 
     assert "secret" not in str(said)
     assert "s3cret" not in str(said)
@@ -149,7 +151,7 @@ def test_what_was_sent_is_not_echoed() -> None:
     ],
     ids=lambda body: repr(body[:20]),
 )  # fmt: skip
-def test_what_is_not_json(body: str | bytes) -> None:
+def test_a_body_that_is_not_json_is_rejected(body: str | bytes) -> None:
     [(pointer, detail)] = pointers(body).items()
     assert pointer == ""
     assert detail.startswith("is not JSON")
@@ -167,17 +169,17 @@ def test_what_is_not_json(body: str | bytes) -> None:
         ("1" * 5000, "is not JSON that could be read: a number in it is too long"),
     ],
 )
-def test_why_it_is_not_json(body: str | bytes, detail: str) -> None:
+def test_the_rejection_says_why_a_body_is_not_json(body: str | bytes, detail: str) -> None:
     assert pointers(body) == {"": detail}
 
 
 @pytest.mark.parametrize("body", ["null", "true", "7", '"text"', "[]", "[{}]"])
-def test_what_is_json_but_no_object(body: str) -> None:
+def test_json_that_is_not_an_object_is_rejected(body: str) -> None:
     assert pointers(body) == {"": "must be a JSON object"}
 
 
 @pytest.mark.parametrize("depth", [250, 900, 9_000, *range(9_900, 10_100, 7), 50_000])
-def test_no_depth_of_nesting_breaks_it(depth: int) -> None:
+def test_no_depth_of_nesting_breaks_the_parser(depth: int) -> None:
     for opening, closing in (("[", "]"), ('{"a":', "}")):
         nested = opening * depth + "1" + closing * depth
         if len(nested) < MAX_BODY_BYTES - 100:
@@ -185,11 +187,11 @@ def test_no_depth_of_nesting_breaks_it(depth: int) -> None:
 
 
 @pytest.mark.parametrize("escape", [r"\ud800", r"\udfff", r"\ude00\ud83d"])
-def test_half_characters_are_refused(escape: str) -> None:
+def test_lone_surrogates_are_rejected(escape: str) -> None:
     assert pointers(json.dumps(GOOD).replace("Account", escape))
 
 
-def test_a_key_that_is_given_twice_is_refused_rather_than_chosen_from() -> None:
+def test_a_duplicate_key_is_rejected() -> None:
     for body in (
         '{"tenant": "globex", ' + json.dumps(GOOD)[1:],
         json.dumps(GOOD).replace('"name":', '"name": "Konto", "name":'),
@@ -198,7 +200,7 @@ def test_a_key_that_is_given_twice_is_refused_rather_than_chosen_from() -> None:
 
 
 @pytest.mark.parametrize("body", ["x" * (MAX_BODY_BYTES + 1), b"x" * (MAX_BODY_BYTES + 1)])
-def test_a_body_that_is_too_large(body: str | bytes) -> None:
+def test_a_body_that_is_too_large_is_rejected(body: str | bytes) -> None:
     with pytest.raises(Rejected) as caught:
         parse_request(body)
 
@@ -214,32 +216,32 @@ def test_the_largest_body_is_read() -> None:
 WITHOUT_ID = {"custom_object_type": SPEC}
 
 
-class TestWhereTheRequestIdComesFrom:
-    def test_the_body(self) -> None:
+class TestSourceOfTheRequestId:
+    def test_the_body_may_hold_it(self) -> None:
         assert parse_request(json.dumps(GOOD), fallback_id="message-1").request_id == "1"
 
-    def test_the_header(self) -> None:
+    def test_the_header_may_hold_it(self) -> None:
         assert parse_request(json.dumps(WITHOUT_ID), key="key-1").request_id == "key-1"
 
-    def test_both_and_they_agree(self) -> None:
+    def test_body_and_header_may_agree(self) -> None:
         assert parse_request(json.dumps(GOOD), key="1").request_id == "1"
 
-    def test_the_message(self) -> None:
+    def test_the_message_id_is_the_fallback(self) -> None:
         assert parse_request(json.dumps(WITHOUT_ID), fallback_id="message-1").request_id == "message-1"
 
     @pytest.mark.parametrize("request_id", ["2", 1, None, ""])
-    def test_both_and_they_disagree(self, request_id: object) -> None:
+    def test_body_and_header_must_not_differ(self, request_id: object) -> None:
         said = pointers({**GOOD, "request_id": request_id}, key="1")
         assert said == {"/request_id": "differs from the Idempotency-Key header"}
 
-    def test_nowhere(self) -> None:
+    def test_a_missing_id_is_rejected(self) -> None:
         assert pointers(WITHOUT_ID) == {"/request_id": "is required, here or as the Idempotency-Key header"}
 
-    def test_null_is_not_the_same_as_left_out(self) -> None:
+    def test_null_differs_from_a_missing_key(self) -> None:
         assert pointers({**WITHOUT_ID, "request_id": None}, fallback_id="message-1").keys() == {"/request_id"}
 
     @pytest.mark.parametrize("key", ["", "a b", "x" * 129, "a/b"])
-    def test_a_key_that_is_no_identifier(self, key: str) -> None:
+    def test_an_invalid_header_is_rejected(self, key: str) -> None:
         assert pointers(WITHOUT_ID, key=key).keys() == {"/request_id"}
 
 
@@ -261,7 +263,7 @@ BODIES = st.fixed_dictionaries(
 
 
 def check(body: str | bytes) -> None:
-    """Whatever was sent: a request that is sound, or a refusal that is one."""
+    """Any input gives a valid request or a valid rejection."""
     try:
         request = parse_request(body, fallback_id="message-1")
     except Rejected as error:
@@ -274,15 +276,15 @@ def check(body: str | bytes) -> None:
 
 
 @given(st.binary())
-def test_no_bytes_break_it(body: bytes) -> None:
+def test_no_bytes_break_the_parser(body: bytes) -> None:
     check(body)
 
 
 @given(st.text())
-def test_no_text_breaks_it(body: str) -> None:
+def test_no_string_breaks_the_parser(body: str) -> None:
     check(body)
 
 
 @given(BODIES)
-def test_no_json_breaks_it(body: dict[str, Any]) -> None:
+def test_no_json_breaks_the_parser(body: dict[str, Any]) -> None:
     check(json.dumps(body))

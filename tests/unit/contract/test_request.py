@@ -35,7 +35,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
         "straße", "STRASSE", "Strasse", " Straße ", "\tSTRAẞE\n", "ﬆrasse",
     ],
 )  # fmt: skip
-def test_spellings_of_one_name(spelling: str) -> None:
+def test_spellings_of_one_name_have_one_key(spelling: str) -> None:
     assert natural_key(spelling) == "strasse"
 
 
@@ -48,10 +48,10 @@ def test_spellings_of_one_name(spelling: str) -> None:
         ("Sales  Order", "sales order"),
         ("Sales\u00a0Order", "sales\u2003order"),  # any space
         ("ΣΊΣΥΦΟΣ", "σίσυφος"),  # both small sigmas
-        ("\u212bngström", "ångström"),  # the sign and the letter
+        ("\u212bngström", "ångström"),  # the Angstrom sign and the character
     ],
 )
-def test_equal_names(one: str, other: str) -> None:
+def test_equal_names_have_one_key(one: str, other: str) -> None:
     assert natural_key(one) == natural_key(other)
 
 
@@ -59,12 +59,12 @@ def test_equal_names(one: str, other: str) -> None:
     ("one", "other"),
     [("Account", "Accounts"), ("Sales Order", "SalesOrder"), ("Cafe", "Café"), ("I", "\u0131"), ("A-B", "A\u2010B")],
 )
-def test_different_names(one: str, other: str) -> None:
+def test_different_names_have_different_keys(one: str, other: str) -> None:
     assert natural_key(one) != natural_key(other)
 
 
 @given(TEXTS)
-@example("\u0345\u0301\u03b1")  # a mark that folds to a letter
+@example("\u0345\u0301\u03b1")  # a combining mark that folds to an iota
 @example("İ \u1e9e \u01c5")
 def test_the_natural_key_of_a_natural_key_is_itself(name: str) -> None:
     assert natural_key(natural_key(name)) == natural_key(name)
@@ -80,7 +80,7 @@ def test_case_and_outer_spaces_do_not_matter(name: str) -> None:
     assert natural_key(f" {name.casefold()}\n") == natural_key(name)
 
 
-def test_whoever_has_a_shell_can_compute_the_id() -> None:
+def test_the_id_can_be_computed_in_a_shell() -> None:
     command = "printf acme/signup-8841 | sha256sum | cut -c1-32"
     said = subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
 
@@ -88,19 +88,19 @@ def test_whoever_has_a_shell_can_compute_the_id() -> None:
     assert request_key("acme", "signup-8841") == said
 
 
-def test_ids_of_requests_types_and_messages_never_meet() -> None:
+def test_ids_of_requests_types_and_messages_differ() -> None:
     assert len({request_key("a", "b"), request_key("a/b", ""), type_key("a", "b", "c"), message_key("b")}) == 4
     assert request_key("ab", "c") != request_key("a", "bc")
 
 
 @pytest.mark.parametrize("identifier", ["a", "signup-8841", "A.b_c:d-9", "x" * 128])
-def test_identifiers(identifier: str) -> None:
+def test_an_identifier_is_accepted(identifier: str) -> None:
     assert a_request(identifier, tenant=identifier).id == request_key(identifier, identifier)
     assert valid_identifier_or(identifier, "other") == identifier
 
 
 @pytest.mark.parametrize("text", ["", "x" * 129, "a/b", "a b", "ä", "a\n", "a#b", "a*", "../a"])
-def test_what_is_no_identifier(text: str) -> None:
+def test_an_invalid_identifier_is_rejected(text: str) -> None:
     with pytest.raises(ValidationError):
         a_request(text)
     with pytest.raises(ValidationError):
@@ -109,11 +109,11 @@ def test_what_is_no_identifier(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 7, ["a"], {}])
-def test_only_a_text_is_an_identifier(value: object) -> None:
+def test_an_identifier_must_be_a_string(value: object) -> None:
     assert valid_identifier_or(value, "other") == "other"
 
 
-def test_defaults() -> None:
+def test_optional_keys_have_defaults() -> None:
     request = ProvisioningRequest.model_validate(
         {"request_id": "1", "custom_object_type": {"name": "Account", "name_plural": "Accounts"}}
     )
@@ -122,7 +122,7 @@ def test_defaults() -> None:
     assert request.types[0].api_create_only is False
 
 
-def test_what_is_left_out_is_not_sent_to_close() -> None:
+def test_omitted_keys_are_not_sent_to_close() -> None:
     assert a_request().types[0].desired() == {"name": "Account", "name_plural": "Accounts"}
     given_all = {"description": "", "api_create_only": False, "editable_with_roles": []}
     assert a_request(spec=given_all).types[0].desired() == {
@@ -176,7 +176,7 @@ def test_a_request_survives_its_own_json() -> None:
     "name",
     ["", "   ", "x" * 201, "a\x00b", "a\nb", "a\x7fb", "\u200b", "\u00ad\u2060", "\ud800"],
 )
-def test_names_that_nobody_could_read(name: str) -> None:
+def test_an_unreadable_name_is_rejected(name: str) -> None:
     with pytest.raises(ValidationError):
         CustomObjectTypeSpec(name=name, name_plural="Accounts")
     with pytest.raises(ValidationError):
@@ -184,7 +184,7 @@ def test_names_that_nobody_could_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "Ünïcödé", "顧客", "👩\u200d🚀 Crew", "a\u0301", "O'Neill & Söhne / <b>"])
-def test_names_that_are_taken(name: str) -> None:
+def test_a_name_reserved_by_close_is_rejected(name: str) -> None:
     assert CustomObjectTypeSpec(name=f" {name} ", name_plural="x").name == name
 
 
@@ -198,7 +198,7 @@ def test_names_that_are_taken(name: str) -> None:
         {"Name": "x"},
     ],
 )
-def test_bounds_and_unknown_keys(spec: dict[str, Any]) -> None:
+def test_a_request_has_bounds_and_known_keys(spec: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         a_request(spec=spec)
 
@@ -208,7 +208,7 @@ def test_requests_cannot_be_changed() -> None:
         setattr(a_request(), "tenant", "globex")  # noqa: B010 - the type checker refuses it, too
 
 
-def test_what_close_returns_may_hold_more() -> None:
+def test_responses_of_close_may_hold_unknown_keys() -> None:
     document = {"id": "cotype_1", "name": "Account", "fields": [], "whatever": {"a": 1}}
 
     returned = CustomObjectType.model_validate(document)
@@ -218,7 +218,7 @@ def test_what_close_returns_may_hold_more() -> None:
 
 
 @pytest.mark.parametrize("document", [{"name": "Account"}, {"id": "", "name": "Account"}, {"id": None, "name": "A"}])
-def test_a_type_without_an_id_is_none(document: dict[str, Any]) -> None:
+def test_a_type_without_an_id_is_invalid(document: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CustomObjectType.model_validate(document)
 
@@ -268,7 +268,7 @@ def test_a_type_too_large_for_an_event_is_shown_without_its_largest_keys() -> No
 
 
 @pytest.mark.parametrize("result", Result)
-def test_what_counts_as_success(result: Result) -> None:
+def test_each_result_is_a_success_or_not(result: Result) -> None:
     outcome = Outcome(tenant="acme", request_id="1", result=result, settled_at="2027-01-15T08:00:00+00:00")
 
     assert outcome.succeeded is (result not in {"failed", "unresolved"})

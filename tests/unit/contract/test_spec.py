@@ -1,4 +1,4 @@
-"""Clear: what Close could never make is refused at the door, each fault by its pointer."""
+"""Clear: types that Close could never create are rejected before they are accepted, each fault by its pointer."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def read(**body: Any) -> ProvisioningRequest:
 
 
 def faults(**body: Any) -> dict[str, str]:
-    """What the refusal says, by JSON pointer."""
+    """Return the details of the rejection by JSON pointer."""
     with pytest.raises(Rejected) as caught:
         read(**body)
     assert caught.value.kind is ProblemType.INVALID_REQUEST
@@ -42,12 +42,12 @@ def field_faults(field: Any) -> dict[str, str]:
 
 class TestOneField:
     @pytest.mark.parametrize("kind", ["text", "number", "date", "datetime", "user", "contact", "hidden"])
-    def test_plain_types(self, kind: str) -> None:
+    def test_a_plain_field_is_valid(self, kind: str) -> None:
         [field] = read(**of_type(fields=[{"name": "Plan", "type": kind}])).types[0].fields
 
         assert field.desired() == {"name": "Plan", "type": kind}
 
-    def test_every_key(self) -> None:
+    def test_every_key_of_a_field_is_valid(self) -> None:
         keys = {**CHOICES, "description": "d", "required": True, "accepts_multiple_values": True}
         fields = [
             {**keys, "choices": ["Free", "Paid"], "editable_with_roles": ["Admin"]},
@@ -56,13 +56,13 @@ class TestOneField:
 
         assert [each.desired() for each in read(**of_type(fields=fields)).types[0].fields] == fields
 
-    def test_what_is_left_out_is_not_wanted_either_way(self) -> None:
+    def test_omitted_keys_are_not_part_of_the_desired_state(self) -> None:
         desired = read(**of_type(fields=[{**TEXT, "description": None, "editable_with_roles": None}])).types[0]
 
         assert desired.fields[0].desired() == TEXT
         assert desired.desired() == TYPE  # the type's own body holds no fields
 
-    def test_shared_is_for_us_and_not_for_close(self) -> None:
+    def test_shared_is_not_sent_to_close(self) -> None:
         [field] = read(**of_type(fields=[{**TEXT, "shared": True, "required": True}])).types[0].fields
 
         assert field.desired() == {**TEXT, "required": True}
@@ -98,7 +98,7 @@ class TestOneField:
             ({**CHOICES, "choices": [f"{number}" for number in range(501)]}, {"/choices"}),
         ],
     )
-    def test_bounds_and_unknown_keys(self, field: Any, pointers: set[str]) -> None:
+    def test_a_field_has_bounds_and_known_keys(self, field: Any, pointers: set[str]) -> None:
         assert field_faults(field).keys() == pointers
 
     def test_textarea_is_not_for_custom_objects(self) -> None:
@@ -107,7 +107,7 @@ class TestOneField:
         assert said == {"/type": "Close offers 'textarea' for Custom Activities only; use 'text'"}
 
     @pytest.mark.parametrize("kind", ["text", "number", "date", "datetime", "hidden"])
-    def test_one_value_only(self, kind: str) -> None:
+    def test_some_types_hold_one_value_only(self, kind: str) -> None:
         field = {"name": "Plan", "type": kind, "accepts_multiple_values": True}
 
         said = field_faults(field)["/accepts_multiple_values"]
@@ -115,20 +115,20 @@ class TestOneField:
         assert read(**of_type(fields=[{**field, "accepts_multiple_values": False}]))
 
     @pytest.mark.parametrize("field", [{"name": "A", "type": "user"}, {"name": "A", "type": "contact"}, CHOICES])
-    def test_several_values(self, field: dict[str, Any]) -> None:
+    def test_some_types_hold_several_values(self, field: dict[str, Any]) -> None:
         assert read(**of_type(fields=[{**field, "accepts_multiple_values": True}]))
 
     @pytest.mark.parametrize("choices", [{}, {"choices": None}, {"choices": []}])
-    def test_choices_need_choices(self, choices: dict[str, Any]) -> None:
+    def test_a_choices_field_needs_choices(self, choices: dict[str, Any]) -> None:
         field = {"name": "Plan", "type": "choices", **choices}
 
         assert field_faults(field) == {"/choices": "is required for fields of type 'choices'"}
 
     @pytest.mark.parametrize("choices", [["Free"], []])
-    def test_choices_are_for_choices(self, choices: list[str]) -> None:
+    def test_only_a_choices_field_takes_choices(self, choices: list[str]) -> None:
         assert field_faults({**TEXT, "choices": choices}) == {"/choices": "is for fields of type 'choices' only"}
 
-    def test_no_choice_twice(self) -> None:
+    def test_choices_are_unique(self) -> None:
         assert field_faults({**CHOICES, "choices": ["a", "b", "a "]}) == {"/choices": "'a' occurs twice"}
         assert read(**of_type(fields=[{**CHOICES, "choices": ["a", "A"]}]))
 
@@ -137,7 +137,7 @@ class TestOneField:
 
         assert field_faults(field) == {"/references": "is required for fields of type 'custom_object'"}
 
-    def test_references_are_for_references(self) -> None:
+    def test_only_a_reference_names_a_type(self) -> None:
         said = field_faults({**TEXT, "references": "Deal", "back_reference_is_visible": False})
 
         assert said == {
@@ -151,7 +151,7 @@ class TestOneField:
         assert said.keys() == {"/shared"}
         assert "cannot be shared" in said["/shared"]
 
-    def test_a_wrong_type_is_the_only_fault_then(self) -> None:
+    def test_a_wrong_type_hides_other_faults_of_its_field(self) -> None:
         field = {"name": "Plan", "type": "?", "choices": ["a"], "references": "x", "accepts_multiple_values": True}
 
         assert field_faults(field).keys() == {"/type"}
@@ -164,15 +164,15 @@ class TestOneField:
 
 
 class TestOneType:
-    def test_no_field_twice(self) -> None:
+    def test_names_of_fields_are_unique(self) -> None:
         said = faults(**of_type(fields=[TEXT, {**CHOICES, "name": " PLAN"}]))
 
         assert said == {"/custom_object_type/fields": "two fields are named 'plan', compared without case and spacing"}
 
-    def test_a_shared_field_and_an_own_one_are_not_named_alike_either(self) -> None:
+    def test_a_shared_field_and_a_field_of_the_type_need_different_names(self) -> None:
         assert faults(**of_type(fields=[TEXT, {**TEXT, "shared": True}])).keys() == {"/custom_object_type/fields"}
 
-    def test_not_more_fields_than_there_is_room_for(self) -> None:
+    def test_the_number_of_fields_is_bounded(self) -> None:
         fields = [{"name": f"{number}", "type": "text"} for number in range(MAX_FIELDS + 1)]
 
         assert faults(**of_type(fields=fields)).keys() == {"/custom_object_type/fields"}
@@ -193,10 +193,10 @@ class TestOneRequest:
     def test_it_names_its_types_once(self, body: dict[str, Any]) -> None:
         assert faults(**body) == {"": "takes exactly one of custom_object_type, custom_object_types and blueprint"}
 
-    def test_values_need_a_blueprint(self) -> None:
+    def test_values_require_a_blueprint(self) -> None:
         assert faults(custom_object_type=TYPE, values={"a": "b"}) == {"": "values are for a blueprint"}
 
-    def test_several_types(self) -> None:
+    def test_a_request_may_hold_several_types(self) -> None:
         one = read(custom_object_type=TYPE)
         several = read(custom_object_types=[TYPE, {"name": "Deal", "name_plural": "Deals"}])
 
@@ -213,10 +213,10 @@ class TestOneRequest:
             ([TYPE, {**TYPE, "name": "Deal", "fields": [{"name": "a"}]}], {"/custom_object_types/1/fields/0/type"}),
         ],
     )
-    def test_bounds(self, types: Any, pointers: set[str]) -> None:
+    def test_the_number_of_types_is_bounded(self, types: Any, pointers: set[str]) -> None:
         assert faults(custom_object_types=types).keys() == pointers
 
-    def test_no_type_twice(self) -> None:
+    def test_names_of_types_are_unique(self) -> None:
         said = faults(custom_object_types=[TYPE, {**TYPE, "name": "ACCOUNT"}])
 
         assert said == {"": "two types are named 'account', compared without case and spacing"}
@@ -226,23 +226,23 @@ class TestOneRequest:
         return faults(custom_object_types=types)
 
     @pytest.mark.parametrize("other", [{"description": "d"}, {"type": "number"}, {"name": "PLAN"}])
-    def test_a_shared_field_is_one_thing(self, other: dict[str, Any]) -> None:
+    def test_a_shared_field_has_one_definition(self, other: dict[str, Any]) -> None:
         said = self.shared_faults({**TEXT, "shared": True}, {**TEXT, "shared": True, **other})
 
         assert said[""].endswith("is described twice, and differently")
 
-    def test_what_belongs_to_the_association_may_differ(self) -> None:
+    def test_keys_of_an_association_may_differ(self) -> None:
         fields = [{**TEXT, "shared": True, "required": True}, {**TEXT, "shared": True, "editable_with_roles": ["a"]}]
         types = [{**TYPE, "name": f"{number}", "fields": [field]} for number, field in enumerate(fields)]
 
         assert len(read(custom_object_types=types).types) == 2
 
-    def test_own_fields_of_different_types_have_nothing_to_do_with_one_another(self) -> None:
+    def test_fields_of_different_types_are_independent(self) -> None:
         types = [{**TYPE, "name": kind, "fields": [{"name": "Plan", "type": kind}]} for kind in ("text", "number")]
 
         assert len(read(custom_object_types=types).types) == 2
 
-    def test_not_more_shared_fields_than_can_be_leased_together(self) -> None:
+    def test_the_number_of_shared_fields_is_bounded(self) -> None:
         fields = [{"name": f"{number}", "type": "text", "shared": True} for number in range(MAX_SHARED_FIELDS + 1)]
 
         said = faults(**of_type(fields=fields))
@@ -261,10 +261,10 @@ class TestOneRequest:
             ({"values": {f"v{number}": "x" for number in range(101)}}, {"/values"}),
         ],
     )
-    def test_its_other_keys(self, keys: dict[str, Any], pointers: set[str]) -> None:
+    def test_other_keys_of_a_request_are_validated(self, keys: dict[str, Any], pointers: set[str]) -> None:
         assert faults(**{"custom_object_type": TYPE, **keys}).keys() == pointers
 
-    def test_the_fingerprint_knows_every_key(self) -> None:
+    def test_the_fingerprint_covers_every_key(self) -> None:
         bodies: list[dict[str, Any]] = [
             of_type(),
             of_type(fields=[TEXT]),

@@ -1,4 +1,4 @@
-"""An outcome is cut down to the room that there is for it, and says what was left out."""
+"""An outcome is truncated to the available room, and names its omitted parts."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ def size(outcome: Outcome) -> int:
     return len(json.dumps(outcome.shown()))
 
 
-def test_what_fits_stays_what_it_is() -> None:
+def test_an_outcome_that_fits_is_unchanged() -> None:
     small = an_outcome(a_type())
 
     assert for_ledger(small) == for_event(small, KEY) == small
@@ -60,7 +60,7 @@ def test_the_types_as_close_returned_them_go_first() -> None:
     assert for_ledger(large) == large  # there is more room in the ledger
 
 
-def test_then_the_lists_are_shortened_one_after_the_other() -> None:
+def test_lists_are_shortened_next_one_after_the_other() -> None:
     large = an_outcome(*(a_type(number, 120) for number in range(2)))
 
     cut = for_event(large, KEY)
@@ -107,7 +107,7 @@ def test_the_new_plan_goes_before_anything_else() -> None:
     assert cut.note.startswith("Too large for here: the new plan. ")
 
 
-def test_what_was_left_out_before_is_still_said() -> None:
+def test_parts_omitted_before_are_still_named() -> None:
     """First for the ledger, then for the event."""
     largest = an_outcome(*(a_type(number, MAX_FIELDS) for number in range(MAX_TYPES)))
 

@@ -1,4 +1,4 @@
-"""The HTTP door: requests that settle while their caller waits, and those that do not."""
+"""The HTTP API: requests that settle while their caller waits, and those that do not."""
 
 import json
 
@@ -23,7 +23,7 @@ def caller(world: HandlerWorld) -> Caller:
 
 
 class TestSettledWhileTheCallerWaits:
-    def test_201_created(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_created_type_is_answered_201(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post()
 
         assert (answer.status, answer.headers["Content-Type"]) == (201, "application/json")
@@ -36,12 +36,12 @@ class TestSettledWhileTheCallerWaits:
         assert world.close.names == ["Account"]
         assert [event_id for event_id, _ in world.topic.events] == [ID]
 
-    def test_the_message_that_carries_it_on_was_sent_first(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_the_message_that_carries_the_request_on_was_sent_first(self, world: HandlerWorld, caller: Caller) -> None:
         caller.post()
 
         assert world.queue.waiting == [(BODY, "acme", 30)]
 
-    def test_201_recovered(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_recovered_type_is_answered_201(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [LOST]
         assert caller.post().status == 202
 
@@ -49,7 +49,7 @@ class TestSettledWhileTheCallerWaits:
         assert world.settle(a_request())[0].result == "recovered"
         assert caller.post().status == 201
 
-    def test_200_unchanged_and_adopted(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_an_unchanged_or_adopted_type_is_answered_200(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.add("Account", description="Old")
 
         unchanged = caller.post()
@@ -61,7 +61,7 @@ class TestSettledWhileTheCallerWaits:
         [adopted_type] = adopted.body["outcome"]["types"]
         assert adopted_type["differences"] == [{"field": "description", "desired": "New", "observed": "Old"}]
 
-    def test_409_exists(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_an_existing_type_is_answered_409(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.add("Account")
 
         answer = caller.post({**BODY, "if_exists": "fail"})
@@ -82,7 +82,7 @@ class TestSettledWhileTheCallerWaits:
             (405, 424, "close-misconfigured"),
         ],
     )
-    def test_422_and_424_close_refuses(
+    def test_a_request_that_close_rejects_is_answered_422_or_424(
         self, world: HandlerWorld, caller: Caller, close_status: int, status: int, kind: str
     ) -> None:
         world.close.faults = [Rejected(ProblemType.SPEC_REJECTED, "no", close_status=close_status)]
@@ -92,7 +92,7 @@ class TestSettledWhileTheCallerWaits:
         assert (answer.status, answer.kind, answer.body["close_status"]) == (status, kind, close_status)
         assert "no" in answer.body["detail"]
 
-    def test_424_the_stored_credential_cannot_be_used(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_credential_that_cannot_be_used_is_answered_424(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = Rejected(ProblemType.CREDENTIAL_UNREADABLE, "cannot be used")
 
         answer = caller.post()
@@ -100,7 +100,7 @@ class TestSettledWhileTheCallerWaits:
         assert (answer.status, answer.kind) == (424, "credential-unreadable")
         assert world.topic.events[0][1].result == "failed"
 
-    def test_504_unresolved(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_an_unresolved_request_is_answered_504(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
         world.settle(a_request())
 
@@ -108,7 +108,7 @@ class TestSettledWhileTheCallerWaits:
 
         assert (answer.status, answer.kind) == (504, "unresolved")
 
-    def test_504_gave_up(self) -> None:
+    def test_a_request_past_its_deadline_is_answered_504(self) -> None:
         world = HandlerWorld(wait_limit_seconds=1)
         world.close.list_fails = Unavailable("500")
 
@@ -125,20 +125,20 @@ class TestNotSettledInTime:
         assert answer.headers["Location"] == f"provisioning-requests/{ID}"
         assert int(answer.headers["Retry-After"]) > 0
 
-    def test_202_a_lost_answer(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_lost_response_is_answered_202(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [LOST]
 
         lost = "the write was sent, and its answer got lost (ReadError)"
         self.check_accepted(caller.post(), f"{lost}; waiting until Close's list is sure to show it")
         assert len(world.queue.waiting) == 2
 
-    def test_202_close_cannot_be_read(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_an_unavailable_close_is_answered_202(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.list_fails = Unavailable("500")
 
         self.check_accepted(caller.post(), "Close answered 500")
 
     @pytest.mark.parametrize(("lag", "delays", "retry_after"), [(60.0, [30, 60], "61"), (2.5, [30, 2.5], "4")])
-    def test_202_a_wait_brings_a_message_of_its_own_which_the_safety_net_gives_way_to(
+    def test_a_deferral_sends_a_message_that_supersedes_the_fallback(
         self, lag: float, delays: list[float], retry_after: str
     ) -> None:
         world = HandlerWorld(list_lag_seconds=lag)
@@ -150,31 +150,35 @@ class TestNotSettledInTime:
         assert world.queue.deferrals == [0, 1]
         assert answer.headers["Retry-After"] == retry_after
 
-    def test_202_too_little_time_to_hear_the_answer_of_a_create(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_too_little_time_for_the_response_of_a_create_is_answered_202(
+        self, world: HandlerWorld, caller: Caller
+    ) -> None:
         caller.time_left = MIN_WRITE_SECONDS + SETTLE_SECONDS - 0.1
 
         self.check_accepted(caller.post(), "too little time is left in this run")
         assert [request.method for request in world.seen] == ["GET"]
 
-    def test_202_secrets_manager_cannot_be_asked(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_an_unavailable_secrets_manager_is_answered_202(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = Unavailable("Secrets Manager fails")
 
         self.check_accepted(caller.post(), "Secrets Manager fails")
 
-    def test_202_an_unexpected_failure_after_it_was_accepted(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_an_unexpected_failure_of_an_accepted_request_is_answered_202(
+        self, world: HandlerWorld, caller: Caller
+    ) -> None:
         world.close.list_fails = RuntimeError("boom s3cret")
 
         self.check_accepted(caller.post())
         assert len(world.queue.waiting) == 1
 
-    def test_201_only_the_announcement_is_left_to_the_worker(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_only_the_announcement_is_left_to_the_worker(self, world: HandlerWorld, caller: Caller) -> None:
         world.topic.fails = RuntimeError("SNS is down")
 
         assert caller.post().status == 201
         world.topic.fails = None
         assert world.reconcile(a_request()) == world.topic.events[0][1]
 
-    def test_202_while_another_works_on_it(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_type_leased_by_another_run_is_answered_202(self, world: HandlerWorld, caller: Caller) -> None:
         world.ledger.accept(a_request())
 
         self.check_accepted(caller.post())
@@ -184,7 +188,9 @@ class TestNotSettledInTime:
         "prefer",
         [["respond-async"], ["Respond-Async"], ["wait=10, respond-async"], ["handling=lenient", "respond-async"]],
     )
-    def test_202_at_once_when_asked_for(self, world: HandlerWorld, caller: Caller, prefer: list[str]) -> None:
+    def test_a_caller_who_prefers_async_is_answered_202_at_once(
+        self, world: HandlerWorld, caller: Caller, prefer: list[str]
+    ) -> None:
         answer = caller.post(Prefer=prefer)
 
         self.check_accepted(answer)
@@ -192,19 +198,19 @@ class TestNotSettledInTime:
         assert world.queue.waiting == [(BODY, "acme", 0)]
         assert world.seen == []
 
-    def test_another_preference_changes_nothing(self, caller: Caller) -> None:
+    def test_an_unknown_preference_changes_nothing(self, caller: Caller) -> None:
         answer = caller.post(Prefer=["return=minimal"])
 
         assert answer.status == 201
         assert "Preference-Applied" not in answer.headers
 
-    def test_the_queue_cannot_be_reached(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_request_survives_an_unreachable_queue(self, world: HandlerWorld, caller: Caller) -> None:
         """The ledger has it, and the sweeper will find it there; meanwhile nothing keeps us from working on it."""
         world.queue.fails = EndpointConnectionError(endpoint_url="https://sqs")
 
         assert caller.post().status == 201
 
-    def test_async_with_the_queue_away_is_worked_on_now(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_an_async_request_is_worked_on_now_without_the_queue(self, world: HandlerWorld, caller: Caller) -> None:
         world.queue.fails = EndpointConnectionError(endpoint_url="https://sqs")
 
         answer = caller.post(Prefer=["respond-async"])
@@ -214,7 +220,7 @@ class TestNotSettledInTime:
 
 
 class TestLookingUp:
-    def test_200_settled(self, caller: Caller) -> None:
+    def test_a_settled_request_is_shown_with_200(self, caller: Caller) -> None:
         posted = caller.post()
 
         shown = caller.get(ID)
@@ -222,7 +228,7 @@ class TestLookingUp:
         assert (shown.status, shown.body) == (200, posted.body)
         assert "Retry-After" not in shown.headers
 
-    def test_200_a_failed_request_is_found_all_the_same(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_failed_request_is_shown_with_200(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
         caller.post()
 
@@ -231,7 +237,7 @@ class TestLookingUp:
         assert (shown.status, shown.headers["Content-Type"]) == (200, "application/json")
         assert shown.body["outcome"]["problem"]["close_status"] == 402
 
-    def test_200_not_settled_yet(self, caller: Caller) -> None:
+    def test_a_pending_request_is_shown_with_200(self, caller: Caller) -> None:
         caller.post(Prefer=["respond-async"])
 
         shown = caller.get(ID)
@@ -241,7 +247,7 @@ class TestLookingUp:
         assert int(shown.headers["Retry-After"]) > 0
 
     @pytest.mark.parametrize("request_key", ["0" * 32, "nonsense", ID.upper(), ID + "0", "../" + ID, ""])
-    def test_404_unknown(self, caller: Caller, request_key: str) -> None:
+    def test_an_unknown_request_is_answered_404(self, caller: Caller, request_key: str) -> None:
         caller.post()
 
         answer = caller.get(request_key)
@@ -249,7 +255,9 @@ class TestLookingUp:
         assert (answer.status, answer.kind) == (404, "request-not-found")
 
 
-def test_one_metric_for_each_request(world: HandlerWorld, caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_request_counts_in_one_metric(
+    world: HandlerWorld, caller: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
     def counted() -> list[str]:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         return [

@@ -1,4 +1,4 @@
-"""The HTTP door: the same key again."""
+"""The HTTP API: the same idempotency key again."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def without(*keys: str) -> dict[str, Any]:
 
 
 class TestIdempotency:
-    def test_the_same_again_gets_the_first_ones_answer(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_repeated_request_gets_the_first_response(self, world: HandlerWorld, caller: Caller) -> None:
         first, again = caller.post(), caller.post()
 
         assert (again.status, again.body) == (first.status, first.body)
@@ -33,7 +33,7 @@ class TestIdempotency:
         assert len(world.topic.events) == 1
         assert world.close.names == ["Account"]
 
-    def test_it_is_replayed_when_its_tenant_is_gone_since(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_request_is_replayed_after_its_tenant_was_removed(self, world: HandlerWorld, caller: Caller) -> None:
         first = caller.post()
         world.tenants.known.discard("acme")
 
@@ -49,7 +49,7 @@ class TestIdempotency:
         assert again.headers["Idempotency-Replayed"] == "true"
         assert world.close.names == []
 
-    def test_422_the_same_key_for_other_content(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_key_reused_for_other_content_is_answered_422(self, world: HandlerWorld, caller: Caller) -> None:
         caller.post()
 
         answer = caller.post({**BODY, "custom_object_type": {"name": "Deal", "name_plural": "Deals"}})
@@ -68,23 +68,25 @@ class TestIdempotency:
         assert caller.post({**BODY, "tenant": "globex"}).body["id"] != ID
 
     @pytest.mark.parametrize("key", ['"signup-8841"', "signup-8841", ' "signup-8841" '])
-    def test_the_header_quoted_or_bare(self, caller: Caller, key: str) -> None:
+    def test_a_quoted_key_equals_a_bare_one(self, caller: Caller, key: str) -> None:
         assert caller.post(without("request_id"), Idempotency_Key=[key]).body["id"] == ID
         assert caller.post(Idempotency_Key=[key]).headers["Idempotency-Replayed"] == "true"
 
-    def test_the_header_sent_twice_alike(self, caller: Caller) -> None:
+    def test_two_equal_key_headers_count_as_one(self, caller: Caller) -> None:
         answer = caller.post(without("request_id"), Idempotency_Key=['"signup-8841"', "signup-8841"])
 
         assert (answer.status, answer.body["id"]) == (201, ID)
 
-    def test_400_the_header_sent_twice_otherwise(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_two_differing_key_headers_are_answered_400(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post(Idempotency_Key=["signup-8841", "other"])
 
         assert (answer.status, answer.kind) == (400, "invalid-request")
         assert world.ledger.requests == {}
 
     @pytest.mark.parametrize("key", ["other", '"SIGNUP-8841"', '""', "", '"a", "a"'])
-    def test_400_header_and_body_disagree(self, world: HandlerWorld, caller: Caller, key: str) -> None:
+    def test_a_header_that_differs_from_the_body_is_answered_400(
+        self, world: HandlerWorld, caller: Caller, key: str
+    ) -> None:
         answer = caller.post(Idempotency_Key=[key])
 
         assert (answer.status, answer.kind) == (400, "invalid-request")
@@ -94,17 +96,17 @@ class TestIdempotency:
         assert world.ledger.requests == {}
 
     @pytest.mark.parametrize("key", ['""', "a b", "x" * 129])
-    def test_400_a_key_that_is_no_identifier(self, caller: Caller, key: str) -> None:
+    def test_an_invalid_key_is_answered_400(self, caller: Caller, key: str) -> None:
         answer = caller.post(without("request_id"), Idempotency_Key=[key])
 
         assert [each["pointer"] for each in answer.body["errors"]] == ["/request_id"]
 
-    def test_400_no_key_at_all(self, caller: Caller) -> None:
+    def test_a_missing_key_is_answered_400(self, caller: Caller) -> None:
         [error] = caller.post(without("request_id")).body["errors"]
 
         assert error == {"pointer": "/request_id", "detail": "is required, here or as the Idempotency-Key header"}
 
-    def test_header_names_in_any_case(self, caller: Caller) -> None:
+    def test_header_names_ignore_case(self, caller: Caller) -> None:
         event = {
             "resource": "/v1/provisioning-requests", "httpMethod": "POST", "multiValueHeaders": None,
             "headers": {"IDEMPOTENCY-KEY": "signup-8841", "content-type": "application/json"},

@@ -1,4 +1,4 @@
-"""The HTTP door: what would be done, said beforehand."""
+"""The HTTP API: plans, shown before they are applied."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def ask(caller: Caller, body: Any = BODY, **headers: list[str]) -> Answer:
 
 
 def text(world: HandlerWorld, *accept: str) -> tuple[str, str]:
-    """Media type and body of what is answered to somebody who accepts that."""
+    """Return the media type and body of the response to a caller who accepts this."""
     event = {
         "resource": "/v1/plans", "httpMethod": "POST", "multiValueHeaders": {"Accept": list(accept)},
         "body": json.dumps(BODY), "isBase64Encoded": False,
@@ -37,7 +37,7 @@ def text(world: HandlerWorld, *accept: str) -> tuple[str, str]:
     return answer["headers"]["Content-Type"], answer["body"]
 
 
-def test_200_as_json(world: HandlerWorld, caller: Caller) -> None:
+def test_a_plan_is_json_by_default(world: HandlerWorld, caller: Caller) -> None:
     answer = ask(caller)
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
@@ -58,14 +58,16 @@ def test_200_as_json(world: HandlerWorld, caller: Caller) -> None:
         (["text/plain, application/json"], "text/plain; charset=utf-8"),
     ],
 )
-def test_200_in_the_form_that_is_asked_for(world: HandlerWorld, accept: list[str], media_type: str) -> None:
+def test_a_plan_has_the_media_type_that_the_caller_accepts(
+    world: HandlerWorld, accept: list[str], media_type: str
+) -> None:
     answered, body = text(world, *accept)
 
     assert answered == media_type
     assert ("+ create type Account" in body) is media_type.startswith("text")
 
 
-def test_nothing_is_written_anywhere(world: HandlerWorld, caller: Caller) -> None:
+def test_a_plan_writes_to_no_store(world: HandlerWorld, caller: Caller) -> None:
     ask(caller)
 
     assert [request.method for request in world.seen] == ["GET"]
@@ -86,13 +88,13 @@ def test_no_request_id_is_needed(caller: Caller) -> None:
     assert ask(caller, {key: value for key, value in BODY.items() if key != "request_id"}).status == 200
 
 
-def test_planned_then_applied(world: HandlerWorld, caller: Caller) -> None:
+def test_a_plan_can_be_applied(world: HandlerWorld, caller: Caller) -> None:
     digest = ask(caller).body["digest"]
 
     assert caller.post({**BODY, "plan_digest": digest}).status == 201
 
 
-def test_409_planned_then_changed_then_applied(world: HandlerWorld, caller: Caller) -> None:
+def test_a_plan_of_a_changed_organization_is_answered_409(world: HandlerWorld, caller: Caller) -> None:
     digest = ask(caller).body["digest"]
     world.close.add("Account")
 
@@ -104,13 +106,13 @@ def test_409_planned_then_changed_then_applied(world: HandlerWorld, caller: Call
     assert caller.post({**BODY, "request_id": "2", "plan_digest": again["digest"]}).status == 200
 
 
-def test_while_another_works_on_the_type(world: HandlerWorld, caller: Caller) -> None:
+def test_a_type_leased_by_another_run_can_be_planned(world: HandlerWorld, caller: Caller) -> None:
     world.lease_and_vanish(a_request("other"))
 
     assert ask(caller).status == 200
 
 
-def test_400_with_pointers(world: HandlerWorld, caller: Caller) -> None:
+def test_an_invalid_request_is_answered_400_with_pointers(world: HandlerWorld, caller: Caller) -> None:
     answer = ask(caller, {**BODY, "custom_object_type": {"name": "Account", "name_plural": "A", "fields": [{}]}})
 
     assert (answer.status, answer.kind) == (400, "invalid-request")
@@ -119,23 +121,23 @@ def test_400_with_pointers(world: HandlerWorld, caller: Caller) -> None:
     assert world.seen == []
 
 
-def test_404_no_such_tenant(caller: Caller) -> None:
-    answer = ask(caller, {**BODY, "tenant": "nobody"})
+def test_an_unknown_tenant_cannot_be_planned_for(caller: Caller) -> None:
+    answer = ask(caller, {**BODY, "tenant": "initech"})
 
     assert (answer.status, answer.kind) == (404, "tenant-not-found")
 
 
-def test_405_only_posted(caller: Caller) -> None:
+def test_plans_must_be_posted(caller: Caller) -> None:
     answer = caller.call("GET", "/v1/plans")
 
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
 
-def test_415_not_json(caller: Caller) -> None:
+def test_a_body_of_another_media_type_cannot_be_planned(caller: Caller) -> None:
     assert caller.call("POST", "/v1/plans", "{}", Content_Type=["text/plain"]).status == 415
 
 
-def test_424_the_credential_does_not_allow_it(world: HandlerWorld, caller: Caller) -> None:
+def test_a_missing_permission_is_answered_424(world: HandlerWorld, caller: Caller) -> None:
     world.close.list_fails = Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
 
     answer = ask(caller)
@@ -147,7 +149,9 @@ def test_424_the_credential_does_not_allow_it(world: HandlerWorld, caller: Calle
     ("fails", "retry_after"),
     [(Unavailable("Secrets Manager fails"), 5), (RetryLater("Close asks to wait (429)", 17.2), 18)],
 )
-def test_503_not_now(world: HandlerWorld, caller: Caller, fails: Exception, retry_after: int) -> None:
+def test_an_unavailable_service_is_answered_503(
+    world: HandlerWorld, caller: Caller, fails: Exception, retry_after: int
+) -> None:
     world.tenants.fails = fails
 
     answer = ask(caller)

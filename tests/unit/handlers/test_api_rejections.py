@@ -1,4 +1,4 @@
-"""The HTTP door: what it refuses, and what it does when all else fails."""
+"""The HTTP API: rejections and unexpected failures."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ def caller(world: HandlerWorld) -> Caller:
     return Caller(world)
 
 
-class TestRefused:
+class TestApiRejections:
     """Clear: no effect, and said precisely."""
 
     @pytest.mark.parametrize(
@@ -35,17 +35,19 @@ class TestRefused:
             ({**BODY, "x": 1}, ["/x"]),
         ],
     )  # fmt: skip
-    def test_400_with_pointers(self, world: HandlerWorld, caller: Caller, body: object, pointers: list[str]) -> None:
+    def test_an_invalid_body_is_answered_400_with_pointers(
+        self, world: HandlerWorld, caller: Caller, body: object, pointers: list[str]
+    ) -> None:
         answer = caller.post(body)
 
         assert (answer.status, answer.kind) == (400, "invalid-request")
         assert [each["pointer"] for each in answer.body["errors"]] == pointers
         assert (world.ledger.requests, world.queue.waiting, world.seen) == ({}, [], [])
 
-    def test_400_no_body(self, caller: Caller) -> None:
+    def test_a_missing_body_is_answered_400(self, caller: Caller) -> None:
         assert caller.call("POST", "/v1/provisioning-requests").kind == "invalid-request"
 
-    def test_400_bytes_that_are_not_utf_8(self, caller: Caller) -> None:
+    def test_bytes_that_are_not_utf_8_are_answered_400(self, caller: Caller) -> None:
         event = {
             "resource": "/v1/provisioning-requests", "httpMethod": "POST", "headers": None,
             "body": base64.b64encode(b'{"tenant": "\xff"}').decode(), "isBase64Encoded": True,
@@ -53,15 +55,15 @@ class TestRefused:
 
         assert caller.send(event).kind == "invalid-request"
 
-    def test_404_no_such_tenant(self, world: HandlerWorld, caller: Caller) -> None:
-        answer = caller.post({**BODY, "tenant": "nobody"})
+    def test_an_unknown_tenant_is_answered_404(self, world: HandlerWorld, caller: Caller) -> None:
+        answer = caller.post({**BODY, "tenant": "initech"})
 
         assert (answer.status, answer.kind) == (404, "tenant-not-found")
         assert "prefix" not in json.dumps(answer.body)
         assert (world.ledger.requests, world.topic.events) == ({}, [])
 
     @pytest.mark.parametrize("resource", ["/", "/v1", "/v2/provisioning-requests", "/{proxy+}"])
-    def test_404_no_such_route(self, caller: Caller, resource: str) -> None:
+    def test_an_unknown_route_is_answered_404(self, caller: Caller, resource: str) -> None:
         answer = caller.call("GET", resource)
 
         assert (answer.status, answer.kind) == (404, "not-found")
@@ -74,19 +76,21 @@ class TestRefused:
             ("POST", "/v1/provisioning-requests/{id}", "GET"),
         ],
     )
-    def test_405_another_method(self, caller: Caller, method: str, resource: str, allowed: str) -> None:
+    def test_an_unsupported_method_is_answered_405(
+        self, caller: Caller, method: str, resource: str, allowed: str
+    ) -> None:
         answer = caller.call(method, resource, parameters={"id": ID})
 
         assert (answer.status, answer.kind) == (405, "method-not-allowed")
         assert answer.headers["Allow"] == allowed
 
-    def test_413_too_large(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_body_that_is_too_large_is_answered_413(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post(" " * 262_145)
 
         assert (answer.status, answer.kind) == (413, "body-too-large")
 
     @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "json", ""])
-    def test_415_not_json(self, caller: Caller, media_type: str) -> None:
+    def test_another_media_type_is_answered_415(self, caller: Caller, media_type: str) -> None:
         answer = caller.call("POST", "/v1/provisioning-requests", json.dumps(BODY), Content_Type=[media_type])
 
         assert (answer.status, answer.kind) == (415, "unsupported-media-type")
@@ -100,12 +104,12 @@ class TestRefused:
             {},
         ],
     )
-    def test_what_counts_as_json(self, caller: Caller, headers: dict[str, list[str]]) -> None:
+    def test_every_json_media_type_is_accepted(self, caller: Caller, headers: dict[str, list[str]]) -> None:
         assert caller.call("POST", "/v1/provisioning-requests", json.dumps(BODY), **headers).status == 201
 
 
-class TestUnexpectedFailures:
-    def test_503_before_it_was_accepted(self, world: HandlerWorld, caller: Caller) -> None:
+class TestApiFailures:
+    def test_a_failure_before_acceptance_is_answered_503(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = RuntimeError("boom s3cret")
 
         answer = caller.post()
@@ -115,23 +119,23 @@ class TestUnexpectedFailures:
         assert "boom" not in json.dumps(answer.body)
         assert world.ledger.requests == {}
 
-    def test_503_then_the_same_again_works(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_a_request_answered_503_can_be_repeated(self, world: HandlerWorld, caller: Caller) -> None:
         world.tenants.fails = RuntimeError("boom")
         caller.post()
         world.tenants.fails = None
 
         assert caller.post().status == 201
 
-    def test_503_an_event_that_is_none(self, caller: Caller) -> None:
+    def test_an_invalid_proxy_event_is_answered_503(self, caller: Caller) -> None:
         assert caller.send({}).kind == "unavailable"
 
-    def test_silent_nothing_of_an_exception_reaches_the_caller(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_silent_no_exception_text_reaches_the_caller(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.list_fails = RuntimeError("s3cret")
         answer = caller.post()
         assert answer.status == 202
         assert "s3cret" not in json.dumps(answer.body)
 
-    def test_what_it_waits_for_is_told(self, world: HandlerWorld, caller: Caller) -> None:
+    def test_the_response_names_the_reason_of_a_deferral(self, world: HandlerWorld, caller: Caller) -> None:
         for failure in (RetryLater("Close asks to wait", 1), Unavailable("Close answered 500")):
             world.close.list_fails = failure
             answer = caller.post({**BODY, "request_id": type(failure).__name__})

@@ -1,4 +1,4 @@
-"""The event door: requests put on a bus, and partners' events, through the same mapping as webhooks."""
+"""The events handler: requests on a bus, and partners' events, through the same mapping as webhooks."""
 
 import json
 from typing import Any
@@ -47,7 +47,7 @@ def test_a_request_on_the_bus_is_stored_and_queued_once(upstream: Upstream) -> N
     assert [(tenant, body["request_id"]) for body, tenant, _ in upstream.queue.waiting] == [("acme", "signup-1")]
 
 
-def test_a_request_without_an_id_takes_the_events(upstream: Upstream) -> None:
+def test_a_request_without_an_id_takes_the_id_of_its_event(upstream: Upstream) -> None:
     without = {key: value for key, value in REQUEST.items() if key != "request_id"}
     take(upstream, event(without), event(without))
     [(record, _)] = upstream.ledger.requests.values()
@@ -62,7 +62,7 @@ def test_a_request_without_an_id_takes_the_events(upstream: Upstream) -> None:
         ("auth0", "organization.created", AUTH0_BUS, "organization.created"),
     ],
 )
-def test_an_event_is_the_same_request_over_a_bus_and_as_a_webhook(
+def test_an_event_is_the_same_request_on_a_bus_and_as_a_webhook(
     upstream: Upstream, source: str, name: str, bus: str, kind: str
 ) -> None:
     take(upstream, event(json.loads(fixture(source, name)), bus, kind))
@@ -81,7 +81,7 @@ def test_an_event_is_the_same_request_over_a_bus_and_as_a_webhook(
         (json.loads(fixture("stripe", "customer.created")), "com.example.signups"),
     ],
 )
-def test_what_means_no_signup_is_ignored(upstream: Upstream, detail: Any, bus: str) -> None:
+def test_an_event_that_means_no_signup_is_ignored(upstream: Upstream, detail: Any, bus: str) -> None:
     take(upstream, event(detail, bus, "customer.created"))
     assert upstream.ledger.requests == {}
     assert upstream.queue.waiting == []
@@ -97,7 +97,7 @@ def test_what_means_no_signup_is_ignored(upstream: Upstream, detail: Any, bus: s
         (event({"id": "evt_1", "type": "customer.created", "livemode": True}, STRIPE_BUS, "x"), "unknown", "evt_1"),
     ],
 )
-def test_what_cannot_be_understood_is_announced_as_failed_once(
+def test_an_invalid_event_is_announced_as_failed_once(
     upstream: Upstream, asked: dict[str, Any], tenant: str, request_id: str
 ) -> None:
     take(upstream, asked, asked)
@@ -107,7 +107,7 @@ def test_what_cannot_be_understood_is_announced_as_failed_once(
     assert not upstream.ledger.requests
 
 
-def test_another_request_under_a_known_id_is_announced_beside_it(upstream: Upstream) -> None:
+def test_a_reused_request_id_is_announced_under_an_id_of_its_own(upstream: Upstream) -> None:
     take(upstream, event(REQUEST), event(REQUEST | {"if_exists": "fail"}))
     [(_, outcome)] = upstream.topic.events
     assert outcome.problem
@@ -115,7 +115,7 @@ def test_another_request_under_a_known_id_is_announced_beside_it(upstream: Upstr
     assert len(upstream.ledger.requests) == 1
 
 
-def test_what_cannot_be_stored_is_left_to_lambda_to_deliver_again(upstream: Upstream) -> None:
+def test_an_event_that_cannot_be_stored_is_retried_by_lambda(upstream: Upstream) -> None:
     upstream.topic.fails = ClientError({"Error": {"Code": "InternalError"}}, "Publish")
     with pytest.raises(ClientError):
         take(upstream, event({}))
@@ -148,9 +148,7 @@ ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:close-provisioner
         called("RestoreSecret", secretId=ARN),
     ],
 )
-def test_who_waits_for_a_tenant_is_looked_at_at_once_when_its_secret_is_stored(
-    upstream: Upstream, told: dict[str, Any]
-) -> None:
+def test_waiting_requests_resume_when_their_tenants_secret_is_stored(upstream: Upstream, told: dict[str, Any]) -> None:
     for request_id, tenant in (("1", "acme"), ("2", "acme"), ("3", "globex")):
         take(upstream, event(REQUEST | {"request_id": request_id, "tenant": tenant}))
         upstream.waiting.add(tenant, request_key(tenant, request_id))
@@ -173,7 +171,7 @@ def test_who_waits_for_a_tenant_is_looked_at_at_once_when_its_secret_is_stored(
         called("CreateSecret", name=None),
     ],
 )
-def test_other_calls_wake_nobody(upstream: Upstream, told: dict[str, Any]) -> None:
+def test_other_calls_resume_no_request(upstream: Upstream, told: dict[str, Any]) -> None:
     take(upstream, event(REQUEST))
     upstream.waiting.add("acme", request_key("acme", "signup-1"))
     upstream.queue.waiting.clear()
@@ -184,7 +182,7 @@ def test_other_calls_wake_nobody(upstream: Upstream, told: dict[str, Any]) -> No
     assert upstream.queue.waiting == []
 
 
-def test_what_is_settled_or_forgotten_is_not_woken(upstream: Upstream) -> None:
+def test_a_settled_or_expired_request_is_not_resumed(upstream: Upstream) -> None:
     take(upstream, event(REQUEST))
     record, _ = upstream.ledger.requests[request_key("acme", "signup-1")]
     outcome = Outcome(

@@ -1,4 +1,4 @@
-"""The clock's door, with a ledger that knows what is overdue."""
+"""The sweeper, with a ledger that lists the overdue requests."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def sweep(world: HandlerWorld, time_left: float = 60) -> dict[str, int]:
     return Sweeper(world.service).sweep(lambda: time_left)
 
 
-def test_settled_what_was_forgotten_is_put_back_on_the_queue(world: HandlerWorld) -> None:
+def test_settled_an_overdue_request_is_requeued(world: HandlerWorld) -> None:
     request = a_request("1", spec={"description": "d"})
     world.ledger.accept(request)
 
@@ -33,7 +33,7 @@ def test_settled_what_was_forgotten_is_put_back_on_the_queue(world: HandlerWorld
     assert world.queue.waiting == [(json.loads(request.to_json()), "acme", 0)]
 
 
-def test_announced_what_nobody_heard_of_is_put_back_on_the_queue(world: HandlerWorld) -> None:
+def test_announced_an_unpublished_outcome_is_requeued(world: HandlerWorld) -> None:
     world.topic.fails = RuntimeError("SNS is down")
     with pytest.raises(RuntimeError):
         world.reconcile(a_request("1"))
@@ -41,7 +41,7 @@ def test_announced_what_nobody_heard_of_is_put_back_on_the_queue(world: HandlerW
     assert sweep(world)["Unannounced"] == 1
 
 
-def test_what_is_finished_is_left_alone(world: HandlerWorld) -> None:
+def test_a_finished_request_is_left_alone(world: HandlerWorld) -> None:
     """The index lags behind the table."""
     world.settle(a_request("1"))
 
@@ -49,13 +49,13 @@ def test_what_is_finished_is_left_alone(world: HandlerWorld) -> None:
     assert world.queue.waiting == []
 
 
-def test_what_has_expired_is_left_alone(world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_request_is_left_alone(world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemoryLedger, "overdue", lambda *_: ["0" * 32])
 
     assert sum(sweep(world).values()) == 0
 
 
-def test_one_that_cannot_be_put_back_stops_no_other(world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_cannot_be_requeued_stops_no_other(world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         world.ledger.accept(a_request(f"{number}"))
     find = world.ledger.find
@@ -72,14 +72,14 @@ def test_one_that_cannot_be_put_back_stops_no_other(world: HandlerWorld, monkeyp
     assert [body["request_id"] for body, _, _ in world.queue.waiting] == ["0", "2"]
 
 
-def test_it_stops_in_time(world: HandlerWorld) -> None:
+def test_the_sweeper_stops_in_time(world: HandlerWorld) -> None:
     world.ledger.accept(a_request())
 
     assert sum(sweep(world, MARGIN_SECONDS).values()) == 0
     assert world.queue.waiting == []
 
 
-def test_its_metrics_say_zero_too(world: HandlerWorld, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_metrics_include_zeros(world: HandlerWorld, capsys: pytest.CaptureFixture[str]) -> None:
     sweep(world)
 
     [document] = [each for each in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in each]

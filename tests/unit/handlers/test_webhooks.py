@@ -1,6 +1,6 @@
-"""The webhook door: what it answers, what it stores, what it announces; and the senders' traps by their numbers.
+"""The webhooks handler: its responses, what it stores and publishes; and the senders' traps by their numbers.
 
-The traps that lie in the headers alone are in test_signatures.py.
+The traps of headers alone are in test_signatures.py.
 """
 
 import json
@@ -70,13 +70,13 @@ class TestTaken:
         assert counted(capsys) == [("Accepted", source), *[("Redelivered", source)] * 4]
 
     def test_trap_5_a_replay_after_days_is_still_known(self, upstream: Upstream) -> None:
-        """A sender without a timestamp can be replayed at any time by whoever recorded a delivery."""
+        """Anyone who recorded a delivery without a timestamp can replay it at any time."""
         upstream.deliver("auth0", fixture("auth0", "organization.created"))
         upstream.clock.advance(80 * 86_400)
         assert upstream.deliver("auth0", fixture("auth0", "organization.created")).status == 202
         assert len(upstream.queue.waiting) == 1
 
-    def test_trap_10_an_event_whose_work_is_not_safe_is_not_remembered(self, upstream: Upstream) -> None:
+    def test_trap_10_an_event_that_was_not_stored_can_be_sent_again(self, upstream: Upstream) -> None:
         failing = upstream.ledger.accept
         upstream.ledger.accept = _fails  # type: ignore[method-assign]
         answer = upstream.deliver("stripe", CUSTOMER)
@@ -86,8 +86,8 @@ class TestTaken:
         assert upstream.deliver("stripe", CUSTOMER).status == 202
         assert len(upstream.queue.waiting) == 1
 
-    def test_trap_10_an_event_that_is_remembered_is_safe_without_the_queue(self, upstream: Upstream) -> None:
-        """The sweeper puts on the queue what lies unfinished in the ledger."""
+    def test_trap_10_a_stored_event_is_durable_without_the_queue(self, upstream: Upstream) -> None:
+        """The sweeper puts unfinished requests of the ledger on the queue."""
         upstream.queue.fails = ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessage")
         assert upstream.deliver("stripe", CUSTOMER).status == 202
         assert len(upstream.ledger.requests) == 1
@@ -111,14 +111,14 @@ class TestTaken:
 
 class TestNotTaken:
     @pytest.mark.parametrize("source", SECRETS)
-    def test_what_is_not_signed_is_refused_without_a_hint(
+    def test_an_unsigned_delivery_is_rejected_without_a_hint(
         self, upstream: Upstream, capsys: pytest.CaptureFixture[str], source: str
     ) -> None:
         body = fixture(source, next(event for name, event in EVENTS if name == source))
         answers = [
             upstream.post(source, body, {}),
             upstream.post(source, b"", {}),
-            upstream.post(source, b"no json", {"Authorization": ["Bearer nobody"]}),
+            upstream.post(source, b"no json", {"Authorization": ["Bearer unknown"]}),
             upstream.deliver(source, body, secret=OTHER_SECRETS[scheme_of(source)]),
         ]
         assert {answer.status for answer in answers} == {401}
@@ -127,7 +127,7 @@ class TestNotTaken:
         assert nothing_came_of_it(upstream)
         assert counted(capsys) == [("InvalidSignature", source)] * 4
 
-    def test_a_changed_body_is_not_signed(self, upstream: Upstream) -> None:
+    def test_a_changed_body_is_rejected(self, upstream: Upstream) -> None:
         def answer(change: Any) -> int:
             return upstream.deliver("stripe", CUSTOMER, change=change).status
 
@@ -138,7 +138,7 @@ class TestNotTaken:
         assert upstream.post("stripe", CUSTOMER, headers).status == 202
         assert upstream.post("stripe", body, headers).status == 401
 
-    def test_an_old_delivery_is_refused(self, upstream: Upstream) -> None:
+    def test_an_old_delivery_is_rejected(self, upstream: Upstream) -> None:
         headers: dict[str, list[str]] = {}
         upstream.deliver("stripe", stripe(id="evt_other"), change=headers.update)
         upstream.clock.advance(301)
@@ -152,14 +152,14 @@ class TestNotTaken:
         answer = upstream.deliver("stripe", CUSTOMER, change=lie)
         assert (answer.status, answer.body["tenant"], answer.body["request_id"]) == (202, "acme", EVENT_ID)
 
-    def test_trap_6_a_signature_that_is_there_twice_is_refused(self, upstream: Upstream) -> None:
+    def test_trap_6_a_repeated_signature_header_is_rejected(self, upstream: Upstream) -> None:
         def twice(headers: dict[str, Any]) -> None:
             headers["stripe-signature"] = list(headers["Stripe-Signature"])
 
         assert upstream.deliver("stripe", CUSTOMER, change=twice).status == 401
 
     @pytest.mark.parametrize(
-        "source", ["nobody", "", "Stripe", "../stripe", "stripe.toml", "fixtures", "a" * 5000, "\ud800"]
+        "source", ["unknown", "", "Stripe", "../stripe", "stripe.toml", "fixtures", "a" * 5000, "\ud800"]
     )
     def test_an_unknown_source_is_not_found(
         self, upstream: Upstream, capsys: pytest.CaptureFixture[str], source: str
@@ -175,7 +175,7 @@ class TestNotTaken:
         assert (answer.status, answer.kind) == (404, "source-not-found")
 
     @pytest.mark.parametrize("secret", ["s3cret", '{"secrets": []}', '{"secrets": [7]}'])
-    def test_silent_a_secret_that_cannot_be_read_is_our_fault_and_not_shown(
+    def test_silent_an_unreadable_secret_is_answered_5xx_and_not_shown(
         self, upstream: Upstream, capfd: pytest.CaptureFixture[str], secret: str
     ) -> None:
         upstream.secrets.secrets["prefix/stripe"] = secret
@@ -229,7 +229,7 @@ class TestBroken:
             (stripe(id=None), "has no id"),
         ],
     )
-    def test_a_verified_event_that_nobody_understands_is_heard_of(
+    def test_a_verified_event_that_cannot_be_mapped_is_announced(
         self, upstream: Upstream, capsys: pytest.CaptureFixture[str], body: bytes, reason: str
     ) -> None:
         answers = [upstream.deliver("stripe", body) for _ in range(3)]
@@ -270,7 +270,7 @@ class TestBroken:
     @pytest.mark.parametrize("status", [410, 400, 403])
     def test_trap_9_nothing_ever_ends_a_subscription(self, upstream: Upstream, status: int) -> None:
         bodies = [CUSTOMER, b"{", stripe(type="invoice.paid"), stripe(id=None), b"x" * (MAX_BODY_BYTES + 1)]
-        answers = [upstream.deliver("stripe", body) for body in bodies] + [upstream.post("nobody", b"", {})]
+        answers = [upstream.deliver("stripe", body) for body in bodies] + [upstream.post("unknown", b"", {})]
         assert status not in {answer.status for answer in answers}
 
 

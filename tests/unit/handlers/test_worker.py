@@ -1,4 +1,4 @@
-"""The queue door: what becomes of each message of a batch."""
+"""The worker: the result of each message of a batch."""
 
 import json
 import logging
@@ -58,7 +58,7 @@ def results(world: HandlerWorld) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def logged() -> Iterator[StringIO]:
-    """What the logger writes, for as long as the test runs."""
+    """Return the stream that the logger writes to during the test."""
     handler, written = logger.registered_handler, StringIO()
     assert isinstance(handler, logging.StreamHandler)
     before = handler.setStream(written)
@@ -67,17 +67,17 @@ def logged() -> Iterator[StringIO]:
 
 
 class TestSettled:
-    def test_created_and_acknowledged(self, world: HandlerWorld) -> None:
+    def test_a_message_is_acknowledged_when_its_type_is_created(self, world: HandlerWorld) -> None:
         assert work(world, record(body())) == []
         assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
         assert (world.queue.waiting, world.queue.dead, world.queue.hidden) == ([], [], [])
 
-    def test_without_a_request_id_the_message_is_the_request(self, world: HandlerWorld) -> None:
+    def test_the_message_id_stands_in_for_a_request_id(self, world: HandlerWorld) -> None:
         work(world, record(body(None), "4a7e5f5b-5f2d-4b8e-9a44-7c35b8e0a111"))
 
         assert results(world) == [("4a7e5f5b-5f2d-4b8e-9a44-7c35b8e0a111", "created")]
 
-    def test_without_a_tenant_it_is_the_default_one(self, world: HandlerWorld) -> None:
+    def test_a_message_without_a_tenant_is_for_the_default_one(self, world: HandlerWorld) -> None:
         document = json.loads(body())
         del document["tenant"]
 
@@ -85,13 +85,13 @@ class TestSettled:
 
         assert world.topic.events[0][1].tenant == "default"
 
-    def test_delivered_twice_it_is_announced_once(self, world: HandlerWorld) -> None:
+    def test_a_message_delivered_twice_is_announced_once(self, world: HandlerWorld) -> None:
         work(world, record(body()), record(body(), "m2"))
         work(world, record(body()))
 
         assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
 
-    def test_an_announcement_that_was_missed_is_made_up_for(self, world: HandlerWorld) -> None:
+    def test_a_missed_announcement_is_repeated(self, world: HandlerWorld) -> None:
         world.topic.fails = RuntimeError("SNS is down")
         assert work(world, record(body())) == ["m1"]
 
@@ -106,10 +106,10 @@ class TestSettled:
         assert results(world) == [("1", "failed")]
 
     def test_final_an_unknown_tenant_fails(self, world: HandlerWorld) -> None:
-        assert work(world, record(body(tenant="nobody"))) == []
+        assert work(world, record(body(tenant="initech"))) == []
 
         [(event_id, outcome)] = world.topic.events
-        assert event_id == a_request("1", tenant="nobody").id
+        assert event_id == a_request("1", tenant="initech").id
         assert (outcome.result, outcome.problem and outcome.problem.status) == ("failed", 404)
 
 
@@ -131,7 +131,7 @@ class TestBatch:
         assert world.close.names == ["Account", "Lead"]
         assert [message_id for _, _, message_id in world.queue.dead] == ["m3"]
 
-    def test_one_look_at_the_list_serves_a_tenant(self, world: HandlerWorld) -> None:
+    def test_one_read_of_the_list_serves_a_tenant(self, world: HandlerWorld) -> None:
         work(world, *(record(body(f"{number}", f"Type {number}"), f"m{number}") for number in range(10)))
 
         assert [request.method for request in world.seen].count("GET") == 1
@@ -171,14 +171,14 @@ class TestBatch:
 
         assert (world.seen, len(world.queue.waiting)) == ([], 2)
 
-    def test_little_time_left_begins_nothing_new(self, world: HandlerWorld) -> None:
+    def test_a_run_with_little_time_left_starts_no_request(self, world: HandlerWorld) -> None:
         assert work(world, record(body()), time_left=MESSAGE_SECONDS - 1) == []
         assert (world.seen, world.ledger.requests) == ([], {})
         assert world.queue.waiting == [(json.loads(body()), "acme", 0)]
 
 
-class TestWaiting:
-    def test_a_wait_burns_no_receive(self, world: HandlerWorld) -> None:
+class TestDeferrals:
+    def test_a_deferral_uses_up_no_receive(self, world: HandlerWorld) -> None:
         world.close.faults = [LOST]
 
         assert work(world, record(body(None), "m1")) == []
@@ -194,8 +194,8 @@ class TestWaiting:
 
         assert (results(world), world.close.names) == ([("m1", "recovered")], ["Account"])
 
-    def test_of_two_messages_of_one_request_one_goes_on(self, world: HandlerWorld) -> None:
-        """As when the safety net comes while the request waits: else both would send themselves on for ever."""
+    def test_only_one_of_two_messages_of_a_request_is_sent_on(self, world: HandlerWorld) -> None:
+        """The fallback may arrive while the request waits: if both were sent on, they would circulate forever."""
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
         assert world.queue.deferrals == [1]
@@ -205,26 +205,28 @@ class TestWaiting:
         assert work(world, sent_by_us(body(), "m3", deferrals=1)) == []
         assert world.queue.deferrals == [1, 2]
 
-    def test_a_message_that_comes_again_goes_on(self, world: HandlerWorld) -> None:
-        """Whoever received it first may have died after it counted the wait."""
+    def test_a_redelivered_message_is_worked_on(self, world: HandlerWorld) -> None:
+        """Its first receiver may have died after it counted the deferral."""
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
 
         assert work(world, sent_by_us(body(), "m1", deferrals=0, receive_count=2)) == []
         assert world.queue.deferrals == [1, 2]
 
-    def test_somebody_elses_message_is_worked_on_however_long_the_request_waits(self, world: HandlerWorld) -> None:
+    def test_a_message_of_another_producer_is_worked_on_however_long_the_request_waits(
+        self, world: HandlerWorld
+    ) -> None:
         world.close.list_fails = Unavailable("500")
         work(world, record(body(), "m1"), record(body(), "m2"))
         assert world.queue.deferrals == [1, 2]
 
     @pytest.mark.parametrize("said", ["many", "1.5", "-1", "", "9" * 5000])
-    def test_somebody_elses_attribute_of_that_name_burns_no_receive(self, world: HandlerWorld, said: str) -> None:
+    def test_another_producers_attribute_of_that_name_uses_up_no_receive(self, world: HandlerWorld, said: str) -> None:
         attributes = {"deferrals": {"stringValue": said, "dataType": "String"}}
         assert work(world, record(body()) | {"messageAttributes": attributes}) == []
         assert results(world) == [("1", "created")]
 
-    def test_what_is_settled_is_announced_by_any_message(self, world: HandlerWorld) -> None:
+    def test_a_settled_outcome_is_announced_by_any_message(self, world: HandlerWorld) -> None:
         world.close.list_fails = Unavailable("500")
         work(world, sent_by_us(body(), "m1", deferrals=0))
         world.close.list_fails = None
@@ -242,7 +244,7 @@ class TestWaiting:
         assert work(world, record(body())) == ["m1"]
 
 
-class TestUnexpectedFailures:
+class TestWorkerFailures:
     @pytest.fixture
     def broken(self, world: HandlerWorld) -> HandlerWorld:
         world.close.list_fails = RuntimeError("boom")
@@ -254,14 +256,16 @@ class TestUnexpectedFailures:
         assert broken.topic.events == []
 
     def test_the_last_receive_announces_unresolved(self, broken: HandlerWorld) -> None:
-        assert work(broken, record(body(), receive_count=5)) == ["m1"]  # SQS moves it to the dead letters
+        assert work(broken, record(body(), receive_count=5)) == ["m1"]  # SQS moves it to the dead-letter queue
 
         [(event_id, outcome)] = broken.topic.events
         assert (event_id, outcome.result) == (a_request("1").id, "unresolved")
         assert outcome.problem
         assert outcome.problem.detail.startswith("The service failed 5 times in a row")
 
-    def test_the_last_receive_with_the_ledger_away(self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_last_receive_announces_without_the_ledger(
+        self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def away(*_: object) -> None:
             raise RuntimeError("DynamoDB is down")
 
@@ -271,7 +275,7 @@ class TestUnexpectedFailures:
         [(event_id, outcome)] = world.topic.events
         assert (event_id, outcome.result) == (message_key("m1"), "unresolved")
 
-    def test_nothing_can_be_done(self, broken: HandlerWorld) -> None:
+    def test_a_message_is_returned_when_the_queue_is_down_too(self, broken: HandlerWorld) -> None:
         broken.queue.fails = RuntimeError("SQS is down, too")
 
         assert work(broken, record(body())) == ["m1"]
@@ -299,7 +303,7 @@ class TestNoRequest:
         ],
         ids=range(9),
     )
-    def test_announced_as_failed_and_buried_with_its_reason(
+    def test_an_invalid_message_is_announced_and_dead_lettered_with_its_reason(
         self, world: HandlerWorld, text: str, tenant: str, request_id: str
     ) -> None:
         assert work(world, record(text)) == []
@@ -312,7 +316,7 @@ class TestNoRequest:
         assert world.queue.dead == [(text, outcome.problem.detail, "m1")]
         assert (world.ledger.requests, world.seen) == ({}, [])
 
-    def test_a_known_request_id_for_other_content(self, world: HandlerWorld) -> None:
+    def test_a_request_id_reused_for_other_content_fails(self, world: HandlerWorld) -> None:
         work(world, record(body("1")))
 
         assert work(world, record(body("1", "Deal"), "m2")) == []
@@ -325,13 +329,15 @@ class TestNoRequest:
         assert [message_id for _, _, message_id in world.queue.dead] == ["m2"]
         assert world.close.names == ["Account"]
 
-    def test_if_it_cannot_be_announced_it_stays(self, world: HandlerWorld) -> None:
+    def test_a_message_that_cannot_be_announced_stays(self, world: HandlerWorld) -> None:
         world.topic.fails = RuntimeError("SNS is down")
 
         assert work(world, record("{")) == ["m1"]
         assert world.queue.dead == []
 
-    def test_if_it_cannot_be_buried_it_stays_and_is_announced_again_as_the_same(self, world: HandlerWorld) -> None:
+    def test_a_message_that_cannot_be_dead_lettered_stays_and_is_announced_under_the_same_id(
+        self, world: HandlerWorld
+    ) -> None:
         world.queue.fails = RuntimeError("SQS is down")
         assert work(world, record("{")) == ["m1"]
 
@@ -348,7 +354,7 @@ class TestDeadLettersRedriven:
         world.settle(a_request("1"))
         return world
 
-    def test_what_is_known_by_now_is_announced(self, unresolved: HandlerWorld) -> None:
+    def test_a_type_found_since_is_announced(self, unresolved: HandlerWorld) -> None:
         unresolved.close.add("Account")
         unresolved.clock.advance(61)
 
@@ -356,7 +362,7 @@ class TestDeadLettersRedriven:
         assert [told.result for _, told in unresolved.topic.types] == ["recovered"]
         assert results(unresolved) == [("1", "unresolved")]
 
-    def test_still_waiting_it_stays(self, unresolved: HandlerWorld) -> None:
+    def test_a_message_that_still_has_to_wait_stays(self, unresolved: HandlerWorld) -> None:
         unresolved.lease_and_vanish(a_request("2"))
 
         assert work(unresolved, record(body("1"), receive_count=2)) == ["m1"]
@@ -365,7 +371,7 @@ class TestDeadLettersRedriven:
         assert at_least > 0
 
 
-def test_metrics_count_what_became_of_each_message(world: HandlerWorld, capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_count_the_result_of_each_message(world: HandlerWorld, capsys: pytest.CaptureFixture[str]) -> None:
     work(world, record(body("1")), record(body("1"), "m2"), record("{", "m3"), record(body("4", "Deal"), "m4"))
 
     [document] = [each for each in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in each]
@@ -376,7 +382,7 @@ def test_metrics_count_what_became_of_each_message(world: HandlerWorld, capsys: 
 
 def test_silent_no_log_line_holds_a_credential_or_a_body(world: HandlerWorld, logged: StringIO) -> None:
     world.close.list_fails = Unavailable("500")
-    texts = [body("1", "Account s3cret"), body("2", tenant="nobody"), "s3cret {"]
+    texts = [body("1", "Account s3cret"), body("2", tenant="initech"), "s3cret {"]
     work(world, *(record(text, f"m{number}") for number, text in enumerate(texts)))
 
     assert len(logged.getvalue().splitlines()) == 3
