@@ -1,4 +1,4 @@
-"""Credentials: what a secret may hold, how long it is remembered, and that nothing of it is ever shown."""
+"""Credentials: the content of a secret, how long it is cached, and that it is never shown."""
 
 import json
 import traceback
@@ -65,7 +65,7 @@ class TestWhatASecretHolds:
             (json.dumps({"api_key": KEY, "note": "whatever"}), "Basic YXBpXzFhWjkuMmJZOGNYNzo=", None),
         ],
     )
-    def test_good_ones(self, text: str, authorization: str, organization_id: str | None) -> None:
+    def test_a_valid_secret_is_parsed(self, text: str, authorization: str, organization_id: str | None) -> None:
         credential = parse_secret("acme", text)
 
         assert (credential.authorization, credential.organization_id) == (authorization, organization_id)
@@ -95,7 +95,7 @@ class TestWhatASecretHolds:
             ('{"api_key": "s3cret", "organization_id": 7}', "its organization_id must be a non-empty string"),
         ],
     )
-    def test_silent_bad_ones_say_why_and_show_nothing(self, text: str, reason: str) -> None:
+    def test_silent_an_invalid_secret_is_rejected_and_not_shown(self, text: str, reason: str) -> None:
         with pytest.raises(Rejected) as caught:
             parse_secret("acme", text)
 
@@ -110,7 +110,7 @@ class TestWhatASecretHolds:
 
 
 class TestCache:
-    def test_read_once_while_fresh(self, tenants: Tenants, secrets: MemorySecrets, clock: Clock) -> None:
+    def test_a_fresh_secret_is_read_once(self, tenants: Tenants, secrets: MemorySecrets, clock: Clock) -> None:
         first = tenants.credential("acme")
         secrets.secrets["prefix/acme"] = "rotated"
         clock.advance(TTL_SECONDS * (1 - JITTER) - 1)
@@ -127,7 +127,7 @@ class TestCache:
 
         assert tenants.credential("acme").secret == "rotated"
 
-    def test_not_all_expire_at_once(self, clock: Clock) -> None:
+    def test_secrets_expire_at_different_times(self, clock: Clock) -> None:
         names = {f"t{number}": KEY for number in range(50)}
         secrets = MemorySecrets(**names)
         tenants = Tenants.of(secrets, "prefix", clock)
@@ -139,19 +139,21 @@ class TestCache:
 
         assert 50 < secrets.reads < 100
 
-    def test_apart_each_tenant_has_its_own(self, tenants: Tenants) -> None:
+    def test_apart_each_tenant_has_its_own_credential(self, tenants: Tenants) -> None:
         assert tenants.credential("acme").secret == KEY
         assert tenants.credential("globex").secret == "api_other.secret"
         assert tenants.credential("acme").secret == KEY
 
-    def test_a_rejected_one_is_read_anew(self, tenants: Tenants, secrets: MemorySecrets) -> None:
+    def test_a_rejected_credential_is_read_again(self, tenants: Tenants, secrets: MemorySecrets) -> None:
         rejected = tenants.credential("acme")
         secrets.secrets["prefix/acme"] = "rotated"
 
         assert tenants.credential("acme", rejected).secret == "rotated"
         assert tenants.credential("acme").secret == "rotated"
 
-    def test_rejected_by_one_renewed_by_another(self, tenants: Tenants, secrets: MemorySecrets) -> None:
+    def test_a_credential_renewed_by_another_thread_is_not_read_again(
+        self, tenants: Tenants, secrets: MemorySecrets
+    ) -> None:
         rejected = tenants.credential("acme")
         secrets.secrets["prefix/acme"] = "rotated"
         tenants.credential("acme", rejected)
@@ -159,7 +161,7 @@ class TestCache:
         assert tenants.credential("acme", rejected).secret == "rotated"
         assert secrets.reads == 2
 
-    def test_rejected_and_still_the_same(self, tenants: Tenants) -> None:
+    def test_a_rejected_credential_that_did_not_change_is_final(self, tenants: Tenants) -> None:
         rejected = tenants.credential("acme")
 
         assert tenants.credential("acme", rejected) == rejected
@@ -168,7 +170,7 @@ class TestCache:
         "failure",
         [client_error("InternalServiceError"), client_error("ThrottlingException"), ReadTimeoutError(endpoint_url="x")],
     )
-    def test_served_stale_for_a_bounded_time(
+    def test_a_stale_credential_is_served_for_a_bounded_time(
         self, tenants: Tenants, secrets: MemorySecrets, clock: Clock, failure: Exception
     ) -> None:
         first = tenants.credential("acme")
@@ -183,14 +185,16 @@ class TestCache:
         secrets.fails = None
         assert tenants.credential("acme") == first
 
-    def test_a_rejected_one_is_not_served_stale(self, tenants: Tenants, secrets: MemorySecrets) -> None:
+    def test_a_rejected_credential_is_not_served_stale(self, tenants: Tenants, secrets: MemorySecrets) -> None:
         rejected = tenants.credential("acme")
         secrets.fails = client_error("InternalServiceError")
 
         with pytest.raises(Unavailable):
             tenants.credential("acme", rejected)
 
-    def test_nothing_cached_and_secrets_manager_fails(self, tenants: Tenants, secrets: MemorySecrets) -> None:
+    def test_a_failure_of_secrets_manager_is_raised_without_a_cached_value(
+        self, tenants: Tenants, secrets: MemorySecrets
+    ) -> None:
         secrets.fails = client_error("InternalServiceError")
 
         with pytest.raises(Unavailable, match="could not be read: InternalServiceError"):
@@ -210,20 +214,20 @@ class TestCache:
 
 class TestNoCredential:
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException", "InvalidParameterException"])
-    def test_unknown_tenant(self, tenants: Tenants, secrets: MemorySecrets, code: str) -> None:
+    def test_an_unknown_tenant_is_rejected(self, tenants: Tenants, secrets: MemorySecrets, code: str) -> None:
         secrets.fails = client_error(code)
 
         with pytest.raises(Rejected) as caught:
-            tenants.credential("nobody")
+            tenants.credential("initech")
 
         assert (caught.value.kind, str(caught.value)) == (
             ProblemType.TENANT_NOT_FOUND,
-            "Tenant 'nobody' has no credential. Ask the operator of this service to store one.",
+            "Tenant 'initech' has no credential. Ask the operator of this service to store one.",
         )
         assert "prefix" not in caught.value.problem.model_dump_json()
 
     @pytest.mark.parametrize("code", ["InvalidRequestException", "AccessDeniedException", "DecryptionFailure"])
-    def test_a_secret_that_may_not_be_read(self, tenants: Tenants, secrets: MemorySecrets, code: str) -> None:
+    def test_an_access_denied_error_is_rejected(self, tenants: Tenants, secrets: MemorySecrets, code: str) -> None:
         secrets.fails = client_error(code)
 
         with pytest.raises(Rejected) as caught:
@@ -231,7 +235,7 @@ class TestNoCredential:
 
         assert caught.value.kind is ProblemType.CREDENTIAL_UNREADABLE
 
-    def test_a_binary_secret(self, clock: Clock) -> None:
+    def test_a_binary_secret_is_rejected(self, clock: Clock) -> None:
         class Binary:
             def get_secret_value(self, **_: str) -> dict[str, bytes]:
                 return {"SecretBinary": b"s3cret"}
@@ -250,7 +254,7 @@ class TestNoCredential:
             assert KEY not in shown
             assert "prefix/" not in shown
 
-    def test_silent_the_cache_itself_shows_nothing(self, tenants: Tenants) -> None:
+    def test_silent_the_cache_hides_its_values(self, tenants: Tenants) -> None:
         tenants.credential("acme")
 
         assert KEY not in repr(tenants)

@@ -1,4 +1,4 @@
-"""Every request to DynamoDB as a value: its key, its condition, what it changes. The real thing proves them once."""
+"""Every request to DynamoDB as a value: its key, condition and changes. The integration tests run them for real."""
 
 import hashlib
 import re
@@ -42,7 +42,7 @@ def names_given(request: dict[str, Any]) -> set[str]:
     return {*request.get("ExpressionAttributeValues", {}), *request.get("ExpressionAttributeNames", {})}
 
 
-def test_accept_puts_a_request_only_where_none_is() -> None:
+def test_accept_writes_a_request_only_once() -> None:
     request = items.accept_input("t", REQUEST, "token-1", TIMES)
 
     assert request == {
@@ -65,7 +65,7 @@ def test_accept_puts_a_request_only_where_none_is() -> None:
     }
 
 
-def test_lease_is_taken_only_when_free_or_expired() -> None:
+def test_a_lease_is_taken_only_when_free_or_expired() -> None:
     request = items.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)
 
     assert request["Key"] == TYPE_KEY
@@ -77,7 +77,7 @@ def test_lease_is_taken_only_when_free_or_expired() -> None:
     assert (values[":token"], values[":intent"]) == ({"S": "token-1"}, {"L": [{"S": REQUEST.id}]})
 
 
-def test_lease_adds_its_intent_to_those_before_and_keeps_the_killed_holders_end() -> None:
+def test_a_lease_adds_its_intent_and_keeps_the_end_of_a_killed_holder() -> None:
     update = items.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)["UpdateExpression"]
 
     assert "intents = list_append(if_not_exists(intents, :none), :intent)" in update
@@ -85,7 +85,7 @@ def test_lease_adds_its_intent_to_those_before_and_keeps_the_killed_holders_end(
     assert update.endswith("ADD fencing_token :one")
 
 
-def test_every_unit_has_a_key_of_its_own() -> None:
+def test_every_resource_has_a_key_of_its_own() -> None:
     resources = [
         f(tenant, key)
         for f in (type_resource, shared_field_resource)
@@ -101,8 +101,8 @@ def test_every_unit_has_a_key_of_its_own() -> None:
     assert len(str(items.resource_item_key(type_resource("acme", "ﷺ" * 199)))) < 200
 
 
-def test_a_lease_says_what_it_is_about() -> None:
-    """For people who look into the table."""
+def test_a_lease_names_its_resource() -> None:
+    """For operators who read the table."""
     values = items.lease_input("t", ACCOUNT, REQUEST.id, "x", LEASE_TIMES)["ExpressionAttributeValues"]
 
     assert (values[":tenant"], values[":natural_key"]) == ({"S": "acme"}, {"S": "account"})
@@ -123,7 +123,7 @@ ALL_KNOWN = ResourceRecord(
 )
 
 
-def test_ending_a_lease_is_fenced_by_its_attempt() -> None:
+def test_the_release_of_a_lease_is_fenced_by_its_token() -> None:
     update = items.release_lease_update(Lease(ResourceRecord(ACCOUNT, 7)))
 
     assert update["Key"] == TYPE_KEY
@@ -135,7 +135,7 @@ def test_ending_a_lease_is_fenced_by_its_attempt() -> None:
     )
 
 
-def test_ending_a_lease_writes_all_that_is_known() -> None:
+def test_the_release_of_a_lease_writes_the_whole_record() -> None:
     update = items.release_lease_update(Lease(ALL_KNOWN))
 
     assert update["ExpressionAttributeValues"] == {
@@ -148,12 +148,12 @@ def test_ending_a_lease_writes_all_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(("ended", "is_ended"), [({"N": "7"}, True), ({"N": "6"}, False), (None, False)])
-def test_a_lease_that_was_ended_is_known_again(ended: dict[str, str] | None, is_ended: bool) -> None:
-    """The SDK sends a write again when its answer got lost: the second one meets what the first one wrote."""
+def test_a_released_lease_is_recognized(ended: dict[str, str] | None, is_ended: bool) -> None:
+    """The SDK resends a write after a lost response: the second one finds the item of the first."""
     assert items.is_released({"released": ended} if ended else {}, Lease(ResourceRecord(ACCOUNT, 7))) is is_ended
 
 
-def test_settling_writes_outcome_and_units_together_or_nothing() -> None:
+def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
     after = [Lease(ResourceRecord(ACCOUNT, 7)), Lease(ResourceRecord(shared_field_resource("acme", "plan"), 3))]
 
     together = items.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
@@ -177,7 +177,7 @@ def test_settling_writes_outcome_and_units_together_or_nothing() -> None:
     assert together[1:] == [{"Update": {"TableName": "t", **items.release_lease_update(lease)}} for lease in after]
 
 
-def test_settling_without_a_lease_touches_no_unit() -> None:
+def test_settling_without_a_lease_writes_no_resource() -> None:
     assert len(items.settle_input("t", RECORD, OUTCOME, (), 100.0)["TransactItems"]) == 1
 
 
@@ -197,7 +197,7 @@ def test_the_largest_request_settles_in_one_transaction() -> None:
     "build",
     [lambda t, r, due: items.deferral_input(t, r, due, "reason"), lambda t, r, due: items.postpone_input(t, r.id, due)],
 )
-def test_only_what_is_unfinished_is_expected_back(build: Any) -> None:
+def test_only_unfinished_requests_have_an_expected_time(build: Any) -> None:
     request = build("t", RECORD, 1000.0)
 
     assert request["Key"] == REQUEST_KEY
@@ -210,13 +210,13 @@ def test_a_long_reason_is_cut() -> None:
     assert values[":reason"] == {"S": "x" * 300}
 
 
-def test_waits_and_sweeps_are_counted() -> None:
+def test_deferrals_and_sweeps_are_counted() -> None:
     update = "SET due_at = :due_at, pending_reason = :reason ADD deferrals :one"
     assert items.deferral_input("t", RECORD, 1.0, "reason")["UpdateExpression"] == update
     assert items.postpone_input("t", RECORD.id, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD sweeps :one"
 
 
-def test_what_is_announced_leaves_the_index() -> None:
+def test_a_published_request_leaves_the_index() -> None:
     request = items.mark_published_input("t", RECORD)
 
     assert request["ConditionExpression"] == "attribute_exists(pk)"  # one that has expired does not come back
@@ -231,7 +231,7 @@ def test_a_pause_only_grows() -> None:
     assert request["ConditionExpression"] == "attribute_not_exists(not_before) OR not_before < :until"
 
 
-def test_overdue_asks_the_sparse_index() -> None:
+def test_overdue_requests_are_read_from_the_sparse_index() -> None:
     request = items.overdue_input("t", 100.0, 7)
 
     assert (request["IndexName"], request["Limit"]) == ("unfinished", 7)
@@ -255,7 +255,7 @@ def test_overdue_asks_the_sparse_index() -> None:
     ],
 )
 def test_every_name_is_defined_and_used(request_: dict[str, Any]) -> None:
-    """DynamoDB refuses an expression with a name that is missing, and one that is superfluous."""
+    """DynamoDB rejects an expression with a missing or an unused name."""
     assert names_used(request_) == names_given(request_)
     assert request_["TableName"] == "t"
 
@@ -270,7 +270,7 @@ def test_a_request_reads_back() -> None:
 
 
 def leased_item(known: ResourceRecord, orphaned_until: str = "0") -> dict[str, Any]:
-    """The unit's item after a lease with this end, and the next lease's beginning."""
+    """Return the item of a resource after a lease with this end, when the next lease starts."""
     values = items.release_lease_update(Lease(known))["ExpressionAttributeValues"]
     item = {name.removeprefix(":"): value for name, value in values.items()}
     intents = [*item.get("intents", {"L": []})["L"], {"S": "r9"}]
@@ -278,11 +278,11 @@ def leased_item(known: ResourceRecord, orphaned_until: str = "0") -> dict[str, A
 
 
 @pytest.mark.parametrize("known", [ResourceRecord(ACCOUNT, 7), ALL_KNOWN])
-def test_a_lease_reads_back_what_was_known(known: ResourceRecord) -> None:
+def test_a_lease_reads_back_the_record(known: ResourceRecord) -> None:
     assert items.to_lease(leased_item(known), ACCOUNT).record == replace(known, fencing_token=8)
 
 
-def test_after_a_kill_looks_count_from_the_end_of_the_lease() -> None:
+def test_after_a_kill_the_consistency_window_starts_at_the_end_of_the_lease() -> None:
     lease = items.to_lease(leased_item(ALL_KNOWN, orphaned_until="50"), ACCOUNT)
 
     assert lease.record == replace(ALL_KNOWN, fencing_token=8, orphaned=InDoubt(50, ("r1", "r2")))
@@ -291,12 +291,12 @@ def test_after_a_kill_looks_count_from_the_end_of_the_lease() -> None:
 @pytest.mark.parametrize(
     ("request_key", "may_have_created"), [("r1", True), ("r9", True), ("r3", True), ("r5", False), ("r6", False)]
 )
-def test_whose_create_may_be_at_large(request_key: str, may_have_created: bool) -> None:
-    """The holder's, too: whoever looks without the lease does not know what it is about to send."""
+def test_a_record_lists_the_requests_in_doubt(request_key: str, may_have_created: bool) -> None:
+    """The holder counts too: a reader without the lease cannot know which writes it is about to send."""
     assert items.to_resource_record(leased_item(ALL_KNOWN), ACCOUNT).may_have_created(request_key) is may_have_created
 
 
-def test_what_was_never_leased_is_not_known() -> None:
+def test_a_resource_that_was_never_leased_has_an_empty_record() -> None:
     assert items.to_resource_record({}, ACCOUNT) == ResourceRecord(ACCOUNT)
 
 

@@ -1,4 +1,4 @@
-"""What is put on the queue and among the dead letters, and how long a failed message stays hidden."""
+"""The messages on both queues, and how long a failed message stays hidden."""
 
 from typing import Any
 
@@ -32,9 +32,7 @@ def messages(sqs: MemorySqs) -> Queue:
 @pytest.mark.parametrize(
     ("desired", "kept"), [(0, 0), (0.2, 1), (1, 1), (17.5, 18), (900, 900), (901, 900), (86_400, 900)]
 )
-def test_a_delay_is_never_cut_below_what_was_asked_for_but_where_sqs_ends(
-    messages: Queue, sqs: MemorySqs, desired: float, kept: int
-) -> None:
+def test_a_delay_is_rounded_up_to_the_limit_of_sqs(messages: Queue, sqs: MemorySqs, desired: float, kept: int) -> None:
     messages.send("{}", "acme", 3, desired)
 
     assert sqs.sent == [
@@ -48,7 +46,7 @@ def test_a_delay_is_never_cut_below_what_was_asked_for_but_where_sqs_ends(
     ]
 
 
-def test_a_dead_letter_carries_its_reason(messages: Queue, sqs: MemorySqs) -> None:
+def test_a_dead_letter_message_carries_its_reason(messages: Queue, sqs: MemorySqs) -> None:
     messages.bury("not json", "the body: is not JSON.", "message-1")
 
     [sent] = sqs.sent
@@ -59,7 +57,7 @@ def test_a_dead_letter_carries_its_reason(messages: Queue, sqs: MemorySqs) -> No
     }
 
 
-def test_a_reason_is_such_as_sqs_takes(messages: Queue, sqs: MemorySqs) -> None:
+def test_a_reason_is_valid_for_sqs(messages: Queue, sqs: MemorySqs) -> None:
     messages.bury("x", "\x00\ud800 " + "é" * 5000, "message-1")
 
     reason = sqs.sent[0]["MessageAttributes"]["reason"]["StringValue"]
@@ -84,7 +82,7 @@ def test_failed_messages_do_not_all_come_back_at_once(messages: Queue, sqs: Memo
     assert len({change["VisibilityTimeout"] for change in sqs.hidden}) > 10
 
 
-def test_at_least_as_long_as_asked(messages: Queue, sqs: MemorySqs) -> None:
+def test_a_message_stays_hidden_for_at_least_the_requested_time(messages: Queue, sqs: MemorySqs) -> None:
     messages.back_off("handle", 1, at_least=700.2)
 
     assert sqs.hidden == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 701}]

@@ -1,4 +1,4 @@
-"""Announced: the CloudEvent that everybody hears, field by field."""
+"""Announced: the published CloudEvent, field by field."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from provisioner.messaging.topic import Topic
 ID = "0123456789abcdef0123456789abcdef"
 
 
-class MemoryTopic:
+class MemorySns:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
 
@@ -25,14 +25,14 @@ def outcome(result: Result, **further: Any) -> Outcome:
 
 
 def published(of: Outcome, *, as_type: bool = False) -> dict[str, Any]:
-    topic = MemoryTopic()
+    topic = MemorySns()
     outcomes = Topic(topic, "arn:aws:sns:eu-central-1:111122223333:outcomes", "urn:close-provisioner:test")
     (outcomes.publish_type if as_type else outcomes.publish)(ID, of)
     [message] = topic.messages
     return message
 
 
-def test_every_field_of_a_success() -> None:
+def test_a_success_has_every_field() -> None:
     close_type = {"id": "cotype_1", "name": "Ünïcode"}
     adopted = TypeOutcome(
         name="Ünïcode",
@@ -107,7 +107,7 @@ def test_a_failure_carries_its_problem() -> None:
         (Result.UNRESOLVED, "unresolved"),
     ],
 )
-def test_types_and_attributes_to_filter_by(result: Result, kind: str) -> None:
+def test_subscribers_can_filter_by_type_and_attributes(result: Result, kind: str) -> None:
     message = published(outcome(result))
 
     assert json.loads(message["Message"])["type"] == f"close-provisioner.provisioning.{kind}"
@@ -121,12 +121,12 @@ def test_types_and_attributes_to_filter_by(result: Result, kind: str) -> None:
     assert {each["DataType"] for each in message["MessageAttributes"].values()} == {"String"}
 
 
-def test_what_became_known_of_a_type_is_an_event_of_another_type() -> None:
+def test_a_resolved_type_is_an_event_of_another_type() -> None:
     message = published(outcome(Result.RECOVERED), as_type=True)
 
     assert json.loads(message["Message"])["type"] == "close-provisioner.type.resolved"
     assert message["MessageAttributes"]["type"]["StringValue"] == "close-provisioner.type.resolved"
 
 
-def test_a_second_publish_is_visibly_the_same_event() -> None:
+def test_a_repeated_event_has_the_same_id() -> None:
     assert published(outcome(Result.CREATED)) == published(outcome(Result.CREATED))

@@ -1,4 +1,4 @@
-"""What is the same type, which one is the oldest, what differs, and what of it may be changed."""
+"""Matching: the same type, the oldest one, the differences, and those that may be changed."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def type_changes(observed: CustomObjectType, name: str = "Account", **spec: Any)
 
 
 class TestMatching:
-    def test_any_spelling_of_the_name(self) -> None:
+    def test_any_spelling_of_a_name_matches(self) -> None:
         types = [a_type("1", "ACCOUNT "), a_type("2", "Accounts"), a_type("3", "  account")]
 
         assert ids(matching(types, "account", None)) == ["1", "3"]
@@ -51,7 +51,7 @@ class TestMatching:
         assert matching([a_type("1", "Deal")], "account", "cotype_9") == []
         assert matching([], "account", None) == []
 
-    def test_oldest_first_whichever_way_dates_are_written(self) -> None:
+    def test_the_oldest_comes_first_in_every_date_format(self) -> None:
         dates = {
             "5": "2020-08-07T15:18:34",
             "2": "2020-08-07T15:18:33+00:00",
@@ -64,17 +64,17 @@ class TestMatching:
 
         assert ids(matching(types, "account", None)) == ["1", "2", "3", "4", "5", "6"]
 
-    def test_of_the_same_age_always_the_same_one(self) -> None:
+    def test_the_order_of_types_of_one_age_is_stable(self) -> None:
         types = [a_type("b"), a_type("a"), a_type("c")]
 
         assert ids(matching(types, "account", None)) == ids(matching(types[::-1], "account", None)) == ["a", "b", "c"]
 
-    def test_renamed_in_close_it_is_known_by_its_id(self) -> None:
+    def test_a_type_renamed_in_close_matches_by_its_id(self) -> None:
         types = [a_type("1", "Customer"), a_type("2", "Deal")]
 
         assert ids(matching(types, "account", "1")) == ["1"]
 
-    def test_renamed_to_what_is_wanted_as_well_it_is_that_type_and_no_other(self) -> None:
+    def test_a_type_renamed_to_another_desired_name_matches_that_name_only(self) -> None:
         types = [a_type("1", "Customer"), a_type("2", "Deal")]
 
         assert ids(matching(types, "account", "1", {"account", "customer"})) == []
@@ -102,7 +102,7 @@ class TestOfTypes:
             ({}, {"whatever": 1}),
         ],
     )
-    def test_none(self, desired: dict[str, Any], observed: dict[str, Any]) -> None:
+    def test_equal_types_have_no_difference(self, desired: dict[str, Any], observed: dict[str, Any]) -> None:
         assert type_changes(a_type(**observed), **desired) == ()
 
     @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ class TestOfTypes:
             ({"editable_with_roles": ["a"]}, {"editable_with_roles": ["a", "b"]}, "editable_with_roles"),
         ],
     )
-    def test_one(self, desired: dict[str, Any], observed: dict[str, Any], field: str) -> None:
+    def test_one_difference_is_found(self, desired: dict[str, Any], observed: dict[str, Any], field: str) -> None:
         [found] = type_changes(a_type(**observed), **desired)
 
         assert (found.field, found.desired, found.observed) == (
@@ -133,7 +133,7 @@ class TestOfTypes:
 
         assert (found.field, found.desired, found.observed) == ("name", "Account", "ACCOUNT")
 
-    def test_an_archived_type_is_told_of(self) -> None:
+    def test_an_archived_type_is_reported(self) -> None:
         assert archived(a_type(is_archived=True)) == (Difference(field="is_archived", desired=False, observed=True),)
         assert archived(a_type(is_archived=False)) == archived(a_type()) == ()
 
@@ -176,7 +176,7 @@ class TestOfFields:
             ("back_reference_is_visible", True, False),
         ],
     )
-    def test_a_change(self, key: str, desired: Any, observed: Any) -> None:
+    def test_a_changed_key_is_found(self, key: str, desired: Any, observed: Any) -> None:
         found = compare_field("Plan", {key: desired}, a_field(**{key: observed}), None)
 
         assert found.blocked == ()
@@ -184,13 +184,13 @@ class TestOfFields:
             (f"fields/Plan/{key}", desired, observed)
         ]
 
-    def test_another_type_is_blocked_and_nothing_else_is_compared(self) -> None:
+    def test_a_field_of_another_type_is_blocked_and_not_compared_further(self) -> None:
         found = compare_field("Plan", {"type": "number", "required": True}, a_field(), None)
 
         expected = Blocked(field="fields/Plan/type", desired="number", observed="text", reason=OTHER_TYPE)
         assert found == Comparison(blocked=(expected,))
 
-    def test_several_values_stay_several(self) -> None:
+    def test_a_field_of_several_values_keeps_several(self) -> None:
         desired = {"type": "choices", "accepts_multiple_values": False, "required": True}
 
         found = compare_field("Plan", desired, a_field(type="choices", accepts_multiple_values=True), None)
@@ -209,13 +209,13 @@ class TestOfFields:
         blocked = Blocked(field="fields/Plan/references", desired="Deal", observed="cotype_1", reason=OTHER_REFERENCE)
         assert found == Comparison(blocked=(blocked,))
 
-    def test_the_same_reference(self) -> None:
+    def test_the_same_reference_is_not_a_difference(self) -> None:
         observed = a_field(type="custom_object", referenced_custom_type_id="cotype_1")
 
         desired = {"type": "custom_object", "references": "Deal"}
         assert compare_field("Plan", desired, observed, "cotype_1") == Comparison()
 
-    def test_what_is_blocked_is_a_difference_where_nothing_is_to_be_changed(self) -> None:
+    def test_a_blocked_change_is_a_difference_when_the_type_is_adopted(self) -> None:
         desired = {"type": "choices", "accepts_multiple_values": False, "required": True}
         found = compare_field("Plan", desired, a_field(type="choices", accepts_multiple_values=True), None)
 
@@ -225,7 +225,7 @@ class TestOfFields:
         )
 
 
-def test_what_a_difference_calls_a_field() -> None:
+def test_a_difference_names_its_field() -> None:
     assert field_path("Plan") == "fields/Plan"
     assert field_path("Plan", "type") == "fields/Plan/type"
     assert field_path("w/o ~", "type") == "fields/w~1o ~0/type"
@@ -251,5 +251,5 @@ def test_the_oldest_field_is_first() -> None:
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", 7, {"a": 1}])
-def test_what_is_no_date_counts_as_young(date: Any) -> None:
+def test_a_field_without_a_valid_date_counts_as_young(date: Any) -> None:
     assert created_at(a_field(date_created=date)) == float("inf")

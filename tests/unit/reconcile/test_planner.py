@@ -1,4 +1,4 @@
-"""From what is wanted and what Close has to the steps between them."""
+"""From the desired and the observed state to the steps between them."""
 
 import time
 from typing import Any
@@ -48,7 +48,7 @@ def update(*types: dict[str, Any], **further: Any) -> ProvisioningRequest:
 
 
 def a_type(name: str = "Account", *field_ids: str, rows: Any = None, **further: Any) -> CustomObjectType:
-    """``rows``: entries of its fields, where they say more than the ids."""
+    """``rows``: entries of its fields with more keys than the ids."""
     return CustomObjectType.model_validate(
         {
             "id": f"id of {name}",
@@ -61,7 +61,7 @@ def a_type(name: str = "Account", *field_ids: str, rows: Any = None, **further: 
 
 
 def a_field(name: str, kind: str = "text", of: str | None = "Account", **further: Any) -> CustomField:
-    """A field of that type; without one, a shared field."""
+    """Return a field of that type; without a type, a shared field."""
     type_id = f"id of {of}" if of else None
     plain = {"id": f"id of {name}", "name": name, "type": kind, "custom_object_type_id": type_id, "required": False}
     return CustomField.model_validate({**plain, "accepts_multiple_values": False, **further})
@@ -71,8 +71,8 @@ def brief(steps: Plan | tuple[Step, ...]) -> list[tuple[str, str]]:
     return [(step.action.value, step.name) for step in (steps.steps if isinstance(steps, Plan) else steps)]
 
 
-class TestNothingIsThere:
-    def test_the_type_and_then_its_fields_in_their_order(self) -> None:
+class TestEmptyOrganization:
+    def test_the_type_is_created_first_and_then_its_fields_in_order(self) -> None:
         request = a_request(spec("Account", SEATS, PLAN, description="d"))
 
         planned = plan(request, ObservedState([]))
@@ -90,7 +90,7 @@ class TestNothingIsThere:
         assert (of_type.differences, of_type.blocked) == ((), ())
 
     @pytest.mark.parametrize("if_exists", ["adopt", "update", "fail"])
-    def test_whatever_is_to_be_done_with_existing_ones(self, if_exists: str) -> None:
+    def test_the_plan_is_the_same_for_every_if_exists(self, if_exists: str) -> None:
         planned = plan(a_request(spec("Account", SEATS), if_exists=if_exists), ObservedState([]))
 
         assert brief(planned) == [("create type", "Account"), ("create field", "Seats")]
@@ -102,7 +102,7 @@ class TestNothingIsThere:
             ("create type", "Account"), ("create field", "Seats")
         ]  # fmt: skip
 
-    def test_roles_go_by_their_ids(self) -> None:
+    def test_roles_are_sent_as_ids(self) -> None:
         request = a_request(
             spec("Account", {**SEATS, "editable_with_roles": ["sales"]}, editable_with_roles=["ADMIN", "role_2"])
         )
@@ -113,7 +113,7 @@ class TestNothingIsThere:
         assert of_type.body["editable_with_roles"] == ["role_1", "role_2"]
         assert of_field.body["editable_with_roles"] == ["role_2"]
 
-    def test_a_role_that_is_nowhere(self) -> None:
+    def test_an_unknown_role_is_rejected(self) -> None:
         request = a_request(spec(), spec("Deal", {**SEATS, "editable_with_roles": ["Admin", "Boss"]}))
 
         with pytest.raises(Rejected) as caught:
@@ -124,13 +124,13 @@ class TestNothingIsThere:
 
 
 class TestReferences:
-    def test_to_a_type_that_is_there(self) -> None:
+    def test_a_field_may_refer_to_an_existing_type(self) -> None:
         planned = plan(a_request(spec("Account", to("DEAL"))), ObservedState([a_type("Deal")]))
 
         assert planned.steps[1].body == {"name": "DEAL", "type": "custom_object", "references": "deal"}
         assert planned.references["deal"] == "id of Deal"
 
-    def test_of_types_by_one_name_the_oldest_is_meant(self) -> None:
+    def test_a_reference_means_the_oldest_type_of_a_name(self) -> None:
         old = a_type("deal", date_created="2020-01-01T00:00:00")
         young = a_type("Deal", date_created="2021-01-01T00:00:00")
 
@@ -138,7 +138,7 @@ class TestReferences:
             assert plan(a_request(spec("Account", to("Deal"))), ObservedState(types)).references["deal"] == "id of deal"
 
     @pytest.mark.parametrize("order", [["Account", "Deal"], ["Deal", "Account"]])
-    def test_what_is_referred_to_comes_first(self, order: list[str]) -> None:
+    def test_a_referenced_type_is_created_first(self, order: list[str]) -> None:
         specs = {"Account": spec("Account", to("Deal")), "Deal": spec("Deal")}
 
         planned = plan(a_request(*(specs[name] for name in order)), ObservedState([]))
@@ -146,7 +146,7 @@ class TestReferences:
         assert brief(planned) == [("create type", "Deal"), ("create type", "Account"), ("create field", "Deal")]
         assert [each.spec.name for each in planned.types] == order  # told in the order of the request
 
-    def test_a_chain(self) -> None:
+    def test_a_chain_of_references_is_created_from_its_end(self) -> None:
         types = [spec("A", to("B")), spec("B", to("C")), spec("C", to("D")), spec("D")]
 
         created = [
@@ -154,7 +154,7 @@ class TestReferences:
         ]
         assert created == ["D", "C", "B", "A"]
 
-    def test_a_cycle_is_made_in_two_passes(self) -> None:
+    def test_a_cycle_is_created_in_two_passes(self) -> None:
         types = [spec("A", NOTE, to("B"), SEATS), spec("B", to("A"), SEATS)]
 
         planned = plan(a_request(*types), ObservedState([]))
@@ -168,7 +168,7 @@ class TestReferences:
         assert self.all_can_be_done(planned)
 
     @pytest.mark.parametrize("length", [1, 2, 3, 4])
-    def test_circles_of_any_length(self, length: int) -> None:
+    def test_cycles_of_any_length_are_created(self, length: int) -> None:
         types = [spec(f"T{number}", to(f"T{(number + 1) % length}"), to("T0", "Root")) for number in range(length)]
 
         planned = plan(a_request(*types), ObservedState([]))
@@ -177,7 +177,7 @@ class TestReferences:
         assert sum(action == "create field" for action, _ in brief(planned)) == 2 * length
 
     def all_can_be_done(self, planned: Plan) -> bool:
-        """Whether each field is created after its own type and the type that it refers to."""
+        """Tell whether each field is created after its own type and the type that it refers to."""
         made: set[str] = set()
         for step in planned.steps:
             if step.action is Action.CREATE_TYPE:
@@ -187,26 +187,26 @@ class TestReferences:
                 return False
         return True
 
-    def test_to_itself(self) -> None:
+    def test_a_type_may_refer_to_itself(self) -> None:
         planned = plan(a_request(spec("Account", to("account", "Parent"), SEATS)), ObservedState([]))
 
         assert brief(planned) == [("create type", "Account"), ("create field", "Parent"), ("create field", "Seats")]
         assert planned.steps[1].body["references"] == "account"
 
-    def test_reference_fields_that_had_to_wait_are_put_in_their_place(self) -> None:
+    def test_postponed_reference_fields_are_moved_to_their_place(self) -> None:
         planned = plan(a_request(spec("A", to("B"), SEATS), spec("B", to("A"), SEATS)), ObservedState([]))
 
         reorders = [step for step in planned.steps if step.action is Action.REORDER]
         assert [(step.resource.name, step.body["order"]) for step in reorders] == [("b", ["a", "seats"])]
         assert planned.steps[-1] == reorders[-1]
 
-    def test_to_nothing(self) -> None:
+    def test_a_reference_to_an_unknown_type_is_rejected(self) -> None:
         with pytest.raises(Rejected) as caught:
             plan(a_request(spec("Account", SEATS, to("Deal"))), ObservedState([a_type("Deals")]))
         assert caught.value.kind is ProblemType.REFERENCE_NOT_FOUND
         assert [each.pointer for each in caught.value.problem.errors] == ["/custom_object_type/fields/1/references"]
 
-    def test_blocked_when_the_field_refers_to_another_type(self) -> None:
+    def test_a_reference_is_blocked_when_the_field_refers_to_another_type(self) -> None:
         types = [a_type("Account", "id of Deal"), a_type("Deal"), a_type("Lead")]
         field = a_field("Deal", "custom_object", referenced_custom_type_id="id of Lead")
 
@@ -214,7 +214,7 @@ class TestReferences:
 
         assert (planned.steps, [each.field for each in planned.blocked]) == ((), ["fields/Deal/references"])
 
-    def test_the_same_when_it_refers_to_the_right_one(self) -> None:
+    def test_a_reference_is_unchanged_when_the_field_refers_to_the_right_type(self) -> None:
         types = [a_type("Account", "id of Deal"), a_type("Deal")]
         field = a_field("Deal", "custom_object", referenced_custom_type_id="id of Deal")
 
@@ -223,12 +223,12 @@ class TestReferences:
         assert (planned.steps, planned.blocked) == ((), ())
 
 
-class TestItExists:
+class TestExistingType:
     SEEN = ObservedState([a_type("Account", "id of Seats", name_plural="Old")], [a_field("Seats", "number")])
-    WANTED = spec("Account", {**SEATS, "required": True}, NOTE)
+    DESIRED = spec("Account", {**SEATS, "required": True}, NOTE)
 
-    def test_adopted_it_is_left_alone_and_what_differs_is_listed(self) -> None:
-        planned = plan(a_request(self.WANTED), self.SEEN)
+    def test_an_adopted_type_is_left_alone_and_its_differences_are_listed(self) -> None:
+        planned = plan(a_request(self.DESIRED), self.SEEN)
 
         [of_type] = planned.types
         assert (of_type.action, planned.steps, of_type.blocked) == (TypeAction.ADOPT, (), ())
@@ -236,8 +236,8 @@ class TestItExists:
             "name_plural": ("Accounts", "Old"), "fields/Seats/required": (True, False), "fields/Note": (NOTE, None)
         }  # fmt: skip
 
-    def test_updated(self) -> None:
-        planned = plan(update(self.WANTED), self.SEEN)
+    def test_an_updated_type_gets_every_difference(self) -> None:
+        planned = plan(update(self.DESIRED), self.SEEN)
 
         [of_type] = planned.types
         assert (of_type.action, of_type.differences, of_type.blocked) == (TypeAction.UPDATE, (), ())
@@ -251,14 +251,14 @@ class TestItExists:
         assert [(each.desired, each.observed) for each in changed_field.changes] == [(True, False)]
         assert (new_field.action, new_field.body) == ("create field", NOTE)
 
-    def test_refused(self) -> None:
-        planned = plan(a_request(self.WANTED, if_exists="fail"), self.SEEN)
+    def test_an_existing_type_is_rejected_when_it_must_be_new(self) -> None:
+        planned = plan(a_request(self.DESIRED, if_exists="fail"), self.SEEN)
 
         assert (planned.types[0].action, planned.steps) == (TypeAction.REJECT, ())
 
-    def test_this_very_request_made_it_and_goes_on(self) -> None:
+    def test_a_request_completes_the_type_that_it_created(self) -> None:
         for if_exists in ("adopt", "fail"):
-            request = a_request(self.WANTED, if_exists=if_exists)
+            request = a_request(self.DESIRED, if_exists=if_exists)
 
             planned = plan(request, self.SEEN, created_by_request=["account"])
 
@@ -266,12 +266,12 @@ class TestItExists:
             told = [each.field for each in planned.types[0].differences]
             assert told == ["name_plural", "fields/Seats/required"]
 
-    def test_to_update_what_this_very_request_made_is_to_update_it(self) -> None:
-        assert plan(update(self.WANTED), self.SEEN, created_by_request=["account"]) == plan(
-            update(self.WANTED), self.SEEN
+    def test_an_update_of_the_requests_own_type_is_an_update(self) -> None:
+        assert plan(update(self.DESIRED), self.SEEN, created_by_request=["account"]) == plan(
+            update(self.DESIRED), self.SEEN
         )
 
-    def test_as_wanted(self) -> None:
+    def test_an_equal_type_needs_no_step(self) -> None:
         seen = ObservedState(
             [a_type("Account", "id of Seats")], [a_field("Seats", "number", description="not compared")]
         )
@@ -281,7 +281,7 @@ class TestItExists:
             assert (planned.steps, planned.types[0].differences, planned.blocked) == ((), (), ())
         assert planned.types[0].fields == {"seats": seen.fields[0]}
 
-    def test_renamed_it_is_known_by_its_id(self) -> None:
+    def test_a_renamed_type_is_known_by_its_id(self) -> None:
         seen = ObservedState([a_type("Customer", id="known")])
 
         planned = plan(update(spec("Account")), seen, {"account": "known"})
@@ -289,7 +289,7 @@ class TestItExists:
         [step] = planned.steps
         assert (step.action, step.close_id, step.body["name"]) == ("update type", "known", "Account")
 
-    def test_of_several_the_oldest(self) -> None:
+    def test_the_oldest_of_several_types_is_taken(self) -> None:
         types = [
             a_type("Account", id="young", date_created="2021-01-01T00:00:00"),
             a_type("account", id="old", date_created="2020-01-01T00:00:00", name_plural="Accounts"),
@@ -302,19 +302,19 @@ class TestItExists:
         assert planned.types[0].other_matches == ("young",)
         assert brief(planned) == [("create field", "Seats")]
 
-    def test_archived_it_is_told(self) -> None:
+    def test_an_archived_type_is_reported(self) -> None:
         for if_exists in ("adopt", "update"):
             planned = plan(a_request(spec(), if_exists=if_exists), ObservedState([a_type(is_archived=True)]))
             assert ([each.field for each in planned.types[0].differences], planned.steps) == (["is_archived"], ())
 
-    def test_choices_are_added_behind_those_that_are_there(self) -> None:
+    def test_new_choices_come_after_existing_ones(self) -> None:
         seen = ObservedState([a_type("Account", "id of Plan")], [a_field("Plan", "choices", choices=["Old", "Free"])])
 
         [step] = plan(update(spec("Account", PLAN)), seen).steps
 
         assert (step.action, step.body) == ("update field", {"choices": ["Old", "Free", "Paid"]})
 
-    def test_of_fields_by_one_name_the_oldest(self) -> None:
+    def test_the_oldest_of_several_fields_is_taken(self) -> None:
         fields = [
             a_field("seats", "number", id="young", date_created="2021-01-01T00:00:00"),
             a_field("Seats", "number", id="old", date_created="2020-01-01T00:00:00"),
@@ -324,7 +324,7 @@ class TestItExists:
 
         assert (planned.steps, planned.types[0].fields["seats"].id) == ((), "old")
 
-    def test_one_type_is_new_and_another_is_there(self) -> None:
+    def test_a_new_type_and_an_existing_one_share_a_plan(self) -> None:
         request = a_request(spec("Account", SEATS), spec("Deal", SEATS))
 
         planned = plan(request, ObservedState([a_type("Account")]))
@@ -333,10 +333,10 @@ class TestItExists:
         assert brief(planned) == [("create type", "Deal"), ("create field", "Seats")]
 
 
-class TestBlocked:
+class TestBlockedFields:
     SEEN = ObservedState([a_type("Account", "id of Seats")], [a_field("Seats", "text", required=True)])
 
-    def test_another_type_of_field(self) -> None:
+    def test_a_field_keeps_its_type(self) -> None:
         planned = plan(update(spec("Account", SEATS, NOTE)), self.SEEN)
 
         [blocked] = planned.blocked
@@ -345,7 +345,7 @@ class TestBlocked:
         )  # fmt: skip
         assert brief(planned) == [("create field", "Note")]  # what could be done all the same
 
-    def test_of_a_blocked_field_nothing_is_changed(self) -> None:
+    def test_a_blocked_field_is_not_changed_at_all(self) -> None:
         seen = ObservedState(
             [a_type("Account", "id of Plan")],
             [a_field("Plan", "choices", choices=["Free"], accepts_multiple_values=True)],
@@ -358,43 +358,43 @@ class TestBlocked:
         )  # fmt: skip
         assert [each.field for each in planned.types[0].differences] == ["fields/Plan/choices"]
 
-    def test_adopted_it_is_a_difference_like_others(self) -> None:
+    def test_an_adopted_field_of_another_type_is_a_difference(self) -> None:
         planned = plan(a_request(spec("Account", SEATS)), self.SEEN)
 
         assert planned.blocked == ()
         assert [each.field for each in planned.types[0].differences] == ["fields/Seats/type"]
 
-    def test_blocked_for_one_that_this_request_made(self) -> None:
-        """Somebody else was quicker with a field of that name."""
+    def test_a_field_of_another_type_blocks_the_requests_own_type(self) -> None:
+        """Another user of Close created a field of that name first."""
         planned = plan(a_request(spec("Account", SEATS)), self.SEEN, created_by_request=["account"])
 
         assert [each.field for each in planned.blocked] == ["fields/Seats/type"]
 
 
 class TestSharedFields:
-    UNIT = shared_field_resource("acme", "region")
+    RESOURCE = shared_field_resource("acme", "region")
 
     def associated(self, **row: Any) -> CustomObjectType:
         return a_type("Account", rows=[{"id": "id of Region", "name": "Region", "required": False, **row}])
 
-    def test_made_and_associated(self) -> None:
+    def test_a_new_shared_field_is_created_and_associated(self) -> None:
         request = a_request(spec("Account", {**REGION, "required": True, "description": "d"}))
 
         planned = plan(request, ObservedState([]))
 
         made, associated = planned.steps[1:]
-        assert (made.action, made.resource, made.operation) == ("create shared field", self.UNIT, CREATE_RESOURCE)
+        assert (made.action, made.resource, made.operation) == ("create shared field", self.RESOURCE, CREATE_RESOURCE)
         assert made.body == {"name": "Region", "type": "text", "description": "d"}
         assert (associated.action, associated.resource, associated.operation, associated.body) == (
             "associate shared field", type_resource("acme", "account"), "association:region", {"required": True}
         )  # fmt: skip
 
-    def test_there_it_is_only_associated(self) -> None:
+    def test_an_existing_shared_field_is_only_associated(self) -> None:
         seen = ObservedState([a_type()], shared=[a_field("Region", of=None)])
 
         assert brief(plan(update(spec("Account", REGION)), seen)) == [("associate shared field", "Region")]
 
-    def test_there_and_associated(self) -> None:
+    def test_an_associated_shared_field_needs_no_step(self) -> None:
         seen = ObservedState([self.associated()], shared=[a_field("Region", of=None)])
 
         planned = plan(update(spec("Account", {**REGION, "required": False})), seen)
@@ -402,7 +402,7 @@ class TestSharedFields:
         assert planned.steps == ()
         assert planned.types[0].fields["region"].id == "id of Region"
 
-    def test_wanted_by_two_types_it_is_made_once(self) -> None:
+    def test_a_shared_field_of_two_types_is_created_once(self) -> None:
         planned = plan(a_request(spec("A", REGION), spec("B", REGION)), ObservedState([]))
 
         assert brief(planned) == [
@@ -411,21 +411,21 @@ class TestSharedFields:
         ]  # fmt: skip
         assert [step.resource.name for step in planned.steps if step.action is Action.ASSOCIATE] == ["a", "b"]
 
-    def test_what_differs_is_changed_where_it_belongs(self) -> None:
+    def test_each_difference_is_changed_at_its_owner(self) -> None:
         desired = {**COUNTRY, "required": True}
         seen = ObservedState([self.associated()], shared=[a_field("Region", "choices", of=None, choices=["EU"])])
 
         of_field, of_association = plan(update(spec("Account", desired)), seen).steps
 
         assert (of_field.action, of_field.resource, of_field.close_id, of_field.body) == (
-            "update shared field", self.UNIT, "id of Region", {"choices": ["EU", "US"]}
+            "update shared field", self.RESOURCE, "id of Region", {"choices": ["EU", "US"]}
         )  # fmt: skip
         assert (of_association.action, of_association.close_id, of_association.body) == (
             "update association", "id of Region", {"required": True}
         )  # fmt: skip
 
-    def test_what_close_does_not_change_of_a_shared_field_is_left_alone(self) -> None:
-        """Its documentation names the name and the choices."""
+    def test_immutable_keys_of_a_shared_field_are_left_alone(self) -> None:
+        """Close documents updates of the name and the choices only."""
         desired = {**REGION, "description": "new"}
         seen = ObservedState([self.associated()], shared=[a_field("Region", of=None, description="old")])
 
@@ -436,7 +436,7 @@ class TestSharedFields:
             ("fields/Region/description", "new")
         ]
 
-    def test_wanted_by_two_types_it_is_changed_once(self) -> None:
+    def test_a_shared_field_of_two_types_is_changed_once(self) -> None:
         seen = ObservedState([a_type("A"), a_type("B")], shared=[a_field("Region", "choices", of=None, choices=["EU"])])
 
         steps = brief(plan(update(spec("A", COUNTRY), spec("B", COUNTRY)), seen))
@@ -444,8 +444,8 @@ class TestSharedFields:
         assert steps.count(("update shared field", "Region")) == 1
         assert steps.count(("associate shared field", "Region")) == 2
 
-    def test_what_differs_is_changed_for_a_new_type_too(self) -> None:
-        """Else the next request of the same would find something to change."""
+    def test_a_shared_field_is_changed_for_a_new_type_too(self) -> None:
+        """Otherwise the same request, sent again, would find a change to make."""
         seen = ObservedState([], shared=[a_field("Region", "choices", of=None, choices=["EU"])])
 
         steps = brief(plan(update(spec("Account", COUNTRY)), seen))
@@ -459,14 +459,14 @@ class TestSharedFields:
 
         assert (step.action, step.body) == ("update shared field", {"choices": ["EU", "Free", "Paid"]})
 
-    def test_of_another_type_it_is_blocked_and_not_associated(self) -> None:
+    def test_a_shared_field_of_another_type_is_blocked_and_not_associated(self) -> None:
         seen = ObservedState([a_type()], shared=[a_field("Region", "number", of=None)])
 
         planned = plan(update(spec("Account", REGION)), seen)
 
         assert (planned.steps, [each.field for each in planned.blocked]) == ((), ["fields/Region/type"])
 
-    def test_not_wanted_by_a_type_that_is_left_alone(self) -> None:
+    def test_an_adopted_type_gets_no_shared_field(self) -> None:
         planned = plan(
             a_request(spec("Account", REGION)), ObservedState([a_type()], shared=[a_field("Region", of=None)])
         )
@@ -474,7 +474,7 @@ class TestSharedFields:
         assert planned.steps == ()
         assert [(each.field, each.observed) for each in planned.types[0].differences] == [("fields/Region", None)]
 
-    def test_a_field_of_the_types_own_is_in_its_way(self) -> None:
+    def test_a_field_of_the_type_blocks_a_shared_one_of_its_name(self) -> None:
         seen = ObservedState([a_type("Account", "id of Region")], [a_field("Region")])
 
         planned = plan(update(spec("Account", REGION)), seen)
@@ -485,7 +485,7 @@ class TestSharedFields:
             "fields/Region/shared", True, False, IS_OWN
         )  # fmt: skip
 
-    def test_it_is_in_the_way_of_a_field_of_the_types_own(self) -> None:
+    def test_a_shared_field_blocks_a_field_of_its_name(self) -> None:
         seen = ObservedState([self.associated()], shared=[a_field("Region", of=None)])
 
         planned = plan(update(spec("Account", {"name": "REGION", "type": "text"})), seen)
@@ -496,18 +496,18 @@ class TestSharedFields:
             "fields/REGION/shared", False, True, IS_SHARED
         )  # fmt: skip
 
-    def test_a_shared_field_of_that_name_elsewhere_is_not_in_the_way(self) -> None:
+    def test_a_shared_field_of_other_types_blocks_nothing(self) -> None:
         seen = ObservedState([a_type()], shared=[a_field("Region", of=None)])
 
         planned = plan(update(spec("Account", {"name": "Region", "type": "text"})), seen)
 
         assert brief(planned) == [("create field", "Region")]
 
-    def test_a_row_that_no_list_of_fields_shows_may_be_anything(self) -> None:
+    def test_a_row_without_a_listed_field_may_have_any_name(self) -> None:
         with pytest.raises(Unavailable):
             plan(update(spec("Account", {"name": "Region", "type": "text"})), ObservedState([self.associated()]))
 
-    def test_of_two_by_that_name_the_one_that_the_type_has(self) -> None:
+    def test_the_associated_one_of_two_shared_fields_is_taken(self) -> None:
         shared = [
             a_field("Region", of=None, id="elsewhere", date_created="2020-01-01T00:00:00"),
             a_field("Region", of=None, date_created="2021-01-01T00:00:00"),
@@ -517,8 +517,8 @@ class TestSharedFields:
 
         assert brief(planned) == []
 
-    def test_both_an_own_and_a_shared_one_are_there(self) -> None:
-        """What is wanted is there: nothing stands in its way."""
+    def test_a_shared_field_beside_a_field_of_its_name_is_no_conflict(self) -> None:
+        """The desired shared field exists, so nothing blocks it."""
         seen = ObservedState([self.associated()], [a_field("Region", id="own")], [a_field("Region", of=None)])
 
         planned = plan(update(spec("Account", REGION)), seen)
@@ -526,9 +526,9 @@ class TestSharedFields:
         assert (planned.steps, planned.blocked) == ((), ())
 
 
-class TestOrder:
+class TestFieldOrder:
     def order(self, desired: list[str], there: list[str], *, listed: list[str] | None = None) -> list[str] | None:
-        """What the fields are put into, by id where they are there; None when they stay where they are."""
+        """Return the planned order: ids of existing fields, names of new ones; None when the order stays."""
         fields = [{"name": name, "type": "text"} for name in desired]
         rows = [a_field(name, id=f"#{name}") for name in there]
         ids = [f"#{name}" for name in (there if listed is None else listed)]
@@ -550,7 +550,7 @@ class TestOrder:
             (["b"], ["a", "b"]),
         ],
     )
-    def test_it_stays(self, desired: list[str], there: list[str]) -> None:
+    def test_an_order_that_fits_is_kept(self, desired: list[str], there: list[str]) -> None:
         assert self.order(desired, there) is None
 
     @pytest.mark.parametrize(
@@ -563,14 +563,14 @@ class TestOrder:
             (["c", "new", "a"], ["a", "c"], ["#c", "new", "#a"]),
         ],
     )
-    def test_it_is_changed(self, desired: list[str], there: list[str], then: list[str]) -> None:
+    def test_an_order_that_differs_is_changed(self, desired: list[str], there: list[str], then: list[str]) -> None:
         assert self.order(desired, there) == then
 
     def test_a_field_that_the_type_does_not_list_comes_at_the_end(self) -> None:
         assert self.order(["a", "b"], ["a", "b"], listed=["b"]) == ["#a", "#b"]
         assert self.order(["a", "b"], ["a", "b"], listed=["a"]) is None
 
-    def test_what_is_blocked_keeps_its_place(self) -> None:
+    def test_a_blocked_field_keeps_its_place(self) -> None:
         rows = [a_field("a", "number", id="#a"), a_field("b", id="#b"), a_field("c", id="#c")]
         fields = [{"name": name, "type": "text"} for name in ("c", "b", "a")]
 
@@ -578,7 +578,7 @@ class TestOrder:
 
         assert [step.body["order"] for step in steps] == [["#a", "#c", "#b"]]
 
-    def test_shared_fields_have_places_too(self) -> None:
+    def test_shared_fields_are_ordered_too(self) -> None:
         rows = [{"id": "#Note", "name": "Note"}, {"id": "#Region", "name": "Region"}]
         seen = ObservedState(
             [a_type("Account", rows=rows)], [a_field("Note", id="#Note")], [a_field("Region", id="#Region")]
@@ -588,7 +588,7 @@ class TestOrder:
 
         assert step.body == {"order": ["#Region", "#Note"]}
 
-    def test_adopted_nothing_moves(self) -> None:
+    def test_fields_of_an_adopted_type_stay_in_place(self) -> None:
         rows = [a_field("a", id="#a"), a_field("b", id="#b")]
         fields = [{"name": name, "type": "text"} for name in ("b", "a")]
 
@@ -614,7 +614,7 @@ class TestDigest:
         parts = {name: seen.get(name, getattr(self.SEEN, name)) for name in ("types", "fields", "shared", "roles")}
         return plan(request or self.REQUEST, ObservedState(**parts)).digest
 
-    def test_it_is_a_sha_256(self) -> None:
+    def test_the_digest_is_a_sha_256(self) -> None:
         assert len(self.digest()) == 64
         assert a_request(spec(), plan_digest=self.digest())
 
@@ -625,7 +625,7 @@ class TestDigest:
             update(spec("Account", SEATS, REGION), plan_digest="0" * 64),
         ],
     )
-    def test_it_is_not_about_the_request_around_the_spec(self, request_: ProvisioningRequest) -> None:
+    def test_the_digest_ignores_the_rest_of_the_request(self, request_: ProvisioningRequest) -> None:
         assert self.digest(request_) == self.digest()
 
     @pytest.mark.parametrize(
@@ -639,7 +639,7 @@ class TestDigest:
             update(spec("Account", SEATS, REGION), spec("Deal")),
         ],
     )
-    def test_another_spec(self, request_: ProvisioningRequest) -> None:
+    def test_another_spec_has_another_digest(self, request_: ProvisioningRequest) -> None:
         assert self.digest(request_) != self.digest()
 
     @pytest.mark.parametrize(
@@ -658,7 +658,7 @@ class TestDigest:
             {"roles": [Role(id="role_1", name="Admin")]},
         ],
     )  # fmt: skip
-    def test_what_the_plan_does_not_depend_on(self, seen: dict[str, Any]) -> None:
+    def test_the_digest_ignores_state_that_the_plan_ignores(self, seen: dict[str, Any]) -> None:
         assert self.digest(**seen) == self.digest()
 
     @pytest.mark.parametrize(
@@ -679,17 +679,17 @@ class TestDigest:
             {"shared": [SHARED.model_copy(update={"choices": ("a",)})]},
         ],
     )  # fmt: skip
-    def test_what_it_depends_on(self, seen: dict[str, Any]) -> None:
+    def test_the_digest_changes_with_the_state_behind_the_plan(self, seen: dict[str, Any]) -> None:
         assert self.digest(**seen) != self.digest()
 
-    def test_what_is_said_of_an_association_counts_too(self) -> None:
+    def test_the_digest_covers_associations(self) -> None:
         rows = [{"id": "id of Seats"}, {"id": "id of Region", "required": True}]
 
         assert self.digest(types=[self.TYPE.model_copy(update={"fields": rows})]) != self.digest()
 
 
 def test_two_hundred_fields_are_compared_in_a_moment() -> None:
-    """A request may want 25 times as many."""
+    """A request may hold 25 times as many."""
     fields = [{"name": f"Field {number}", "type": "text"} for number in range(MAX_FIELDS)]
     seen = ObservedState(
         [a_type("Account", *(f"id of {each['name']}" for each in fields))], [a_field(each["name"]) for each in fields]
@@ -700,7 +700,7 @@ def test_two_hundred_fields_are_compared_in_a_moment() -> None:
     assert time.monotonic() - begun < 1.5
 
 
-def test_what_is_leased_comes_in_the_same_order_for_everybody() -> None:
+def test_every_request_leases_resources_in_the_same_order() -> None:
     one = a_request(spec("B", REGION), spec("A", REGION, SEATS))
     other = a_request(spec("A", SEATS, REGION), spec("B", REGION))
 

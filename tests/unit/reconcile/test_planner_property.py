@@ -28,7 +28,7 @@ def spelled(names: tuple[str, ...]) -> st.SearchStrategy[str]:
 
 
 def some(names: tuple[str, ...], least: int = 0) -> st.SearchStrategy[list[str]]:
-    """A few of them, each in some spelling, in any order."""
+    """Return some of the names, each in any spelling, in any order."""
     numbers = st.integers(least, len(names))
     return st.tuples(st.permutations(names), numbers).flatmap(
         lambda drawn: st.tuples(*(spelled((name,)) for name in drawn[0][: drawn[1]])).map(list)
@@ -37,7 +37,7 @@ def some(names: tuple[str, ...], least: int = 0) -> st.SearchStrategy[list[str]]
 
 @st.composite
 def field_keys(draw: st.DrawFn, *, shared: bool, spec: bool) -> dict[str, Any]:
-    """The keys of a field but its name: as a spec says them, or as Close does."""
+    """Return the keys of a field but its name, as a spec or as Close has them."""
     kind = draw(st.sampled_from(KINDS[:-1] if shared else KINDS))
     keys: dict[str, Any] = {"type": kind, **draw(st.fixed_dictionaries({}, optional={"description": TEXTS}))}
     if kind == "choices":
@@ -77,7 +77,7 @@ def requests(draw: st.DrawFn, /, **further: Any) -> ProvisioningRequest:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> MemoryWorld:
-    """Somebody was at work in Close before, not always tidily."""
+    """Return an organization that users of Close have filled before, not always tidily."""
     world = MemoryWorld(list_lag=60)
     close = world.close
     close.roles = ROLES
@@ -102,7 +102,7 @@ def worlds(draw: st.DrawFn) -> MemoryWorld:
 
 
 def snapshot(close: MemoryClose) -> dict[str, dict[str, Any]]:
-    """Everything in Close, by id; what is said of associations by both ids."""
+    """Return every object in Close by its id, and associations by both ids."""
     rows = (*close.existing, *close.fields, *close.shared)
     operations = {each.id: each.model_dump(mode="json", exclude={"fields"}) for each in rows}
     return operations | {f"{a} of {b}": dict(body) for (a, b), body in close.associations.items()}
@@ -125,7 +125,7 @@ def check_nothing_is_lost(
 
 
 def names(close: MemoryClose) -> Counter[tuple[str | None, str]]:
-    """How many there are of each: of types, shared fields, and fields of a type, shared ones included."""
+    """Count types, shared fields, and fields of a type (shared ones included) by name."""
     shared = {each.id: each for each in close.shared}
     associated = ((type_id, shared[field_id].natural_key) for field_id, type_id in close.associations)
     return Counter(
@@ -142,7 +142,7 @@ def check_nothing_is_doubled(before: Counter[tuple[str | None, str]], close: Mem
 
 
 def check_steps_add(planned: Plan, close: MemoryClose) -> None:
-    """No step takes anything away."""
+    """Assert that no step removes anything."""
     fields = {each.id: each for each in (*close.fields, *close.shared)}
     for step in planned.steps:
         assert "type" not in step.body or step.action.creates
@@ -176,9 +176,7 @@ CAREFULLY = settings(max_examples=100, deadline=None, suppress_health_check=[Hea
 
 @given(worlds(), requests(if_exists="update", allow_partial=True), st.booleans())
 @CAREFULLY
-def test_carried_out_there_is_nothing_left_to_do(
-    world: MemoryWorld, request: ProvisioningRequest, by_digest: bool
-) -> None:
+def test_an_applied_request_leaves_no_step(world: MemoryWorld, request: ProvisioningRequest, by_digest: bool) -> None:
     assume_references(request, world.close)
     before, orders = snapshot(world.close), {key: list(ids) for key, ids in world.close.order.items()}
     names_before = names(world.close)
@@ -201,7 +199,7 @@ def test_carried_out_there_is_nothing_left_to_do(
 
 @given(worlds(), requests(if_exists="update"))
 @CAREFULLY
-def test_what_is_blocked_has_no_effect(world: MemoryWorld, request: ProvisioningRequest) -> None:
+def test_a_blocked_request_has_no_effect(world: MemoryWorld, request: ProvisioningRequest) -> None:
     assume_references(request, world.close)
     blocked = bool(planned_by(world, request).blocked)
     before = snapshot(world.close)
@@ -217,7 +215,7 @@ def test_what_is_blocked_has_no_effect(world: MemoryWorld, request: Provisioning
 
 @given(worlds(), requests())
 @CAREFULLY
-def test_adopted_nothing_of_somebody_elses_is_changed(world: MemoryWorld, request: ProvisioningRequest) -> None:
+def test_adopting_changes_no_existing_object(world: MemoryWorld, request: ProvisioningRequest) -> None:
     assume_references(request, world.close)
     before = snapshot(world.close)
     orders = {key: list(ids) for key, ids in world.close.order.items()}
@@ -234,7 +232,7 @@ def test_adopted_nothing_of_somebody_elses_is_changed(world: MemoryWorld, reques
 
 @given(worlds(), requests(if_exists="update", allow_partial=True))
 @CAREFULLY
-def test_the_same_request_by_two_callers_is_carried_out_once(world: MemoryWorld, request: ProvisioningRequest) -> None:
+def test_the_same_request_by_two_callers_is_applied_once(world: MemoryWorld, request: ProvisioningRequest) -> None:
     assume_references(request, world.close)
     settled(world, request)
     writes = list(world.close.writes)

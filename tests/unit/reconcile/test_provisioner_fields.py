@@ -254,10 +254,10 @@ class TestExisting:
         world.close.add_field(made.id, "Plan", type="choices", choices=["Old"])
         return made
 
-    WANTED = ({**SEATS, "required": True}, PLAN, REGION)
+    DESIRED = ({**SEATS, "required": True}, PLAN, REGION)
 
     def test_adopted_it_is_left_alone(self, world: MemoryWorld, there: CustomObjectType) -> None:
-        outcome, _ = world.settle(wants(*self.WANTED))
+        outcome, _ = world.settle(wants(*self.DESIRED))
 
         [adopted] = outcome.types
         assert (outcome.result, adopted.result, world.close.writes) == ("adopted", "adopted", [])
@@ -272,7 +272,7 @@ class TestExisting:
     def test_updated_what_is_missing_is_added_and_what_differs_changed(
         self, world: MemoryWorld, there: CustomObjectType
     ) -> None:
-        outcome, _ = world.settle(wants(*self.WANTED, if_exists="update"))
+        outcome, _ = world.settle(wants(*self.DESIRED, if_exists="update"))
 
         [updated] = outcome.types
         assert (outcome.result, updated.result, updated.id) == ("updated", "updated", there.id)

@@ -41,8 +41,8 @@ def lines(of: Plan) -> list[str]:
     return [*text, total.partition(";")[0]]
 
 
-class TestText:
-    def test_all_new(self) -> None:
+class TestRenderedText:
+    def test_a_new_type_is_shown_with_its_fields(self) -> None:
         deal = {"name": "Parent", "type": "custom_object", "references": "Account"}
 
         assert lines(planned(SEATS, OWNERS, deal, REGION)) == [
@@ -55,10 +55,10 @@ class TestText:
             "6 steps, 0 blocked",
         ]
 
-    def test_a_single_step(self) -> None:
+    def test_a_plan_of_one_step_is_shown(self) -> None:
         assert lines(planned()) == ["+ create type Account", "1 step, 0 blocked"]
 
-    def test_changed_and_blocked(self) -> None:
+    def test_changes_and_blocked_fields_are_shown(self) -> None:
         of = planned(SEATS, NOTE, OWNERS, seen=ObservedState([TYPE], FIELDS), if_exists="update")
 
         assert lines(of) == [
@@ -71,7 +71,7 @@ class TestText:
             "3 steps, 1 blocked",
         ]
 
-    def test_the_order_of_fields(self) -> None:
+    def test_a_new_order_of_fields_is_shown(self) -> None:
         number = {"name": "Note", "type": "number"}
 
         of = planned(
@@ -80,7 +80,7 @@ class TestText:
 
         assert "    ~ reorder fields" in lines(of)
 
-    def test_adopted(self) -> None:
+    def test_an_adopted_type_is_shown_with_its_differences(self) -> None:
         assert lines(planned(SEATS, OWNERS, seen=ObservedState([TYPE], FIELDS))) == [
             "  type Account",
             '    = keep name_plural: "Old" -> "Accounts"',
@@ -89,17 +89,17 @@ class TestText:
             "0 steps, 0 blocked",
         ]
 
-    def test_as_wanted(self) -> None:
+    def test_an_equal_type_is_shown_as_unchanged(self) -> None:
         same = TYPE.model_copy(update={"name_plural": "Accounts"})
 
         assert lines(planned(seen=ObservedState([same]))) == ["  type Account is up to date", "0 steps, 0 blocked"]
 
-    def test_refused(self) -> None:
+    def test_a_rejected_type_is_shown(self) -> None:
         assert lines(planned(SEATS, seen=ObservedState([TYPE], FIELDS), if_exists="fail")) == [
             "! type Account exists, and if_exists is 'fail'", "0 steps, 0 blocked"
         ]  # fmt: skip
 
-    def test_only_fields_are_new(self) -> None:
+    def test_new_fields_of_an_existing_type_are_shown(self) -> None:
         same = TYPE.model_copy(update={"name_plural": "Accounts"})
 
         assert lines(planned(OWNERS, seen=ObservedState([same], FIELDS), if_exists="update"))[:2] == [
@@ -113,15 +113,15 @@ class TestText:
 
         assert text[-3:-1] == ["~ update shared field Region", '    choices: ["US"] -> ["US", "EU"]']
 
-    def test_other_letters_are_shown_as_they_are(self) -> None:
+    def test_characters_beyond_ascii_are_shown_unchanged(self) -> None:
         spec = {"name": "Größe", "name_plural": "Größen"}
         seen = ObservedState([TYPE.model_copy(update={"name": "größe", "name_plural": "顧客"})])
 
         assert '    = keep name_plural: "顧客" -> "Größen"' in lines(planned(custom_object_type=spec, seen=seen))
 
 
-class TestJson:
-    def test_every_part(self) -> None:
+class TestRenderedJson:
+    def test_json_holds_every_part_of_the_plan(self) -> None:
         of = planned(SEATS, NOTE, OWNERS, seen=ObservedState([TYPE], FIELDS), if_exists="update")
 
         shown = plan_as_json(of)
@@ -160,12 +160,12 @@ class TestJson:
         ]
 
     @pytest.mark.parametrize(("if_exists", "action"), [("adopt", "adopt"), ("update", "update"), ("fail", "reject")])
-    def test_what_is_done_with_existing_ones(self, if_exists: str, action: str) -> None:
+    def test_json_names_the_action_for_existing_types(self, if_exists: str, action: str) -> None:
         [of_type] = plan_as_json(planned(seen=ObservedState([TYPE]), if_exists=if_exists))["types"]
 
         assert of_type["action"] == action
 
-    def test_all_new(self) -> None:
+    def test_a_new_type_is_shown_with_its_fields(self) -> None:
         [of_type] = plan_as_json(planned(SEATS))["types"]
 
         assert (of_type["action"], of_type["id"]) == ("create", None)

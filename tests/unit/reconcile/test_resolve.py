@@ -1,4 +1,4 @@
-"""Names of roles and types become ids, or a refusal that says which there are."""
+"""Names of roles and types become ids, or a rejection that lists the existing ones."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ def ids(*names: str, roles: list[Role] | None = None) -> Any:
     return with_role_ids(desired, ROLES if roles is None else roles, "/custom_object_type")["editable_with_roles"]
 
 
-class TestRoles:
+class TestRoleNames:
     @pytest.mark.parametrize("name", ["role_A", "Admin", "ADMIN", " admin", "aDmin"])
-    def test_by_id_or_by_name_in_any_case(self, name: str) -> None:
+    def test_a_role_is_found_by_id_or_by_name_in_any_case(self, name: str) -> None:
         assert ids(name) == ["role_A"]
 
-    def test_an_id_is_taken_as_it_is_written(self) -> None:
+    def test_an_id_keeps_its_case(self) -> None:
         with pytest.raises(Rejected):
             ids("ROLE_a")
 
@@ -37,14 +37,14 @@ class TestRoles:
     def test_an_id_counts_for_more_than_a_name(self) -> None:
         assert ids("role_A", roles=[Role(id="role_Z", name="role_a"), ADMIN]) == ["role_A"]
 
-    def test_one_that_is_named_twice_is_there_once(self) -> None:
+    def test_a_role_that_is_named_twice_is_sent_once(self) -> None:
         assert ids("Admin", "role_A", "role_B") == ["role_A", "role_B"]
 
     @pytest.mark.parametrize("desired", [{}, {"editable_with_roles": []}])
-    def test_where_none_is_named_none_is_needed(self, desired: dict[str, Any]) -> None:
+    def test_a_spec_without_roles_needs_none(self, desired: dict[str, Any]) -> None:
         assert with_role_ids(desired, [], "/custom_object_type") == desired
 
-    def test_other_keys_stay(self) -> None:
+    def test_other_keys_stay_unchanged(self) -> None:
         assert with_role_ids({"name": "A", "editable_with_roles": ["admin"]}, ROLES, "") == {
             "name": "A", "editable_with_roles": ["role_A"]
         }  # fmt: skip
@@ -56,23 +56,23 @@ class TestRoles:
         [fault] = caught.value.problem.errors
         return fault.pointer, fault.detail
 
-    def test_an_unknown_one_is_refused_with_those_that_there_are(self) -> None:
+    def test_an_unknown_role_is_rejected_with_a_list_of_roles(self) -> None:
         assert self.rejection("Admin", "Boss") == (
             "/custom_object_type/editable_with_roles/1",
             "role 'Boss' does not exist. Roles of the organization: "
             "Admin (role_A), Sales (role_B), sales  (role_C)",
         )  # fmt: skip
 
-    def test_an_ambiguous_one_is_refused(self) -> None:
+    def test_an_ambiguous_role_is_rejected(self) -> None:
         pointer, detail = self.rejection("Sales")
 
         assert pointer == "/custom_object_type/editable_with_roles/0"
         assert detail.startswith("2 roles are named 'Sales': use the id. Roles of the organization: Admin (role_A)")
 
-    def test_where_there_are_none(self) -> None:
+    def test_the_rejection_says_when_no_role_exists(self) -> None:
         assert self.rejection("Admin", roles=[])[1].endswith("none that this key may see")
 
-    def test_not_all_of_very_many_are_listed(self) -> None:
+    def test_the_list_of_roles_is_bounded(self) -> None:
         roles = [Role(id=f"role_{number}", name=f"Role {number}") for number in range(1000)]
 
         assert self.rejection("Boss", roles=roles)[1].count("role_") == SHOWN_ROLES
@@ -96,11 +96,11 @@ def a_spec(name: str, *references: str, **further: Any) -> CustomObjectTypeSpec:
         ({"fields": [TEXT, {**TEXT, "name": "B", "editable_with_roles": ["Admin"]}]}, True),
     ],
 )
-def test_roles_are_looked_at_only_when_one_is_named(further: dict[str, Any], wants: bool) -> None:
+def test_roles_are_read_only_when_a_spec_names_one(further: dict[str, Any], wants: bool) -> None:
     assert needs_roles([a_spec("Account"), a_spec("Deal", **further)]) is wants
 
 
-def test_an_unknown_reference_says_what_it_is() -> None:
+def test_an_unknown_reference_is_named() -> None:
     rejection = unknown_reference("Deal", "/custom_object_type/fields/0/references")
 
     assert (rejection.kind, str(rejection)) == (
@@ -124,7 +124,7 @@ def test_an_unknown_reference_says_what_it_is() -> None:
         ([("A",), ("B", "C"), ("C", "B", "A")], [0, 2, 1]),
     ],
 )
-def test_what_is_referred_to_comes_first(types: list[tuple[str, ...]], order: list[int]) -> None:
+def test_referenced_types_come_first(types: list[tuple[str, ...]], order: list[int]) -> None:
     assert referenced_first([a_spec(name, *references) for name, *references in types]) == order
 
 
