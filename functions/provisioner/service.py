@@ -10,7 +10,8 @@ import certifi
 import httpx
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS, make_clients
-from provisioner.close.client import Organization
+from provisioner.close.client import CloseApi
+from provisioner.close.list_cache import Organization
 from provisioner.close.transport import Connection
 from provisioner.credentials.tenants import Tenants
 from provisioner.ledger.store import Ledger
@@ -70,7 +71,7 @@ class Service:
             time_left=time_left,
             clock=self.provisioner.clock,
         )
-        return Organization(connection)
+        return Organization(CloseApi(connection))
 
 
 def _http(base_url: str) -> httpx.Client:

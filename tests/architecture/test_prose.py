@@ -7,6 +7,7 @@ from tests.architecture import prose
 ENFORCED = (
     ".",
     "README.md",
+    "functions/provisioner/close",
     "functions/provisioner/credentials",
     "functions/provisioner/ledger",
     "functions/provisioner/reconcile",

@@ -36,7 +36,7 @@ def reasons() -> Iterator[str]:
                     yield from (text for each in arguments if (text := _text(each)))
                 case ast.Call(args=[ast.Attribute(attr="TENANT_NOT_FOUND"), argument]) if path.stem == "tenants":
                     yield _text(argument)
-                case ast.AnnAssign(target=ast.Name(id="_closed_because"), value=ast.Constant() as default):
+                case ast.AnnAssign(target=ast.Name(id="_pause_reason"), value=ast.Constant() as default):
                     yield _text(default)
 
 

@@ -1,6 +1,6 @@
-"""The words of Close: types, fields and roles as it returned them, and what opens an organization.
+"""Models of Close's resources, and the credential of an organization.
 
-All models are frozen. What Close returns may hold more than we know of: that is kept.
+All models are frozen. Keys that this service does not know are kept.
 """
 
 import json
@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from provisioner.contract.spec import natural_key
 
 MAX_SHOWN_BYTES = 30_000
-"""How much an outcome shows of one type as Close returned it."""
+"""The largest part of a type, as Close returned it, that an outcome shows."""
 
 
 class CloseModel(BaseModel):
-    """As Close returned it. Keys that we do not know are kept."""
+    """The base of resources as Close returned them."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
@@ -29,7 +29,7 @@ class CloseModel(BaseModel):
         return natural_key(self.name)
 
     def value(self, name: str) -> Any:
-        """What Close says under this key, as a JSON value; None when it does not."""
+        """Return the value of any key that Close returned, as JSON; None without the key."""
         return self.model_dump(mode="json").get(name)
 
 
@@ -38,7 +38,7 @@ class Role(CloseModel):
 
 
 class CustomField(CloseModel):
-    """A field of a type, or a shared one."""
+    """A field of one type, or a shared field."""
 
     type: str
     date_created: Any = None
@@ -47,7 +47,7 @@ class CustomField(CloseModel):
 
 
 class CustomObjectType(CloseModel):
-    """A Custom Object Type. ``fields`` are entries about its fields, in their order, shared ones included."""
+    """A Custom Object Type. ``fields``: one entry for each of its fields, in order, shared ones included."""
 
     organization_id: Any = None
     date_created: Any = None
@@ -55,16 +55,16 @@ class CustomObjectType(CloseModel):
 
     @property
     def field_ids(self) -> tuple[str, ...]:
-        """Ids of its fields in their order, as far as Close says them."""
+        """The ids of its fields in order, as far as Close returns them."""
         return tuple(str(row["id"]) for row in self._field_rows())
 
     @property
     def field_names(self) -> tuple[tuple[str, str], ...]:
-        """Id and natural key of each of its fields."""
+        """The id and natural key of each of its fields."""
         return tuple((str(row["id"]), natural_key(str(row.get("name", "")))) for row in self._field_rows())
 
     def field_row(self, close_id: str) -> Mapping[str, Any]:
-        """What Close says here of the field with this id; nothing when it is not one of the type's."""
+        """Return the entry of the field with this id, {} if the type has no such field."""
         return next((row for row in self._field_rows() if row["id"] == close_id), {})
 
     def _field_rows(self) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ class CustomObjectType(CloseModel):
         return [row for row in rows if isinstance(row, dict) and row.get("id")]
 
     def shown(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The type as JSON values, and the keys left out of it, largest first, to keep it within MAX_SHOWN_BYTES."""
+        """Return the type as JSON values, and the omitted keys: the largest ones, to stay within MAX_SHOWN_BYTES."""
         shown = self.model_dump(mode="json", exclude={"fields"})
         sizes = {key: len(json.dumps(value)) for key, value in shown.items() if key not in {"id", "name"}}
         omitted: list[str] = []
@@ -85,10 +85,10 @@ class CustomObjectType(CloseModel):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
-    """What opens a tenant's Close organization. Its text shows nothing."""
+    """The credential of a tenant's Close organization. Its ``repr`` shows nothing."""
 
     authorization: str  # the value of the header
-    secret: str  # the key or token in it, to be struck out of whatever Close says
+    secret: str  # the key or token in it, to be redacted from Close's messages
     organization_id: str | None = None  # the organization that it must belong to
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""What an answer of Close, or the lack of one, means. Pure: one function maps every case to the error tree.
+"""Interpret a response of Close, or the lack of one. Pure: one function maps every case to the error tree.
 
 Sources: Close's pages on response codes and rate limits (developer.close.com), its published OpenAPI, its open-source
-server libraries and its official Python client. No message text is ever matched on: two dialects are known.
+server libraries and its official Python client. Message texts never decide: two dialects of them are known.
 """
 
 import json
@@ -27,11 +27,11 @@ from provisioner.contract.errors import (
     Unavailable,
 )
 
-# The connection was never made, so nothing can have reached Close. httpx reports a failed TLS handshake and a name
-# that does not resolve as ConnectError too.
+# Without a connection, nothing can have reached Close. httpx also reports a failed TLS handshake and a failed name
+# resolution as ConnectError.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
-DEFAULT_WAIT_SECONDS = 2.0  # what Close's own client waits when a 429 names no time
+DEFAULT_WAIT_SECONDS = 2.0  # the wait of Close's own client when a 429 gives no time
 MAX_WAIT_SECONDS = 900.0
 
 MAX_DETAILS = 50
@@ -42,14 +42,14 @@ CLOSE_KEY = re.compile(r"api_[A-Za-z0-9]+\.[A-Za-z0-9.]+")
 
 @dataclass(frozen=True, slots=True)
 class CloseResponse:
-    """An HTTP answer. Header names are in lower case."""
+    """An HTTP response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON, None when it is none."""
+        """Return the body as JSON, or None when it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -57,92 +57,92 @@ class CloseResponse:
 
 
 def failure(
-    method: str, answer: CloseResponse | httpx.RequestError, secret: str = "", *, of_types: bool = True
+    method: str, response: CloseResponse | httpx.RequestError, secret: str = "", *, is_collection: bool = True
 ) -> ProvisioningError | None:
-    """What is now true of Close; None when the answer is a success. ``secret`` is struck out of Close's own words.
+    """Return the error that a response stands for, or None for a success. ``secret`` is redacted from Close's messages.
 
-    ``of_types``: the resource is that of all types, which is always there for whoever may use it. Pointers of errors
-    are relative to what was sent.
+    ``is_collection``: the path is the collection of all types, which exists for every key that may use it. Error
+    pointers are relative to the body that was sent.
     """
     writes = method != "GET"
-    if isinstance(answer, httpx.RequestError):
-        return _silence(writes, answer)
-    status = answer.status
+    if isinstance(response, httpx.RequestError):
+        return _no_response(writes, response)
+    status = response.status
     if 200 <= status < 300:
         return None
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimited("Close asks to wait (429)", rate_limit_seconds(answer))
-    # 408: Close's proxy is known to say so while the work goes on behind it. Codes that nobody documents count as
-    # unknown too: only what is known to be final is final.
-    open_question = (
-        OutcomeUnknown(f"Close answered the write with {status}, which leaves open whether it happened")
+        return RateLimited("Close rate-limited this tenant (429)", rate_limit_seconds(response))
+    # 408: Close's proxy may return it while the work goes on. Undocumented codes leave the result unknown too: only a
+    # response that is documented as final is final.
+    unknown = (
+        OutcomeUnknown(f"Close returned {status} to a write, which may or may not have happened")
         if writes
-        else Unavailable(f"Close answered {status}")
+        else Unavailable(f"Close returned {status}")
     )
-    if writes and not of_types and status == HTTPStatus.NOT_FOUND:
-        return Unavailable("what was to be written to is not there any more (404)")
-    return _refusal(method, answer, secret) or open_question
+    if writes and not is_collection and status == HTTPStatus.NOT_FOUND:
+        return Unavailable("the type or field to update no longer exists (404)")
+    return _rejection(method, response, secret) or unknown
 
 
-def _silence(writes: bool, error: httpx.RequestError) -> ProvisioningError:
+def _no_response(writes: bool, error: httpx.RequestError) -> ProvisioningError:
     how = type(error).__name__
     if not writes or isinstance(error, NEVER_SENT):
         return Unavailable(f"Close could not be reached ({how})")
-    return OutcomeUnknown(f"the write was sent, and its answer got lost ({how})")
+    return OutcomeUnknown(f"the write was sent, but its response was lost ({how})")
 
 
-def _refusal(method: str, answer: CloseResponse, secret: str) -> Rejected | None:
-    status = answer.status
-    message, errors = _words(answer.json(), secret)
-    said = f" Close says: {message}" if message else ""
+def _rejection(method: str, response: CloseResponse, secret: str) -> Rejected | None:
+    status = response.status
+    message, errors = _error_messages(response.json(), secret)
+    quoted = f" Close says: {message}" if message else ""
     match status:
         case 400 | 413 | 415 | 422 if method != "GET":
             return Rejected(
-                ProblemType.SPEC_REJECTED, f"Close answered {status}.{said}", close_status=status, errors=errors
+                ProblemType.SPEC_REJECTED, f"Close returned {status}.{quoted}", close_status=status, errors=errors
             )
         case 401:
             kind = ProblemType.CREDENTIAL_REJECTED
             who = (
                 "The key or token is wrong or revoked, or its user's role lacks the permission to manage "
-                "customizations. An administrator of the Close organization can mend it."
+                "customizations. Ask an administrator of the Close organization to fix it."
             )
         case 402:
             kind = ProblemType.PLAN_LIMIT
-            who = "The organization's plan does not allow (more) Custom Object Types. Its owner can change the plan."
+            who = "The organization's plan allows no more Custom Object Types. Ask its owner to change the plan."
         case 403:
             kind = ProblemType.PERMISSION_MISSING
             who = (
                 "The role of the key's user lacks the permission to manage customizations, or the organization's "
-                "plan has no Custom Objects. An administrator of the Close organization can mend it."
+                "plan has no Custom Objects. Ask an administrator of the Close organization to fix it."
             )
         case 404 if method == "POST":
             kind = ProblemType.PLAN_LIMIT
             who = (
-                "Close shows no Custom Object Types to this organization: its plan may not have them. "
-                "The organization's owner can change the plan."
+                "Close offers no Custom Object Types to this organization: its plan may not include them. "
+                "Ask the owner of the Close organization to change the plan."
             )
         case 400 | 404 | 405 | 410 | 415 | 422:
             kind = ProblemType.CLOSE_MISCONFIGURED
-            who = "Whoever runs this service should check the setting CLOSE_API_URL."
+            who = "Ask the operator of this service to check the setting CLOSE_API_URL."
         case redirect if method == "GET" and 300 <= redirect < 400:
             kind = ProblemType.CLOSE_MISCONFIGURED
-            who = "Redirects are not followed. Whoever runs this service should check the setting CLOSE_API_URL."
+            who = "Redirects are not followed. Ask the operator of this service to check the setting CLOSE_API_URL."
         case _:
             return None
-    return Rejected(kind, f"Close answered {status}. {who}{said}", close_status=status, errors=errors)
+    return Rejected(kind, f"Close returned {status}. {who}{quoted}", close_status=status, errors=errors)
 
 
-def _words(document: Any, secret: str) -> tuple[str, tuple[ErrorDetail, ...]]:
-    """Close's own words: ``{"error": …}`` or ``{"errors": […], "field-errors": {…}}``, nested at will, or none."""
+def _error_messages(document: Any, secret: str) -> tuple[str, tuple[ErrorDetail, ...]]:
+    """Return Close's error messages, from ``{"error": …}`` or a nested ``{"errors": […], "field-errors": {…}}``."""
     if not isinstance(document, dict):
         return "", ()
     error = document.get("error")
     general = [*_texts(error.get("message") if isinstance(error, dict) else error), *_texts(document.get("errors"))]
     details = [
-        ErrorDetail(pointer=_struck(pointer, secret), detail=_struck(text, secret))
-        for pointer, text in islice(_faults(document.get("field-errors"), ""), MAX_DETAILS)
+        ErrorDetail(pointer=_redact(pointer, secret), detail=_redact(text, secret))
+        for pointer, text in islice(_field_errors(document.get("field-errors"), ""), MAX_DETAILS)
     ]
-    return _struck("; ".join(general), secret), tuple(details)
+    return _redact("; ".join(general), secret), tuple(details)
 
 
 def _texts(value: Any) -> list[str]:
@@ -151,8 +151,8 @@ def _texts(value: Any) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-def _faults(value: Any, pointer: str, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """(JSON pointer, text) of every field error; a list's items are faults of the field, or of its entries."""
+def _field_errors(value: Any, pointer: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield (JSON pointer, message) of every field error. A list holds errors of the field, or of its entries."""
     if isinstance(value, str):
         yield pointer, value
     elif depth == MAX_DEPTH:
@@ -160,37 +160,37 @@ def _faults(value: Any, pointer: str, depth: int = 0) -> Iterator[tuple[str, str
     elif isinstance(value, dict):
         for name, inner in value.items():
             step = "" if name == "errors" else f"/{str(name).replace('~', '~0').replace('/', '~1')}"
-            yield from _faults(inner, f"{pointer}{step}", depth + 1)
+            yield from _field_errors(inner, f"{pointer}{step}", depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _faults(inner, pointer if isinstance(inner, str) else f"{pointer}/{index}", depth + 1)
+            yield from _field_errors(inner, pointer if isinstance(inner, str) else f"{pointer}/{index}", depth + 1)
 
 
-def _struck(text: str, secret: str) -> str:
+def _redact(text: str, secret: str) -> str:
     text = text.replace(secret, "…") if secret else text
     return CLOSE_KEY.sub("…", text)[:MAX_TEXT]
 
 
-def rate_limit_seconds(answer: CloseResponse, now: datetime | None = None) -> float:
-    """How long a 429 asks to wait, in seconds, whichever of the known ways it says so. Never longer than 15 minutes.
+def rate_limit_seconds(response: CloseResponse, now: datetime | None = None) -> float:
+    """Return how long a 429 asks to wait, in seconds, from any of the known notations. At most 15 minutes.
 
-    ``RateLimit: limit=100, remaining=0, reset=5`` is documented; semicolons, decimals, quotes and the newer ``t=`` are
-    seen in the wild; then Retry-After (seconds or a date), two older headers, and the body of before 2024.
+    ``RateLimit: limit=100, remaining=0, reset=5`` is documented; semicolons, decimals, quotes and the newer ``t=`` were
+    observed. Then Retry-After (seconds or a date), two older headers, and the body from before 2024.
     """
     candidates = [
-        _reset(answer.headers.get("ratelimit", "")),
-        _retry_after(answer.headers.get("retry-after", ""), now or datetime.now(UTC)),
-        _seconds(answer.headers.get("ratelimit-reset", "")),
-        _seconds(answer.headers.get("x-rate-limit-reset", "")),
-        _old_body(answer.json()),
+        _reset(response.headers.get("ratelimit", "")),
+        _retry_after(response.headers.get("retry-after", ""), now or datetime.now(UTC)),
+        _seconds(response.headers.get("ratelimit-reset", "")),
+        _seconds(response.headers.get("x-rate-limit-reset", "")),
+        _legacy_reset(response.json()),
     ]
     found = next((each for each in candidates if each is not None), DEFAULT_WAIT_SECONDS)
     return min(found, MAX_WAIT_SECONDS)
 
 
-def exhausted_seconds(answer: CloseResponse) -> float | None:
-    """How long until the limit's next window, where this answer says that nothing of this one is left."""
-    header = answer.headers.get("ratelimit", "")
+def exhausted_seconds(response: CloseResponse) -> float | None:
+    """Return the seconds until the next window of the rate limit if this response exhausted the present one."""
+    header = response.headers.get("ratelimit", "")
     return _reset(header) if _part(header, {"remaining", "r"}) == 0 else None
 
 
@@ -224,6 +224,6 @@ def _retry_after(text: str, now: datetime) -> float | None:
         return None
 
 
-def _old_body(document: Any) -> float | None:
+def _legacy_reset(document: Any) -> float | None:
     error = document.get("error") if isinstance(document, dict) else None
     return _seconds(error.get("rate_reset")) if isinstance(error, dict) else None

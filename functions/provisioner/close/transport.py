@@ -1,9 +1,10 @@
-"""Sends requests to Close for one tenant, within the time that is left, and as politely as Close asks.
+"""Send requests to Close for one tenant, within the remaining time and Close's rate limits.
 
-A read may be repeated. A write is sent once: it is sent again only when Close surely did not carry it out, which is
-after a 401 (with another credential) or when the connection was never made.
+A read may be repeated. A write is sent once. responses.py interprets the responses.
 
-What an answer means is in close_answers.py.
+httpx has no total timeout: its read timeout bounds each read from the socket, so a server that sends a byte at a time
+holds a request for as long as it likes (encode/httpx#1450, pydantic/httpx2#557, encode/httpcore#936). This module
+therefore shortens the read timeout by a trace hook, and checks the deadline between the chunks of a body.
 """
 
 import json
@@ -23,21 +24,21 @@ from provisioner.contract.errors import OutcomeUnknown, RetryLater, Unavailable
 USER_AGENT = f"close-provisioner/{__version__}"
 TYPES = "custom_object_type/"
 CONNECT_SECONDS = 5
-SETTLE_SECONDS = 5  # what it takes to write down and announce what Close answered
-MIN_WRITE_SECONDS = 10  # a write is not begun with less time left to hear its answer
+SETTLE_SECONDS = 5  # the time to store and publish the outcome after the last response
+MIN_WRITE_SECONDS = 10  # a write is not sent with less time left to receive its response
 OUTAGE_SECONDS = 5
 READS_BEGIN = {"http11.receive_response_headers.started", "http11.receive_response_body.started"}
-MAX_ANSWER_BYTES = 20_000_000
+MAX_RESPONSE_BYTES = 20_000_000
 
 type Credentials = Callable[[Credential | None], Credential]
-"""Gives the tenant's credential; given the one that Close rejected, reads it anew."""
+"""Returns the tenant's credential, read again if it is the one that Close rejected."""
 
 
 @dataclass(slots=True)
 class Connection:
-    """One tenant's way to Close, for the length of one batch.
+    """One tenant's connection to Close, for one batch.
 
-    ``timeout`` and ``time_left`` are in seconds, ``clock`` gives Unix seconds. Not to be shared between threads; the
+    ``timeout`` and ``time_left`` are in seconds, ``clock`` returns Unix seconds. Not to be shared between threads; the
     ``http`` client may be.
     """
 
@@ -47,96 +48,92 @@ class Connection:
     timeout: float
     time_left: Callable[[], float]
     clock: Callable[[], float]
-    renewed: int = 0  # how often the credential was: what was read before was read with another one
+    credential_generation: int = 0  # counts renewals of the credential; reads of an earlier generation are invalid
     _credential: Credential | None = None
-    _used_up: dict[str, float] = field(default_factory=dict)  # until when, by what the limit is counted for
-    _closed_until: float = 0
-    _closed_because: str = "Close asked this service to pause for this tenant (429)"
+    _exhausted_until: dict[str, float] = field(default_factory=dict)  # by group of requests (Unix seconds)
+    _paused_until: float = 0
+    _pause_reason: str = "Close asked this service to pause for this tenant (429)"
 
     def prepare(self) -> None:
-        """Have the credential at hand, and Close's leave to be asked.
+        """Load the credential.
 
-        Raises ``Refused`` when there is no credential, ``NotCreated`` when it can't be read, ``Busy`` while this tenant
-        is to be left alone.
+        Raises ``Rejected`` when the tenant has none, ``Unavailable`` when it cannot be read, ``RetryLater`` while Close
+        must not be called for this tenant.
         """
-        self._be_polite("")
+        self._check_rate_limit("")
         if self._credential is None:
             self._credential = self.credentials(None)
 
     @property
-    def pin(self) -> str | None:
+    def expected_organization(self) -> str | None:
         """The organization that the credential must belong to, if the tenant's secret names one."""
         return self._credential.organization_id if self._credential else None
 
     def get(self, path: str, *, may_be_missing: bool = False) -> CloseResponse:
-        """A successful answer (or 404, where that is one)."""
+        """Return a successful response, or a 404 if the resource ``may_be_missing``."""
         return self._send("GET", path, may_be_missing=may_be_missing)
 
     def write(self, method: str, path: str, body: Mapping[str, object]) -> CloseResponse:
-        """Send it, once. Raises ``MaybeCreated`` when the answer got lost."""
+        """Send a write, once. Raises ``OutcomeUnknown`` when its response is lost."""
         return self._send(method, path, json.dumps(body).encode())
 
-    def _be_polite(self, group: str) -> None:
+    def _check_rate_limit(self, group: str) -> None:
         now = self.clock()
-        if now < self._closed_until:
-            raise RetryLater(self._closed_because, self._closed_until - now)
-        if now < self._used_up.get(group, 0):
-            raise RetryLater("Close's rate limit is used up", self._used_up[group] - now)
+        if now < self._paused_until:
+            raise RetryLater(self._pause_reason, self._paused_until - now)
+        if now < self._exhausted_until.get(group, 0):
+            raise RetryLater("Close's rate limit is exhausted", self._exhausted_until[group] - now)
 
     def _send(
         self, method: str, path: str, content: bytes | None = None, *, may_be_missing: bool = False
     ) -> CloseResponse:
-        """A successful answer (or 404, where that is one).
+        """Return a successful response, or a 404 if the resource ``may_be_missing``.
 
-        A read is repeated once where the connection broke or the credential was old.
+        A read is repeated once when the connection breaks, and the list of types when the credential was replaced.
         """
         if self._credential is None:
             self.prepare()
         credential = cast("Credential", self._credential)
-        answer = self._exchange(method, path, content, credential)
-        if isinstance(answer, httpx.NetworkError | httpx.RemoteProtocolError) and method == "GET":
-            answer = self._exchange(method, path, content, credential)  # a kept connection may have died unnoticed
-        if isinstance(answer, CloseResponse) and answer.status == 401:
-            answer = self._after_rejection(method, path, credential, answer)
-        if may_be_missing and isinstance(answer, CloseResponse) and answer.status == 404:
-            return answer
-        error = failure(method, answer, cast("Credential", self._credential).secret, of_types=path == TYPES)
+        response = self._exchange(method, path, content, credential)
+        if isinstance(response, httpx.NetworkError | httpx.RemoteProtocolError) and method == "GET":
+            response = self._exchange(method, path, content, credential)  # a pooled connection may have died unnoticed
+        if isinstance(response, CloseResponse) and response.status == 401:
+            response = self._after_rejection(method, path, credential, response)
+        if may_be_missing and isinstance(response, CloseResponse) and response.status == 404:
+            return response
+        error = failure(method, response, cast("Credential", self._credential).secret, is_collection=path == TYPES)
         if isinstance(error, RetryLater):
-            self._closed_until = self.clock() + error.seconds
-        elif isinstance(
-            error, Unavailable | OutcomeUnknown
-        ):  # an outage: the rest of this batch need not wait for it as long
-            self._closed_until, self._closed_because = self.clock() + OUTAGE_SECONDS, str(error)
+            self._paused_until = self.clock() + error.seconds
+        elif isinstance(error, Unavailable | OutcomeUnknown):
+            # In an outage, the rest of the batch fails at once instead of waiting for its own timeouts.
+            self._paused_until, self._pause_reason = self.clock() + OUTAGE_SECONDS, str(error)
         if error:
             raise error
-        assert isinstance(answer, CloseResponse)  # noqa: S101 - anything else is an error
-        if content is not None and (seconds := exhausted_seconds(answer)):
-            self._used_up[_group(method, path)] = self.clock() + seconds
-        return answer
+        assert isinstance(response, CloseResponse)  # noqa: S101 - ``failure`` reports any other value
+        if content is not None and (seconds := exhausted_seconds(response)):
+            self._exhausted_until[_group(method, path)] = self.clock() + seconds
+        return response
 
     def _after_rejection(
-        self, method: str, path: str, rejected: Credential, answer: CloseResponse
+        self, method: str, path: str, rejected: Credential, response: CloseResponse
     ) -> CloseResponse | httpx.RequestError:
-        """The key may have been rotated: read it anew, and use it if it is another one."""
+        """Handle a 401: the key may have been rotated. Load the credential again, and use it if it is a new one."""
         renewed = self.credentials(rejected)
         if renewed == rejected:
-            return answer
-        self._credential, self.renewed = renewed, self.renewed + 1
-        if (method, path) != (
-            "GET",
-            TYPES,
-        ):  # what was read and checked before was read with another credential: begin again
+            return response
+        self._credential, self.credential_generation = renewed, self.credential_generation + 1
+        if (method, path) != ("GET", TYPES):  # earlier reads and checks used the old credential: start again
             raise RetryLater("the tenant's credential was renewed", 0)
         return self._exchange(method, path, None, renewed)
 
     def _exchange(
         self, method: str, path: str, content: bytes | None, credential: Credential
     ) -> CloseResponse | httpx.RequestError:
-        """One request and its answer, both within the time that is left.
+        """Send one request and read its response within the remaining time.
 
-        Only headers that drip in byte by byte may take longer: the client bounds each read of them, not their sum.
+        Only headers that arrive byte by byte can exceed it: the client bounds each read of them, not their sum.
         """
-        self._be_polite(_group(method, path))
+        self._check_rate_limit(_group(method, path))
         left = self.time_left() - SETTLE_SECONDS
         if left < (1 if content is None else min(MIN_WRITE_SECONDS, self.timeout)):
             raise RetryLater("too little time is left in this run", 0)
@@ -161,29 +158,29 @@ class Connection:
 
 
 def _group(method: str, path: str) -> str:
-    """What Close counts a limit for: the method and the beginning of the path."""
+    """Return the group of requests that share a rate limit at Close: the method and the start of the path."""
     return f"{method} {'/'.join(path.split('/')[:2])}"
 
 
 def _headers(credential: Credential, content: bytes | None) -> dict[str, str]:
     headers = {"Authorization": credential.authorization, "Accept": "application/json", "User-Agent": USER_AGENT}
-    # Close's server library refuses a body that does not say that it is JSON, and chunked bodies: httpx sends bytes
-    # with their Content-Length.
+    # Close's server library rejects a body without a JSON content type, and chunked bodies. httpx sends bytes with a
+    # Content-Length.
     return headers | {"Content-Type": "application/json"} if content is not None else headers
 
 
 def _bound_reads(deadline: float, event: str, info: Mapping[str, Any]) -> None:
-    """What is left bounds each read: the client looks how long that is when the answer, or its body, begins."""
+    """Set the read timeout to the remaining time, when the response headers and when the body begin."""
     if event in READS_BEGIN:
         info["request"].extensions["timeout"]["read"] = max(deadline - time.monotonic(), 0.01)
 
 
 def _body(response: httpx.Response, deadline: float) -> bytes:
-    """The body, read within the deadline: httpx bounds each read, not their sum."""
+    """Read the body within the deadline, which httpx itself does not enforce."""
     chunks, size = [], 0
     for chunk in response.iter_bytes():
         chunks.append(chunk)
         size += len(chunk)
-        if time.monotonic() > deadline or size > MAX_ANSWER_BYTES:
-            raise httpx.ReadTimeout("the answer took too long, or too much", request=response.request)
+        if time.monotonic() > deadline or size > MAX_RESPONSE_BYTES:
+            raise httpx.ReadTimeout("the response took too long or is too large", request=response.request)
     return b"".join(chunks)

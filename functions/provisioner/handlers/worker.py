@@ -19,7 +19,7 @@ from itertools import groupby
 from typing import Any
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS
-from provisioner.close.client import Organization
+from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.parsing import parse_request

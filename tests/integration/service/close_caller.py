@@ -1,11 +1,12 @@
-"""A tenant's side of the wire to Close, and answers of Close."""
+"""A tenant's end of the connection to Close, and Close's responses."""
 
 import base64
 from dataclasses import dataclass, field
 
 import httpx
 
-from provisioner.close.client import Organization
+from provisioner.close.client import CloseApi
+from provisioner.close.list_cache import Organization
 from provisioner.close.models import Credential
 from provisioner.close.transport import Connection
 from tests.fakes import Clock, a_request
@@ -25,7 +26,7 @@ def key(text: str, organization_id: str | None = None) -> Credential:
 
 @dataclass
 class Tenant:
-    """A tenant's side of things: its keys, the newest last, and how long it was asked to be left alone."""
+    """A tenant: its keys, the newest last, and the time that its function has left."""
 
     http: httpx.Client
     base_url: str
@@ -37,7 +38,7 @@ class Tenant:
         return self.keys[0] if rejected is None else self.keys[-1]
 
     def organization(self, timeout: float = 20) -> Organization:
-        return Organization(self.connection(timeout))
+        return Organization(CloseApi(self.connection(timeout)))
 
     def connection(self, timeout: float = 20) -> Connection:
         return Connection(

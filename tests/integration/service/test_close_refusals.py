@@ -1,4 +1,4 @@
-"""Close that asks to wait, does not know the credential, or is another organization than it should be."""
+"""Close that rate-limits, rejects the credential, or turns out to be another organization."""
 
 from typing import Any
 
@@ -111,7 +111,7 @@ class TestCredentials:
         assert "no … here" in str(caught.value)
 
 
-class TestPinned:
+class TestExpectedOrganization:
     ME = "GET /api/v1/me/?_fields=organizations"
 
     @pytest.fixture
@@ -119,7 +119,7 @@ class TestPinned:
         tenant.keys = [key("api_acme.secret", "orga_acme")]
         return tenant
 
-    def test_the_list_shows_the_right_organisation(self, wire: Wire, pinned: Tenant) -> None:
+    def test_the_list_shows_the_right_organization(self, wire: Wire, pinned: Tenant) -> None:
         wire.replies = [LIST]
 
         assert len(pinned.organization().types()) == 1
@@ -155,7 +155,7 @@ class TestPinned:
             [NO_TYPES, answer(["?"])],
         ],
     )
-    def test_apart_another_organisation_stops_the_request(
+    def test_apart_another_organization_stops_the_request(
         self, wire: Wire, pinned: Tenant, replies: list[bytes]
     ) -> None:
         wire.replies = list(replies)
@@ -165,16 +165,16 @@ class TestPinned:
         assert caught.value.kind is ProblemType.WRONG_ORGANIZATION
         assert "POST" not in [each.method for each in wire.heard]
 
-    def test_apart_a_create_that_ended_up_elsewhere_is_told(self, wire: Wire, pinned: Tenant) -> None:
+    def test_apart_a_create_in_another_organization_is_reported(self, wire: Wire, pinned: Tenant) -> None:
         wire.replies = [LIST, answer({**TYPE, "organization_id": "orga_other"}, "201 Created")]
         organization = pinned.organization()
         organization.types()
 
-        with pytest.raises(Rejected, match="cotype_1 was created in orga_other") as caught:
+        with pytest.raises(Rejected, match="created the type cotype_1 in orga_other") as caught:
             organization.create_type(SPEC)
         assert caught.value.kind is ProblemType.WRONG_ORGANIZATION
 
-    def test_apart_a_renewed_credential_is_checked_anew(self, wire: Wire, pinned: Tenant) -> None:
+    def test_apart_a_renewed_credential_is_checked_again(self, wire: Wire, pinned: Tenant) -> None:
         pinned.keys.append(key("api_new.secret", "orga_acme"))
         stolen = answer({"data": [{**TYPE, "organization_id": "orga_other"}]})
         wire.replies = [LIST, UNAUTHORIZED, stolen]

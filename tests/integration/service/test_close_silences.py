@@ -169,7 +169,7 @@ class TestDeadlines:
     def test_an_answer_without_end_is_cut_off(
         self, wire: Wire, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("provisioner.close.transport.MAX_ANSWER_BYTES", 100_000)
+        monkeypatch.setattr("provisioner.close.transport.MAX_RESPONSE_BYTES", 100_000)
         wire.replies = [dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", b" " * 50_000, every=0)]
 
         with pytest.raises(Unavailable, match="ReadTimeout"):

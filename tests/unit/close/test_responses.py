@@ -119,7 +119,7 @@ def test_a_rejection_carries_closes_status(status: int) -> None:
 
     assert isinstance(error, Rejected)
     assert error.problem.close_status == status
-    assert f"Close answered {status}." in error.problem.detail
+    assert f"Close returned {status}." in error.problem.detail
 
 
 def every_exception(base: type[httpx.RequestError] = httpx.RequestError) -> list[type[httpx.RequestError]]:
@@ -240,10 +240,10 @@ def test_clear_field_errors_become_pointers(field_errors: Any, pointers: dict[st
         ({"error": {"message": "Slow down.", "rate_reset": 1}}, "Close says: Slow down."),
         ({"errors": ["One.", "Two."], "field-errors": {}}, "Close says: One.; Two."),
         ({"error": "Zero.", "errors": ["One."]}, "Close says: Zero.; One."),
-        ({"errors": [1, None, {"a": 1}]}, "Close answered 400."),
-        ({"field-errors": {"name": "Required."}}, "Close answered 400."),
-        (["a"], "Close answered 400."),
-        ({}, "Close answered 400."),
+        ({"errors": [1, None, {"a": 1}]}, "Close returned 400."),
+        ({"field-errors": {"name": "Required."}}, "Close returned 400."),
+        (["a"], "Close returned 400."),
+        ({}, "Close returned 400."),
     ],
 )
 def test_clear_closes_own_messages_are_passed_on(body: Any, words: str) -> None:

@@ -119,7 +119,7 @@ def test_parts_omitted_before_are_still_named() -> None:
 
 
 def test_the_problem_is_never_cut() -> None:
-    fault = make_problem(ProblemType.SPEC_REJECTED, "Close answered 400.", close_status=400)
+    fault = make_problem(ProblemType.SPEC_REJECTED, "Close returned 400.", close_status=400)
     large = an_outcome(*(a_type(number, 100) for number in range(9)), result=Result.FAILED, problem=fault)
 
     assert for_event(large, KEY).problem == fault

@@ -128,14 +128,14 @@ class TestNotSettledInTime:
     def test_a_lost_response_is_answered_202(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.faults = [LOST]
 
-        lost = "the write was sent, and its answer got lost (ReadError)"
+        lost = "the write was sent, but its response was lost (ReadError)"
         self.check_accepted(caller.post(), f"{lost}; waiting until Close's list is sure to show it")
         assert len(world.queue.waiting) == 2
 
     def test_an_unavailable_close_is_answered_202(self, world: HandlerWorld, caller: Caller) -> None:
         world.close.list_fails = Unavailable("500")
 
-        self.check_accepted(caller.post(), "Close answered 500")
+        self.check_accepted(caller.post(), "Close returned 500")
 
     @pytest.mark.parametrize(("lag", "delays", "retry_after"), [(60.0, [30, 60], "61"), (2.5, [30, 2.5], "4")])
     def test_a_deferral_sends_a_message_that_supersedes_the_fallback(

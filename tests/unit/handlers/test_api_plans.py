@@ -147,7 +147,7 @@ def test_a_missing_permission_is_answered_424(world: HandlerWorld, caller: Calle
 
 @pytest.mark.parametrize(
     ("fails", "retry_after"),
-    [(Unavailable("Secrets Manager fails"), 5), (RetryLater("Close asks to wait (429)", 17.2), 18)],
+    [(Unavailable("Secrets Manager fails"), 5), (RetryLater("Close rate-limited this tenant (429)", 17.2), 18)],
 )
 def test_an_unavailable_service_is_answered_503(
     world: HandlerWorld, caller: Caller, fails: Exception, retry_after: int

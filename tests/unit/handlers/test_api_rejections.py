@@ -136,7 +136,7 @@ class TestApiFailures:
         assert "s3cret" not in json.dumps(answer.body)
 
     def test_the_response_names_the_reason_of_a_deferral(self, world: HandlerWorld, caller: Caller) -> None:
-        for failure in (RetryLater("Close asks to wait", 1), Unavailable("Close answered 500")):
+        for failure in (RetryLater("Close rate-limited this tenant (429)", 1), Unavailable("Close returned 500")):
             world.close.list_fails = failure
             answer = caller.post({**BODY, "request_id": type(failure).__name__})
             assert answer.body["waiting"] == str(failure)

@@ -29,11 +29,11 @@ def test_the_outcome_is_told_in_one_line_before_all_of_it(monkeypatch: pytest.Mo
 
 
 def test_a_failure_is_told_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = {"detail": "Close answered 402: no more types."}
+    problem = {"detail": "Close returned 402: no more types."}
     types = [{"name": "Account", "result": "failed"}]
     code, said = ended(monkeypatch, {"outcome": {"result": "failed", "types": types, "problem": problem}})
     assert code == 1
-    assert said.startswith("\nfailed: Account failed; Close answered 402: no more types.\n\n{\n")
+    assert said.startswith("\nfailed: Account failed; Close returned 402: no more types.\n\n{\n")
 
 
 def test_a_request_whose_tenant_has_no_credential_waits_and_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_a_failure_carries_its_problem() -> None:
         type="urn:close-provisioner:problem:spec-rejected",
         title="Close refused the Custom Object Type",
         status=422,
-        detail="Close answered 400.",
+        detail="Close returned 400.",
         close_status=400,
         errors=(ErrorDetail(pointer="/custom_object_type/name", detail="Required."),),
     )

@@ -190,13 +190,13 @@ class TestFinal:
 
 class TestWaiting:
     def test_as_long_as_asked(self, world: MemoryWorld) -> None:
-        world.close.list_fails = RetryLater("Close asks to wait (429)", 17.5)
+        world.close.list_fails = RetryLater("Close rate-limited this tenant (429)", 17.5)
 
-        assert world.reconcile(a_request()) == Deferred(17.5, "Close asks to wait (429)", 1)
+        assert world.reconcile(a_request()) == Deferred(17.5, "Close rate-limited this tenant (429)", 1)
 
     def test_a_little_longer_each_time_when_nobody_said_how_long(self, world: MemoryWorld) -> None:
         request = a_request()
-        world.close.list_fails = Unavailable("Close answered 500")
+        world.close.list_fails = Unavailable("Close returned 500")
 
         deferrals = []
         for _ in range(9):
@@ -230,14 +230,14 @@ class TestWaiting:
 
     def test_gives_up_after_the_limit(self) -> None:
         world = MemoryWorld(wait_limit=100)
-        world.close.list_fails = RetryLater("Close asks to wait (429)", 30)
+        world.close.list_fails = RetryLater("Close rate-limited this tenant (429)", 30)
 
         outcome, runs = world.settle(a_request())
 
         assert (outcome.result, kind_of(outcome), runs) == ("failed", "deadline-exceeded", 4)
         assert outcome.problem
         assert "Gave up after 100 seconds" in outcome.problem.detail
-        assert "Close asks to wait (429)" in outcome.problem.detail
+        assert "Close rate-limited this tenant (429)" in outcome.problem.detail
         world.close.list_fails = None
         assert world.settle(a_request("2"))[0].result == "created"
 

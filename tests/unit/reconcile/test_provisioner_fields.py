@@ -573,7 +573,7 @@ class TestTroubleInTheMiddle:
     @pytest.mark.parametrize("if_exists", ["adopt", "update", "fail"])
     @pytest.mark.parametrize("place", range(len(WRITES)))
     def test_a_429_in_the_middle_is_waited_for(self, world: MemoryWorld, place: int, if_exists: str) -> None:
-        world.close.faults = [*[None] * place, RetryLater("Close asks to wait (429)", 3)]
+        world.close.faults = [*[None] * place, RetryLater("Close rate-limited this tenant (429)", 3)]
 
         outcome, runs = world.settle(wants(*ALL, if_exists=if_exists))
 
@@ -582,7 +582,7 @@ class TestTroubleInTheMiddle:
 
     def test_given_up_in_the_middle_it_says_what_is_there(self) -> None:
         world = MemoryWorld(wait_limit=100)
-        world.close.faults = [None, None, *[RetryLater("Close asks to wait (429)", 30)] * 10]
+        world.close.faults = [None, None, *[RetryLater("Close rate-limited this tenant (429)", 30)] * 10]
 
         outcome, _ = world.settle(wants(*ALL))
 

@@ -346,7 +346,7 @@ class TestOnceAfterAKill:
         self, world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         world.provisioner = replace(world.provisioner, wait_limit=0)
-        world.close.list_fails = Unavailable("Close answered 500")
+        world.close.list_fails = Unavailable("Close returned 500")
         monkeypatch.setattr(world.ledger, "settle", Mock(side_effect=RetryLater("another run has the lease", 2)))
 
         assert world.reconcile(a_request("1")) == Deferred(2, "another run has the lease", 1)
