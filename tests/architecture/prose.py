@@ -148,6 +148,7 @@ REPLACED = (
     "dead letter",
     "buried",
     "lost answer",
+    "safety net",
 )
 """The words that the glossary says not to use, and the term "dead letter" itself."""
 
