@@ -43,7 +43,7 @@ class ApiClient:
         *,
         signed: bool = True,
     ) -> httpx.Response:
-        """Send any request. Raises ``httpx.HTTPError`` if there is no response."""
+        """Send any request. Raises ``httpx.HTTPError`` without a response."""
         return httpx.request(
             method,
             f"{self.api_url}{path}",

@@ -16,7 +16,7 @@ START_SECONDS = 15
 
 
 def start_close(setup: Mapping[str, Any], temporary: Path, log: Path) -> Process:
-    """Starts it on a free port, with the organizations of ``setup``."""
+    """Start the simulated Close on a free port, with the organizations of ``setup``."""
     file = temporary / "close-setup.json"
     file.touch(mode=0o600)  # it holds the tenants' keys
     file.write_text(json.dumps(setup))
@@ -25,12 +25,12 @@ def start_close(setup: Mapping[str, Any], temporary: Path, log: Path) -> Process
 
 
 def control_of(process: Process) -> ControlClient:
-    """Waits until it serves. Raises ``StartupError`` when it does not."""
+    """Return a client of its control API once it serves. Raises ``StartupError`` if it does not."""
     process.wait_until(lambda: bool(_first_line(process.log)), START_SECONDS)
     return ControlClient(json.loads(_first_line(process.log))["url"])
 
 
 def _first_line(log: Path) -> str:
-    """The line that says where it listens, once it is whole."""
+    """Return the line with its URL; empty until the line is complete."""
     line, ended, _ = log.read_text(errors="replace").partition("\n")
     return line if ended and line.startswith("{") else ""

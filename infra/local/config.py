@@ -16,7 +16,7 @@ Seconds = Annotated[float, Field(ge=0, lt=1e6)]
 
 
 class Options(BaseModel):
-    """What a run is asked for. Each option is the environment variable of the same name in upper case.
+    """Options of a run. Each is the environment variable of the same name in upper case.
 
     Each description completes "must be", in errors and in ``--help``.
     """

@@ -15,24 +15,25 @@ from infra.local.processes import Process
 
 STACK_NAME = "close-provisioner-local"
 ARTIFACTS_BUCKET = f"{STACK_NAME}-artifacts"
-BUILT = PROJECT / ".local" / "sam"  # apart from .aws-sam, where the build for AWS and its architecture is
+BUILT = PROJECT / ".local" / "sam"  # not .aws-sam, which holds the build for AWS and its architecture
 SOURCES = ("template.yaml", ".python-version", "infra/*.yaml", "infra/build/**/*", "functions/**/*")
 BUILD_SECONDS = 300
 DEPLOY_SECONDS = 120
 
 
 def architecture() -> str:
-    """This machine's own, in the words of Lambda."""
+    """Return the architecture of this machine, by its name in Lambda."""
     return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 
 
 def needs_build() -> bool:
+    """Return whether a source changed since the last build."""
     stamp = BUILT / ".fingerprint"
     return not stamp.exists() or stamp.read_text() != fingerprint()
 
 
 def build(log: Path) -> None:
-    """Raises ``StartupError`` with what ``sam build`` said last."""
+    """Run ``sam build``. Raises ``StartupError`` with the end of its log."""
     with _alone():
         before = fingerprint()
         command = [str(tool("sam")), "build", "--config-env", "local", "--build-dir", str(BUILT)]
@@ -42,7 +43,7 @@ def build(log: Path) -> None:
 
 
 def deploy(aws: LocalAws, parameters: Mapping[str, str], log: Path) -> dict[str, str]:
-    """The stack's outputs by key. Raises ``StartupError`` with what ``sam deploy`` said last."""
+    """Run ``sam deploy``, and return the stack's outputs. Raises ``StartupError`` with the end of its log."""
     aws.client("s3").create_bucket(Bucket=ARTIFACTS_BUCKET)
     command = [
         *(str(tool("sam")), "deploy", "--config-env", "local", "--template-file", str(BUILT / "template.yaml")),
@@ -58,14 +59,14 @@ def deploy(aws: LocalAws, parameters: Mapping[str, str], log: Path) -> dict[str,
 
 
 def parameters_for(options: Options, close_api_url: str) -> dict[str, str]:
-    """What the template is deployed with here; all else keeps its default."""
+    """Return the parameters that differ from the template's defaults here."""
     parameters = {
         "Architecture": architecture(),
         "CloseApiUrl": close_api_url,
-        "Protection": "off",  # the stack is thrown away at the end
+        "Protection": "off",  # the stack is deleted at the end
         "TlsOnly": "off",  # ministack speaks plain HTTP
-        "SourceAlarms": "off",  # and knows no alarms on metric queries
-        # It throttles, and counts webhooks by the limit of the other routes: a fast machine's tests would hear 429.
+        "SourceAlarms": "off",  # ministack does not support alarms on metric queries
+        # ministack throttles webhooks by the limit of the other routes: fast tests would receive 429.
         "RequestsPerSecond": "10000",
         "RequestsBurst": "5000",
         "LogLevel": "DEBUG",
@@ -80,13 +81,13 @@ def parameters_for(options: Options, close_api_url: str) -> dict[str, str]:
 
 
 def local_api_url(aws: LocalAws, api_url: str) -> str:
-    """``https://<id>.execute-api…/<stage>`` as the emulator serves it: host names of that form resolve nowhere here."""
+    """Return the emulator's address of ``https://<id>.execute-api…/<stage>``, which does not resolve here."""
     url = urlsplit(api_url)
     return f"{aws.endpoint_url}/_aws/execute-api/{(url.hostname or '').partition('.')[0]}{url.path}"
 
 
 def fingerprint() -> str:
-    """Of all that decides what is built."""
+    """Return a digest of the architecture and of all files that the build reads."""
     digest = hashlib.sha256(architecture().encode())
     for path in _sources():
         digest.update(f"{path.relative_to(PROJECT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -100,7 +101,7 @@ def _sources() -> Iterator[Path]:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One build at a time, also when tests and a run begin at once."""
+    """Allow one build at a time, also when tests and a run start together."""
     BUILT.parent.mkdir(exist_ok=True)
     with (BUILT.parent / "sam.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -108,5 +109,5 @@ def _alone() -> Iterator[None]:
 
 
 def _tool_environment() -> dict[str, str]:
-    """SAM asks how a deployment goes every five seconds unless told otherwise; the local one takes two in all."""
+    """Return the environment of the SAM CLI. It polls every 0.2 s, not every 5 s: a local deployment takes 2 s."""
     return without_aws(os.environ) | {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}

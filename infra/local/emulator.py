@@ -17,13 +17,13 @@ from infra.local.processes import Process
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
 ACCESS_KEY = "test"  # known to the emulator as the account's root
-SECRET_KEY = "test"  # noqa: S105 - the emulator checks that a signature is there, not what it says
+SECRET_KEY = "test"  # noqa: S105 - the emulator does not verify signatures
 START_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class LocalAws:
-    """Where the emulator listens, and how to speak to it."""
+    """The address of the emulator, and clients for it."""
 
     port: int
 
@@ -33,7 +33,7 @@ class LocalAws:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """Environment variables for the SAM CLI, any SDK or the AWS CLI."""
+        """Return environment variables for the SAM CLI, the SDKs and the AWS CLI."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -43,7 +43,7 @@ class LocalAws:
         }
 
     def client(self, service: str) -> Any:
-        """A boto3 client, whatever profile or region the machine is set to. Each call makes a new one."""
+        """Return a new boto3 client. The profile and region of this machine do not matter."""
         return boto3.client(
             service,
             endpoint_url=self.endpoint_url,
@@ -54,14 +54,14 @@ class LocalAws:
 
     def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/ready", timeout=2) as answer:  # noqa: S310
-                return bool(answer.status == 200)
+            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/ready", timeout=2) as response:  # noqa: S310
+                return bool(response.status == 200)
         except OSError:
             return False
 
 
 def start_emulator(aws: LocalAws, temporary: Path, log: Path) -> Process:
-    """Starts ministack; it is ready a second later (``LocalAws.is_ready``)."""
+    """Start ministack. It is ready a second later (``LocalAws.is_ready``)."""
     return Process.start("the local AWS (ministack)", [str(tool("ministack"))], log, _environment(aws, temporary))
 
 
@@ -70,13 +70,13 @@ def tool(name: str) -> Path:
 
 
 def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment for tools: nothing of it points at a real account, or changes how Python starts."""
-    unwanted = ("AWS_", "PYTHON", "SAM_CLI_", "VIRTUAL_ENV")
-    return {name: value for name, value in environment.items() if not name.startswith(unwanted)}
+    """Return the environment without variables that point at a real account or change how Python starts."""
+    removed = ("AWS_", "PYTHON", "SAM_CLI_", "VIRTUAL_ENV")
+    return {name: value for name, value in environment.items() if not name.startswith(removed)}
 
 
 def _environment(aws: LocalAws, temporary: Path) -> dict[str, str]:
-    """Functions inherit it, so it holds no more than it must; lacking AWS_ENDPOINT_URL, they are given its own."""
+    """Return few variables, since functions inherit them. Without AWS_ENDPOINT_URL, ministack sets its own for them."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ") if name in os.environ}
     return inherited | {
         "AUTH": "true",

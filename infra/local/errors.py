@@ -6,7 +6,7 @@ TAIL_LINES = 25
 
 
 class StartupError(Exception):
-    """The local stack cannot run. Only the message is shown: it says what is wrong and what to do."""
+    """The local stack cannot run. Users see only the message: the reason, and what to do."""
 
 
 def tool_failure(what: str, log: Path) -> StartupError:

@@ -1,4 +1,4 @@
-"""Queues subscribed to the outcomes topic, and what arrives on them."""
+"""Queues that are subscribed to the outcomes topic, and the outcomes that arrive on them."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from infra.local.emulator import LocalAws
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One CloudEvent as a subscriber gets it. ``published_at``: Unix seconds."""
+    """One CloudEvent as a subscriber receives it. ``published_at``: Unix seconds."""
 
     event: dict[str, Any]
     attributes: dict[str, str]
@@ -25,33 +25,35 @@ class Announcement:
 
     @property
     def concerns(self) -> tuple[str, str]:
-        """Tenant and request id."""
+        """Return tenant and request id."""
         return self.data["tenant"], self.data["request_id"]
 
 
 @dataclass(slots=True)
 class Feed:
-    """Reads a subscribed queue and keeps all that ever arrived on it. What was read is gone from the queue."""
+    """A reader of a subscribed queue, with all outcomes that arrived on it. Reading removes them from the queue."""
 
     sqs: Any
     queue_url: str
     arrived: list[Announcement] = field(default_factory=list)
 
     def poll(self, wait_seconds: int = 0) -> list[Announcement]:
-        """What is on the queue now, or arrives within the time."""
+        """Return the outcomes that are on the queue now, or arrive within the time."""
         new: list[Announcement] = []
         while messages := self._receive(0 if new else wait_seconds):
             new += map(_announcement, messages)
         self.arrived += new
         return new
 
-    def wait_for(self, wanted: Callable[[Announcement], bool], seconds: float, number: int = 1) -> list[Announcement]:
-        """All that is wanted, once there are so many, what came before included. Raises ``TimeoutError``."""
+    def wait_for(self, matches: Callable[[Announcement], bool], seconds: float, number: int = 1) -> list[Announcement]:
+        """Return the matching outcomes, earlier ones too, once there are ``number``. Raises ``TimeoutError``."""
         deadline = time.monotonic() + seconds
-        while len(found := [each for each in self.arrived if wanted(each)]) < number:
+        while len(found := [each for each in self.arrived if matches(each)]) < number:
             if time.monotonic() > deadline:
-                seen = [(*each.concerns, each.data["result"]) for each in self.arrived]
-                raise TimeoutError(f"{len(found)} of {number} outcomes after {seconds} s; on the topic were {seen}")
+                arrived = [(*each.concerns, each.data["result"]) for each in self.arrived]
+                raise TimeoutError(
+                    f"{len(found)} of {number} outcomes after {seconds} s; the topic published {arrived}"
+                )
             self.poll(1)
         return found
 
@@ -70,7 +72,7 @@ class Feed:
 
 
 def subscribe_queue(aws: LocalAws, topic_arn: str, name: str) -> str:
-    """A new queue that gets every outcome as it was published (raw). Answers its URL."""
+    """Return the URL of a new queue that receives every outcome, without the envelope of SNS."""
     sqs, sns = aws.client("sqs"), aws.client("sns")
     url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

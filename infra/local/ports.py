@@ -24,21 +24,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def take_port(wanted: int, variable: str = "PORT") -> int:
+def take_port(port: int, variable: str = "PORT") -> int:
     """Return the port, or a free one for 0.
 
     Raises:
         StartupError: the port is taken; the message names the process that listens on it and what to do.
     """
-    if wanted == 0:
+    if port == 0:
         return free_port()
-    if not is_busy(wanted):
-        return wanted
-    holder = holder_of(wanted)
+    if not is_busy(port):
+        return port
+    holder = holder_of(port)
     who = f"process {holder.pid} ({_command(holder)})" if holder else "another user's process"
     stop = f"Stop it (kill {holder.pid})" if holder else "Stop it"
     raise StartupError(
-        f"Port {wanted} is taken by {who}.\n{stop}, or use another port: make run {variable}={free_port()}"
+        f"Port {port} is taken by {who}.\n{stop}, or use another port: make run {variable}={free_port()}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs the stack on this machine: the examples through every entry point, every outcome shown, until Ctrl-C."""
+"""``make run``: brings the stack up, sends the examples through every entry point, and shows outcomes until Ctrl-C."""
 
 import signal
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from infra.local.ui.screen import Screen
 from infra.local.ui.summary import summary
 from infra.local.ui.table import Table
 
-PATIENT_LAG_SECONDS = 10  # an example whose answer gets lost takes at least the list's lag
+LONGEST_LAG_SECONDS = 10  # an example with a lost response takes about two list lags
 OUTCOMES_SECONDS = 60
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 130
@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 @dataclass(slots=True)
 class Run:
-    """One run, once the stack is up."""
+    """One run on a stack that is up."""
 
     options: Options
     stack: LocalStack
@@ -44,20 +44,20 @@ class Run:
         return cls(options, stack, screen, Table(screen), feed)
 
     def examples(self) -> bool:
-        """Sends all and shows what comes of them. Answers whether all came out as they should."""
+        """Send the examples and show the results. Return whether all of them were as expected."""
         if not self.options.examples or not self.stack.close:
-            why = "EXAMPLES=0" if not self.options.examples else "they need the tenants of the simulated Close"
-            self.screen.paragraphs(Text(f"\n  No examples are sent ({why}).\n"))
+            reason = "EXAMPLES=0" if not self.options.examples else "they need the tenants of the simulated Close"
+            self.screen.paragraphs(Text(f"\n  No examples are sent: {reason}.\n"))
             return True
         examples = load_examples()
-        patient = [each for each in examples if not self._has_time_for(each)]
-        exchanges = self._send_all([each for each in examples if each not in patient])
-        self.screen.paragraphs(summary(exchanges, patient, self.stack.close))
+        too_slow = [each for each in examples if not self._has_time_for(each)]
+        exchanges = self._send_all([each for each in examples if each not in too_slow])
+        self.screen.paragraphs(summary(exchanges, too_slow, self.stack.close))
         return not any(exchange.faults() for exchange in exchanges)
 
     def serve(self) -> None:
-        """Shows outcomes as they arrive. Ends by a signal only, or raises ``StartupError`` when a server died."""
-        self.screen.as_it_is(next_steps(self.options, self.stack))
+        """Show outcomes as they arrive, until a signal. Raises ``StartupError`` if a server ends."""
+        self.screen.commands(next_steps(self.options, self.stack))
         while True:
             self.stack.check()
             self.show_outcomes([], 1)
@@ -73,13 +73,13 @@ class Run:
         sender = ExampleSender.of(self.stack)
         for example in examples:
             exchanges.append(sender.send(example))
-            self.table.asked(exchanges[-1])
+            self.table.requested(exchanges[-1])
             self.show_outcomes(exchanges, 0)
         self._await_outcomes(exchanges)
         return exchanges
 
     def _await_outcomes(self, exchanges: list[Exchange]) -> None:
-        """Until every awaited outcome is there. A look more then, for what must not be."""
+        """Wait for every expected outcome, and then a second more for outcomes that must not be published."""
         rounds = 0
         while rounds < OUTCOMES_SECONDS and any(exchange.waits for exchange in exchanges):
             self.stack.check()
@@ -89,7 +89,7 @@ class Run:
 
     def _has_time_for(self, example: Example) -> bool:
         lag = self.options.list_lag_seconds
-        return example.close_fault is None or (lag is not None and lag <= PATIENT_LAG_SECONDS)
+        return example.close_fault is None or (lag is not None and lag <= LONGEST_LAG_SECONDS)
 
 
 def main(variables: Mapping[str, str]) -> int:
@@ -101,7 +101,7 @@ def main(variables: Mapping[str, str]) -> int:
     ending = ExitStack()
     try:
         options = Options.from_environment(variables)
-        progress.say("\nClose Provisioner, all of it on this machine\n")
+        progress.say("\nClose Provisioner on this machine\n")
         stack = ending.enter_context(local_stack(options, progress))
         up = True
         run = Run.of(options, stack, console)
@@ -121,13 +121,13 @@ def main(variables: Mapping[str, str]) -> int:
 
 
 def _end(ending: ExitStack, progress: Progress, *, up: bool) -> None:
-    """Takes the stack down. A second Ctrl-C does not leave half of it running."""
+    """Take the stack down. A second Ctrl-C does not leave half of it running."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if not up:
         ending.close()
         return
-    with progress.step("stopping everything"):
+    with progress.step("stopping the stack"):
         ending.close()
 
 

@@ -1,4 +1,4 @@
-"""Sends one webhook of an upstream source to a stack, signed as its sender signs, and shows the outcome."""
+"""``make send``: sends one webhook to a stack, signed as its sender would sign it, and shows the outcome."""
 
 import json
 import time
@@ -23,15 +23,15 @@ from provisioner.ingest.sources import Sources
 
 DEFAULT_SOURCE = "stripe"
 OUTCOME_SECONDS = 60
-AWAITED = "It waits for its tenant's credential: store one for {tenant}, and it goes on."
+AWAITED = "The request waits: tenant {tenant} has no credential. Store one, and the request continues."
 STATIC = {"bearer", "basic"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where to send to. ``read`` answers a request's state by its id; None where nobody here may ask.
+class Target:
+    """The stack to send to. ``read`` returns the state of a request by its id; None without AWS credentials for it.
 
-    ``lacks_credential``: whether that tenant has none there. Where nobody here may ask, it is taken to have one.
+    ``lacks_credential`` returns whether a tenant has no credential there; False if that is not known.
     """
 
     api_url: str
@@ -41,14 +41,14 @@ class Place:
 
 
 def main(environment: Mapping[str, str], state: Path = PROJECT / ".local", say: Callable[[str], None] = print) -> int:
-    """Answers the exit code: 0 when it came out as it should."""
+    """Return the exit code: 0 if the webhook gave the expected result."""
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
     try:
         event = _event(given)
-        place = _place(given, event.source.name, state)
-        return _send(event, place, given, say)
+        target = _target(given, event.source.name, state)
+        return _send(event, target, given, say)
     except UnusableSecret as error:
-        say(f"\nThe secret does not fit how {given.get('SOURCE', DEFAULT_SOURCE)} signs: {error}.\n")
+        say(f"\nSECRET is not a signing secret of {given.get('SOURCE', DEFAULT_SOURCE)}: {error}.\n")
         return 1
     except StartupError as error:
         say(f"\n{error}\n")
@@ -64,40 +64,40 @@ def _event(given: Mapping[str, str]) -> Event:
     except LookupError as error:
         raise StartupError(f"{error}.") from None
     except (ValueError, OSError):
-        raise StartupError(f"The source {name} is not sound yet: `make sources` says what is wrong with it.") from None
+        raise StartupError(f"The source {name} is invalid. Run `make sources` to see why.") from None
 
 
-def _place(given: Mapping[str, str], source: str, state: Path) -> Place:
+def _target(given: Mapping[str, str], source: str, state: Path) -> Target:
     if "URL" in given:
         if "SECRET" not in given:
-            raise StartupError(f"SECRET must be what {source} signs with at {given['URL']}")
-        return Place(given["URL"].rstrip("/"), (given["SECRET"],), _reader(given["URL"].rstrip("/")))
+            raise StartupError(f"SECRET is missing: set it to the signing secret of {source} at {given['URL']}.")
+        return Target(given["URL"].rstrip("/"), (given["SECRET"],), _reader(given["URL"].rstrip("/")))
     if "SECRET" in given:
         raise StartupError(
-            "SECRET goes with URL, for another stack: the one of `make run` has a secret for each source."
+            "SECRET is only used with URL, for another stack. The stack of `make run` has a secret for each source."
         )
     try:
         stack = json.loads((state / "stack.json").read_text(encoding="utf-8"))
     except OSError:
         raise StartupError(
-            "No stack is up on this machine: start one with `make run`, or say where with URL="
+            "No stack is running on this machine. Start one with `make run`, or set URL and SECRET of another stack."
         ) from None
-    held = _secret(stack, f"{stack['source_secret_prefix']}/{source}")
-    if held is None:
+    stored = _secret(stack, f"{stack['source_secret_prefix']}/{source}")
+    if stored is None:
         raise StartupError(
-            f"The stack that is up was built before {source} was a source: end `make run`, and start it again."
+            f"The running stack does not know the source {source}, which was added later. Restart `make run`."
         )
 
     def lacks_credential(tenant: str) -> bool:
         return _secret(stack, f"{stack['tenant_secret_prefix']}/{tenant}") is None
 
-    door = ApiClient(stack["api_url"])
-    secrets = tuple(json.loads(held)["secrets"])
-    return Place(stack["api_url"], secrets, lambda key: _state(door.read(key)), lacks_credential)
+    api = ApiClient(stack["api_url"])
+    secrets = tuple(json.loads(stored)["secrets"])
+    return Target(stack["api_url"], secrets, lambda key: _state(api.read(key)), lacks_credential)
 
 
 def _secret(stack: Mapping[str, Any], name: str) -> str | None:
-    """What that secret of the local stack holds; None when there is none."""
+    """Return a secret of the local stack; None if it does not exist."""
     secretsmanager = boto3.client(
         "secretsmanager",
         endpoint_url=stack["aws_endpoint_url"],
@@ -111,22 +111,22 @@ def _secret(stack: Mapping[str, Any], name: str) -> str | None:
         return None
 
 
-def _send(event: Event, place: Place, given: Mapping[str, str], say: Callable[[str], None]) -> int:
+def _send(event: Event, target: Target, given: Mapping[str, str], say: Callable[[str], None]) -> int:
     tamper, again = (given.get(name, "0") not in {"0", "no"} for name in ("TAMPER", "AGAIN"))
-    url = f"{place.api_url}/v1/webhooks/{event.source.name}"
+    url = f"{target.api_url}/v1/webhooks/{event.source.name}"
 
     def deliver() -> httpx.Response:
-        sent = event.sent(place.secrets)
+        sent = event.sent(target.secrets)
         return _deliver(url, _tampered(sent, event) if tamper else sent, say)
 
-    answer = deliver()
+    response = deliver()
     if again:
-        answer = deliver()
+        response = deliver()
     if tamper:
-        return 0 if answer.status_code == HTTPStatus.UNAUTHORIZED else 1
-    if answer.status_code != HTTPStatus.ACCEPTED:
-        return 0 if answer.is_success else 1
-    return _outcome(answer.json(), place, say)
+        return 0 if response.status_code == HTTPStatus.UNAUTHORIZED else 1
+    if response.status_code != HTTPStatus.ACCEPTED:
+        return 0 if response.is_success else 1
+    return _outcome(response.json(), target, say)
 
 
 def _deliver(url: str, sent: Sent, say: Callable[[str], None]) -> httpx.Response:
@@ -136,59 +136,61 @@ def _deliver(url: str, sent: Sent, say: Callable[[str], None]) -> httpx.Response
     say(f"\n{sent.body.decode()[:200]}…\n")
     began = time.monotonic()
     try:
-        answer = httpx.post(url, content=sent.body, headers=dict(sent.headers), timeout=30)
+        response = httpx.post(url, content=sent.body, headers=dict(sent.headers), timeout=30)
     except httpx.HTTPError as error:
-        raise StartupError(f"Nobody answered at {url} ({type(error).__name__})") from None
+        raise StartupError(
+            f"No response from {url} ({type(error).__name__}). Check URL, and that the stack is running."
+        ) from None
     took = 1000 * (time.monotonic() - began)
-    say(f"{answer.status_code} {HTTPStatus(answer.status_code).phrase}, after {took:.0f} ms\n{answer.text}")
-    return answer
+    say(f"{response.status_code} {HTTPStatus(response.status_code).phrase}, after {took:.0f} ms\n{response.text}")
+    return response
 
 
 def _tampered(sent: Sent, event: Event) -> Sent:
-    """Somebody on the way changes the body; or the token, where there is nothing else to tell senders by."""
+    """Return the delivery with a changed body, or a changed token for schemes that do not sign the body."""
     if scheme_name(event.source) in STATIC:
         return Sent(sent.body, {**sent.headers, "authorization": sent.headers["authorization"][:-4]})
     return Sent(sent.body.replace(b'"acme"', b'"evil"') + b" ", sent.headers)
 
 
-def _outcome(accepted: Mapping[str, Any], place: Place, say: Callable[[str], None]) -> int:
-    if place.read is None:
-        say("\nWhat becomes of it is announced on the outcomes topic.")
+def _outcome(accepted: Mapping[str, Any], target: Target, say: Callable[[str], None]) -> int:
+    if target.read is None:
+        say("\nThe outcome will be published to the outcomes topic. Set AWS credentials to see it here.")
         return 0
     began = time.monotonic()
     while True:
-        state = place.read(accepted["id"]) or {}
+        state = target.read(accepted["id"]) or {}
         if "outcome" in state:
             say(f"\n{_summary(state['outcome'])}\n\n{json.dumps(state['outcome'], indent=2)}")
             return 0 if "problem" not in state["outcome"] else 1
-        if place.lacks_credential(accepted["tenant"]):
+        if target.lacks_credential(accepted["tenant"]):
             say(f"\n{AWAITED.format(**accepted)}{_waiting(state)}")
             return 0
         if time.monotonic() - began > OUTCOME_SECONDS:
             break
         time.sleep(0.2)
-    say(f"\nNot settled after {OUTCOME_SECONDS} seconds. The outcomes topic will tell.{_waiting(state)}")
+    say(f"\nNo outcome after {OUTCOME_SECONDS} seconds. It will be published to the outcomes topic.{_waiting(state)}")
     return 0 if "waiting" in state else 1
 
 
 def _summary(outcome: Mapping[str, Any]) -> str:
-    """One line: ``created: Account created``, or what went wrong."""
+    """Return one line: ``created: Account created``, or the reason for the failure."""
     types = ", ".join(f"{each['name']} {each['result']}" for each in outcome.get("types", []))
-    why = outcome.get("problem", {}).get("detail", "")
-    return f"{outcome['result']}: {'; '.join(filter(None, (types, why)))}"
+    reason = outcome.get("problem", {}).get("detail", "")
+    return f"{outcome['result']}: {'; '.join(filter(None, (types, reason)))}"
 
 
 def _waiting(state: Mapping[str, Any]) -> str:
     return f" {state['waiting']}" if "waiting" in state else ""
 
 
-def _state(answer: httpx.Response) -> Mapping[str, Any] | None:
-    state: Mapping[str, Any] | None = answer.json() if answer.is_success else None
+def _state(response: httpx.Response) -> Mapping[str, Any] | None:
+    state: Mapping[str, Any] | None = response.json() if response.is_success else None
     return state
 
 
 def _reader(api_url: str) -> Callable[[str], Mapping[str, Any] | None] | None:
-    """Reads with the credentials and the region of the environment, as any AWS tool would find them."""
+    """Return a reader with the AWS credentials and region of the environment; None if they are not set."""
     session = Session()
     credentials, region = session.get_credentials(), session.get_config_variable("region")
     if credentials is None or region is None:

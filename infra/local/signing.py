@@ -1,6 +1,6 @@
-"""Signs a delivery as its sender would, by the same rows that the service verifies by.
+"""Signs a webhook as its sender would, by the table of schemes that the service verifies with.
 
-Tests hold the rows to the senders' own SDKs and published vectors, both ways.
+Tests compare both directions with the senders' own SDKs and published vectors.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ PREFIXES = {"bearer": "Bearer ", "basic": "Basic "}
 
 
 def signed_headers(name: str, secrets: Sequence[str], body: bytes, *, now: float, delivery_id: str) -> dict[str, str]:
-    """The headers of a delivery by that scheme, with one signature for each secret. ``now``: Unix seconds."""
+    """Return the headers of a webhook by that scheme, with one signature for each secret. ``now``: Unix seconds."""
     scheme = SCHEMES[name]
     timestamp = str(int(now / scheme.timestamp_unit))
     signed = scheme.signed_prefix.format(id=delivery_id, timestamp=timestamp).encode() + body

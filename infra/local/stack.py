@@ -1,10 +1,9 @@
-"""Brings the whole stack up on this machine, and takes it down again.
+"""Brings the whole stack up on this machine, and takes it down.
 
     with local_stack(Options(port=0, list_lag_seconds=1)) as stack:
         stack.http.submit({...})
 
-Nothing that it starts outlives the block, whatever ends it, short of killing this process outright; and then the next
-run ends what was left.
+Every process that it starts ends with the block. If this process is killed, the next run ends them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,31 +36,31 @@ class LocalStack:
     description: StackDescription
     http: ApiClient
     close: ControlClient | None
-    """Controls the simulated Close; None when another server plays its part."""
+    """A client of the simulated Close; None if another Close API is used."""
     credentials: Mapping[str, str]
-    """Every example tenant's secret: for looking whether one of them shows up where it must not."""
+    """The API key of every example tenant. Tests search for them where they must not appear."""
     source_secrets: Mapping[str, str]
-    """Of each source, the secret that its sender signs with."""
+    """The signing secret of each source."""
     outcomes_to_show: str
-    """A second queue on the topic, for whoever prints: so ``outcomes_queue_url`` keeps all for tools and tests."""
+    """A second queue on the topic, for the terminal: ``outcomes_queue_url`` keeps all outcomes for tools and tests."""
     servers: tuple[Process, ...]
 
     def check(self) -> None:
-        """Raises ``StartupError`` with the end of its log when a server died."""
+        """Raise ``StartupError`` with the end of its log if a server has ended."""
         for server in self.servers:
             server.check()
 
 
 @contextmanager
 def local_stack(options: Options, progress: Progress | None = None) -> Iterator[LocalStack]:
-    """Raises ``StartupError`` with words for the user."""
+    """Yield a stack that is up. Raises ``StartupError`` with a message for the user."""
     with ExitStack() as ending:
         yield _Start(options, StateDir(options.state), progress or Progress(quiet=True), ending).all()
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """One way up. ``ending`` collects what takes it all down again, in reverse order."""
+    """The steps of the start. ``ending`` collects the steps that take the stack down, in reverse order."""
 
     options: Options
     folder: StateDir
@@ -84,13 +83,13 @@ class _Start:
             keep_source_secrets(aws, outputs["SourceSecretPrefix"], source_secrets)
             description, to_show = _described(aws, outputs, close_api_url)
         description.write(self.folder.description)
-        door = ApiClient(description.api_url)
-        return LocalStack(aws, description, door, close, credentials, source_secrets, to_show, servers)
+        api = ApiClient(description.api_url)
+        return LocalStack(aws, description, api, close, credentials, source_secrets, to_show, servers)
 
     def _servers(
         self, aws: LocalAws, credentials: Mapping[str, str]
     ) -> tuple[tuple[Process, ...], ControlClient | None]:
-        """Starts them, and builds while they come up."""
+        """Start the servers, and build while they come up."""
         emulator = self._kept(start_emulator(aws, self.folder.temporary, self.folder.log("ministack")))
         simulated = None
         if not self.options.close_api_url:
@@ -122,5 +121,5 @@ def _check_tools() -> None:
     missing = [name for name in ("sam", "ministack") if not tool(name).exists()]
     if missing:
         raise StartupError(
-            f"Not installed: {', '.join(missing)}. `make run` installs what it needs; so does `make install`."
+            f"Not installed: {', '.join(missing)}. Use `make run`, which installs them first, or run `make install`."
         )

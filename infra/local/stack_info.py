@@ -1,4 +1,4 @@
-"""What tools and tests need to know of a running local stack: ``.local/stack.json``."""
+"""``.local/stack.json``: the addresses and names of a running local stack, for tools and tests."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from typing import Any, Self
 from infra.local.deployment import local_api_url
 from infra.local.emulator import REGION, LocalAws
 
-DOORS = ("api", "webhooks", "events", "worker", "sweeper")
+HANDLERS = ("api", "webhooks", "events", "worker", "sweeper")
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionDescription:
-    """A deployed function: ``environment`` holds the very variables that it has."""
+    """A deployed function, with the environment variables that it has."""
 
     name: str
     handler: str
@@ -23,7 +23,7 @@ class FunctionDescription:
 
 @dataclass(frozen=True, slots=True)
 class StackDescription:
-    """``api_url`` is what ``/v1/…`` is appended to; ``close_url`` is the server's root, without ``/api/v1/``."""
+    """Addresses and names. Append ``/v1/…`` to ``api_url``, and ``/api/v1/…`` to ``close_url``."""
 
     api_url: str
     aws_endpoint_url: str
@@ -40,7 +40,7 @@ class StackDescription:
 
     @classmethod
     def of(cls, aws: LocalAws, outputs: Mapping[str, str], outcomes_queue_url: str, close_url: str) -> Self:
-        """From the deployed stack's outputs and the functions' own configuration."""
+        """Return the description, from the outputs of the stack and the configuration of the functions."""
         return cls(
             api_url=local_api_url(aws, outputs["ApiUrl"]),
             aws_endpoint_url=aws.endpoint_url,
@@ -53,11 +53,11 @@ class StackDescription:
             tenant_secret_prefix=outputs["TenantSecretPrefix"],
             source_secret_prefix=outputs["SourceSecretPrefix"],
             close_url=close_url,
-            functions={door: _function(aws, outputs[f"{door.capitalize()}FunctionName"]) for door in DOORS},
+            functions={name: _function(aws, outputs[f"{name.capitalize()}FunctionName"]) for name in HANDLERS},
         )
 
     def write(self, path: Path) -> None:
-        """All at once: whoever waits for the file finds it whole."""
+        """Write the file in one step, so that a program that waits for it never reads a part of it."""
         unfinished = path.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
         unfinished.replace(path)

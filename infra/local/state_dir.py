@@ -107,7 +107,7 @@ class StateDir:
 
 
 def _started_at(pid: int) -> float:
-    """Return when the process started, in Unix seconds; 0 if there is none."""
+    """Return when the process started, in Unix seconds; 0 if it does not run."""
     try:
         return psutil.Process(pid).create_time()
     except psutil.Error:

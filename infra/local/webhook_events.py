@@ -1,4 +1,4 @@
-"""Upstream senders, for a stack on this machine: their secrets, and their events as they would send and sign them."""
+"""Webhook senders for a stack on this machine: their secrets, and their events, signed as they would sign them."""
 
 import base64
 import copy
@@ -21,14 +21,14 @@ from provisioner.ingest.mapping import EventMapping, Expression, Source
 from provisioner.ingest.schemes import SCHEMES
 from provisioner.ingest.sources import FOLDER, Sources
 
-TEXTS = re.compile(r"'[^']*'")
+LITERALS = re.compile(r"'[^']*'")
 PATHS = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?![\w.(\[])")
-"""Of a JMESPath expression without its texts: the plain paths (``data.object.id``), and no function's name."""
+"""The plain paths (``data.object.id``) of a JMESPath expression without its string literals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One delivery, as it goes over the wire. ``headers`` without those that any HTTP client adds."""
+    """Body and headers of one delivery, without the headers that any HTTP client adds."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -36,7 +36,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a sender. Sent twice it is the same event, signed anew each time."""
+    """One event of a sender. Each delivery has a new signature."""
 
     source: Source
     document: Mapping[str, Any]
@@ -44,17 +44,18 @@ class Event:
 
     @classmethod
     def of(cls, source: str, name: str, tenant: str | None = None, *, folder: Path = FOLDER) -> "Event":
-        """A new event made of the fixture of that name, for that tenant.
+        """Return a new event, made from the fixture of that name, for that tenant.
 
-        Raises ``LookupError`` when there is none, or when no tenant or id can be put into it.
+        Raises:
+            LookupError: the source or the event is unknown, or the fixture has no place for the tenant or the id.
         """
         found = Sources(folder).find(source)
         if found is None:
-            raise LookupError(f"there is no source {source!r}; there are {', '.join(Sources(folder).names())}")
+            raise LookupError(f"Unknown source {source!r}. Known: {', '.join(Sources(folder).names())}")
         mapping = next((each for each in found.events if each.name == name), None)
         if mapping is None:
             names = ", ".join(each.name for each in found.events)
-            raise LookupError(f"{source} has no event {name!r}; it has {names}")
+            raise LookupError(f"Unknown event {name!r} of {source}. Known: {names}")
         document = json.loads((folder / "fixtures" / source / f"{name}.json").read_bytes())
         unique = uuid.uuid4().hex
         if not found.scheme.signs_id:
@@ -64,7 +65,7 @@ class Event:
         return cls(found, document, f"msg_{unique}")
 
     def sent(self, signing: Sequence[str], *, now: float | None = None) -> Sent:
-        """``signing``: the active secrets. ``now``: Unix seconds."""
+        """Return the signed delivery. ``signing``: the active secrets. ``now``: Unix seconds."""
         body = json.dumps(self.document, separators=(",", ":")).encode()
         headers = signed_headers(
             scheme_name(self.source), signing, body, now=now or time.time(), delivery_id=self.delivery_id
@@ -77,7 +78,7 @@ def scheme_name(source: Source) -> str:
 
 
 def new_source_secrets() -> dict[str, str]:
-    """A secret for each source, made up anew, as its scheme wants it. Raises ``StartupError`` for faults of sources."""
+    """Return a new secret for each source, as its scheme needs it. Raises ``StartupError`` if a source is invalid."""
     try:
         check(FOLDER)
     except Unmapped as faults:
@@ -85,10 +86,10 @@ def new_source_secrets() -> dict[str, str]:
     return {name: _new_secret(scheme_name(source)) for name in Sources().names() if (source := Sources().find(name))}
 
 
-def keep_source_secrets(aws: LocalAws, prefix: str, held: Mapping[str, str]) -> None:
-    """Stores each as the secret ``<prefix>/<source>``."""
+def keep_source_secrets(aws: LocalAws, prefix: str, source_secrets: Mapping[str, str]) -> None:
+    """Store each as the secret ``<prefix>/<source>``."""
     secretsmanager = aws.client("secretsmanager")
-    for source, secret in held.items():
+    for source, secret in source_secrets.items():
         secretsmanager.create_secret(Name=f"{prefix}/{source}", SecretString=json.dumps({"secrets": [secret]}))
 
 
@@ -104,17 +105,17 @@ def _new_secret(scheme: str) -> str:
 
 
 def _with(document: dict[str, Any], value: str, where: Expression, mapping: EventMapping) -> dict[str, Any]:
-    """The document with the value where the expression finds it; it stays an event of that kind."""
-    for path in PATHS.findall(TEXTS.sub("", where.text)):
+    """Return the document with the value in a place where the expression finds it. The mapping must still match."""
+    for path in PATHS.findall(LITERALS.sub("", where.text)):
         changed = copy.deepcopy(document)
         _put(changed, path, value)
         if value in str(where.of(changed)) and mapping.when.of(changed) is True:
             return changed
-    raise LookupError(f"{value!r} cannot be put where {where.text} finds it in the fixture of {mapping.name}")
+    raise LookupError(f"The fixture of {mapping.name} has no place for {value!r} where {where.text} would find it")
 
 
 def _put(document: dict[str, Any], path: str, value: str) -> None:
-    """Puts the value where a plain path (``data.object.id``) leads."""
+    """Set the value at a plain path (``data.object.id``)."""
     *steps, last = path.split(".")
     for step in steps:
         if not isinstance(document.get(step), dict):

@@ -1,4 +1,4 @@
-"""The local stack itself: what `make run` shows, and what it tells other tools."""
+"""The local stack itself: the output of `make run`, and the file for other tools."""
 
 import io
 import json
@@ -17,27 +17,27 @@ from provisioner.settings import Settings
 from tests.e2e.conftest import OPTIONS
 
 
-def test_every_example_comes_out_as_it_should(stack: LocalStack) -> None:
+def test_every_example_gives_the_expected_result(stack: LocalStack) -> None:
     shown = io.StringIO()
     good = Run.of(OPTIONS, stack, Console(file=shown, width=200)).examples()
     assert good, shown.getvalue()
-    assert "examples came out as they should" in shown.getvalue()
-    for result in ("created", "unchanged", "adopted", "failed", "recovered", "400 Bad Request", "404 Not Found"):
+    assert "examples gave the expected result" in shown.getvalue()
+    for result in ("created", "unchanged", "adopted", "failed", "recovered", "Bad Request", "Not Found"):
         assert result in shown.getvalue()
 
 
-def test_an_example_that_comes_out_otherwise_is_said(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_result_is_reported(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
     example = next(each for each in load_examples() if each.name == "10-unknown-tenant")
     otherwise = replace(example, expect={"status": 201, "announced": None})
     monkeypatch.setattr("infra.local.run.load_examples", lambda: [otherwise])
     shown = io.StringIO()
     assert Run.of(OPTIONS, stack, Console(file=shown, width=200)).examples() is False
-    assert "10-unknown-tenant: status should be 201, and is 404" in shown.getvalue()
+    assert "10-unknown-tenant: status is 404, expected 201" in shown.getvalue()
 
 
-def test_stack_json_tells_other_tools_where_everything_is(stack: LocalStack) -> None:
-    told = json.loads((OPTIONS.state / "stack.json").read_text())
-    assert list(told) == [
+def test_stack_json_holds_every_address(stack: LocalStack) -> None:
+    described = json.loads((OPTIONS.state / "stack.json").read_text())
+    assert list(described) == [
         "api_url",
         "aws_endpoint_url",
         "region",
@@ -51,26 +51,26 @@ def test_stack_json_tells_other_tools_where_everything_is(stack: LocalStack) -> 
         "close_url",
         "functions",
     ]
-    for door in ("api", "webhooks", "events", "worker", "sweeper"):
-        function = told["functions"][door]
+    for handler in ("api", "webhooks", "events", "worker", "sweeper"):
+        function = described["functions"][handler]
         assert list(function) == ["name", "handler", "environment"]
-        assert function["handler"] == f"provisioner.{door}.lambda_handler"
+        assert function["handler"] == f"provisioner.handlers.{handler}.lambda_handler"
         settings = Settings.from_env(function["environment"])
-        assert settings.close_api_url == f"{told['close_url']}/api/v1/"
-        assert settings.ledger_table_name == told["table_name"]
+        assert settings.close_api_url == f"{described['close_url']}/api/v1/"
+        assert settings.ledger_table_name == described["table_name"]
         assert (settings.list_lag_seconds, settings.close_timeout_seconds) == (1, 3)
-    addresses = [value for name, value in told.items() if name.endswith("_url")]
+    addresses = [value for name, value in described.items() if name.endswith("_url")]
     assert all(address.startswith("http://127.0.0.1:") for address in addresses)
 
 
-def test_a_second_one_in_the_same_place_is_refused(stack: LocalStack) -> None:
+def test_a_second_stack_in_the_same_folder_cannot_start(stack: LocalStack) -> None:
     with pytest.raises(StartupError, match=rf"already running \(process {os.getpid()}\)"), local_stack(OPTIONS):
-        pytest.fail("it came up")
-    assert (OPTIONS.state / "stack.json").exists(), "the first one is left alone"
+        pytest.fail("a second stack started")
+    assert (OPTIONS.state / "stack.json").exists(), "the first stack is unaffected"
 
 
-def test_nobody_is_turned_away_however_fast_they_call(stack: LocalStack) -> None:
-    """What the emulator makes of the template's throttling would strike a fast machine's tests, at random."""
+def test_fast_callers_are_not_throttled(stack: LocalStack) -> None:
+    """Send more webhooks a second than the emulator would allow with the template's own limit."""
     with ThreadPoolExecutor(4) as senders:
-        answers = list(senders.map(lambda _: stack.http.deliver("stripe", b"{}", {}).status_code, range(120)))
-    assert set(answers) == {401}
+        statuses = list(senders.map(lambda _: stack.http.deliver("stripe", b"{}", {}).status_code, range(120)))
+    assert set(statuses) == {401}

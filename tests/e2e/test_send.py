@@ -1,4 +1,4 @@
-"""``make send``: an upstream sender's event, from the outside."""
+"""``make send`` against the running stack."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def send(**given: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("source", PRESETS)
-def test_it_shows_the_answer_and_then_the_outcome(world: World, tenant: Tenant, source: str) -> None:
+def test_the_response_and_the_outcome_are_shown(world: World, tenant: Tenant, source: str) -> None:
     code, said = send(SOURCE=source, TENANT=tenant.name)
     assert code == 0, said
     assert "202 Accepted" in said
@@ -27,7 +27,7 @@ def test_it_shows_the_answer_and_then_the_outcome(world: World, tenant: Tenant, 
     assert world.stack.source_secrets[source] not in said
 
 
-def test_again_it_is_the_same_event(world: World, tenant: Tenant) -> None:
+def test_an_event_delivered_again_is_the_same_event(world: World, tenant: Tenant) -> None:
     code, said = send(TENANT=tenant.name, AGAIN="1")
     assert code == 0, said
     assert said.count("202 Accepted") == 2
@@ -35,14 +35,14 @@ def test_again_it_is_the_same_event(world: World, tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("source", PRESETS)
-def test_tampered_with_it_is_not_taken(world: World, tenant: Tenant, source: str) -> None:
+def test_a_tampered_event_is_rejected(world: World, tenant: Tenant, source: str) -> None:
     code, said = send(SOURCE=source, TENANT=tenant.name, TAMPER="1")
     assert code == 0, said
     assert "401 Unauthorized" in said
     assert world.close.requests(tenant.organization) == []
 
 
-def test_another_stack_is_sent_to_with_the_secret_that_is_given(
+def test_another_stack_receives_an_event_signed_with_the_given_secret(
     world: World, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in world.stack.aws.credentials.items():
@@ -54,34 +54,32 @@ def test_another_stack_is_sent_to_with_the_secret_that_is_given(
     assert '"result": "created"' in said
 
 
-def test_a_tenant_without_a_credential_is_waited_for(stack: object) -> None:
-    code, said = send(TENANT="nobody-yet")
+def test_a_request_for_a_tenant_without_a_credential_waits(stack: object) -> None:
+    code, said = send(TENANT="no-credential")
     assert code == 0, said
     assert "202 Accepted" in said
-    assert "It waits for its tenant's credential: store one for nobody-yet, and it goes on." in said
+    assert "The request waits: tenant no-credential has no credential. Store one, and the request continues." in said
 
 
-def test_a_source_that_came_after_the_stack_is_told_from_a_fault(world: World, tmp_path: Path) -> None:
-    """The stack as it would be had the source come later: it holds no secret of it."""
+def test_a_source_that_was_added_after_the_start_needs_a_restart(world: World, tmp_path: Path) -> None:
+    """Let the stack hold no secret of the source, as if the source had been added later."""
     about = json.loads((OPTIONS.state / "stack.json").read_text(encoding="utf-8"))
-    (tmp_path / "stack.json").write_text(json.dumps(about | {"source_secret_prefix": "nobody"}))
+    (tmp_path / "stack.json").write_text(json.dumps(about | {"source_secret_prefix": "missing"}))
     said: list[str] = []
     assert main({"SOURCE": "paddle"}, tmp_path, said.append) == 1
-    assert said == [
-        "\nThe stack that is up was built before paddle was a source: end `make run`, and start it again.\n"
-    ]
+    assert said == ["\nThe running stack does not know the source paddle, which was added later. Restart `make run`.\n"]
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ({"SOURCE": "nobody"}, "there is no source 'nobody'; there are auth0, "),
-        ({"SOURCE": "stripe", "EVENT": "nothing"}, "stripe has no event 'nothing'; it has customer.created"),
-        ({"URL": "https://example.org/live"}, "SECRET must be what stripe signs with"),
-        ({"URL": "http://127.0.0.1:9", "SECRET": "s"}, "Nobody answered"),
+        ({"SOURCE": "unknown"}, "Unknown source 'unknown'. Known: auth0, "),
+        ({"SOURCE": "stripe", "EVENT": "nothing"}, "Unknown event 'nothing' of stripe. Known: customer.created"),
+        ({"URL": "https://example.org/live"}, "SECRET is missing: set it to the signing secret of stripe"),
+        ({"URL": "http://127.0.0.1:9", "SECRET": "s"}, "No response from http://127.0.0.1:9/v1/webhooks/stripe"),
     ],
 )
-def test_what_is_wrong_is_said(stack: object, given: dict[str, str], reason: str) -> None:
+def test_an_error_names_its_reason(stack: object, given: dict[str, str], reason: str) -> None:
     code, said = send(**given)
     assert code == 1
     assert reason in said

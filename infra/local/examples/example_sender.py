@@ -1,4 +1,4 @@
-"""Sends examples through the doors of a running stack."""
+"""Sends the examples to a running stack."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from infra.local.webhook_events import Event
 
 @dataclass(frozen=True, slots=True)
 class ExampleSender:
-    """``send`` answers when the door has."""
+    """A sender for every entry point."""
 
     stack: LocalStack
     sqs: Any
@@ -26,15 +26,16 @@ class ExampleSender:
         return cls(stack, stack.aws.client("sqs"))
 
     def send(self, example: Example) -> Exchange:
+        """Send one example, and return when the HTTP API has responded or the queue has the message."""
         if example.close_fault and self.stack.close:
-            aim = {"organization": organization_id(example.tenant), "type_name": example.asks}
+            aim = {"organization": organization_id(example.tenant), "type_name": example.subject}
             self.stack.close.arm(example.close_fault, aim=aim)
-        return self._over_the_queue(example) if example.door == "sqs" else self._over_http(example)
+        return self._over_the_queue(example) if example.entry_point == "queue" else self._over_http(example)
 
     def _call(self, example: Example) -> httpx.Response:
-        if example.door == "hook":
+        if example.entry_point == "webhook":
             return self._deliver(example.body)
-        path = PLANS if example.door == "plan" else PATH
+        path = PLANS if example.entry_point == "plan" else PATH
         return self.stack.http.call("POST", path, example.content.encode(), example.headers)
 
     def _deliver(self, body: Mapping[str, Any]) -> httpx.Response:
@@ -45,20 +46,20 @@ class ExampleSender:
     def _over_http(self, example: Example) -> Exchange:
         exchange = Exchange(example, time.time(), example.request_id or "")
         try:
-            answer = self._call(example)
+            response = self._call(example)
         except httpx.HTTPError as error:
-            exchange.error = f"the HTTP door did not answer ({type(error).__name__})"
+            exchange.error = f"the HTTP API did not respond ({type(error).__name__})"
             return exchange
-        exchange.answered_at = time.time()
-        exchange.status, exchange.headers = answer.status_code, dict(answer.headers)
-        if answer.headers["Content-Type"].startswith("text/plain"):
-            exchange.plan = answer.text
+        exchange.responded_at = time.time()
+        exchange.status, exchange.headers = response.status_code, dict(response.headers)
+        if response.headers["Content-Type"].startswith("text/plain"):
+            exchange.plan = response.text
             return exchange
         try:
-            exchange.answer = answer.json()
-            exchange.request_id = exchange.request_id or exchange.answer.get("request_id", "")
+            exchange.response = response.json()
+            exchange.request_id = exchange.request_id or exchange.response.get("request_id", "")
         except ValueError:
-            exchange.error = f"the HTTP door's answer is no JSON: {answer.text[:200]!r}"
+            exchange.error = f"the response is not JSON: {response.text[:200]!r}"
         return exchange
 
     def _over_the_queue(self, example: Example) -> Exchange:

@@ -1,13 +1,14 @@
-"""The examples: one file each, in infra/local/examples/, sent in the order of their names.
+"""The examples: the JSON files of this folder, sent in the order of their names.
 
-shows        what it is there to show
-door         "http" or "sqs"; "plan" asks over HTTP what would be done; "hook" is an upstream sender
-headers      of the HTTP request, beside those of its signature
-body         JSON, or a text that is sent as it is. Of a sender: source, event, tenant, and whether it is tampered with
-close_fault  a fault for the simulated Close to strike this example's create with
+shows        the behavior that it demonstrates
+entry_point  "http", "queue", "plan" (asks over HTTP what would be done) or "webhook"
+headers      of the HTTP request, besides those of its signature
+body         JSON, or a string that is sent unchanged. For a webhook: source, event, tenant, and whether the event is
+             changed after it was signed
+close_fault  a fault that the simulated Close injects into this example's create
 expect       status, headers, problem (the end of its type), pointers, close_status, differences and blocked (their
-             fields), types (the result of each), plan (its lines), and announced: the result on the topic, or null when
-             nothing may be announced
+             fields), types (the result of each), plan (its lines), and announced: the result on the topic, or null if
+             no outcome may be published
 """
 
 import json
@@ -23,11 +24,11 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One file."""
+    """One request to send, with the expected result."""
 
     name: str
     shows: str
-    door: str
+    entry_point: str
     body: Any
     expect: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,15 +43,15 @@ class Example:
         return str(self.body.get("tenant", "default")) if isinstance(self.body, dict) else "default"
 
     @property
-    def asks(self) -> str:
-        """What it asks for, in a word or two."""
+    def subject(self) -> str:
+        """Return the requested types, the blueprint or the event, in a word or two."""
         if not isinstance(self.body, dict):
             return self.content
-        if self.door == "hook":
+        if self.entry_point == "webhook":
             return f"{self.body['source']} {self.body['event']}"
         names = [self.body["blueprint"]] if "blueprint" in self.body else [each["name"] for each in self._types()]
-        asked = ", ".join(str(name).strip() or '""' for name in names)
-        return f"{asked} ({self.body['if_exists']})" if "if_exists" in self.body else asked
+        subject = ", ".join(str(name).strip() or '""' for name in names)
+        return f"{subject} ({self.body['if_exists']})" if "if_exists" in self.body else subject
 
     def _types(self) -> list[dict[str, Any]]:
         body: dict[str, Any] = self.body
@@ -58,7 +59,7 @@ class Example:
 
     @property
     def request_id(self) -> str | None:
-        """None when it is the message's id."""
+        """Return the request id of the body or header. None if the service takes the id of the message or event."""
         if isinstance(self.body, dict) and "request_id" in self.body:
             return str(self.body["request_id"])
         key = self.headers.get("Idempotency-Key")
@@ -67,21 +68,21 @@ class Example:
 
 @dataclass(slots=True)
 class Exchange:
-    """An example that was sent, and what came of it. Times are Unix seconds. SQS gives no ``status``."""
+    """An example that was sent, with its response and outcome. Times: Unix seconds. ``status`` is None on the queue."""
 
     example: Example
     sent_at: float
     request_id: str
-    answered_at: float = 0
+    responded_at: float = 0
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    response: Mapping[str, Any] = field(default_factory=dict)
     plan: str | None = None
     announcement: Announcement | None = None
     error: str | None = None
 
     def takes(self, announcement: Announcement) -> bool:
-        """Whether the announcement is what this example waits for; if so it is kept."""
+        """Keep the announcement if this example waits for it, and return whether it did."""
         if not self.waits or announcement.concerns != (self.example.tenant, self.request_id):
             return False
         self.announcement = announcement
@@ -93,21 +94,21 @@ class Exchange:
 
     @property
     def problem(self) -> Mapping[str, Any]:
-        """The problem that was answered or announced; empty when there is none."""
-        if "title" in self.answer:
-            return self.answer
+        """Return the problem of the response or of the outcome; empty without one."""
+        if "title" in self.response:
+            return self.response
         found: Mapping[str, Any] = (self.announcement.data.get("problem") if self.announcement else None) or {}
         return found
 
     def faults(self) -> list[str]:
-        """What did not come out as expected; empty when all did."""
+        """Return the differences from the expected result, each as a clause."""
         if self.error:
             return [self.error]
         actual = self._actual()
         return [
-            f"{what} should be {wanted!r}, and is {actual.get(what)!r}"
-            for what, wanted in self.example.expect.items()
-            if not _meets(actual.get(what), wanted)
+            f"{name} is {actual.get(name)!r}, expected {expected!r}"
+            for name, expected in self.example.expect.items()
+            if not _meets(actual.get(name), expected)
         ]
 
     def _actual(self) -> dict[str, Any]:
@@ -127,14 +128,14 @@ class Exchange:
         }
 
 
-def _meets(actual: Any, wanted: Any) -> bool:
-    """Mappings hold at least what is wanted, under names in any case; lists hold the same in any order."""
-    if isinstance(wanted, Mapping):
+def _meets(actual: Any, expected: Any) -> bool:
+    """Compare a mapping by the expected entries (names in any case), a list in any order, and other values exactly."""
+    if isinstance(expected, Mapping):
         found = {name.lower(): value for name, value in actual.items()}
-        return all(found.get(name.lower()) == value for name, value in wanted.items())
-    if isinstance(wanted, list):
-        return sorted(actual) == sorted(wanted)
-    return bool(actual == wanted)
+        return all(found.get(name.lower()) == value for name, value in expected.items())
+    if isinstance(expected, list):
+        return sorted(actual) == sorted(expected)
+    return bool(actual == expected)
 
 
 def load_examples(folder: Path = FOLDER) -> list[Example]:
@@ -142,7 +143,7 @@ def load_examples(folder: Path = FOLDER) -> list[Example]:
 
 
 def assign(announcement: Announcement, exchanges: Iterable[Exchange]) -> Exchange | None:
-    """Gives the announcement to the example that waits for it, the oldest first."""
+    """Return the first example that waits for the announcement, which it keeps; None without one."""
     return next((each for each in exchanges if each.takes(announcement)), None)
 
 

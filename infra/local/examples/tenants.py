@@ -1,10 +1,10 @@
-"""The tenants of the local stack: what each one's organization in the simulated Close is like, and its credential.
+"""The tenants of the local stack: the organization of each in the simulated Close, and its credential.
 
-default, acme     ordinary organizations
-globex            an ordinary one, in which somebody made a type by hand
-initech           its stored key is dead: Close answers 401
-hooli             its Close plan holds no (further) custom objects: 402
-umbrella          its key's role may not customize the organization: 403
+default, acme     organizations without special settings
+globex            already has a type that a user made by hand
+initech           its stored key was revoked: Close answers 401
+hooli             its Close plan allows no more types: 402
+umbrella          the role of its key may not customize the organization: 403
 """
 
 import secrets
@@ -13,7 +13,6 @@ from typing import Any
 
 from infra.local.emulator import LocalAws
 
-# What a person made in Globex's organization before this service came along.
 MADE_BY_HAND = {
     "name": "Device",
     "name_plural": "Devices",
@@ -25,39 +24,39 @@ MADE_BY_HAND = {
 }
 
 _ORGANIZATIONS: Mapping[str, Mapping[str, Any]] = {
-    "default": {"name": "The only one"},
+    "default": {"name": "Default"},
     "acme": {"name": "Acme", "roles": {"role_salesmanager": "Sales Manager"}},
     "globex": {"name": "Globex", "types": [MADE_BY_HAND]},
     "initech": {"name": "Initech"},
     "hooli": {"name": "Hooli", "max_types": 0},
     "umbrella": {"name": "Umbrella", "may_customize": False},
 }
-DEAD = frozenset({"initech"})
+REVOKED = frozenset({"initech"})
 
 
 def organization_id(tenant: str) -> str:
-    """Of the tenant's organization in the simulated Close: fixed, so that state can be asked for by it."""
+    """Return the fixed id of the tenant's organization in the simulated Close."""
     return f"orga_{tenant}"
 
 
 def organizations() -> dict[str, dict[str, Any]]:
-    """Of each tenant: the organization's ``id`` and ``name``, and how it differs from an ordinary one."""
+    """Return the organization of each tenant: ``id``, ``name`` and its special settings."""
     return {tenant: {"id": organization_id(tenant), **settings} for tenant, settings in _ORGANIZATIONS.items()}
 
 
 def new_credentials() -> dict[str, str]:
-    """A secret for each tenant, made up anew for each run: a key that Close knows, or once knew."""
+    """Return a new random API key for each tenant."""
     return {tenant: f"api_{secrets.token_hex(8)}.{secrets.token_hex(16)}" for tenant in _ORGANIZATIONS}
 
 
 def close_setup(credentials: Mapping[str, str]) -> dict[str, Any]:
-    """The simulated Close's ``--setup``: the organizations with the keys that open them."""
-    keys = {tenant: [] if tenant in DEAD else [credential] for tenant, credential in credentials.items()}
+    """Return the ``--setup`` of the simulated Close: the organizations with their valid keys."""
+    keys = {tenant: [] if tenant in REVOKED else [credential] for tenant, credential in credentials.items()}
     return {"organizations": [{**each, "keys": keys[tenant]} for tenant, each in organizations().items()]}
 
 
 def keep_credentials(aws: LocalAws, prefix: str, credentials: Mapping[str, str]) -> None:
-    """Stores each as the secret ``<prefix>/<tenant>``."""
+    """Store each key as the secret ``<prefix>/<tenant>``."""
     secretsmanager = aws.client("secretsmanager")
-    for tenant, text in credentials.items():
-        secretsmanager.create_secret(Name=f"{prefix}/{tenant}", SecretString=text)
+    for tenant, key in credentials.items():
+        secretsmanager.create_secret(Name=f"{prefix}/{tenant}", SecretString=key)

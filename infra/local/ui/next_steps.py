@@ -1,4 +1,4 @@
-"""What a person can do with the stack while it serves: commands to copy, that work as they stand."""
+"""Commands to copy while the stack serves. They work unchanged."""
 
 import json
 import shlex
@@ -12,36 +12,36 @@ from infra.local.stack import LocalStack
 
 
 def next_steps(options: Options, stack: LocalStack) -> Text:
-    """Several lines."""
+    """Return several lines."""
     text = Text()
     for title, command in _commands(stack).items():
         text.append(f"  {title}\n\n", "bold")
         text.append(f"    {command}\n\n")
-    if stack.close:
-        text.append("  Be an upstream sender, in another terminal:\n\n", "bold")
-        text.append("    make send SOURCE=stripe EVENT=customer.created TENANT=acme\n\n")
     state = _short(options)
-    text.append("  Where things are: ", "bold")
-    text.append(f"{state}/stack.json (every address), {state}/*.log\n\n")
-    text.append("  Serving until Ctrl-C. Outcomes show here as they arrive.\n", "bold")
+    text.append("  Addresses: ", "bold").append(f"{state}/stack.json")
+    text.append("   Logs: ", "bold").append(f"{state}/*.log\n\n")
+    text.append("  The stack serves until Ctrl-C. Each outcome is shown here when it arrives.\n", "bold")
     return text
 
 
 def _commands(stack: LocalStack) -> dict[str, str]:
-    """Ready for a shell. curl signs for all of AWS (7.75 and later), so no further tool is needed."""
+    """Return shell commands by title. curl signs for all of AWS (7.75 and later), so that no other tool is needed."""
     about = stack.description
-    tenant = "acme" if stack.close else "mine"  # another Close than the simulated one knows none of the examples' keys
+    tenant = "acme" if stack.close else "mine"  # only the simulated Close knows the example tenants' keys
     http = [*_json("application/json", _body(tenant, "my-1", "Ticket")), [f"{about.api_url}{PATH}"]]
     form = {"Action": "SendMessage", "QueueUrl": about.queue_url, "MessageBody": _body(tenant, "my-2", "Crate")}
     queue = [*(["--data-urlencode", f"{name}={value}"] for name, value in form.items()), [f"{about.aws_endpoint_url}/"]]
     secret = json.dumps({"Name": f"{about.tenant_secret_prefix}/mine", "SecretString": "your Close API key"})
     target = ["-H", "X-Amz-Target: secretsmanager.CreateSecret"]
-    keep = [target, *_json("application/x-amz-json-1.1", secret), [f"{about.aws_endpoint_url}/"]]
-    ask = {
-        "Ask over HTTP, and wait for the answer:": _shell([_curl("execute-api"), *http]),
-        "Ask over the queue:": _shell([_curl("sqs"), *queue]),
+    store = [target, *_json("application/x-amz-json-1.1", secret), [f"{about.aws_endpoint_url}/"]]
+    requests = {
+        "Send a request over HTTP, and wait for its outcome": _shell([_curl("execute-api"), *http]),
+        "Send a request to the queue": _shell([_curl("sqs"), *queue]),
     }
-    return ask if stack.close else {"Add a tenant:": _shell([_curl("secretsmanager"), *keep])} | ask
+    if stack.close is None:
+        return {"Store your Close API key as the tenant 'mine'": _shell([_curl("secretsmanager"), *store])} | requests
+    webhook = "make send SOURCE=stripe EVENT=customer.created TENANT=acme"
+    return requests | {"Send a signed webhook, from another terminal in this folder": webhook}
 
 
 def _curl(service: str) -> list[str]:
@@ -58,7 +58,7 @@ def _body(tenant: str, request_id: str, name: str) -> str:
 
 
 def _shell(command: list[list[str]]) -> str:
-    """One group of words a line, so that it can be read; one command all the same."""
+    """Return one shell command with an option on each line."""
     return " \\\n      ".join(" ".join(map(shlex.quote, group)) for group in command)
 
 

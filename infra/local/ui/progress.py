@@ -1,4 +1,4 @@
-"""Progress in plain lines: what is being done, and how long it took. Reads the same on a terminal and in a log."""
+"""Progress in plain lines: each step, and how long it took. It reads the same on a terminal and in a log."""
 
 import sys
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from typing import TextIO
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Writes to ``stream`` (standard output, when None); ``quiet`` writes nothing."""
+    """Lines on ``stream`` (None: standard output). ``quiet`` writes nothing."""
 
     stream: TextIO | None = None
     quiet: bool = False
 
     @contextmanager
-    def step(self, what: str) -> Iterator[None]:
-        """``building the functions … 6.2 s`` around a block; the same line says so when the block fails."""
+    def step(self, name: str) -> Iterator[None]:
+        """Print ``building the functions … 6.2 s`` around a block, or that the block failed or was stopped."""
         started = monotonic()
-        self._write(f"  {what} … ")
+        self._write(f"  {name} … ")
         try:
             yield
         except BaseException as error:

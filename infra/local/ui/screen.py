@@ -1,113 +1,96 @@
-"""Lines that fit what they are written to.
+"""Rows and paragraphs that fit the place to which they are written.
 
-On a terminal, no line wraps through the columns: what does not fit its column goes on below, within that column, in
-full; only request ids and the like are cut. What came of a request stands beside it, or below it when there is no room.
-In a pipe, a file or a log, each row is one line and nothing is cut.
+On a terminal, a long result goes on below, within its column; only request ids and the like are cut. The result of a
+request is beside it, or below it on a narrow terminal. In a pipe, a file or a log, each row is one line, and nothing is
+cut.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as Grid
 from rich.text import Text
 
-# Widths of: time, door, tenant, request, what. The rest of a row is free.
-_COLUMNS = (8, 5, 9, 13, 24)
-_BESIDE = 2 + sum(_COLUMNS) + 2 * len(_COLUMNS)
-_BELOW = 2 + _COLUMNS[0] + 2
-_ENOUGH = 41  # of room beside a request: a result (11) and a type's id (30) on one line
-_LEAST = 20  # so that something is shown on the smallest terminal
+WIDTHS = (8, 7, 9, 13, 24)
+"""Of the cells of a row: time, entry point, tenant, request id, subject."""
+RESULT_WIDTH = 10
+INDENT = 2
+GAP = 2
+WIDE = 112  # columns of a terminal that has room for the result beside the request
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Writes to a console, as wide as it is at that moment."""
+    """A console, used in its width at that moment. A recording console counts as a terminal."""
 
     console: Console
+    clock: bool = True
+    """False leaves out the first cell of each row, and the time that it took."""
 
     @property
     def width(self) -> int | None:
-        """None when no window has to hold it; colors, which some logs want too, do not make one."""
-        return self.console.width if self.console.file.isatty() else None
+        """Return the width of the terminal; None in a pipe or a file, also when colors are asked for."""
+        return self.console.width if self.console.record or self.console.file.isatty() else None
 
-    def row(
-        self, cells: Sequence[str], rest: Text, *, took: Text | None = None, hang: int = 0, style: str = ""
-    ) -> None:
-        """``rest`` goes on ``hang`` columns in from where it began; ``took`` stays in one piece."""
-        *narrow, last = zip(cells, _COLUMNS, strict=True)
-        line = Text("  ", style)
-        for cell, width in narrow:
-            line.append_text(self._cell(cell, width)).append("  ")
-        took = took or Text()
+    def row(self, cells: Sequence[str], result: Text, detail: Text, *, took: str = "", style: str = "") -> None:
+        """Print the cells, then a short result, its detail, and the time that it took."""
+        sized = [(Text(cell, style), width) for cell, width in zip(cells, WIDTHS, strict=True)]
+        sized = sized if self.clock else sized[1:]
+        ends = [Text(took, "dim")] if self.clock else []
         if self.width is None:
-            self._print(line.append_text(self._cell(*last)).append("  ").append_text(rest).append_text(took))
-        elif self.width - _BESIDE >= _ENOUGH:
-            line.append_text(self._cell(*last)).append("  ")
-            first, *more = self._wrapped(rest, took, self.width - _BESIDE, hang)
-            self._print(line.append_text(first), *_indented(more, _BESIDE))
+            padded = [f"{cell.plain:<{width}}" for cell, width in [*sized, (result, RESULT_WIDTH)]]
+            self._print(Text("  " + "  ".join([*padded, detail.plain, *([took] if took else [])])))
+        elif self.width >= WIDE or not self.clock:
+            self._grid(sized, [result, detail, *ends])
         else:
-            line.append(last[0]).truncate(self.width, overflow="ellipsis")
-            self._print(line, *_indented(self._wrapped(rest, took, self.width - _BELOW, hang), _BELOW))
+            line = Text("  ").join([_padded(cell, width) for cell, width in sized])
+            self._print_cut(Text(" " * INDENT).append_text(line))
+            self._grid([(Text(), WIDTHS[0])], [result, detail, *ends])
 
     def block(self, text: Text) -> None:
-        """What belongs to the row above: lines with an indentation of their own, which they keep where they go on."""
-        self._print(*_indented(self._lines(text, _BELOW), _BELOW))
+        """Print lines that belong to the row above. They keep their own indentation."""
+        self.paragraphs(text, INDENT + (WIDTHS[0] + GAP if self.clock else 0))
 
-    def paragraphs(self, text: Text) -> None:
-        """Lines that belong to no row."""
-        self._print(*self._lines(text, 0))
+    def paragraphs(self, text: Text, indent: int = 0) -> None:
+        """Print lines. On a terminal, a long line goes on below its own first word."""
+        for line in text.split("\n", allow_blank=True):
+            leading = len(line.plain) - len(line.plain.lstrip())
+            if self.width is None or not line.plain.strip():
+                self._print(Text(" " * indent).append_text(line) if line else line)
+            else:
+                line.rstrip()
+                self._print_wrapped(Padding(line[leading:], (0, 0, 0, indent + leading), expand=False))
 
-    def as_it_is(self, text: Text) -> None:
-        """Commands to copy: a line that the terminal wraps itself is still one line."""
-        self.console.print(text, soft_wrap=True, highlight=False)
+    def commands(self, text: Text) -> None:
+        """Print commands to copy: the terminal wraps a long line, and it is still copied as one."""
+        self._print(text)
 
-    def _lines(self, text: Text, indent: int) -> list[Text]:
-        lines = list(text.split("\n", allow_blank=True))
-        if self.width is None:
-            return lines
-        room = self.width - indent
-        return [part for line in lines for part in self._wrapped(line, Text(), room, 2 + _indentation(line))]
+    def _grid(self, sized: Sequence[tuple[Text, int]], rest: Sequence[Text]) -> None:
+        grid = Grid.grid(padding=(0, GAP, 0, 0), expand=True)
+        for _, width in sized:
+            grid.add_column(width=width, no_wrap=True, overflow="ellipsis")
+        grid.add_column(width=RESULT_WIDTH)
+        grid.add_column(ratio=1, overflow="fold")
+        if self.clock:
+            grid.add_column(justify="right", no_wrap=True)
+        grid.add_row(*(cell for cell, _ in sized), *rest)
+        self._print_wrapped(Padding(grid, (0, 0, 0, INDENT)))
 
-    def _cell(self, text: str, width: int) -> Text:
-        cell = Text(text)
-        if self.width is not None:
-            cell.truncate(width, overflow="ellipsis")
-        cell.pad_right(max(0, width - cell.cell_len))
-        return cell
-
-    def _wrapped(self, text: Text, took: Text, room: int, hang: int) -> list[Text]:
-        """At least one line."""
-        room = max(room, _LEAST)
-        first, *more = _fold(self.console, text, room) or [Text()]
-        if more:
-            more = _fold(self.console, text[_next_word(text.plain, len(first)) :], room - hang)
-        lines = [first, *_indented(more, hang)]
-        if lines[-1].cell_len + took.cell_len <= room:
-            lines[-1].append_text(took)
-        else:
-            lines += _indented([took[_indentation(took) :]], hang)
-        return lines
-
-    def _print(self, *lines: Text) -> None:
-        for line in lines:
-            line.rstrip()
-            self.console.print(line, soft_wrap=True, highlight=False)
-
-
-def _fold(console: Console, text: Text, room: int) -> list[Text]:
-    lines = list(text.wrap(console, room, overflow="fold"))
-    for line in lines:
+    def _print(self, line: Text) -> None:
         line.rstrip()
-    return lines
+        self.console.print(line, soft_wrap=True, highlight=False)
+
+    def _print_cut(self, line: Text) -> None:
+        line.rstrip()
+        self.console.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
+
+    def _print_wrapped(self, padded: Padding) -> None:
+        self.console.print(padded, highlight=False)
 
 
-def _indented(lines: Sequence[Text], indent: int) -> list[Text]:
-    return [Text(" " * indent).append_text(line) for line in lines]
-
-
-def _indentation(line: Text) -> int:
-    return _next_word(line.plain, 0)
-
-
-def _next_word(plain: str, start: int) -> int:
-    return len(plain) - len(plain[start:].lstrip())
+def _padded(cell: Text, width: int) -> Text:
+    cell = cell.copy()
+    cell.truncate(width, overflow="ellipsis", pad=True)
+    return cell

@@ -1,4 +1,4 @@
-"""What a run of the examples came to: how many came out as they should, and what is in Close now."""
+"""The end of the examples: how many gave the expected result, and the types that Close holds now."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,28 +11,34 @@ from infra.simulator import ControlClient
 
 
 def summary(exchanges: Sequence[Exchange], not_sent: Sequence[Example], close: ControlClient) -> Text:
-    """Several lines. ``not_sent``: what nobody had the time for."""
-    bad = [exchange for exchange in exchanges if exchange.faults()]
-    good = len(exchanges) - len(bad)
-    text = Text("\n")
-    text.append(f"  {good} of {len(exchanges)} examples came out as they should\n", "bold red" if bad else "bold green")
-    for exchange in bad:
-        text.append(f"    {exchange.example.name}: {'; '.join(exchange.faults())}\n", "red")
+    """Return several lines. ``not_sent``: the examples that would take too long."""
+    text = Text("\n").append_text(score(exchanges))
+    for exchange in exchanges:
+        if faults := exchange.faults():
+            text.append(f"    {exchange.example.name}: {'; '.join(faults)}\n", "red")
     for example in not_sent:
-        text.append(f"  Not sent: {example.name}, since it takes the list's lag. See it:\n", "dim")
+        text.append(f"  Not sent: {example.name}, which takes twice the list lag of 60 seconds. To see it:\n", "dim")
         text.append("    make run LIST_LAG_SECONDS=2\n")
-    return text.append_text(_in_close(close))
+    return text.append("\n").append_text(_types_in_close(close))
 
 
-def _in_close(close: ControlClient) -> Text:
-    text = Text("\n  In Close there are now\n")
+def score(exchanges: Sequence[Exchange]) -> Text:
+    """Return one line: how many examples gave the expected result."""
+    good = sum(not exchange.faults() for exchange in exchanges)
+    line = f"  {good} of {len(exchanges)} examples gave the expected result\n"
+    return Text(line, "bold green" if good == len(exchanges) else "bold red")
+
+
+def _types_in_close(close: ControlClient) -> Text:
+    text = Text("  Types in Close now\n", "bold")
     for tenant, organization in organizations().items():
-        types = sorted(close.types(organization["id"]), key=_age)
-        text.append(f"    {tenant:<10}", "bold")
-        text.append(", ".join(str(each["name"]) for each in types) or "nothing", "" if types else "dim")
-        text.append(f"   ({organization['name']})\n", "dim")
+        types = sorted(close.types(organization["id"]), key=_created)
+        text.append(f"    {tenant:<10}", "not bold")
+        names = ", ".join(str(each["name"]) for each in types)
+        text.append(names or "none", "not bold" if names else "dim not bold")
+        text.append(f"   ({organization['name']})\n", "dim not bold")
     return text
 
 
-def _age(each: Mapping[str, Any]) -> str:
+def _created(each: Mapping[str, Any]) -> str:
     return str(each["date_created"])

@@ -1,6 +1,6 @@
-"""What a person sees of a run: a table that grows by a row for whatever happens.
+"""The table of a run: one row for each request that was sent, and one for each outcome that was published.
 
-Rows are only ever added, so it reads as well through a pipe and in a log.
+Rows are only ever added, so that it reads the same in a pipe and in a log.
 """
 
 import time
@@ -16,62 +16,60 @@ from infra.local.examples.examples import Exchange
 from infra.local.outcomes import Announcement
 from infra.local.ui.screen import Screen
 
-_AFTER_STATUS = len("201 ")
-_AFTER_RESULT = len("unresolved ")
-_COLORS = {"created": "green", "recovered": "green", "updated": "green", "unchanged": "green", "adopted": "cyan"}
+HEADINGS = ("time", "via", "tenant", "request id", "requested, or event")
+_GOOD = {"created": "green", "recovered": "green", "updated": "green", "unchanged": "green", "adopted": "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Writes rows to a screen as they come."""
+    """Rows that are printed to a screen as they come."""
 
     screen: Screen
 
     def head(self) -> None:
-        names = ("time", "door", "tenant", "request", "asked, or announced")
-        self.screen.row(names, Text("what came of it", "bold"), style="bold")
+        self.screen.row(HEADINGS, Text("result"), Text(), style="bold")
 
-    def asked(self, exchange: Exchange) -> None:
-        """A request that was sent, with the HTTP answer or that the queue has it."""
+    def requested(self, exchange: Exchange) -> None:
+        """Print a request with its HTTP response, or as queued."""
         example = exchange.example
-        cells = (_clock(exchange.sent_at), example.door, example.tenant, exchange.request_id, example.asks)
-        took = None if exchange.status is None else _milliseconds(exchange.sent_at, exchange.answered_at)
-        self.screen.row(cells, self._answer(exchange), took=took, hang=_AFTER_STATUS)
+        cells = (_clock(exchange.sent_at), example.entry_point, example.tenant, exchange.request_id, example.subject)
+        took = "" if exchange.status is None else _milliseconds(exchange.sent_at, exchange.responded_at)
+        self.screen.row(cells, *_response(exchange), took=took)
         for line in (exchange.plan or "").rstrip().splitlines():
             self.screen.block(Text(line, _plan_color(line)))
 
     def announced(self, announcement: Announcement, exchange: Exchange | None) -> None:
-        """An outcome that arrived from the topic; with the time since its example was sent."""
+        """Print an outcome that arrived from the topic, with the time since its request was sent."""
         tenant, request_id = announcement.concerns
         event = announcement.event["type"].removeprefix("close-provisioner.")
         result = announcement.data["result"]
-        outcome = Text.assemble((f"{result:<{_AFTER_RESULT}}", _color(result)), _detail(announcement))
-        took = _milliseconds(exchange.sent_at, announcement.published_at) if exchange else None
+        took = _milliseconds(exchange.sent_at, announcement.published_at) if exchange else ""
         cells = (_clock(announcement.published_at), "topic", tenant, request_id, event)
-        self.screen.row(cells, outcome, took=took, hang=_AFTER_RESULT)
+        self.screen.row(cells, Text(result, _GOOD.get(result, "red")), Text(_detail(announcement)), took=took)
 
-    def _answer(self, exchange: Exchange) -> Text:
-        if exchange.error:
-            return Text(exchange.error, "red")
-        if exchange.status is None:
-            return Text("on the queue", "dim")
-        color = "green" if exchange.status < 300 else "yellow"
-        text = Text().append(f"{exchange.status} {HTTPStatus(exchange.status).phrase}", color)
-        if "idempotency-replayed" in exchange.headers:
-            text.append(", replayed", color)
-        if exchange.problem:
-            text.append(f": {exchange.problem['title']}")
-        if pointers := [each["pointer"] for each in exchange.problem.get("errors", [])]:
-            text.append(f": {', '.join(pointers)}")
-        return text
+
+def _response(exchange: Exchange) -> tuple[Text, Text]:
+    if exchange.error:
+        return Text("error", "red"), Text(exchange.error, "red")
+    if exchange.status is None:
+        return Text("queued", "dim"), Text()
+    color = "green" if exchange.status < 300 else "yellow"
+    text = Text(HTTPStatus(exchange.status).phrase, color)
+    if "idempotency-replayed" in exchange.headers:
+        text.append(", replayed", color)
+    if exchange.problem:
+        text.append(f": {exchange.problem['title']}", "default")
+    if pointers := [each["pointer"] for each in exchange.problem.get("errors", [])]:
+        text.append(f": {', '.join(pointers)}", "default")
+    return Text(str(exchange.status), color), text
 
 
 def _detail(announcement: Announcement) -> str:
-    """The one thing about an outcome that somebody would want to know next."""
+    """Return the most useful facts of an outcome: the problem, or the types with their fields."""
     data = announcement.data
     if problem := data.get("problem"):
-        asked_of_close = problem.get("close_status")
-        return str(problem["title"]) + (f" (Close: {asked_of_close})" if asked_of_close else "")
+        close_status = problem.get("close_status")
+        return str(problem["title"]) + (f" (Close: {close_status})" if close_status else "")
     types = data.get("types", [])
     if len(types) != 1:
         return ", ".join(f"{each['name']} {each['result']}{_fields(each)}" for each in types)
@@ -81,7 +79,7 @@ def _detail(announcement: Announcement) -> str:
 
 
 def _fields(found: Mapping[str, Any]) -> str:
-    """How many of its fields there are of each result."""
+    """Return the number of the type's fields for each result."""
     counts = Counter(each["result"] for each in found["fields"])
     return f" (fields: {', '.join(f'{number} {result}' for result, number in counts.items())})" if counts else ""
 
@@ -90,12 +88,8 @@ def _plan_color(line: str) -> str:
     return {"+": "green", "~": "yellow", "!": "red"}.get(line.strip()[:1], "dim")
 
 
-def _milliseconds(begin: float, end: float) -> Text:
-    return Text(f"  {(end - begin) * 1000:.0f} ms", "dim")
-
-
-def _color(result: str) -> str:
-    return _COLORS.get(result, "red")
+def _milliseconds(begin: float, end: float) -> str:
+    return f"{(end - begin) * 1000:.0f} ms"
 
 
 def _clock(moment: float) -> str:

@@ -1,4 +1,4 @@
-"""How examples are judged, what is offered to copy, and what makes a build needed."""
+"""The examples and their expected results, the commands to copy, and the cache of the build."""
 
 import shlex
 import time
@@ -19,28 +19,28 @@ from infra.local.ui.next_steps import next_steps
 
 
 class TestExamples:
-    def test_each_is_what_its_file_says(self) -> None:
+    def test_every_entry_point_has_an_example(self) -> None:
         examples = load_examples()
         assert [each.name for each in examples] == sorted(each.name for each in examples)
-        assert {each.door for each in examples} == {"http", "sqs", "plan", "hook"}
+        assert {each.entry_point for each in examples} == {"http", "queue", "plan", "webhook"}
         assert all(each.shows for each in examples)
 
-    def test_what_differs_from_the_expected_is_a_fault(self) -> None:
+    def test_a_difference_from_the_expected_result_is_a_fault(self) -> None:
         exchange = sent({"status": 201, "headers": {"Preference-Applied": "respond-async"}, "announced": "created"})
         assert [fault.split()[0] for fault in exchange.faults()] == ["status", "headers", "announced"]
         exchange.status, exchange.headers = 201, {"preference-applied": "respond-async"}
-        assert exchange.faults() == ["announced should be 'created', and is None"]
+        assert exchange.faults() == ["announced is None, expected 'created'"]
         assert exchange.takes(announced("created"))
         assert exchange.faults() == []
 
-    def test_an_announcement_goes_to_who_waits_for_it(self) -> None:
+    def test_an_announcement_goes_to_the_example_that_waits_for_it(self) -> None:
         silent, waiting = sent({"announced": None}), sent({"announced": "created"})
         assert assign(announced("created", request_id="another"), [silent, waiting]) is None
         assert assign(announced("created"), [silent, waiting]) is waiting
-        assert assign(announced("created"), [silent, waiting]) is None, "it has its own"
+        assert assign(announced("created"), [silent, waiting]) is None, "that example has its own"
 
 
-def test_the_gateways_address_becomes_the_emulators() -> None:
+def test_an_api_url_becomes_an_address_of_the_emulator() -> None:
     url = local_api_url(LocalAws(4566), "https://abc123.execute-api.us-east-1.amazonaws.com/live")
     assert url == "http://127.0.0.1:4566/_aws/execute-api/abc123/live"
 
@@ -50,12 +50,12 @@ def test_a_changed_source_is_built_again(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "functions" / "__pycache__").mkdir(parents=True)
     before = fingerprint()
     (tmp_path / "functions" / "__pycache__" / "api.pyc").touch()
-    assert fingerprint() == before, "what Python leaves behind is no source"
+    assert fingerprint() == before, "compiled files are not sources"
     (tmp_path / "functions" / "api.py").write_text("pass")
     assert fingerprint() != before
 
 
-def test_the_commands_to_copy_are_whole() -> None:
+def test_the_commands_to_copy_are_complete() -> None:
     text = next_steps(Options(), a_stack()).plain
     commands = [shlex.split(part) for part in text.replace("\\\n", " ").splitlines() if part.strip().startswith("curl")]
     assert [command[-1] for command in commands] == [

@@ -1,4 +1,4 @@
-"""What a run shows fits the terminal that it is on, and in a pipe it is all there."""
+"""The output of a run fits its terminal, and is complete in a pipe."""
 
 import io
 import re
@@ -27,10 +27,10 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("width", [50, 80, 100, 111, 112, 120, 160])
-def test_on_a_terminal_every_line_fits_and_every_answer_is_whole(width: int) -> None:
+def test_every_line_fits_the_terminal_and_no_result_is_cut(width: int) -> None:
     lines = shown(Terminal(), width)
     assert max(map(len, lines)) <= width
-    read = joined(lines)
+    read = joined([line.rstrip().removesuffix("21 ms") for line in lines])
     for text in (
         TITLE,
         "/tenant, /custom_object_type/name",
@@ -38,50 +38,49 @@ def test_on_a_terminal_every_line_fits_and_every_answer_is_whole(width: int) -> 
         '"What is under contract"',
     ):
         assert squeezed(text) in read
-    assert any(line.endswith("21 ms") for line in lines)
+    assert any(line.rstrip().endswith("21 ms") for line in lines)
 
 
-def test_what_came_of_it_goes_on_in_its_own_column() -> None:
+def test_a_long_result_goes_on_in_its_own_column() -> None:
     lines = shown(Terminal(), 120)
-    at = lines[0].index("what came of it")
     first = next(number for number, line in enumerate(lines) if "422" in line)
-    assert lines[first].index("422") == at
+    assert lines[first].index("422") == lines[0].index("result")
     assert "8e03978e-40d…" in lines[first]
-    assert lines[first + 1].index(lines[first + 1].strip()) == at + len("422 "), "below its own first word"
+    assert indentation(lines[first + 1]) == lines[first].index("Unprocessable")
 
 
-def test_without_room_beside_a_request_what_came_of_it_stands_below() -> None:
+def test_a_result_is_below_its_request_on_a_narrow_terminal() -> None:
     lines = shown(Terminal(), 80)
-    assert lines[0].split() == ["time", "door", "tenant", "request", "asked,", "or", "announced"]
-    assert lines[1].strip() == "what came of it"
-    assert lines[1].index("what") == lines[0].index("door")
+    assert lines[0].split() == ["time", "via", "tenant", "request", "id", "requested,", "or", "event"]
+    assert lines[1].strip() == "result"
+    assert lines[1].index("result") == lines[0].index("via")
 
 
-def test_a_plan_keeps_its_indentation_where_a_line_goes_on() -> None:
+def test_a_plan_keeps_its_indentation() -> None:
     lines = shown(Terminal(), 70)
     at = next(number for number, line in enumerate(lines) if line.strip().startswith("description:"))
     assert indentation(lines[at]) == indentation(lines[at - 1]) + 4
-    assert indentation(lines[at + 1]) == indentation(lines[at]) + 2
+    assert indentation(lines[at + 1]) == indentation(lines[at])
 
 
-def test_in_a_pipe_a_row_is_a_line_and_nothing_is_cut() -> None:
-    """Also when the environment asks for colors, or says how wide some terminal is."""
+def test_a_row_is_one_whole_line_in_a_pipe() -> None:
+    """Print whole lines also when the environment asks for colors or gives a width."""
     piped = io.StringIO()
     table = Table(Screen(Console(file=piped, width=80, force_terminal=True, color_system=None)))
     fill(table)
     lines = piped.getvalue().splitlines()
-    assert len(lines) == len(("head", "asked", "announced")) + len(PLAN.splitlines())
+    assert len(lines) == len(("head", "requested", "announced")) + len(PLAN.splitlines())
     assert "…" not in piped.getvalue()
     assert ID in lines[1]
     assert TITLE in lines[1]
 
 
-def test_lines_that_belong_to_no_row_go_on_below_themselves() -> None:
+def test_a_long_paragraph_goes_on_below_its_first_word() -> None:
     terminal = Terminal()
     Screen(Console(file=terminal, width=40, color_system=None)).paragraphs(Text(f"\n  failed: {TITLE}\n"))
     lines = terminal.getvalue().splitlines()
     assert (lines[0], lines[-1]) == ("", "")
-    assert [indentation(line) for line in lines[1:-1]] == [2, 4, 4]
+    assert [indentation(line) for line in lines[1:-1]] == [2, 2, 2]
     assert squeezed(TITLE) in joined(lines)
 
 
@@ -96,8 +95,8 @@ def fill(table: Table) -> None:
     errors = [{"pointer": "/tenant"}, {"pointer": "/custom_object_type/name"}]
     body = {"tenant": "acme", "custom_object_type": {"name": "A name that is longer than its column"}}
     exchange = Exchange(Example("01", "something", "http", body, {}), now, ID, now + 0.021, 422)
-    exchange.answer, exchange.plan = {"title": TITLE, "errors": errors}, PLAN
-    table.asked(exchange)
+    exchange.response, exchange.plan = {"title": TITLE, "errors": errors}, PLAN
+    table.requested(exchange)
     table.announced(announced(now), exchange)
 
 
@@ -113,7 +112,7 @@ def indentation(line: str) -> int:
 
 
 def joined(lines: list[str]) -> str:
-    """What somebody reads, wherever its lines end."""
+    """Return the characters of the lines, without line breaks and spaces."""
     return squeezed("".join(lines))
 
 
