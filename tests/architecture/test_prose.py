@@ -7,6 +7,7 @@ from tests.architecture import prose
 ENFORCED = (
     ".",
     "README.md",
+    "docs",
     "functions/provisioner/close",
     "functions/provisioner/credentials",
     "functions/provisioner/ledger",

@@ -15,9 +15,9 @@ LIMIT = 1.4
 LATENCY_SECONDS = 0.2
 
 NOTES = (
-    "Wall time of one invocation with ten records, each of another tenant and creating a type, over one "
-    f"with one record. Close is a real server that takes {LATENCY_SECONDS * 1000:.0f} ms for each call (two a create); "
-    "AWS answers at once. Best of three, connections kept.",
+    "Wall time of one invocation with ten records, each of another tenant and creating a type, over one with one "
+    f"record. Close is a real server that takes {LATENCY_SECONDS * 1000:.0f} ms for each call (two for a create); AWS "
+    "responds at once. Best of three, connections kept.",
 )
 
 

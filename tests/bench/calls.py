@@ -13,7 +13,7 @@ from tests.bench.processes.stubbed_world import API_KEY
 from tests.bench.section import Ceiling, Section
 
 COLUMNS = {
-    "look at Close": ("Close GET",),
+    "read at Close": ("Close GET",),
     "create at Close": ("Close POST",),
     "change at Close": ("Close PUT",),
     "ledger reads": ("dynamodb GetItem", "dynamodb Query"),
@@ -28,22 +28,22 @@ COLUMNS = {
 }
 
 LIMITS = {
-    "create": {"look at Close": 1, "create at Close": 1, "ledger writes": 4, "publish": 1},
-    "adopt": {"look at Close": 1, "create at Close": 0, "ledger writes": 4, "publish": 1},
-    "repeat of a settled request": {"look at Close": 0, "create at Close": 0, "ledger writes": 1, "publish": 0},
-    "a blueprint of 3 types, 15 fields": {"look at Close": 2, "create at Close": 18, "ledger writes": 6, "publish": 1},
-    "the same again, under another id": {"look at Close": 2, "create at Close": 0, "ledger writes": 6, "publish": 1},
-    "ten copies in one batch": {"look at Close": 1, "create at Close": 1, "publish": 1},
-    "ten requests for one type": {"look at Close": 1, "create at Close": 1, "publish": 10},
+    "create": {"read at Close": 1, "create at Close": 1, "ledger writes": 4, "publish": 1},
+    "adopt": {"read at Close": 1, "create at Close": 0, "ledger writes": 4, "publish": 1},
+    "repeat of a settled request": {"read at Close": 0, "create at Close": 0, "ledger writes": 1, "publish": 0},
+    "a blueprint of 3 types, 15 fields": {"read at Close": 2, "create at Close": 18, "ledger writes": 6, "publish": 1},
+    "the same again, under another id": {"read at Close": 2, "create at Close": 0, "ledger writes": 6, "publish": 1},
+    "ten copies in one batch": {"read at Close": 1, "create at Close": 1, "publish": 1},
+    "ten requests for one type": {"read at Close": 1, "create at Close": 1, "publish": 10},
 }
-"""At most so many, by case: a look and a create, and a write each to accept, to lease each type, to settle, and to note
-the announcement."""
+"""At most so many, by case: a read and a create, and one write each to accept, to lease each type, to settle, and to
+record that the outcome was published."""
 
 NOTES = (
-    "Counted at the clients, with the tenant's credential known, against an AWS that keeps what it is told (moto) and "
-    "the simulated Close. A create writes to the ledger to accept the request, to take the lease, to settle (the "
-    "outcome, and what is known of the type, in one transaction), and to note that the outcome was published; it reads "
-    "whether Close asked to leave the tenant alone. The api's one message to the queue is the safety net.",
+    "Counted at the clients, with the tenant's credential cached, against moto as AWS and the simulated Close. A "
+    "create writes to the ledger to accept the request, to take the lease, to settle (the outcome and the type's new "
+    "state, in one transaction), and to record that the outcome was published. It reads whether Close has imposed a "
+    "rate limit on the tenant. The api's one message to the queue is the fallback delivery.",
 )
 
 

@@ -11,14 +11,14 @@ FLOOR = Program(("-c", "import boto3; boto3.client('sns')"))
 
 NOTES = (
     "Instructions of a whole Python process, over those of the floor in the project's own environment: "
-    "`python -c \"import boto3; boto3.client('sns')\"`. Our doors run from the built artifact, and nothing else can be "
-    "imported; the baseline handler runs from a plain installation. *Ready*: imported and put together, with every "
-    "client and the TLS context for Close that the door needs. *Answered*: the same process, and its first request "
-    "is answered: a create, with AWS and Close stubbed at the lowest seam of botocore and httpx (for webhooks: a "
-    "signed event is stored and queued; for the sweeper: nothing is overdue). The ceiling is on Answered, so nothing "
-    "is gained by putting work off.",
-    "Not in it, since nothing is sent: connections, their TLS handshakes, and botocore's reading of its CA bundle for "
-    "each of them. Counted by `valgrind --tool=cachegrind --cache-sim=no` with `PYTHONHASHSEED=0`.",
+    "`python -c \"import boto3; boto3.client('sns')\"`. The service's handlers run from the built artifact, and can "
+    "import nothing else; the baseline handler runs from a plain installation. *Ready*: the handler is imported, with "
+    "every client and the TLS context for Close that it needs. *Answered*: the same process has also answered its "
+    "first request, a create, with AWS and Close stubbed at the lowest layer of botocore and httpx (for webhooks: a "
+    "signed event is stored and queued; for the sweeper: no request is overdue). The ceiling is on Answered, so that "
+    "work which is only postponed counts too.",
+    "Not included, since no bytes are sent: connections, their TLS handshakes, and botocore's reading of its CA bundle "
+    "for each of them. Counted by `valgrind --tool=cachegrind --cache-sim=no` with `PYTHONHASHSEED=0`.",
 )
 
 

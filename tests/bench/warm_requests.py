@@ -18,8 +18,8 @@ FEW, MANY = 10, 60
 NOTES = (
     "Instructions of one create (for webhooks: of one signed event that is stored and queued), as "
     f"(Ir({MANY}) - Ir({FEW})) / {MANY - FEW} of processes that take so many requests with AWS and Close stubbed, over "
-    "those of a bare script that makes the very same calls with clients of boto3 and httpx as they come: the calls of "
-    "one request are written down, and made again with their parameters.",
+    "those of a bare script that makes the same calls with plain clients of boto3 and httpx: the calls of one request "
+    "are recorded, and made again with their parameters.",
 )
 
 
