@@ -1,8 +1,8 @@
-"""What holds for every test: the functions' environment, and no way out to the real AWS."""
+"""The functions' environment for every test."""
 
 import os
 
-# Read when provisioner.telemetry is imported, hence here and not in a fixture.
+# Set here and not in a fixture: provisioner.telemetry reads it at import.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "close-provisioner"
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "CloseProvisioner"
 os.environ["POWERTOOLS_DISABLE_TRACING"] = "1"

@@ -1,7 +1,7 @@
-"""The world outside the core, in memory, under the same conditions as the real one.
+"""In-memory stand-ins for the ledger, the topic and the clock, with the conditions of the real ones.
 
-Tests look at what it holds, never at how it was called. tests/integration/service/test_ledger.py holds MemoryLedger
-and the real ledger to the same promises.
+Tests check what they hold, never how they were called. tests/integration/service/test_ledger.py holds MemoryLedger
+and the real ledger to the same guarantees.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ START = 1_800_000_000.0
 
 @dataclass
 class Clock:
-    """Stands still until it is told to go."""
+    """A clock that stands still until a test advances it."""
 
     now: float = START
 
@@ -44,7 +44,7 @@ def a_request(request_id: str = "signup-8841", name: str = "Account", **further:
 
 @dataclass
 class MemoryLedger:
-    """One table's worth of memory."""
+    """A ledger in memory."""
 
     clock: Clock
     lease_seconds: float = 90
@@ -147,14 +147,14 @@ class MemoryLedger:
             raise RetryLater("the lease was lost", 2)
 
 
-LOST = "the write happens, its answer gets lost"
-LOST_BEFORE = "the write gets lost on its way"
-KILLED = "the write happens, and whoever sent it is killed"
-KILLED_BEFORE = "whoever was to send the write is killed"
+LOST = "the write happens, its response is lost"
+LOST_BEFORE = "the write is lost on its way"
+KILLED = "the write happens, and its sender is killed"
+KILLED_BEFORE = "the sender is killed before it sends the write"
 
 
 class Killed(BaseException):
-    """The function ended here, and nobody heard of it."""
+    """The function ended here without a trace."""
 
 
 @dataclass
@@ -181,14 +181,14 @@ class MemoryClose:
     writes: list[str] = field(default_factory=list)
 
     def add(self, name: str, **further: Any) -> CustomObjectType:
-        """Somebody made it in Close. ``further``: other keys of the type."""
+        """Create a type by hand. ``further``: other keys of the type."""
         plain = {"name": name, "name_plural": f"{name}s", "api_create_only": False, "organization_id": "orga_acme"}
         created = CustomObjectType.model_validate({**self._signed("cotype"), **plain, **further})
         self.existing.append(created)
         return created
 
     def add_field(self, type_id: str | None, name: str, **further: Any) -> CustomField:
-        """Somebody made a field of that type or, without one, a shared field."""
+        """Create a field of that type by hand or, without a type, a shared field."""
         plain = {"name": name, "type": "text", "custom_object_type_id": type_id, "required": False}
         created = CustomField.model_validate({**self._signed("cf"), **plain, **further})
         (self.fields if type_id else self.shared).append(created)
@@ -201,7 +201,7 @@ class MemoryClose:
         self.order.setdefault(type_id, []).append(field_id)
 
     def delete_all(self) -> None:
-        """Somebody deleted all types, with their fields, and all shared fields."""
+        """Delete all types with their fields, and all shared fields, by hand."""
         for each in (self.existing, self.fields, self.shared, self.order, self.associations):
             each.clear()
 
@@ -361,7 +361,7 @@ class MemoryOrganization:
         return row
 
     def _change_rows(self, type_id: str, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
-        """What the list of types says of a type's fields follows, too."""
+        """Change the fields in the list of types, too."""
         for each in self.seen.get("types", []):
             if each.id == type_id:
                 self._keep("types", each.model_copy(update={"fields": change(each.fields or [])}))
@@ -370,7 +370,7 @@ class MemoryOrganization:
 
 @dataclass
 class MemoryTopic:
-    """A topic that remembers: (event id, outcome). ``fails`` is raised instead, if it is set."""
+    """A topic that keeps (event id, outcome). ``fails`` is raised instead, if it is set."""
 
     events: list[tuple[str, Outcome]] = field(default_factory=list)
     types: list[tuple[str, Outcome]] = field(default_factory=list)
@@ -386,7 +386,7 @@ class MemoryTopic:
 
 
 class MemoryWorld:
-    """The use case with all of its surroundings in memory."""
+    """The use case with all of its dependencies in memory."""
 
     def __init__(self, list_lag: float = 60, wait_limit: float = 20_000) -> None:
         self.clock = Clock()
@@ -401,13 +401,13 @@ class MemoryWorld:
     def reconcile(
         self, request: ProvisioningRequest, organization: MemoryOrganization | None = None
     ) -> Outcome | Deferred:
-        """As each door does it: accept, then carry out."""
+        """Accept the request, then reconcile, as each handler does."""
         return self.provisioner.reconcile(
             Job(self.ledger.accept(request), request, organization or self.organization())
         )
 
     def settle(self, request: ProvisioningRequest, runs: int = 10) -> tuple[Outcome, int]:
-        """Carry out until it is settled, past every wait. Answers the outcome, and how many runs it took."""
+        """Reconcile until the request is settled, past every deferral. Return the outcome and the number of runs."""
         for run in range(1, runs + 1):
             result = self.reconcile(request)
             if isinstance(result, Outcome):
@@ -416,7 +416,7 @@ class MemoryWorld:
         raise AssertionError(f"not settled after {runs} runs: {result}")
 
     def lease_and_vanish(self, request: ProvisioningRequest) -> None:
-        """Somebody works on the request's types, and nothing more is heard of them."""
+        """Lease the request's resources as a run that is then killed."""
         for resource in resources_to_lock(request):
             self.ledger.lease(self.ledger.accept(request), resource)
 

@@ -1,9 +1,8 @@
-"""Thousands of made-up deliveries at the webhook door: ``python -m tests.fuzz [--inputs 20000] [--seed 1]``.
+"""Thousands of made-up deliveries to the webhooks handler: ``python -m tests.fuzz [--inputs 20000] [--seed 1]``.
 
-Three kinds: headers and bodies out of nothing; deliveries that are properly signed but for one change; and properly
-signed bodies of any content. Whatever comes, no answer is a 5xx, nothing that is not signed is taken, and neither an
-answer nor a log line shows a secret or how the code failed. A run says how many it tried and what the answers were, so
-that it shows that it hit something.
+Three kinds: random headers and bodies; properly signed deliveries with one change; and properly signed bodies of any
+content. No response is a 5xx, no unsigned delivery is accepted, and neither a response nor a log line shows a secret or
+an exception. A run prints how many deliveries it tried and their statuses, as proof that it reached the code.
 """
 
 import argparse
@@ -28,9 +27,9 @@ from provisioner.ingest.schemes import SCHEMES
 from provisioner.telemetry import logger
 from tests.webhook_senders import EVENTS, SECRETS, Upstream, fixture, scheme_of
 
-TAKEN = {200, 202, 422}  # answers to what was verified
+TAKEN = {200, 202, 422}  # responses to verified deliveries
 TURNED_AWAY = {401, 404, 413}
-STATIC = {"bearer", "basic"}  # nothing is signed there: the token is all there is
+STATIC = {"bearer", "basic"}  # schemes with a token and no signature
 EXCEPTION_TEXT = re.compile(r"Traceback|File \"|\b[A-Z][A-Za-z]+(Error|Exception)\b|line \d+, in ")
 
 SOURCES = sorted(SECRETS)
@@ -67,7 +66,7 @@ PATHS = st.sampled_from(["id", "event_id", "type", "event", "event_type", "data"
 
 @dataclass
 class Tally:
-    """What was tried, and what came of it."""
+    """Counts of deliveries by kind, and of responses by status."""
 
     tried: Counter[str] = field(default_factory=Counter)
     answers: Counter[int] = field(default_factory=Counter)
@@ -77,14 +76,14 @@ class Tally:
         self.answers[status] += 1
 
 
-class Door:
-    """The door, looked at while it answers."""
+class CheckedHandler:
+    """The webhooks handler, with every response and log line checked."""
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
 
     def post(self, kind: str, source: str, body: bytes, headers: Mapping[str, list[str]]) -> int:
-        """The answer's status, once it was seen to be fit for strangers."""
+        """Return the status of a response that leaks nothing to an unauthenticated caller."""
         upstream, printed = Upstream(), io.StringIO()
         with contextlib.redirect_stdout(printed), _logging_to(printed):
             answer = upstream.post(source, body, headers)
@@ -121,11 +120,11 @@ def _logging_to(stream: io.StringIO) -> Iterator[None]:
 
 
 def fuzz(inputs: int, number: int | None = None) -> Tally:
-    """Raises ``AssertionError`` with the smallest input that shows a fault."""
+    """Run the three kinds. Raises ``AssertionError`` with the smallest input that shows a fault."""
     tally = Tally()
-    door = Door(tally)
+    webhooks = CheckedHandler(tally)
     for each in (_out_of_nothing, _changed, _signed_anything):
-        run = each(door)
+        run = each(webhooks)
         if number is not None:
             run = seed(number)(run)
         settings(
@@ -138,36 +137,36 @@ def fuzz(inputs: int, number: int | None = None) -> Tally:
     return tally
 
 
-def _out_of_nothing(door: Door) -> Any:
+def _out_of_nothing(handler: CheckedHandler) -> Any:
     @given(source=st.one_of(st.sampled_from(SOURCES), SHORT), body=BODIES, headers=HEADERS)
     def run(source: str, body: bytes, headers: dict[str, list[str]]) -> None:
-        assert door.post("out of nothing", source, body, headers) in TURNED_AWAY
+        assert handler.post("out of nothing", source, body, headers) in TURNED_AWAY
 
     return run
 
 
-def _changed(door: Door) -> Any:
+def _changed(handler: CheckedHandler) -> Any:
     """Properly signed, and then changed in one place."""
 
     @given(event=st.sampled_from(EVENTS), data=st.data())
     def run(event: tuple[str, str], data: st.DataObject) -> None:
         source, body = event[0], fixture(*event)
-        headers = door.signed(source, body)
+        headers = handler.signed(source, body)
         where = data.draw(st.sampled_from(["body", *headers]))
         if where == "body":
-            status = door.post("changed body", source, _with_one_change(data, body), headers)
+            status = handler.post("changed body", source, _with_one_change(data, body), headers)
             assert scheme_of(source) in STATIC or status in TURNED_AWAY
             return
         [value] = headers[where]
         changed = _with_one_change(data, value.encode("latin-1")).decode("latin-1")
-        status = door.post("changed header", source, body, {**headers, where: [changed]})
-        # What the change added may be an entry that is passed over; what is signed must all be there still.
+        status = handler.post("changed header", source, body, {**headers, where: [changed]})
+        # The change may add an entry that is skipped; every signed part must still be there.
         assert status in TURNED_AWAY or _holds_all_of(changed, value)
 
     return run
 
 
-def _signed_anything(door: Door) -> Any:
+def _signed_anything(handler: CheckedHandler) -> Any:
     @given(source=st.sampled_from(SOURCES), body=BODIES, data=st.data())
     def run(source: str, body: bytes, data: st.DataObject) -> None:
         events = [each for each in EVENTS if each[0] == source]
@@ -175,7 +174,7 @@ def _signed_anything(door: Door) -> Any:
             document = json.loads(fixture(*data.draw(st.sampled_from(events))))
             document[data.draw(PATHS)] = data.draw(JSON)
             body = json.dumps(document).encode("utf-8", "surrogatepass")
-        status = door.post("signed, any body", source, body, door.signed(source, body))
+        status = handler.post("signed, any body", source, body, handler.signed(source, body))
         assert status in TAKEN | {413}
 
     return run
@@ -188,7 +187,7 @@ def _with_one_change(data: st.DataObject, content: bytes) -> bytes:
 
 
 def _holds_all_of(changed: str, value: str) -> bool:
-    """Whether every entry of the header is there still, but for the names of authentication schemes, in any case."""
+    """Tell whether the header still holds every entry, in any case."""
     entries = re.split("[,; ]+", value)
     return all(entry.lower() in changed.lower() for entry in entries)
 
@@ -198,7 +197,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args(arguments)
-    print(f"fuzzing the webhook door: {options.inputs:,} deliveries, --seed {options.seed}")
+    print(f"fuzzing the webhooks handler: {options.inputs:,} deliveries, --seed {options.seed}")
     started = time.monotonic()
     tally = fuzz(options.inputs, options.seed)
     tried = ", ".join(f"{count:,} {kind}" for kind, count in sorted(tally.tried.items()))

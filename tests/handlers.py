@@ -1,4 +1,4 @@
-"""The doors with the world behind them in memory: Close behind an httpx transport, tenants, and a queue."""
+"""The service with its dependencies in memory: Close behind an httpx transport, tenants, and a queue."""
 
 import json
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ SETTINGS = Settings(
 
 @dataclass
 class MemoryTenants:
-    """Every tenant that is named here has a key of its own."""
+    """Tenants by name, each with a key of its own."""
 
     known: set[str] = field(default_factory=lambda: {"acme", "globex", "default"})
     fails: Exception | None = None
@@ -49,8 +49,8 @@ class MemoryTenants:
 
 @dataclass
 class MemoryQueue:
-    """What deferrals: (body, tenant, delay). Dead letters: (body, reason, message id). Backed off: (handle, receives,
-    seconds at least).
+    """A queue that keeps waiting messages as (body, tenant, delay), dead-letter messages as (body, reason, message id),
+    and messages that stay hidden as (handle, receives, least seconds).
     """
 
     waiting: list[tuple[dict[str, Any], str, float]] = field(default_factory=list)
@@ -78,7 +78,7 @@ class MemoryQueue:
 
 
 def over_http(close: MemoryClose, seen: list[httpx.Request]) -> httpx.MockTransport:
-    """The organization behind Close's API. What ``close`` raises becomes the answer that means it."""
+    """Put the organization behind Close's API. An error that ``close`` raises becomes the response that means it."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
@@ -102,7 +102,7 @@ def over_http(close: MemoryClose, seen: list[httpx.Request]) -> httpx.MockTransp
 
 
 class HandlerWorld(MemoryWorld):
-    """The world as the doors see it: ``service`` has every part."""
+    """The dependencies of the handlers: ``service`` holds every part."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings = SETTINGS.model_copy(update=settings)

@@ -1,4 +1,4 @@
-"""Somebody who calls the HTTP door, with events as API Gateway sends them."""
+"""A caller of the HTTP API, with events as API Gateway sends them."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ class Answer:
 
     @property
     def kind(self) -> str:
-        """The name of the problem."""
+        """Return the name of the problem."""
         assert self.headers["Content-Type"] == "application/problem+json"
         assert self.body["status"] == self.status
         assert {"type", "title", "status", "detail"} <= self.body.keys()
@@ -33,7 +33,7 @@ class Answer:
 
 
 class Caller:
-    """Somebody with a SigV4 key. Header values are lists, as API Gateway keeps them apart."""
+    """A caller with a SigV4 key. Header values are lists, as API Gateway keeps them apart."""
 
     def __init__(self, world: HandlerWorld) -> None:
         self.api = Api(world.service)

@@ -1,4 +1,4 @@
-"""Plans a request as the use case does: match first, then plan."""
+"""Plan a request as the use case does: match first, then plan."""
 
 from collections.abc import Collection, Mapping
 
@@ -14,5 +14,5 @@ def plan(
     ids: Mapping[str, str] | None = None,
     created_by_request: Collection[str] = (),
 ) -> Plan:
-    """``ids``: ids of types in Close as far as they are known, by natural key."""
+    """``ids``: known ids of types in Close, by natural key."""
     return make_plan(request, state, match_resources(request, state, ids or {}), created_by_request)

@@ -1,4 +1,4 @@
-"""Upstream senders and the webhook door, with the world behind it in memory."""
+"""Upstream senders and the webhooks handler, with its dependencies in memory."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ from tests.unit.credentials.test_tenants import MemorySecrets
 from tests.unit.ingest.test_signatures import SECRETS as SECRET_OF_SCHEME
 
 PRESETS = ("auth0", "chargebee", "clerk", "cloudevents", "paddle", "standard-webhooks", "stripe", "workos")
-"""The sources that come with the project: tests that know what is in a source are about these. All others are about any
+"""The sources that come with the project: only tests about the content of a source use these. All others cover every
 source of the folder, so that one more needs no change to them."""
 
 SOURCES = Sources()
@@ -35,7 +35,7 @@ def found(source: str) -> Source:
 
 
 def scheme_of(source: str) -> str:
-    """How it signs: the name of its scheme."""
+    """Return the name of the source's signature scheme."""
     return scheme_name(found(source))
 
 
@@ -48,7 +48,7 @@ def fixture(source: str, event: str) -> bytes:
 
 @dataclass
 class MemoryBroken:
-    """What is remembered of broken events: why, by their key."""
+    """Rejected events: their reasons by key."""
 
     known: dict[str, str] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class MemoryWaiting:
 
 
 class Upstream:
-    """All senders, and the door that they deliver to."""
+    """All senders, and the handler that they deliver to."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -93,7 +93,7 @@ class Upstream:
         parts |= {"broken": self.broken, "waiting": self.waiting}
         self.intake = Ingest(sources=self.sources, clock=self.clock, **parts)
         keys = make_signing_keys_cache(self.secrets, "prefix", self.monotonic, self.sources.scheme_of)
-        self.door = Webhooks(self.intake, keys, self.clock)
+        self.handler = Webhooks(self.intake, keys, self.clock)
 
     def deliver(
         self,
@@ -124,7 +124,7 @@ class Upstream:
             "body": base64.b64encode(body).decode(),
             "isBase64Encoded": True,
         }
-        answer = self.door.answer(event)
+        answer = self.handler.answer(event)
         assert answer.keys() == {"statusCode", "headers", "body", "isBase64Encoded"}
         assert answer["headers"]["Cache-Control"] == "no-store"
         return Answer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))

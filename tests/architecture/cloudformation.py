@@ -1,4 +1,4 @@
-"""A translated template as values: parameters at their defaults, conditions decided, references left as they are."""
+"""A translated template as values: parameters at their defaults, conditions decided, references left in place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

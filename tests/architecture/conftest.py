@@ -1,4 +1,4 @@
-"""What the rules look at: the CloudFormation that SAM makes of template.yaml."""
+"""The CloudFormation that SAM makes of template.yaml, for the tests of this folder."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What describes the service from the outside says what the code does."""
+"""The API descriptions agree with the code."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the functions need to know is what the template tells them."""
+"""The template sets exactly the environment variables that the functions read."""
 
 from provisioner.settings import Settings
 from tests.architecture.cloudformation import Template

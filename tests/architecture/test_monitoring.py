@@ -23,12 +23,12 @@ def test_deliveries_that_are_not_signed_are_watched_for_each_source() -> None:
     counted = r"^SELECT SUM\((\w+)\) "  # "source" is a reserved word of these queries
     watched = {name: re.findall(counted + quoted, metric["Expression"]) for name, metric in metrics.items()}
     assert watched == {"InvalidSignature": ["InvalidSignature"], "EventsRejected": ["EventsRejected"]}
-    door = (PROJECT / "functions" / "provisioner" / "handlers" / "webhooks.py").read_text()
+    handler = (PROJECT / "functions" / "provisioner" / "handlers" / "webhooks.py").read_text()
     assert "InvalidSignature" in COUNTED_AS.values()
-    assert '_count("EventsRejected", source)' in door
+    assert '_count("EventsRejected", source)' in handler
 
 
-def test_every_door_and_dead_letter_queue_has_an_alarm(template: Template) -> None:
+def test_every_handler_and_dead_letter_queue_has_an_alarm(template: Template) -> None:
     given = template.properties("Monitoring")["Parameters"]
     told = {str(alarm.get("Dimensions")) for alarm in alarms().values()}
     names = [name for name in given if name.endswith(("FunctionName", "DeadLetterQueueName"))]

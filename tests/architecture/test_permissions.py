@@ -54,7 +54,7 @@ def logs_to(name: str) -> list[tuple[str, Any]]:
 
 GRANTED: dict[str, list[tuple[str, Any]]] = {
     "ApiRole": [*WORKS_ON_REQUESTS, *EVERY_FUNCTION, *logs_to("ApiLogs")],
-    # Anybody on the internet can call it: no credential for Close, nothing that changes what is in the ledger already.
+    # Anyone on the internet can call it: it reads no credential for Close and changes no item of the ledger.
     "WebhooksRole": [
         *EVERY_FUNCTION,
         *logs_to("WebhooksLogs"),

@@ -8,7 +8,10 @@ from tests.architecture.conftest import PROJECT
 
 PAGE = (PROJECT / "README.md").read_text(encoding="utf-8")
 HTTP_API = (PROJECT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8")
-ELSEWHERE = {ProblemType.METHOD_NOT_ALLOWED, ProblemType.INVALID_SIGNATURE}  # no route of ours, and the webhook door
+ELSEWHERE = {
+    ProblemType.METHOD_NOT_ALLOWED,
+    ProblemType.INVALID_SIGNATURE,
+}  # no route of ours, and the webhooks handler
 
 
 def test_every_status_is_explained() -> None:

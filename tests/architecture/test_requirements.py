@@ -1,4 +1,4 @@
-"""What is installed is what is written down, and nothing says where from."""
+"""The installed packages are those of the lock file, and no file names a package index."""
 
 import re
 import subprocess

@@ -17,7 +17,7 @@ TO_WAIT = {"RateLimited", "RetryLater", "Unavailable", "OutcomeUnknown", "Deferr
 
 
 def section(heading: str) -> str:
-    """What stands below the heading, up to the next one of its kind."""
+    """Return the text below the heading, up to the next one of its level."""
     return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
@@ -64,14 +64,14 @@ def test_commands_name_outputs_and_logs_that_there_are(template: Template) -> No
     tailed = {each.replace("$stack", "${AWS::StackName}") for each in re.findall(r'logs tail "(\S+)"', PAGE)}
     assert len(tailed) == 2
     assert tailed <= groups
-    for door in re.findall(r"`(\w+)`", PAGE.partition("The log of a function (")[2].partition(")")[0]):
-        assert f"/aws/lambda/${{AWS::StackName}}-{door}" in groups
+    for function in re.findall(r"`(\w+)`", PAGE.partition("The log of a function (")[2].partition(")")[0]):
+        assert f"/aws/lambda/${{AWS::StackName}}-{function}" in groups
 
 
 def test_the_ledgers_keys_and_attributes_are_those_of_the_code() -> None:
     assert "printf 'acme/signup-8841' | sha256sum | cut -c1-32" in PAGE
     assert request_item_key(request_key("acme", "signup-8841"))["pk"]["S"].startswith("REQUEST#")
-    unit = resource_item_key(ResourceKey(ResourceKind.TYPE, "acme", "project"))["pk"]["S"]
-    assert re.fullmatch(r"TYPE#acme#[0-9a-f]{64}", unit)
+    key = resource_item_key(ResourceKey(ResourceKind.TYPE, "acme", "project"))["pk"]["S"]
+    assert re.fullmatch(r"TYPE#acme#[0-9a-f]{64}", key)
     assert """{"pk": {"S": "REQUEST#'"$id"'"}}""" in PAGE
     assert """{"pk": {"S": "TYPE#acme#'"$name"'"}}""" in PAGE

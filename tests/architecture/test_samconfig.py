@@ -1,4 +1,4 @@
-"""What samconfig.toml deploys: overrides are parameters, and two stacks of one account keep out of each other's way."""
+"""The stacks of samconfig.toml: overrides are parameters, and two stacks of one account do not collide."""
 
 import re
 import tomllib

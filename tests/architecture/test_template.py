@@ -1,4 +1,4 @@
-"""What holds for everything in the template: encrypted, logged for a while, signed for, traced, built as one."""
+"""The template as a whole: encryption, logs for a limited time, signed calls, tracing, one build."""
 
 import json
 from typing import Any
@@ -57,7 +57,7 @@ def test_the_stage_logs_throttles_and_traces(template: Template) -> None:
 
 
 def test_strangers_leave_the_signed_routes_their_share(template: Template) -> None:
-    """The route that anybody can call has a limit of its own."""
+    """The route without authentication has a rate limit of its own."""
     given = Template(template.source, {"WebhooksPerSecond": 7, "WebhooksBurst": 8})
     [stranger] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "POST"]
     [everybody] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "*"]
@@ -65,7 +65,7 @@ def test_strangers_leave_the_signed_routes_their_share(template: Template) -> No
     assert (everybody["ThrottlingRateLimit"], everybody["ThrottlingBurstLimit"]) == (20, 40)
 
 
-def test_a_web_acl_stands_before_the_http_door_where_one_is_given(template: Template) -> None:
+def test_a_web_acl_protects_the_http_api_where_one_is_given(template: Template) -> None:
     assert template.resources("AWS::WAFv2::WebACLAssociation") == {}
     arn = "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/mine/1"
     [association] = Template(template.source, {"WebAclArn": arn}).resources("AWS::WAFv2::WebACLAssociation").values()

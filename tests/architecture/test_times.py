@@ -5,7 +5,7 @@ from typing import Any
 from tests.architecture.cloudformation import Template
 
 GATEWAY_WAITS_SECONDS = 29  # the most that a REST API waits for its integration, unless a quota is raised
-CALLS_TO_CLOSE = 2  # one look at the list and one create
+CALLS_TO_CLOSE = 2  # one read of the list and one create
 DAY = 86_400
 
 
@@ -19,7 +19,7 @@ def test_the_api_function_answers_before_the_gateway_gives_up(template: Template
         assert template.properties(name)["Timeout"] < GATEWAY_WAITS_SECONDS
 
 
-def test_the_safety_net_comes_after_the_inline_run(template: Template) -> None:
+def test_the_fallback_delivery_comes_after_the_inline_run(template: Template) -> None:
     delay = int(environment(template)["SAFETY_NET_DELAY_SECONDS"])
     assert delay > template.properties("ApiFunction")["Timeout"]
 

@@ -1,4 +1,4 @@
-"""What request a sender's event means."""
+"""The mapping from a sender's event to a provisioning request."""
 
 import json
 from pathlib import Path
@@ -92,7 +92,7 @@ class TestPresets:
             assert mapped(found(source), body, "msg_1")["tenant"] == f"tenant-{number}"
 
     @pytest.mark.parametrize(("source", "event"), CANDIDATES, ids=map("/".join, CANDIDATES))
-    def test_without_any_candidate_the_event_is_broken(self, source: str, event: str) -> None:
+    def test_an_event_without_a_candidate_is_invalid(self, source: str, event: str) -> None:
         body = fixture(source, event)
         for path in CANDIDATES[source, event]:
             put(body, path, None)
@@ -117,7 +117,7 @@ class TestPresets:
 
 class TestAnySource:
     @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
-    def test_a_fixture_is_the_same_request_each_time(self, source: str, event: str) -> None:
+    def test_a_fixture_becomes_the_same_request_each_time(self, source: str, event: str) -> None:
         delivery_id = "msg_1" if found(source).scheme.signs_id else None
         body = mapped(found(source), fixture(source, event), delivery_id)
         assert body == mapped(found(source), fixture(source, event), delivery_id)
@@ -126,7 +126,7 @@ class TestAnySource:
         assert body["if_exists"] == "adopt"
 
     @pytest.mark.parametrize("source", SOURCES.names())
-    def test_trap_8_an_event_of_another_kind_is_ignored_and_said_why(self, source: str) -> None:
+    def test_trap_8_an_event_of_another_kind_is_ignored_with_a_reason(self, source: str) -> None:
         other = {"id": "evt_1"}
         put(other, found(source).kind.text, "invoice.paid")
         kind = "'invoice.paid'" if found(source).kind.of(other) == "invoice.paid" else "this"
@@ -150,7 +150,7 @@ class TestAMapping:
     def source(self) -> Source:
         return parse_source("acme", SOURCE)
 
-    def test_values_that_are_not_there_are_left_out(self, source: Source) -> None:
+    def test_missing_values_are_omitted(self, source: Source) -> None:
         event = {"type": "signup", "id": "1", "tenant": "acme", "company": {"name": "Acme"}, "domain": ["acme", 7]}
         assert mapped(source, event) == {
             "tenant": "acme",
@@ -164,7 +164,7 @@ class TestAMapping:
     @pytest.mark.parametrize(
         "tenant", ["acme/emea", "ac me", "a" * 129, "", "é", "acme\n", None, True, 1.5, ["acme"], {"a": 1}]
     )
-    def test_a_tenant_that_cannot_name_one_is_none(self, source: Source, tenant: Any) -> None:
+    def test_an_invalid_tenant_id_is_rejected(self, source: Source, tenant: Any) -> None:
         with pytest.raises(Rejected, match="names no tenant"):
             to_request(source, {"type": "signup", "id": "1", "tenant": tenant}, None)
 
@@ -173,7 +173,7 @@ class TestAMapping:
         assert (body["tenant"], body["request_id"]) == ("4711", "17")
 
     @pytest.mark.parametrize("event_id", ["urn:uuid/1", "a b", "é", "a" * 200, "\ud800"])
-    def test_an_id_that_cannot_be_one_here_is_hashed_the_same_each_time(self, source: Source, event_id: str) -> None:
+    def test_an_invalid_event_id_has_one_hash(self, source: Source, event_id: str) -> None:
         event = {"type": "signup", "id": event_id, "tenant": "acme"}
         request_id = mapped(source, event)["request_id"]
         assert Expression(f"'{request_id}'").of({}) == request_id == mapped(source, event)["request_id"]
@@ -183,17 +183,17 @@ class TestAMapping:
         assert len(request_id) == 64
 
     @pytest.mark.parametrize("event_id", [None, "", [], False])
-    def test_an_event_without_an_id_is_broken(self, source: Source, event_id: Any) -> None:
+    def test_an_event_without_an_id_is_invalid(self, source: Source, event_id: Any) -> None:
         with pytest.raises(Rejected, match="has no id"):
             to_request(source, {"type": "signup", "id": event_id, "tenant": "acme"}, None)
 
-    def test_a_kind_that_is_shown_is_cut(self, source: Source) -> None:
+    def test_the_kind_in_a_reason_is_truncated(self, source: Source) -> None:
         ignored = to_request(source, {"type": "x" * 5000}, None)
         assert isinstance(ignored, Ignored)
         assert len(ignored.reason) < 200
         assert to_request(source, {"type": {"a": 1}}, None) == Ignored("this is no event that provisions anything here")
 
-    def test_only_true_is_true(self) -> None:
+    def test_only_true_marks_a_test_event(self) -> None:
         source = parse_source("acme", SOURCE.replace("type == 'signup'", "type"))
         assert isinstance(to_request(source, {"type": "signup"}, None), Ignored)
 
@@ -203,8 +203,8 @@ class TestAMapping:
         event = {"type": "signup", "id": "1", "tenant": "acme"}
         assert mapped(source, event)["blueprint"] == "saas-subscriptions"
 
-    def test_trap_4_only_the_body_is_looked_at(self, source: Source) -> None:
-        """What a mapping is given is the body, and an id that the scheme signs: no header gets near it."""
+    def test_trap_4_only_the_body_is_read(self, source: Source) -> None:
+        """A mapping receives the body and a signed id, and no header."""
         assert not found("stripe").scheme.signs_id
         assert [name for name in PRESETS if found(name).scheme.signs_id] == ["clerk", "standard-webhooks"]
 
@@ -228,7 +228,7 @@ class TestSourceFiles:
             (("[events.signup]", "[events.signup"), "line 3"),
         ],
     )
-    def test_what_makes_no_sense_is_refused_with_a_reason(self, change: tuple[str, str], reason: str) -> None:
+    def test_an_invalid_source_file_is_rejected_with_a_reason(self, change: tuple[str, str], reason: str) -> None:
         assert change[0] in SOURCE
         with pytest.raises(ValueError, match=reason):
             parse_source("acme", SOURCE.replace(*change))
@@ -237,7 +237,7 @@ class TestSourceFiles:
         "name",
         [
             "",
-            "nobody",
+            "missing",
             "../sources/stripe",
             "stripe.toml",
             "Stripe",
@@ -248,7 +248,7 @@ class TestSourceFiles:
             "stripe\x00",
         ],
     )
-    def test_a_name_that_is_no_sources_finds_nothing(self, name: str) -> None:
+    def test_an_unknown_name_finds_no_source(self, name: str) -> None:
         assert SOURCES.find(name) is None
 
     def test_a_source_is_read_once(self, tmp_path: Path) -> None:

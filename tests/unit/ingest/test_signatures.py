@@ -1,4 +1,4 @@
-"""Signatures: published vectors, what is refused, and every trap that lies in the headers, by its number.
+"""Signatures: published vectors, rejected headers, and every trap of the headers, by its number.
 
 The numbers are those of docs/guides/webhooks.md, "Traps".
 """
@@ -106,14 +106,14 @@ def test_published_vectors_hold(name: str, secret: str, body: bytes, now: float,
 
 @pytest.mark.parametrize("name", SCHEMES)
 class TestEveryScheme:
-    def test_what_is_signed_is_verified(self, name: str) -> None:
+    def test_a_signed_delivery_is_verified(self, name: str) -> None:
         verified = check(name, signed(name))
         assert verified == Verified("msg_1" if SCHEMES[name].signs_id else None)
 
-    def test_with_another_secret_it_is_not(self, name: str) -> None:
+    def test_another_secret_is_rejected(self, name: str) -> None:
         assert check(name, signed(name, OTHER_SECRETS[name])) is None
 
-    def test_without_any_secret_it_is_not(self, name: str) -> None:
+    def test_a_source_without_a_secret_rejects_every_delivery(self, name: str) -> None:
         assert verify(SCHEMES[name], [], Delivery(signed(name), BODY, NOW)) is None
 
     def test_each_header_is_needed(self, name: str) -> None:
@@ -128,14 +128,14 @@ class TestEveryScheme:
     def test_any_bytes_can_be_signed(self, name: str, body: bytes) -> None:
         assert check(name, signed(name, body=body), body)
 
-    def test_trap_6_a_header_that_is_there_twice_is_refused(self, name: str) -> None:
+    def test_trap_6_a_repeated_header_is_rejected(self, name: str) -> None:
         for header in SCHEMES[name].headers:
             headers = signed(name)
             assert check(name, headers | {header: headers[header] * 2}) is None
             joined = ", ".join(headers[header] * 2)  # as some gateways hand them on
             assert check(name, headers | {header: [joined]}) is None
 
-    def test_trap_11_either_secret_will_do_during_a_rotation(self, name: str) -> None:
+    def test_trap_11_either_secret_is_valid_during_a_rotation(self, name: str) -> None:
         old, new = SECRETS[name], OTHER_SECRETS[name]
         for used in (old, new):
             assert check(name, signed(name, used), BODY, old, new)
@@ -161,7 +161,7 @@ class TestEveryScheme:
             "a" * 9000,
         ],
     )
-    def test_trap_1_a_malformed_header_is_refused_and_nothing_worse(self, name: str, value: str) -> None:
+    def test_trap_1_a_malformed_header_is_rejected_and_never_an_error(self, name: str, value: str) -> None:
         for header in SCHEMES[name].headers:
             assert check(name, with_header(name, value, header)) is None
 
@@ -188,7 +188,7 @@ class TestMalformedSignatures:
             lambda good: " ".join(["v1,AAAA"] * MAX_SIGNATURES + [good]),
         ],
     )
-    def test_trap_1_of_standard_webhooks(self, change: object) -> None:
+    def test_trap_1_standard_webhooks_rejects_a_malformed_signature(self, change: object) -> None:
         assert callable(change)
         [good] = signed("standard-webhooks")["webhook-signature"]
         assert check("standard-webhooks", with_header("standard-webhooks", change(good))) is None
@@ -218,7 +218,7 @@ class TestMalformedSignatures:
             ("basic", lambda good: good.rstrip("=")),
         ],
     )
-    def test_trap_1_of_the_others(self, name: str, change: object) -> None:
+    def test_trap_1_other_schemes_reject_a_malformed_signature(self, name: str, change: object) -> None:
         assert callable(change)
         [good] = signed(name)[SCHEMES[name].signature_header]
         assert check(name, with_header(name, change(good))) is None or change(good) == good
@@ -300,7 +300,7 @@ class TestTimestamps:
 
 
 class TestKeys:
-    def test_trap_3_whsec_means_base64_for_standard_webhooks_and_a_text_for_stripe(self) -> None:
+    def test_trap_3_whsec_means_base64_for_standard_webhooks_and_a_string_for_stripe(self) -> None:
         assert SCHEMES["stripe"].key(STANDARD_SECRET) == STANDARD_SECRET.encode()
         assert SCHEMES["standard-webhooks"].key(STANDARD_SECRET) == base64.b64decode(STANDARD_SECRET[6:])
         assert SCHEMES["svix"].key(STANDARD_SECRET[6:]) == base64.b64decode(STANDARD_SECRET[6:])
@@ -331,13 +331,13 @@ class TestKeys:
             ("close", ""),
         ],
     )
-    def test_silent_a_secret_that_cannot_be_one_is_refused_and_not_shown(self, name: str, secret: str) -> None:
+    def test_silent_an_invalid_secret_is_rejected_and_not_shown(self, name: str, secret: str) -> None:
         with pytest.raises(UnusableSecret) as caught:
             SCHEMES[name].key(secret)
         assert len(secret) < 10 or secret not in str(caught.value)
 
 
-def test_constant_work_whatever_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_rejection_takes_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many digests and comparisons for a delivery without headers as for one that is signed."""
     made: list[str] = []
     digest, compare = hmac.digest, hmac.compare_digest

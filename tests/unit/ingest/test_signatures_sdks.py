@@ -43,7 +43,7 @@ def we_sign(name: str, body: str, delivery_id: str = "msg_1") -> dict[str, str]:
 class TestStandardWebhooks:
     @PATIENTLY
     @given(body=BODIES, delivery_id=IDS)
-    def test_they_sign(
+    def test_we_verify_their_signature(
         self, name: str, sdk: type[svix.webhooks.Webhook], prefix: str, body: str, delivery_id: str
     ) -> None:
         now = int(time.time())
@@ -54,24 +54,26 @@ class TestStandardWebhooks:
 
     @PATIENTLY
     @given(delivery_id=IDS)
-    def test_we_sign(self, name: str, sdk: type[svix.webhooks.Webhook], prefix: str, delivery_id: str) -> None:
+    def test_they_verify_our_signature(
+        self, name: str, sdk: type[svix.webhooks.Webhook], prefix: str, delivery_id: str
+    ) -> None:
         headers, body = we_sign(name, '{"id": "é"}', delivery_id), '{"id": "é"}'
         sdk(SECRETS[name]).verify(body, headers)
         with pytest.raises(standardwebhooks.WebhookVerificationError):
             sdk(SECRETS[name]).verify(f"{body} ", headers)
 
 
-class TestStripe:
+class TestStripeSdk:
     @PATIENTLY
     @given(body=BODIES)
-    def test_they_sign(self, body: str) -> None:
+    def test_we_verify_their_signature(self, body: str) -> None:
         header = stripe.WebhookSignature.generate_signature_header(body, SECRETS["stripe"])
         assert we_verify("stripe", {"Stripe-Signature": header}, body)
         assert not we_verify("stripe", {"Stripe-Signature": header}, f"{body} ")
 
     @PATIENTLY
     @given(body=BODIES)
-    def test_we_sign(self, body: str) -> None:
+    def test_they_verify_our_signature(self, body: str) -> None:
         header = we_sign("stripe", body)["stripe-signature"]
         assert stripe.WebhookSignature.verify_header(body, header, SECRETS["stripe"], tolerance=300)
         with pytest.raises(stripe.SignatureVerificationError):
@@ -86,10 +88,10 @@ class Request:
     body: bytes
 
 
-class TestPaddle:
+class TestPaddleSdk:
     @PATIENTLY
     @given(body=BODIES)
-    def test_they_sign(self, body: str) -> None:
+    def test_we_verify_their_signature(self, body: str) -> None:
         now = int(time.time())
         digest = PaddleSignature.calculate_hmac(SECRETS["paddle"], f"{now}:{body}".encode()).hexdigest()
         headers = {"Paddle-Signature": f"ts={now};h1={digest}"}
@@ -98,24 +100,24 @@ class TestPaddle:
 
     @PATIENTLY
     @given(body=BODIES)
-    def test_we_sign(self, body: str) -> None:
+    def test_they_verify_our_signature(self, body: str) -> None:
         headers = {"Paddle-Signature": we_sign("paddle", body)["paddle-signature"]}
         secret = Secret(SECRETS["paddle"])
         assert Verifier().verify(Request(headers, body.encode()), secret)
         assert not Verifier().verify(Request(headers, f"{body} ".encode()), secret)
 
 
-class TestWorkos:
+class TestWorkosSdk:
     @PATIENTLY
     @given(body=BODIES)
-    def test_we_sign(self, body: str) -> None:
+    def test_they_verify_our_signature(self, body: str) -> None:
         header = we_sign("workos", body)["workos-signature"]
         webhooks = WorkOSClient(api_key="sk_test", client_id="client_test").webhooks
         webhooks.verify_header(event_body=body, event_signature=header, secret=SECRETS["workos"])
         with pytest.raises(ValueError, match="hash"):
             webhooks.verify_header(event_body=f"{body} ", event_signature=header, secret=SECRETS["workos"])
 
-    def test_they_sign(self) -> None:
+    def test_we_verify_their_signature(self) -> None:
         """Their SDK signs answers of Actions only, by the same digest over ``{ms}.{json}``."""
         answer = Actions().sign_response(action_type="authentication", verdict="Allow", secret=SECRETS["workos"])
         timestamp = answer["payload"]["timestamp"]

@@ -1,4 +1,4 @@
-"""The keys of sources: what a secret may hold, and how often strangers can make us look at it."""
+"""The signing keys of sources: the content of a secret, and how often unauthenticated callers can cause a read."""
 
 import json
 import traceback
@@ -37,11 +37,11 @@ def keys(secrets: MemorySecrets, clock: Clock) -> SecretCache[Keys]:
     return make_signing_keys_cache(secrets, "prefix", clock, lambda _name: STRIPE)
 
 
-def test_trap_11_several_are_active() -> None:
+def test_trap_11_several_secrets_are_active() -> None:
     assert parse_signing_keys(STRIPE, NEW) == (b"whsec_old", b"whsec_new")
 
 
-def test_trap_3_a_key_is_made_as_the_scheme_wants_it() -> None:
+def test_trap_3_a_key_is_decoded_as_its_scheme_requires() -> None:
     text = json.dumps({"secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]})
     [stripe], [standard] = parse_signing_keys(STRIPE, text), parse_signing_keys(SCHEMES["standard-webhooks"], text)
     assert stripe == b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -64,7 +64,7 @@ def test_trap_3_a_key_is_made_as_the_scheme_wants_it() -> None:
         ('{"secrets": ["s3cret", ""]}', "it is empty"),
     ],
 )
-def test_silent_bad_ones_say_why_and_show_nothing(text: str, reason: str) -> None:
+def test_silent_an_invalid_secret_is_rejected_and_not_shown(text: str, reason: str) -> None:
     with pytest.raises(SecretUnreadable, match=reason) as caught:
         parse_signing_keys(STRIPE, text)
     assert "s3cret" not in "".join(traceback.format_exception(caught.value)) + repr(caught.value)
@@ -81,7 +81,7 @@ def test_a_rotated_secret_is_noticed_when_a_delivery_is_rejected(
     assert secrets.reads == 2
 
 
-def test_a_rotated_secret_is_noticed_in_time_without_any(
+def test_a_rotated_secret_is_noticed_in_time_without_a_rejection(
     keys: SecretCache[Keys], secrets: MemorySecrets, clock: Clock
 ) -> None:
     keys.get("stripe")
@@ -100,7 +100,7 @@ def miss(keys: SecretCache[Keys]) -> None:
 
 
 @pytest.mark.parametrize("ask", [reject, miss])
-def test_what_strangers_send_does_not_make_us_ask_again_and_again(
+def test_unauthenticated_callers_cannot_cause_repeated_reads(
     keys: SecretCache[Keys], secrets: MemorySecrets, clock: Clock, ask: Callable[[SecretCache[Keys]], None]
 ) -> None:
     for _ in range(100):
@@ -120,7 +120,7 @@ def test_a_secret_that_is_stored_later_is_found(keys: SecretCache[Keys], secrets
     assert keys.get("clerk") == (b"whsec_old",)
 
 
-def test_what_is_known_serves_on_while_secrets_manager_fails(
+def test_a_cached_secret_is_used_while_secrets_manager_fails(
     keys: SecretCache[Keys], secrets: MemorySecrets, clock: Clock
 ) -> None:
     known = keys.get("stripe")
@@ -131,6 +131,6 @@ def test_what_is_known_serves_on_while_secrets_manager_fails(
         keys.get("clerk")
 
 
-def test_silent_the_cache_itself_shows_nothing(keys: SecretCache[Keys]) -> None:
+def test_silent_the_cache_hides_its_values(keys: SecretCache[Keys]) -> None:
     keys.get("stripe")
     assert "whsec" not in repr(keys)

@@ -57,7 +57,7 @@ def test_the_page_shows_a_source_that_builds(folder: Path) -> None:
     assert [each.name for each in shown.request.types] == ["Account"]
 
 
-def test_a_redelivery_of_what_the_page_shows_is_the_same_request_and_another_event_is_not(folder: Path) -> None:
+def test_a_redelivery_is_the_same_request_and_another_event_is_not(folder: Path) -> None:
     source = Sources(folder).find("github")
     assert source
     event = json.loads((folder / "fixtures" / "github" / "installation.json").read_text())
@@ -67,14 +67,14 @@ def test_a_redelivery_of_what_the_page_shows_is_the_same_request_and_another_eve
 
 
 @pytest.mark.parametrize(("name", "event"), [("github", "installation"), ("polar", "signup.completed")])
-def test_make_send_makes_a_new_event_of_it_each_time(folder: Path, name: str, event: str) -> None:
+def test_make_send_creates_a_new_event_each_time(folder: Path, name: str, event: str) -> None:
     made = [Event.of(name, event, "globex", folder=folder) for _ in range(2)]
     requests = [to_request(each.source, each.document, each.delivery_id) for each in made]
     assert all(isinstance(each, dict) and each["tenant"] == "globex" for each in requests)
     assert requests[0] != requests[1]
 
 
-def test_no_test_of_the_project_minds(folder: Path) -> None:
+def test_the_tests_of_the_project_accept_another_source(folder: Path) -> None:
     """The project's own tests, those that have to do with sources, in a copy of the project that has the two."""
     project = folder.parents[1]
     for part in PARTS:

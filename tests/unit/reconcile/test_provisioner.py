@@ -1,4 +1,4 @@
-"""The use case: what becomes of a request, whatever Close has, says, or fails to say."""
+"""The use case: the outcome of a request for every state and response of Close."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def world() -> MemoryWorld:
 
 
 class TestWithoutTrouble:
-    def test_created(self, world: MemoryWorld) -> None:
+    def test_a_missing_type_is_created(self, world: MemoryWorld) -> None:
         outcome, runs = world.settle(a_request(spec={"description": "Who pays us"}))
 
         assert (outcome.result, runs, outcome.attempts) == ("created", 1, 1)
@@ -30,7 +30,7 @@ class TestWithoutTrouble:
         assert outcome.settled_at == "2027-01-15T08:00:00+00:00"
         assert world.close.names == ["Account"]
 
-    def test_adopted_with_its_differences(self, world: MemoryWorld) -> None:
+    def test_an_existing_type_is_adopted_with_its_differences(self, world: MemoryWorld) -> None:
         there = world.close.add("account", description="Old")
 
         outcome, _ = world.settle(a_request(spec={"description": "New"}))
@@ -41,14 +41,14 @@ class TestWithoutTrouble:
         }  # fmt: skip
         assert world.close.existing == [there]
 
-    def test_unchanged(self, world: MemoryWorld) -> None:
+    def test_an_equal_type_is_unchanged(self, world: MemoryWorld) -> None:
         world.close.add("Account", description="not compared")
 
         outcome, _ = world.settle(a_request())
 
         assert (outcome.result, outcome.types[0].differences) == ("unchanged", ())
 
-    def test_fail_if_it_exists(self, world: MemoryWorld) -> None:
+    def test_an_existing_type_fails_when_it_must_be_new(self, world: MemoryWorld) -> None:
         world.close.add("Account")
 
         outcome, _ = world.settle(a_request(if_exists="fail"))
@@ -57,17 +57,17 @@ class TestWithoutTrouble:
         assert outcome.problem
         assert (outcome.problem.status, "cotype_1" in outcome.problem.detail) == (409, True)
 
-    def test_fail_if_it_exists_creates_what_does_not(self, world: MemoryWorld) -> None:
+    def test_a_type_that_must_be_new_is_created(self, world: MemoryWorld) -> None:
         assert world.settle(a_request(if_exists="fail"))[0].result == "created"
 
-    def test_what_this_service_created_is_unchanged_for_the_next_request(self, world: MemoryWorld) -> None:
+    def test_a_created_type_is_unchanged_for_the_next_request(self, world: MemoryWorld) -> None:
         world.settle(a_request("1"))
 
         assert world.settle(a_request("2"))[0].result == "unchanged"
         assert kind_of(world.settle(a_request("3", if_exists="fail"))[0]) == "type-exists"
         assert world.close.names == ["Account"]
 
-    def test_of_several_the_oldest_is_taken_and_the_others_are_told_of(self, world: MemoryWorld) -> None:
+    def test_the_oldest_of_several_types_is_taken_and_the_others_are_listed(self, world: MemoryWorld) -> None:
         world.close.add("Account", id="young", date_created="2026-03-01T00:00:00.000000")
         world.close.add("ACCOUNT", id="old", date_created="2026-02-01T00:00:00.000000")
         world.close.add("Deal", id="other", date_created="2020-02-01T00:00:00.000000")
@@ -77,7 +77,7 @@ class TestWithoutTrouble:
         assert (outcome.types[0].id, outcome.types[0].other_matches) == ("old", ("young",))
         assert len(world.close.existing) == 3
 
-    def test_one_look_serves_a_batch(self, world: MemoryWorld) -> None:
+    def test_one_read_serves_a_batch(self, world: MemoryWorld) -> None:
         batch = world.organization()
         outcomes = [
             world.reconcile(a_request(each, name), batch) for each, name in (("1", "A"), ("2", "B"), ("3", "a"))
@@ -106,7 +106,7 @@ class TestSettledAndAnnounced:
         assert world.settle(a_request("1"))[0] == first
         assert world.close.names == []
 
-    def test_stored_before_it_is_published(self, world: MemoryWorld) -> None:
+    def test_an_outcome_is_stored_before_it_is_published(self, world: MemoryWorld) -> None:
         request = a_request()
         world.topic.fails = ConnectionError()
 
@@ -119,7 +119,7 @@ class TestSettledAndAnnounced:
         assert world.topic.events == [(request.id, outcome)]
         assert world.close.names == ["Account"]
 
-    def test_another_has_settled_it_meanwhile(self, world: MemoryWorld) -> None:
+    def test_a_request_settled_meanwhile_keeps_its_outcome(self, world: MemoryWorld) -> None:
         request = a_request()
         record = world.ledger.accept(request)
         given_up = world.provisioner.give_up(record, request, "It failed too often.")
@@ -129,13 +129,13 @@ class TestSettledAndAnnounced:
         assert late == given_up
         assert given_up.result is Result.UNRESOLVED
 
-    def test_giving_up_what_is_settled_keeps_its_outcome(self, world: MemoryWorld) -> None:
+    def test_giving_up_a_settled_request_keeps_its_outcome(self, world: MemoryWorld) -> None:
         request = a_request()
         outcome, _ = world.settle(request)
 
-        assert world.provisioner.give_up(world.ledger.accept(request), request, "whatever") == outcome
+        assert world.provisioner.give_up(world.ledger.accept(request), request, "It failed too often.") == outcome
 
-    def test_giving_up_says_what_to_look_for(self, world: MemoryWorld) -> None:
+    def test_giving_up_says_how_to_check_in_close(self, world: MemoryWorld) -> None:
         request = a_request()
 
         outcome = world.provisioner.give_up(world.ledger.accept(request), request, "It failed too often.")
@@ -147,7 +147,7 @@ class TestSettledAndAnnounced:
         assert world.topic.events == [(request.id, outcome)]
 
 
-class TestFinal:
+class TestRejectedByClose:
     @pytest.mark.parametrize(
         "kind",
         [
@@ -157,7 +157,7 @@ class TestFinal:
             ProblemType.PERMISSION_MISSING,
         ],
     )
-    def test_a_refused_create_fails_at_once(self, world: MemoryWorld, kind: ProblemType) -> None:
+    def test_a_rejected_create_fails_at_once(self, world: MemoryWorld, kind: ProblemType) -> None:
         world.close.faults = [Rejected(kind, "no", close_status=402)]
 
         outcome, runs = world.settle(a_request())
@@ -166,7 +166,7 @@ class TestFinal:
         assert outcome.problem
         assert outcome.problem.close_status == 402
 
-    def test_a_refused_list_fails_at_once(self, world: MemoryWorld) -> None:
+    def test_a_rejected_list_fails_at_once(self, world: MemoryWorld) -> None:
         world.close.list_fails = Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
 
         assert kind_of(world.settle(a_request())[0]) == "credential-rejected"
@@ -180,7 +180,7 @@ class TestFinal:
         assert kind_of(outcome) == "tenant-not-found"
         assert world.ledger.resources == {}
 
-    def test_a_failure_does_not_stand_in_the_way_of_the_next_request(self, world: MemoryWorld) -> None:
+    def test_a_failure_does_not_block_the_next_request(self, world: MemoryWorld) -> None:
         world.close.faults = [Rejected(ProblemType.PLAN_LIMIT, "no")]
         world.settle(a_request("1"))
 
@@ -188,13 +188,13 @@ class TestFinal:
         assert world.topic.events[1][1].result == "created"
 
 
-class TestWaiting:
-    def test_as_long_as_asked(self, world: MemoryWorld) -> None:
+class TestDeferred:
+    def test_a_request_waits_as_long_as_close_asks(self, world: MemoryWorld) -> None:
         world.close.list_fails = RetryLater("Close rate-limited this tenant (429)", 17.5)
 
         assert world.reconcile(a_request()) == Deferred(17.5, "Close rate-limited this tenant (429)", 1)
 
-    def test_a_little_longer_each_time_when_nobody_said_how_long(self, world: MemoryWorld) -> None:
+    def test_a_request_waits_longer_each_time_when_close_names_no_time(self, world: MemoryWorld) -> None:
         request = a_request()
         world.close.list_fails = Unavailable("Close returned 500")
 
@@ -207,7 +207,7 @@ class TestWaiting:
         for seconds, about in zip(deferrals, [5, 10, 20, 40, 80, 160, 300, 300, 300], strict=True):
             assert 0.8 * about <= seconds <= 1.2 * about
 
-    def test_then_it_goes_on(self, world: MemoryWorld) -> None:
+    def test_a_deferred_request_goes_on(self, world: MemoryWorld) -> None:
         world.close.faults = [RetryLater("429", 3), Unavailable("refused connection"), RetryLater("429", 1)]
 
         outcome, runs = world.settle(a_request())
@@ -215,20 +215,20 @@ class TestWaiting:
         assert (outcome.result, outcome.attempts, runs) == ("created", 4, 4)
         assert world.close.names == ["Account"]
 
-    def test_a_wait_holds_no_lease(self, world: MemoryWorld) -> None:
+    def test_a_deferred_request_holds_no_lease(self, world: MemoryWorld) -> None:
         world.close.faults = [RetryLater("429", 600)]
         world.reconcile(a_request("1"))
 
         assert world.settle(a_request("2"))[1] == 1
 
-    def test_a_wait_leaves_no_doubt(self, world: MemoryWorld) -> None:
-        """What surely was not created may be created at once by the next."""
+    def test_a_deferral_leaves_no_write_in_doubt(self, world: MemoryWorld) -> None:
+        """A type that was certainly not created may be created at once by the next request."""
         world.close.faults = [Unavailable("refused connection")]
         world.reconcile(a_request("1"))
 
         assert world.reconcile(a_request("2")) == world.topic.events[0][1]
 
-    def test_gives_up_after_the_limit(self) -> None:
+    def test_a_request_gives_up_after_the_limit(self) -> None:
         world = MemoryWorld(wait_limit=100)
         world.close.list_fails = RetryLater("Close rate-limited this tenant (429)", 30)
 
@@ -241,7 +241,7 @@ class TestWaiting:
         world.close.list_fails = None
         assert world.settle(a_request("2"))[0].result == "created"
 
-    def test_unresolved_if_it_gives_up_in_doubt(self) -> None:
+    def test_a_request_that_gives_up_in_doubt_is_unresolved(self) -> None:
         world = MemoryWorld(list_lag=60, wait_limit=50)
         world.close.faults = [LOST]
 
@@ -250,7 +250,7 @@ class TestWaiting:
         assert (outcome.result, runs) == ("unresolved", 1)
         assert world.topic.events == [(a_request().id, outcome)]
 
-    def test_busy_while_another_holds_the_lease(self, world: MemoryWorld) -> None:
+    def test_a_request_waits_while_another_run_holds_the_lease(self, world: MemoryWorld) -> None:
         world.lease_and_vanish(a_request("1"))
 
         result = world.reconcile(a_request("2"))
@@ -258,7 +258,7 @@ class TestWaiting:
         assert isinstance(result, Deferred)
         assert world.close.names == []
 
-    def test_other_types_and_other_tenants_do_not_wait_for_it(self, world: MemoryWorld) -> None:
+    def test_other_types_and_other_tenants_do_not_wait(self, world: MemoryWorld) -> None:
         world.lease_and_vanish(a_request("1"))
 
         assert world.settle(a_request("2", "Deal"))[1] == 1

@@ -1,4 +1,4 @@
-"""The use case for types with fields: once and whole, additively, and never over what somebody else made."""
+"""The use case for types with fields: once, complete, additive, and never over the work of other users."""
 
 from typing import Any
 
@@ -46,14 +46,14 @@ def type_of(world: MemoryWorld, name: str = "Account") -> CustomObjectType:
 
 
 def field_names(world: MemoryWorld, name: str = "Account") -> list[str]:
-    """Of all fields of the type, shared ones included, in their order."""
+    """Return the names of the type's fields in order, shared ones included."""
     close = world.close
     names = {each.id: each.name for each in (*close.fields, *close.shared)}
     return [names[each] for each in close.order.get(type_of(world, name).id, [])]
 
 
 def is_well_formed(world: MemoryWorld) -> bool:
-    """The type is there with ALL of its fields, each of them once."""
+    """Tell whether the type exists with all of its fields, each of them once."""
     shared = [each.name for each in world.close.shared]
     return (world.close.names, sorted(field_names(world)), shared) == (
         ["Account"],
@@ -62,8 +62,8 @@ def is_well_formed(world: MemoryWorld) -> bool:
     )
 
 
-class TestCreated:
-    def test_with_its_fields(self, world: MemoryWorld) -> None:
+class TestCreatedWithFields:
+    def test_a_type_is_created_with_its_fields(self, world: MemoryWorld) -> None:
         outcome, runs = world.settle(wants(*ALL))
 
         [made] = outcome.types
@@ -90,7 +90,7 @@ class TestCreated:
         assert (deal["referenced_custom_type_id"], deal["back_reference_is_visible"]) == ("deal", True)
         assert "references" not in deal
 
-    def test_again_it_is_unchanged(self, world: MemoryWorld) -> None:
+    def test_a_repeated_spec_is_unchanged(self, world: MemoryWorld) -> None:
         world.settle(wants(*ALL))
         before = list(world.close.writes)
 
@@ -101,7 +101,7 @@ class TestCreated:
         )  # fmt: skip
         assert (outcome.types[0].steps, world.close.writes) == ((), before)
 
-    def test_a_shared_field_that_is_there_is_only_associated(self, world: MemoryWorld) -> None:
+    def test_an_existing_shared_field_is_only_associated(self, world: MemoryWorld) -> None:
         world.close.add_field(None, "region")
 
         outcome, _ = world.settle(wants({**REGION, "required": True}))
@@ -111,11 +111,11 @@ class TestCreated:
         assert outcome.types[0].steps == ("created type Account", "created association of field Region")
 
 
-class TestLostAnswers:
+class TestLostResponsesOfFields:
     """Each kind of create: the type, a field, a shared field, an association."""
 
     @pytest.mark.parametrize("place", range(len(WRITES)))
-    def test_it_had_happened(self, world: MemoryWorld, place: int) -> None:
+    def test_a_create_that_happened_is_recovered(self, world: MemoryWorld, place: int) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, LOST]
 
@@ -128,7 +128,7 @@ class TestLostAnswers:
             assert list(fields_of(outcome.types[0]).values()).count("recovered") == 1
 
     @pytest.mark.parametrize("place", range(len(WRITES)))
-    def test_it_had_not_and_is_sent_once_more(self, world: MemoryWorld, place: int) -> None:
+    def test_a_create_that_did_not_happen_is_resent(self, world: MemoryWorld, place: int) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, LOST_BEFORE]
 
@@ -140,7 +140,7 @@ class TestLostAnswers:
         assert set(fields_of(outcome.types[0]).values()) == {"created"}
 
     @pytest.mark.parametrize("place", range(len(WRITES)))
-    def test_lost_twice_it_is_unresolved_and_never_sent_a_third_time(self, world: MemoryWorld, place: int) -> None:
+    def test_a_create_lost_twice_is_unresolved_and_never_sent_again(self, world: MemoryWorld, place: int) -> None:
         world.close.faults = [*[None] * place, LOST_BEFORE, LOST_BEFORE]
 
         outcome, _ = world.settle(wants(*ALL))
@@ -153,7 +153,7 @@ class TestLostAnswers:
         assert world.close.writes == [*WRITES[: place + 1], WRITES[place]]
 
     @pytest.mark.parametrize("place", range(len(WRITES)))
-    def test_nobody_creates_it_before_two_lags_are_over(self, world: MemoryWorld, place: int) -> None:
+    def test_no_run_creates_before_two_lags_have_passed(self, world: MemoryWorld, place: int) -> None:
         world.close.faults = [*[None] * place, LOST_BEFORE]
         world.reconcile(wants(*ALL))
         sent = len(world.close.writes)
@@ -167,7 +167,7 @@ class TestLostAnswers:
         world.settle(wants(*ALL))
         assert is_well_formed(world)
 
-    def test_another_request_finds_it_and_did_not_make_it(self, world: MemoryWorld) -> None:
+    def test_another_request_finds_the_field_and_does_not_claim_it(self, world: MemoryWorld) -> None:
         world.close.faults = [None, LOST]
         world.reconcile(wants(SEATS))
 
@@ -178,14 +178,14 @@ class TestLostAnswers:
         assert (own.result, fields_of(own.types[0])) == ("created", {"Seats": "recovered"})
         assert field_names(world) == ["Seats"]
 
-    def test_the_doubt_about_one_field_does_not_hold_up_what_is_there(self, world: MemoryWorld) -> None:
+    def test_a_field_in_doubt_does_not_delay_a_request_without_it(self, world: MemoryWorld) -> None:
         world.close.faults = [None, LOST_BEFORE]
         world.reconcile(wants(SEATS))
 
         assert world.settle(wants(request_id="2")) == (world.topic.events[0][1], 1)
 
     @pytest.mark.parametrize("fault", [LOST, LOST_BEFORE])
-    def test_a_lost_update_is_said_again(self, world: MemoryWorld, fault: str) -> None:
+    def test_a_lost_update_is_resent(self, world: MemoryWorld, fault: str) -> None:
         there = world.close.add("Account")
         world.close.add_field(there.id, "Seats", type="number")
         world.close.faults = [fault]
@@ -196,10 +196,10 @@ class TestLostAnswers:
         assert world.close.fields[0].model_dump()["required"] is True
 
 
-class TestKilled:
+class TestKilledRuns:
     @pytest.mark.parametrize("fault", [KILLED, KILLED_BEFORE])
     @pytest.mark.parametrize("place", range(len(WRITES)))
-    def test_it_goes_on_where_it_stopped(self, world: MemoryWorld, place: int, fault: str) -> None:
+    def test_a_killed_request_continues_where_it_stopped(self, world: MemoryWorld, place: int, fault: str) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, fault]
         with pytest.raises(Killed):
@@ -212,7 +212,7 @@ class TestKilled:
         assert outcome.succeeded
 
     @pytest.mark.parametrize("place", range(len(WRITES)))
-    def test_and_so_does_another(self, world: MemoryWorld, place: int) -> None:
+    def test_another_request_continues_where_a_killed_one_stopped(self, world: MemoryWorld, place: int) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, KILLED]
         with pytest.raises(Killed):
@@ -223,8 +223,8 @@ class TestKilled:
         assert is_well_formed(world)
         assert world.close.writes == WRITES
 
-    def test_killed_after_each_write(self, world: MemoryWorld) -> None:
-        """Four times at most: after that a person must look."""
+    def test_a_request_may_be_killed_after_each_write(self, world: MemoryWorld) -> None:
+        """Three times: after a fourth kill the operator must check in Close."""
         for number in range(3):
             world.close.faults = [KILLED]
             assert self.is_killed(world, wants(*ALL)), number
@@ -237,7 +237,7 @@ class TestKilled:
         assert world.close.writes == WRITES
 
     def is_killed(self, world: MemoryWorld, request: ProvisioningRequest) -> bool:
-        """Whether the fault strikes before the request is settled."""
+        """Tell whether the fault strikes before the request is settled."""
         try:
             world.settle(request, runs=60)
         except Killed:
@@ -245,10 +245,10 @@ class TestKilled:
         return False
 
 
-class TestExisting:
+class TestExistingFields:
     @pytest.fixture
     def there(self, world: MemoryWorld) -> CustomObjectType:
-        """Somebody made it by hand: Seats and Plan, otherwise than wanted."""
+        """Create the type by hand, with Seats and Plan that differ from the desired ones."""
         made = world.close.add("Account", description="by hand")
         world.close.add_field(made.id, "seats", type="number", description="how many")
         world.close.add_field(made.id, "Plan", type="choices", choices=["Old"])
@@ -256,7 +256,7 @@ class TestExisting:
 
     DESIRED = ({**SEATS, "required": True}, PLAN, REGION)
 
-    def test_adopted_it_is_left_alone(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_an_adopted_type_is_left_alone(self, world: MemoryWorld, there: CustomObjectType) -> None:
         outcome, _ = world.settle(wants(*self.DESIRED))
 
         [adopted] = outcome.types
@@ -269,7 +269,7 @@ class TestExisting:
             "fields/Region": ({"name": "Region", "type": "text"}, None),
         }  # fmt: skip
 
-    def test_updated_what_is_missing_is_added_and_what_differs_changed(
+    def test_an_update_adds_missing_fields_and_changes_differences(
         self, world: MemoryWorld, there: CustomObjectType
     ) -> None:
         outcome, _ = world.settle(wants(*self.DESIRED, if_exists="update"))
@@ -286,23 +286,23 @@ class TestExisting:
             "created association of field Region",
         )  # fmt: skip
 
-    def test_updated_with_another_order(self, world: MemoryWorld, there: CustomObjectType) -> None:
-        world.close.add_field(there.id, "Somebody's")
+    def test_an_update_changes_the_order_of_fields(self, world: MemoryWorld, there: CustomObjectType) -> None:
+        world.close.add_field(there.id, "Added by hand")
 
         outcome, _ = world.settle(wants(REGION, PLAN, {"name": "seats", "type": "number"}, if_exists="update"))
 
-        assert field_names(world) == ["Region", "Plan", "Somebody's", "seats"]
+        assert field_names(world) == ["Region", "Plan", "Added by hand", "seats"]
         assert outcome.types[0].steps[-1] == "put the fields in order"
 
-    def test_choices_that_somebody_adds_meanwhile_are_kept(self, world: MemoryWorld, there: CustomObjectType) -> None:
-        """The list was read before: what is written is extended from what is there now."""
+    def test_choices_added_by_hand_meanwhile_are_kept(self, world: MemoryWorld, there: CustomObjectType) -> None:
+        """The list was read before, so the choices are extended from the field as Close has it now."""
         batch = world.organization()
         batch.fields()
-        world.close.change(world.close.fields, world.close.fields[1].id, {"choices": ["Old", "Somebody's"]})
+        world.close.change(world.close.fields, world.close.fields[1].id, {"choices": ["Old", "Added by hand"]})
 
         world.reconcile(wants(PLAN, if_exists="update"), batch)
 
-        assert world.close.fields[1].choices == ("Old", "Somebody's", "Free")
+        assert world.close.fields[1].choices == ("Old", "Added by hand", "Free")
 
     def test_choices_are_not_written_from_a_list_that_may_lag(
         self, world: MemoryWorld, there: CustomObjectType
@@ -316,25 +316,27 @@ class TestExisting:
         world.settle(wants({**PLAN, "choices": ["Paid"]}, request_id="2", if_exists="update"))
         assert world.close.fields[1].choices == ("Old", "Free", "Paid")
 
-    def test_refused(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_an_existing_type_fails_when_it_must_be_new(self, world: MemoryWorld, there: CustomObjectType) -> None:
         outcome, _ = world.settle(wants(*ALL, if_exists="fail"))
 
         assert (kind_of(outcome), world.close.writes) == ("type-exists", [])
 
-    def test_one_of_several_is_there_and_nothing_is_made(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_one_existing_type_of_several_fails_the_whole_request(
+        self, world: MemoryWorld, there: CustomObjectType
+    ) -> None:
         outcome, _ = world.settle(several(("Deal", [SEATS]), ("Account", []), if_exists="fail"))
 
         assert (kind_of(outcome), world.close.writes, world.close.names) == ("type-exists", [], ["Account"])
 
 
-class TestBlocked:
+class TestBlockedRequests:
     @pytest.fixture
     def there(self, world: MemoryWorld) -> CustomObjectType:
         made = world.close.add("Account", name_plural="Old")
         world.close.add_field(made.id, "Seats", type="text")
         return made
 
-    def test_nothing_is_written(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_a_blocked_field_stops_every_write(self, world: MemoryWorld, there: CustomObjectType) -> None:
         outcome, _ = world.settle(wants(*ALL, if_exists="update"))
 
         assert (outcome.result, kind_of(outcome), world.close.writes) == ("failed", "blocked", [])
@@ -345,12 +347,12 @@ class TestBlocked:
         assert [each.field for each in of_type.blocked] == ["fields/Seats/type"]
         assert fields_of(of_type) == {"Seats": "blocked", "Plan": "missing", "Region": "missing"}
 
-    def test_nothing_of_the_other_types_either(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_a_blocked_field_stops_the_other_types_too(self, world: MemoryWorld, there: CustomObjectType) -> None:
         outcome, _ = world.settle(several(("Deal", [SEATS]), ("Account", [SEATS]), if_exists="update"))
 
         assert (kind_of(outcome), world.close.writes) == ("blocked", [])
 
-    def test_all_but_that_if_a_part_is_enough(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_a_partial_request_skips_the_blocked_field(self, world: MemoryWorld, there: CustomObjectType) -> None:
         outcome, _ = world.settle(wants(*ALL, if_exists="update", allow_partial=True))
 
         [of_type] = outcome.types
@@ -360,7 +362,7 @@ class TestBlocked:
         assert [each.field for each in of_type.blocked] == ["fields/Seats/type"]
         assert fields_of(of_type) == {"Seats": "blocked", "Plan": "created", "Region": "created"}
 
-    def test_where_the_rest_is_done_already(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_a_repeated_partial_request_writes_nothing(self, world: MemoryWorld, there: CustomObjectType) -> None:
         world.settle(wants(*ALL, if_exists="update", allow_partial=True))
         before = list(world.close.writes)
 
@@ -368,14 +370,14 @@ class TestBlocked:
 
         assert (outcome.result, world.close.writes) == ("adopted", before)
 
-    def test_adopted_nothing_is_blocked(self, world: MemoryWorld, there: CustomObjectType) -> None:
+    def test_an_adopted_type_is_never_blocked(self, world: MemoryWorld, there: CustomObjectType) -> None:
         outcome, _ = world.settle(wants(SEATS))
 
         assert (outcome.result, fields_of(outcome.types[0])) == ("adopted", {"Seats": "adopted"})
 
 
 class TestSeveralRequests:
-    def test_one_type_and_different_fields(self, world: MemoryWorld) -> None:
+    def test_requests_may_add_different_fields_to_one_type(self, world: MemoryWorld) -> None:
         world.settle(wants(SEATS, if_exists="update"))
         second, _ = world.settle(wants(PLAN, request_id="2", if_exists="update"))
         third, _ = world.settle(wants(SEATS, PLAN, request_id="3", if_exists="update"))
@@ -384,8 +386,8 @@ class TestSeveralRequests:
         assert field_names(world) == ["Seats", "Plan"]
 
     @pytest.mark.parametrize("lag", [0, 50])
-    def test_one_type_and_the_same_fields_at_once(self, world: MemoryWorld, lag: float) -> None:
-        """Both have looked before: the list of the second is old."""
+    def test_requests_may_add_the_same_fields_at_once(self, world: MemoryWorld, lag: float) -> None:
+        """Both have read the lists before, so those of the second are old."""
         world.close.lag = lag
         there = world.close.add("Account")
         old = world.organization()
@@ -403,8 +405,8 @@ class TestSeveralRequests:
         assert is_well_formed(world)
 
     @pytest.mark.parametrize("lag", [0, 50])
-    def test_a_shared_field_that_two_types_have(self, world: MemoryWorld, lag: float) -> None:
-        """That one type shows it says nothing of the other."""
+    def test_a_shared_field_is_associated_with_each_type(self, world: MemoryWorld, lag: float) -> None:
+        """An association with one type proves nothing about the other."""
         world.settle(several(("Account", [REGION])))
         world.clock.advance(1000)
         world.close.lag = lag
@@ -415,7 +417,7 @@ class TestSeveralRequests:
         assert field_names(world, "Deal") == ["Region"]
         assert world.close.writes.count("associate") == 2
 
-    def test_the_same_while_the_list_lags(self, world: MemoryWorld) -> None:
+    def test_a_repeated_spec_is_unchanged_while_the_list_lags(self, world: MemoryWorld) -> None:
         world.close.lag = 50
         world.settle(wants(*ALL))
 
@@ -424,14 +426,14 @@ class TestSeveralRequests:
         assert outcome.result == "unchanged"
         assert is_well_formed(world)
 
-    def test_in_one_batch(self, world: MemoryWorld) -> None:
+    def test_a_batch_may_hold_equal_requests(self, world: MemoryWorld) -> None:
         batch = world.organization()
         results = [world.reconcile(wants(*ALL, request_id=each, if_exists="update"), batch) for each in ("1", "2")]
 
         assert [each.result for each in results if isinstance(each, Outcome)] == ["created", "unchanged"]
         assert is_well_formed(world)
 
-    def test_busy_while_another_works_on_one_of_the_types(self, world: MemoryWorld) -> None:
+    def test_a_request_waits_while_one_of_its_types_is_leased(self, world: MemoryWorld) -> None:
         world.lease_and_vanish(several(("Deal", [])))
 
         result = world.reconcile(several(("Account", []), ("Deal", []), ("Lead", []), request_id="2"))
@@ -440,7 +442,7 @@ class TestSeveralRequests:
         assert world.close.names == []
         assert world.settle(several(("Account", []), ("Lead", []), request_id="3"))[1] == 1  # nothing else is held
 
-    def test_a_doubt_about_a_shared_field_holds_up_whoever_wants_it(self, world: MemoryWorld) -> None:
+    def test_a_shared_field_in_doubt_delays_every_request_for_it(self, world: MemoryWorld) -> None:
         world.close.faults = [None, LOST_BEFORE]
         world.reconcile(wants(REGION))
 
@@ -453,7 +455,7 @@ class TestSeveralRequests:
 
 
 class TestSeveralTypes:
-    def test_with_references_in_any_order(self, world: MemoryWorld) -> None:
+    def test_references_may_come_in_any_order(self, world: MemoryWorld) -> None:
         outcome, _ = world.settle(several(("Account", [SEATS, DEAL]), ("Deal", [])))
 
         assert outcome.result == "created"
@@ -462,7 +464,7 @@ class TestSeveralTypes:
         assert reference.model_dump()["referenced_custom_type_id"] == type_of(world, "Deal").id
         assert reference.custom_object_type_id == type_of(world).id
 
-    def test_that_refer_to_each_other_and_to_themselves(self, world: MemoryWorld) -> None:
+    def test_types_may_refer_to_each_other_and_to_themselves(self, world: MemoryWorld) -> None:
         back = {"name": "Account", "type": "custom_object", "references": "account"}
         parent = {"name": "Parent", "type": "custom_object", "references": "Account"}
 
@@ -479,7 +481,7 @@ class TestSeveralTypes:
 
     @pytest.mark.parametrize("fault", [LOST, LOST_BEFORE, KILLED, KILLED_BEFORE])
     @pytest.mark.parametrize("place", range(6))
-    def test_in_circles_with_any_failure(self, world: MemoryWorld, place: int, fault: str) -> None:
+    def test_a_cycle_of_references_survives_any_failure(self, world: MemoryWorld, place: int, fault: str) -> None:
         world.close.lag = 50
         back = {"name": "Account", "type": "custom_object", "references": "Account"}
         request = several(("Account", [DEAL, REGION]), ("Deal", [back, REGION]))
@@ -496,7 +498,7 @@ class TestSeveralTypes:
         assert (field_names(world), field_names(world, "Deal")) == (["Deal", "Region"], ["Account", "Region"])
         assert [each.name for each in world.close.shared] == ["Region"]
 
-    def test_each_has_its_own_result(self, world: MemoryWorld) -> None:
+    def test_each_type_has_its_own_result(self, world: MemoryWorld) -> None:
         world.close.add("Deal")
         there = world.close.add("Lead", name_plural="Old")
 
@@ -508,13 +510,13 @@ class TestSeveralTypes:
         }  # fmt: skip
         assert outcome.types[2].id == there.id
 
-    def test_a_shared_field_of_both(self, world: MemoryWorld) -> None:
+    def test_two_types_of_a_request_may_have_one_shared_field(self, world: MemoryWorld) -> None:
         world.settle(several(("Account", [REGION]), ("Deal", [REGION])))
 
         assert [each.name for each in world.close.shared] == ["Region"]
         assert (field_names(world), field_names(world, "Deal")) == (["Region"], ["Region"])
 
-    def test_a_reference_to_a_type_that_the_list_does_not_show_yet(self, world: MemoryWorld) -> None:
+    def test_a_reference_finds_a_type_that_is_not_listed_yet(self, world: MemoryWorld) -> None:
         world.close.lag = 50
         world.settle(several(("Deal", [])))
 
@@ -522,14 +524,14 @@ class TestSeveralTypes:
 
         assert outcome.result == "created"
 
-    def test_a_reference_to_nothing_has_no_effect(self, world: MemoryWorld) -> None:
+    def test_an_unknown_reference_has_no_effect(self, world: MemoryWorld) -> None:
         outcome, _ = world.settle(wants(SEATS, DEAL))
 
         assert (outcome.result, kind_of(outcome), world.close.writes) == ("failed", "reference-not-found", [])
         assert outcome.problem
         assert [each.pointer for each in outcome.problem.errors] == ["/custom_object_type/fields/1/references"]
 
-    def test_a_role_that_is_nowhere_has_no_effect(self, world: MemoryWorld) -> None:
+    def test_an_unknown_role_has_no_effect(self, world: MemoryWorld) -> None:
         world.close.roles = [Role(id="role_1", name="Admin")]
 
         outcome, _ = world.settle(wants({**SEATS, "editable_with_roles": ["Boss"]}))
@@ -539,8 +541,8 @@ class TestSeveralTypes:
         assert "Admin (role_1)" in outcome.problem.detail
 
 
-class TestTroubleInTheMiddle:
-    def test_refused_in_the_middle_it_says_what_is_there(self, world: MemoryWorld) -> None:
+class TestFailuresHalfway:
+    def test_a_rejection_halfway_reports_the_existing_part(self, world: MemoryWorld) -> None:
         world.close.faults = [None, None, Rejected(ProblemType.SPEC_REJECTED, "no", close_status=400)]
 
         outcome, _ = world.settle(wants(*ALL))
@@ -550,7 +552,7 @@ class TestTroubleInTheMiddle:
         assert fields_of(of_type) == {"Seats": "created", "Plan": "missing", "Region": "missing"}
         assert of_type.id == type_of(world).id
 
-    def test_pointers_of_closes_field_errors_lead_to_the_field(self, world: MemoryWorld) -> None:
+    def test_pointers_of_closes_errors_lead_to_the_field(self, world: MemoryWorld) -> None:
         errors = (ErrorDetail(pointer="/name", detail="Too long."), ErrorDetail(pointer="", detail="Bad."))
         world.close.faults = [None, None, Rejected(ProblemType.SPEC_REJECTED, "no", close_status=400, errors=errors)]
 
@@ -561,7 +563,7 @@ class TestTroubleInTheMiddle:
             "/custom_object_type/fields/1/name", "/custom_object_type/fields/1"
         ]  # fmt: skip
 
-    def test_the_next_request_completes_it(self, world: MemoryWorld) -> None:
+    def test_the_next_request_completes_the_type(self, world: MemoryWorld) -> None:
         world.close.faults = [None, None, Rejected(ProblemType.SPEC_REJECTED, "no", close_status=400)]
         world.settle(wants(*ALL))
 
@@ -572,7 +574,7 @@ class TestTroubleInTheMiddle:
 
     @pytest.mark.parametrize("if_exists", ["adopt", "update", "fail"])
     @pytest.mark.parametrize("place", range(len(WRITES)))
-    def test_a_429_in_the_middle_is_waited_for(self, world: MemoryWorld, place: int, if_exists: str) -> None:
+    def test_a_429_halfway_defers_the_request(self, world: MemoryWorld, place: int, if_exists: str) -> None:
         world.close.faults = [*[None] * place, RetryLater("Close rate-limited this tenant (429)", 3)]
 
         outcome, runs = world.settle(wants(*ALL, if_exists=if_exists))
@@ -580,7 +582,7 @@ class TestTroubleInTheMiddle:
         assert (outcome.result, runs, world.close.writes) == ("created", 2, WRITES)
         assert is_well_formed(world)
 
-    def test_given_up_in_the_middle_it_says_what_is_there(self) -> None:
+    def test_giving_up_halfway_reports_the_existing_part(self) -> None:
         world = MemoryWorld(wait_limit=100)
         world.close.faults = [None, None, *[RetryLater("Close rate-limited this tenant (429)", 30)] * 10]
 
@@ -591,7 +593,7 @@ class TestTroubleInTheMiddle:
         assert outcome.problem.title != "Nothing was created in the time allowed"
         assert [(each.id, each.result) for each in outcome.types] == [(type_of(world).id, "created")]
 
-    def test_unresolved_it_names_what_must_be_looked_for(self, world: MemoryWorld) -> None:
+    def test_an_unresolved_request_says_how_to_check_in_close(self, world: MemoryWorld) -> None:
         world.close.faults = [None, LOST_BEFORE, LOST_BEFORE]
 
         outcome, _ = world.settle(wants(*ALL))
@@ -601,7 +603,7 @@ class TestTroubleInTheMiddle:
         assert "a type named 'Account' with all of their fields" in outcome.problem.detail
         assert outcome.types[0].id == type_of(world).id
 
-    def test_followed_up_it_is_completed(self, world: MemoryWorld) -> None:
+    def test_an_unresolved_type_is_completed_later(self, world: MemoryWorld) -> None:
         world.close.faults = [None, LOST_BEFORE, LOST_BEFORE]
         world.settle(wants(*ALL))
         world.clock.advance(24 * 3600 + 1)
@@ -612,13 +614,13 @@ class TestTroubleInTheMiddle:
         assert told.types[0].id == type_of(world).id
 
 
-class TestPlanned:
-    """A request that carries a plan's digest is carried out only if Close still looks like that."""
+class TestPlanDigest:
+    """A request with a plan's digest is applied only if the plan is still the same."""
 
     def digest(self, world: MemoryWorld, request: ProvisioningRequest) -> str:
         return world.provisioner.plan(request, world.organization()).digest
 
-    def test_a_plan_writes_nothing_anywhere(self, world: MemoryWorld) -> None:
+    def test_a_plan_writes_to_no_store(self, world: MemoryWorld) -> None:
         world.close.add("Account")
 
         planned = world.provisioner.plan(wants(*ALL, if_exists="update"), world.organization())
@@ -627,7 +629,7 @@ class TestPlanned:
         assert (world.close.writes, world.ledger.requests, world.ledger.resources) == ([], {}, {})
         assert (world.ledger.leased_until, world.topic.events) == ({}, [])
 
-    def test_as_planned(self, world: MemoryWorld) -> None:
+    def test_a_request_is_applied_as_planned(self, world: MemoryWorld) -> None:
         digest = self.digest(world, wants(*ALL))
 
         outcome, _ = world.settle(wants(*ALL, plan_digest=digest))
@@ -635,7 +637,7 @@ class TestPlanned:
         assert outcome.result == "created"
         assert is_well_formed(world)
 
-    def test_stale_it_is_refused_with_the_new_plan(self, world: MemoryWorld) -> None:
+    def test_a_stale_plan_is_rejected_with_the_new_one(self, world: MemoryWorld) -> None:
         digest = self.digest(world, wants(*ALL))
         world.close.add("Account")
         request = wants(*ALL, plan_digest=digest)
@@ -649,7 +651,7 @@ class TestPlanned:
         assert outcome.plan["digest"] == self.digest(world, request) != digest
         assert outcome.plan["types"][0]["action"] == "adopt"
 
-    def test_with_the_new_plan_it_goes(self, world: MemoryWorld) -> None:
+    def test_the_new_plan_can_be_applied(self, world: MemoryWorld) -> None:
         request = wants(*ALL, if_exists="update", plan_digest="0" * 64)
         stale, _ = world.settle(request)
         assert stale.plan
@@ -669,8 +671,8 @@ class TestPlanned:
 
     @pytest.mark.parametrize("fault", [LOST, LOST_BEFORE, KILLED, RetryLater("429", 5)])
     @pytest.mark.parametrize("place", [0, 1, 3])
-    def test_once_begun_it_goes_on(self, world: MemoryWorld, place: int, fault: Any) -> None:
-        """Its own doing is no reason to stop."""
+    def test_a_request_continues_once_it_wrote(self, world: MemoryWorld, place: int, fault: Any) -> None:
+        """Its own writes do not make its plan stale."""
         request = wants(*ALL, plan_digest=self.digest(world, wants(*ALL)))
         world.close.faults = [*[None] * place, fault]
         try:
@@ -683,15 +685,15 @@ class TestPlanned:
         assert outcome.succeeded
         assert is_well_formed(world)
 
-    def test_waiting_for_another_before_it_begins_it_may_become_stale(self, world: MemoryWorld) -> None:
+    def test_a_plan_becomes_stale_by_another_requests_writes(self, world: MemoryWorld) -> None:
         request = wants(*ALL, if_exists="update", plan_digest=self.digest(world, wants(*ALL, if_exists="update")))
         world.settle(wants(SEATS, request_id="other"))
 
         assert kind_of(world.settle(request)[0]) == "plan-stale"
 
 
-def test_no_type_is_taken_for_two(world: MemoryWorld) -> None:
-    """Somebody renamed one of ours to what the request wants beside it."""
+def test_one_type_never_matches_two_specs(world: MemoryWorld) -> None:
+    """A created type was renamed by hand to the other name of the request."""
     world.settle(several(("Invoice", [])))
     world.close.existing[0] = world.close.existing[0].model_copy(update={"name": "Bill"})
     world.clock.advance(200_000)

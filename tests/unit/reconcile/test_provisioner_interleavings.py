@@ -1,4 +1,4 @@
-"""Two runs at once, of one request or of two for one type: every order of their calls that two changes of turn make.
+"""Two runs at once, of one request or of two for one type: every order of their calls with up to two switches.
 
 first   ──►│           │──────────►│
 second     │──────────►│           │──────────►
@@ -26,7 +26,7 @@ NEVER = 1_000
 
 @dataclass
 class Watched:
-    """Somebody's neighbor: ``before`` is called before each call of it."""
+    """A part of the service; ``before`` is called before each of its methods."""
 
     neighbor: Any
     before: Callable[[], None]
@@ -42,7 +42,7 @@ class Watched:
 
 
 class Turns:
-    """Two threads, of which one runs at a time: it changes before given calls of each."""
+    """Two threads that run one at a time and switch before given calls."""
 
     def __init__(self, *tasks: Callable[[Callable[[], None]], None], change_before: tuple[int, int]) -> None:
         self.change_before, self.calls, self.done = change_before, [0, 0], [False, False]
@@ -77,7 +77,7 @@ class Turns:
 def run(
     world: MemoryWorld, request: ProvisioningRequest, rejection: Rejected | None, before: Callable[[], None]
 ) -> None:
-    """As a door does it; with a credential, or with what stands against it."""
+    """Accept and reconcile, as a handler does. ``rejection``: raised in place of the credential."""
     ledger, outcomes = Watched(world.ledger, before), Watched(world.topic, before)
     ours = world.provisioner
     provisioner = Provisioner(ledger, outcomes, ours.list_lag, ours.wait_limit, world.clock)
@@ -88,14 +88,14 @@ def run(
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, and what stands against it for the run that meets another."""
+    """A request, and the rejection that its run meets, if any."""
 
     request: ProvisioningRequest
     rejection: Rejected | None = None
 
 
 def meet(one: Asked, other: Asked, at: tuple[int, int]) -> tuple[Turns, MemoryWorld]:
-    """Let two runs meet, then have their requests brought to rest. Two runs of one request have no patience at all."""
+    """Interleave two runs, then settle their requests. Two runs of one request give up at once."""
     world = MemoryWorld(wait_limit=0 if one.request.id == other.request.id else 1_000)
     tasks = (lambda before, asked=asked: run(world, asked.request, asked.rejection, before) for asked in (one, other))
     turns = Turns(*tasks, change_before=at)
@@ -118,7 +118,7 @@ def every_order(one: Asked, other: Asked) -> Iterator[MemoryWorld]:
 
 
 def outcomes(world: MemoryWorld) -> list[Outcome]:
-    """One of each request: it is told again under the same id, and is the same then."""
+    """Return one outcome for each request; a repeated event must be equal."""
     told = {(event_id, outcome.to_json()): outcome for event_id, outcome in world.topic.events}
     assert len({event_id for event_id, _ in told}) == len(told)
     return list(told.values())
@@ -130,7 +130,7 @@ def outcomes(world: MemoryWorld) -> list[Outcome]:
     [(None, None), (None, GONE), (GONE, None), (None, REJECTED), (REJECTED, None)],
     ids=["both may", "second finds no tenant", "first finds no tenant", "second is rejected", "first is rejected"],
 )
-def test_what_is_told_of_a_request_is_so(
+def test_the_outcome_of_a_request_is_true(
     spec: dict[str, Any], refusals: tuple[Rejected | None, Rejected | None]
 ) -> None:
     request, told = a_request(spec=spec), set[str]()

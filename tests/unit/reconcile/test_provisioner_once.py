@@ -1,4 +1,4 @@
-"""Once: after a lost answer, after a kill, and after both."""
+"""Once: after a lost response, after a kill, and after both."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ DAY = 24 * 3600
 
 
 class BlindOrganization(MemoryOrganization):
-    """Close does not accept the credential any more."""
+    """An organization whose credential Close no longer accepts."""
 
     def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
         raise Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
@@ -30,8 +30,8 @@ def world() -> MemoryWorld:
     return MemoryWorld(list_lag=60)
 
 
-class TestOnceAfterALostAnswer:
-    def test_recovered_when_the_create_had_happened(self, world: MemoryWorld) -> None:
+class TestOnceAfterALostResponse:
+    def test_a_create_that_had_happened_is_recovered(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST]
         world.close.lag = 50
 
@@ -43,13 +43,13 @@ class TestOnceAfterALostAnswer:
         assert (outcome.result, runs) == ("recovered", 2)
         assert world.close.names == ["Account"]
 
-    def test_recovered_even_when_existing_ones_shall_fail(self, world: MemoryWorld) -> None:
+    def test_a_create_is_recovered_even_when_existing_types_are_rejected(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST]
 
         assert world.settle(a_request(if_exists="fail"))[0].result == "recovered"
 
-    def test_what_is_found_is_taken_at_once(self, world: MemoryWorld) -> None:
-        """Only what is not found yet may still come."""
+    def test_a_type_that_is_found_is_taken_at_once(self, world: MemoryWorld) -> None:
+        """Only a type that is not listed yet may still appear."""
         world.close.faults = [LOST]
         world.reconcile(a_request())
         world.clock.advance(1)
@@ -58,8 +58,8 @@ class TestOnceAfterALostAnswer:
         assert world.topic.events[0][1].result == "recovered"
 
     @pytest.mark.parametrize(("after", "wait"), [(1, 59), (59, 1), (60, 60), (61, 59), (119, 1)])
-    def test_nobody_creates_before_two_lags_are_over(self, world: MemoryWorld, after: float, wait: float) -> None:
-        """Who looks in between waits for the next of the two looks that count."""
+    def test_no_run_creates_before_two_lags_have_passed(self, world: MemoryWorld, after: float, wait: float) -> None:
+        """A run in between waits for the next of the two reads that count."""
         world.close.faults = [LOST_BEFORE]
         world.reconcile(a_request())
         world.clock.advance(after)
@@ -72,7 +72,7 @@ class TestOnceAfterALostAnswer:
         assert world.settle(a_request()) == (world.topic.events[0][1], 1)
         assert world.close.names == ["Account"]
 
-    def test_another_request_finds_it_and_did_not_make_it(self, world: MemoryWorld) -> None:
+    def test_another_request_finds_the_type_and_does_not_claim_it(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST]
         world.reconcile(a_request("1"))
 
@@ -80,12 +80,12 @@ class TestOnceAfterALostAnswer:
         assert world.settle(a_request("1"))[0].result == "recovered"
         assert world.close.names == ["Account"]
 
-    def test_of_two_whose_creates_got_lost_one_says_that_it_made_it(self, world: MemoryWorld) -> None:
-        """Nobody can know which of the two it was; but one type has one maker."""
+    def test_one_of_two_requests_with_lost_responses_claims_the_type(self, world: MemoryWorld) -> None:
+        """Which of the two created it cannot be known, but a type is created by one request."""
         world.close.faults = [LOST_BEFORE]
         world.reconcile(a_request("1"))
         world.close.faults = [LOST]
-        for _ in range(2):  # looks
+        for _ in range(2):  # reads
             world.clock.advance(61)
             world.reconcile(a_request("2"))
 
@@ -95,8 +95,8 @@ class TestOnceAfterALostAnswer:
         assert sorted(results) == ["recovered", "unchanged"]
         assert world.close.names == ["Account"]
 
-    def test_a_list_from_before_the_doubt_does_not_count(self, world: MemoryWorld) -> None:
-        """A batch holds an old list without the type. The look that decides must be a new one."""
+    def test_a_list_read_before_the_write_does_not_count(self, world: MemoryWorld) -> None:
+        """A batch holds an old list without the type. Only a list read since then decides."""
         old = world.organization()
         old.types(0)
         world.close.faults = [LOST]
@@ -109,7 +109,7 @@ class TestOnceAfterALostAnswer:
         assert outcome.result == "unchanged"
         assert world.close.names == ["Account"]
 
-    def test_sent_once_more_after_two_looks_that_did_not_find_it(self, world: MemoryWorld) -> None:
+    def test_a_create_is_resent_once_after_two_reads_without_the_type(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST_BEFORE]
         results = []
         for _ in range(3):
@@ -120,7 +120,7 @@ class TestOnceAfterALostAnswer:
         assert world.topic.events[0][1].result == "created"
         assert world.close.names == ["Account"]
 
-    def test_two_looks_in_the_same_moment_are_one(self, world: MemoryWorld) -> None:
+    def test_two_reads_at_the_same_moment_count_once(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST_BEFORE]
         world.reconcile(a_request())
         world.clock.advance(61)
@@ -129,8 +129,8 @@ class TestOnceAfterALostAnswer:
             assert isinstance(world.reconcile(a_request()), Deferred)
         assert world.close.names == []
 
-    def test_twice_lost_and_twice_there_is_still_one(self, world: MemoryWorld) -> None:
-        """The first create was late: it shows after the second look of another, so the second create never starts."""
+    def test_a_late_create_is_found_before_the_second_is_sent(self, world: MemoryWorld) -> None:
+        """The first create landed late and is listed by the second read, so no second create is sent."""
         world.close.faults = [LOST_BEFORE]
         world.reconcile(a_request())
         world.clock.advance(61)
@@ -141,7 +141,7 @@ class TestOnceAfterALostAnswer:
         assert world.settle(a_request())[0].result == "recovered"
         assert world.close.names == ["Account"]
 
-    def test_unresolved_when_two_were_lost_and_none_is_to_be_seen(self, world: MemoryWorld) -> None:
+    def test_a_request_is_unresolved_after_two_lost_creates(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
 
         outcome, _ = world.settle(a_request())
@@ -153,7 +153,7 @@ class TestOnceAfterALostAnswer:
         )
         assert world.close.names == []
 
-    def test_never_a_third_create_on_the_same_day(self, world: MemoryWorld) -> None:
+    def test_no_third_create_is_sent_on_the_same_day(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
         world.settle(a_request("1"))
 
@@ -162,7 +162,7 @@ class TestOnceAfterALostAnswer:
         assert outcome.result == "unresolved"
         assert world.close.names == []
 
-    def test_doubt_ends_after_a_day(self, world: MemoryWorld) -> None:
+    def test_a_write_is_in_doubt_for_a_day(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST_BEFORE, LOST_BEFORE]
         world.settle(a_request("1"))
         world.clock.advance(DAY + 1)
@@ -179,16 +179,16 @@ class TestOnceAfterALostAnswer:
         assert world.settle(a_request("2"))[0].result == "unchanged"
         assert world.close.names == ["Account"]
 
-    def test_lost_then_refused_is_not_called_a_failure(self, world: MemoryWorld) -> None:
-        """Its own create may have happened: nobody may say that it failed."""
+    def test_a_rejection_after_a_lost_response_is_not_a_failure(self, world: MemoryWorld) -> None:
+        """Its own create may have happened, so it must not be reported as failed."""
         world.close.faults = [LOST_BEFORE, Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
 
         outcome, _ = world.settle(a_request())
 
         assert outcome.result == "unresolved"
 
-    def test_lost_then_found_by_another_is_not_called_a_failure(self, world: MemoryWorld) -> None:
-        """Somebody saw that it did happen: that its key was revoked since does not undo it."""
+    def test_a_removed_tenant_after_a_lost_response_is_not_a_failure(self, world: MemoryWorld) -> None:
+        """Another request saw that the create happened; removing the tenant since does not undo it."""
         world.close.faults = [LOST]
         world.reconcile(a_request("1"))
         assert world.settle(a_request("2"))[0].result == "unchanged"
@@ -200,7 +200,7 @@ class TestOnceAfterALostAnswer:
         assert isinstance(outcome, Outcome)
         assert outcome.result == "unresolved"
 
-    def test_lost_then_found_by_another_and_a_look_that_is_refused(self, world: MemoryWorld) -> None:
+    def test_a_rejected_read_after_a_lost_response_is_not_a_failure(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST]
         world.reconcile(a_request("1"))
         assert world.settle(a_request("2"))[0].result == "unchanged"
@@ -210,8 +210,8 @@ class TestOnceAfterALostAnswer:
         assert isinstance(outcome, Outcome)
         assert outcome.result == "unresolved"
 
-    def test_nothing_is_created_for_a_request_that_failed_meanwhile(self, world: MemoryWorld) -> None:
-        """It was delivered twice at once, and the other run was refused: what it announced stays true."""
+    def test_a_request_that_failed_meanwhile_creates_nothing(self, world: MemoryWorld) -> None:
+        """It was delivered twice at once. The other run was rejected, and its published outcome stays true."""
         world.ledger.accept(a_request("1"))
         stale = world.ledger.accept(a_request("1"))
         failed = world.reconcile(a_request("1"), BlindOrganization(world.close))
@@ -221,19 +221,19 @@ class TestOnceAfterALostAnswer:
         assert world.provisioner.reconcile(Job(stale, a_request("1"), world.organization())) == failed
         assert world.close.names == []
 
-    def test_refused_while_the_doubt_is_another_ones_is_a_failure(self, world: MemoryWorld) -> None:
+    def test_a_rejection_is_a_failure_when_only_another_request_is_in_doubt(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST_BEFORE, Rejected(ProblemType.PLAN_LIMIT, "no", close_status=402)]
         world.reconcile(a_request("1"))
 
         assert kind_of(world.settle(a_request("2"))[0]) == "plan-limit"
 
-    def test_busy_between_the_looks_and_the_create_costs_no_create(self, world: MemoryWorld) -> None:
+    def test_a_429_between_the_reads_and_the_create_costs_no_create(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST_BEFORE, RetryLater("429", 5), RetryLater("429", 5)]
 
         assert world.settle(a_request())[0].result == "created"
         assert world.close.names == ["Account"]
 
-    def test_what_was_deleted_after_it_was_created_and_lost_is_unknown(self, world: MemoryWorld) -> None:
+    def test_a_type_deleted_after_its_lost_response_is_created_again(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST]
         world.reconcile(a_request())
         world.close.existing.clear()
@@ -242,32 +242,32 @@ class TestOnceAfterALostAnswer:
 
 
 class TestOnceAfterAKill:
-    """A holder that vanishes leaves its lease: whoever comes after its end treats it as a create at large."""
+    """A killed holder leaves its lease. After its end, the next holder assumes that a create may still land."""
 
     def orphaned(self, world: MemoryWorld, request: ProvisioningRequest, *, after_create: bool) -> None:
         world.lease_and_vanish(request)
         if after_create:
             world.close.add("Account")
 
-    def test_nobody_gets_in_before_the_lease_ends(self, world: MemoryWorld) -> None:
+    def test_no_other_run_starts_before_the_lease_ends(self, world: MemoryWorld) -> None:
         self.orphaned(world, a_request("1"), after_create=False)
         world.clock.advance(89)
 
         assert isinstance(world.reconcile(a_request("2")), Deferred)
 
-    def test_killed_after_the_create(self, world: MemoryWorld) -> None:
+    def test_a_run_killed_after_the_create_is_recovered(self, world: MemoryWorld) -> None:
         self.orphaned(world, a_request("1"), after_create=True)
 
         assert world.settle(a_request("1"), runs=60)[0].result == "recovered"
         assert world.close.names == ["Account"]
 
-    def test_killed_after_the_create_and_another_comes(self, world: MemoryWorld) -> None:
+    def test_another_request_finds_the_type_of_a_killed_run(self, world: MemoryWorld) -> None:
         self.orphaned(world, a_request("1"), after_create=True)
 
         assert world.settle(a_request("2"), runs=60)[0].result == "unchanged"
         assert world.close.names == ["Account"]
 
-    def test_killed_before_the_create(self, world: MemoryWorld) -> None:
+    def test_a_run_killed_before_the_create_is_repeated(self, world: MemoryWorld) -> None:
         self.orphaned(world, a_request("1"), after_create=False)
 
         assert world.settle(a_request("1"), runs=60)[0].result == "created"
@@ -283,8 +283,8 @@ class TestOnceAfterAKill:
         assert isinstance(result, Deferred)
         assert result.seconds == pytest.approx(59)
 
-    def test_killed_and_lost_together_may_be_followed_by_one_more(self, world: MemoryWorld) -> None:
-        """The killed one perhaps never sent its create."""
+    def test_one_more_create_follows_a_kill_and_a_lost_response(self, world: MemoryWorld) -> None:
+        """The killed run may never have sent its create."""
         world.close.faults = [LOST_BEFORE]
         world.reconcile(a_request("1"))
         world.clock.advance(61)
@@ -293,7 +293,7 @@ class TestOnceAfterAKill:
         assert world.settle(a_request("3"), runs=60)[0].result == "created"
         assert world.close.names == ["Account"]
 
-    def test_unresolved_after_four_kills(self, world: MemoryWorld) -> None:
+    def test_a_request_is_unresolved_after_four_kills(self, world: MemoryWorld) -> None:
         for number in range(4):
             self.orphaned(world, a_request(f"{number}"), after_create=False)
             world.clock.advance(91)
@@ -303,22 +303,22 @@ class TestOnceAfterAKill:
         assert outcome.result == "unresolved"
         assert world.close.names == []
 
-    def test_killed_before_it_saw_what_had_long_been_there(self, world: MemoryWorld) -> None:
-        """What is older than the request was not created by it."""
+    def test_a_run_killed_before_it_found_an_old_type_does_not_claim_it(self, world: MemoryWorld) -> None:
+        """A type that is older than the request was not created by it."""
         world.close.add("Account")
         world.clock.advance(DAY)
         self.orphaned(world, a_request("1"), after_create=False)
 
         assert world.settle(a_request("1"), runs=60)[0].result == "unchanged"
 
-    def test_gives_up_unresolved_while_a_killed_run_of_its_own_may_have_created(self) -> None:
+    def test_a_request_gives_up_unresolved_while_its_killed_run_may_have_created(self) -> None:
         world = MemoryWorld(wait_limit=0)
         self.orphaned(world, a_request("1"), after_create=True)
 
         assert world.settle(a_request("1"))[0].result == "unresolved"
         assert kind_of(world.settle(a_request("2"))[0]) == "deadline-exceeded"
 
-    def test_a_tenant_that_went_away_meanwhile(self, world: MemoryWorld) -> None:
+    def test_a_tenant_removed_after_a_kill_leaves_the_request_unresolved(self, world: MemoryWorld) -> None:
         self.orphaned(world, a_request("1"), after_create=True)
         gone = world.organization(Rejected(ProblemType.TENANT_NOT_FOUND, "no such tenant"))
 
@@ -330,10 +330,10 @@ class TestOnceAfterAKill:
         assert outcome.problem.detail.startswith("no such tenant Check in Close")
 
     @pytest.mark.parametrize(("lags", "result"), [(1, "unresolved"), (2, "failed")])
-    def test_killed_and_then_refused_it_failed_as_soon_as_that_is_sure(
+    def test_a_killed_and_rejected_request_fails_once_its_create_is_ruled_out(
         self, world: MemoryWorld, lags: int, result: str
     ) -> None:
-        """Another's type was there all the time: when a look has shown all that the killed run may have sent."""
+        """The type existed all the time. Two reads rule out that the killed run created another one."""
         world.close.add("Account")
         world.clock.advance(DAY)
         request = a_request("1", if_exists="fail")
@@ -342,7 +342,7 @@ class TestOnceAfterAKill:
 
         assert world.settle(request, runs=1)[0].result == result
 
-    def test_given_up_while_another_run_is_at_it_it_waits(
+    def test_giving_up_waits_for_another_run_of_the_request(
         self, world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         world.provisioner = replace(world.provisioner, wait_limit=0)
@@ -351,7 +351,7 @@ class TestOnceAfterAKill:
 
         assert world.reconcile(a_request("1")) == Deferred(2, "another run has the lease", 1)
 
-    def test_a_holder_that_was_slow_cannot_settle_over_the_next_one(self, world: MemoryWorld) -> None:
+    def test_a_slow_holder_cannot_settle_over_the_next_one(self, world: MemoryWorld) -> None:
         slow, quick = a_request("1"), a_request("2")
         record = world.ledger.accept(slow)
         lease = world.ledger.lease(record, type_resource("acme", "account"))

@@ -1,4 +1,4 @@
-"""Once, against whatever order of requests, failures, kills and pauses Hypothesis thinks of."""
+"""Once, for any order of requests, failures, kills and pauses that Hypothesis generates."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -48,7 +48,7 @@ REQUESTS = st.sampled_from(
 
 
 class OnceMachine(RuleBasedStateMachine):
-    """One tenant, one name in two spellings, eight requests. Close's lists lag by up to the lag that we allow for."""
+    """One tenant, one name in two spellings, eight requests. Close's lists lag by at most the configured lag."""
 
     @initialize(lag=st.integers(0, 60))
     def begin(self, lag: int) -> None:
@@ -69,13 +69,13 @@ class OnceMachine(RuleBasedStateMachine):
 
     @rule()
     def deleted_by_hand(self) -> None:
-        """Long after: not while anybody might be waiting for the list to show it."""
+        """Delete late, when no request waits for the list to show a type."""
         self.world.clock.advance(200)
         self.world.close.delete_all()
 
     @invariant()
     def there_is_one_at_most(self) -> None:
-        """Of each type, of each field of a type, of each shared field and of each association."""
+        """Check types, fields of types, shared fields and associations."""
         close = self.world.close
         self.are_different(map(natural_key, close.names))
         self.are_different((each.custom_object_type_id, each.natural_key) for each in close.fields)
@@ -93,7 +93,7 @@ class OnceMachine(RuleBasedStateMachine):
             assert self.told.setdefault(event_id, text) == text
 
     def teardown(self) -> None:
-        """Settled: trouble ends, and so does every request."""
+        """Settled: without faults every request ends."""
         self.world.close.faults.clear()
         for record, request in list(self.world.ledger.requests.values()):
             outcome, _ = self.world.settle(request, runs=100)

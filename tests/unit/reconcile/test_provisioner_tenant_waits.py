@@ -1,4 +1,4 @@
-"""A signup may come before its tenant's credential is stored: its request waits, for a while."""
+"""A signup may arrive before its tenant's credential: its request waits for a limited time."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def look(world: MemoryWorld, request: ProvisioningRequest, rejection: Rejected |
     return world.reconcile(request, world.organization(rejection))
 
 
-def test_it_waits_longer_each_time_and_fails_when_time_is_up(world: MemoryWorld) -> None:
+def test_a_request_waits_longer_each_time_and_fails_at_its_deadline(world: MemoryWorld) -> None:
     gaps = []
     while isinstance(result := look(world, waiting()), Deferred):
         gaps.append(result.seconds)
@@ -40,7 +40,7 @@ def test_it_waits_longer_each_time_and_fails_when_time_is_up(world: MemoryWorld)
     assert max(gaps) <= TENANT_BACKOFF_SECONDS[-1]
 
 
-def test_it_is_carried_out_as_soon_as_the_tenant_is_there(world: MemoryWorld) -> None:
+def test_a_request_is_applied_once_its_tenant_exists(world: MemoryWorld) -> None:
     wait = look(world, waiting())
     assert isinstance(wait, Deferred)
     world.clock.advance(2 * DAY)
@@ -50,8 +50,8 @@ def test_it_is_carried_out_as_soon_as_the_tenant_is_there(world: MemoryWorld) ->
     assert result.result is Result.CREATED
 
 
-def test_what_it_waited_for_its_tenant_is_not_held_against_it(world: MemoryWorld) -> None:
-    """Later waits, for Close, have the time that they always have."""
+def test_the_time_limit_excludes_the_wait_for_the_tenant(world: MemoryWorld) -> None:
+    """Later deferrals, for Close, have the full time limit."""
     look(world, waiting())
     world.clock.advance(2 * DAY)
     look(world, waiting())
@@ -64,7 +64,7 @@ def test_what_it_waited_for_its_tenant_is_not_held_against_it(world: MemoryWorld
     assert kind_of(result) == "deadline-exceeded"
 
 
-def test_without_being_asked_to_it_does_not_wait(world: MemoryWorld) -> None:
+def test_a_request_does_not_wait_by_default(world: MemoryWorld) -> None:
     result = look(world, a_request())
     assert isinstance(result, Outcome)
     assert kind_of(result) == "tenant-not-found"
@@ -73,18 +73,18 @@ def test_without_being_asked_to_it_does_not_wait(world: MemoryWorld) -> None:
 @pytest.mark.parametrize(
     "kind", [ProblemType.CREDENTIAL_UNREADABLE, ProblemType.CREDENTIAL_REJECTED, ProblemType.WRONG_ORGANIZATION]
 )
-def test_for_nothing_else_does_it_wait(world: MemoryWorld, kind: ProblemType) -> None:
+def test_a_request_waits_for_no_other_rejection(world: MemoryWorld, kind: ProblemType) -> None:
     assert isinstance(look(world, waiting(), Rejected(kind, "no")), Outcome)
 
 
-def test_whether_it_waits_is_not_what_it_asks_for(world: MemoryWorld) -> None:
+def test_the_fingerprint_excludes_the_choice_to_wait(world: MemoryWorld) -> None:
     assert waiting().fingerprint == a_request().fingerprint
     assert isinstance(look(world, waiting()), Deferred)
     assert isinstance(look(world, a_request(), None), Outcome)
 
 
-class TestDoors:
-    def test_a_caller_who_would_wait_is_not_refused(self) -> None:
+class TestHandlersOfWaitingRequests:
+    def test_a_caller_who_is_willing_to_wait_is_accepted(self) -> None:
         world = HandlerWorld()
         answer = Caller(world).post({**BODY, "tenant": "later", "wait_for_tenant": True})
         assert answer.status == 202

@@ -1,4 +1,4 @@
-"""The use case, long after: what was changed by hand in Close, and what was unresolved."""
+"""The use case, later: changes by hand in Close, and unresolved requests."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def world() -> MemoryWorld:
 
 
 class TestChangedByHandInClose:
-    def test_deleted_it_is_created_again(self, world: MemoryWorld) -> None:
+    def test_a_deleted_type_is_created_again(self, world: MemoryWorld) -> None:
         world.settle(a_request("1"))
         world.close.existing.clear()
         world.clock.advance(3600)
@@ -26,7 +26,7 @@ class TestChangedByHandInClose:
         assert world.settle(a_request("2"))[0].result == "created"
         assert world.close.names == ["Account"]
 
-    def test_just_created_and_not_shown_anywhere_yet_is_not_created_again(self, world: MemoryWorld) -> None:
+    def test_a_new_type_that_no_read_shows_is_not_created_again(self, world: MemoryWorld) -> None:
         world.settle(a_request("1"))
         hidden, world.close.existing = world.close.existing, []
 
@@ -37,14 +37,14 @@ class TestChangedByHandInClose:
         world.clock.advance(result.seconds)
         assert world.settle(a_request("2"))[0].result == "unchanged"
 
-    def test_just_created_and_not_listed_yet_is_asked_for_by_its_id(self, world: MemoryWorld) -> None:
+    def test_a_new_type_that_is_not_listed_is_read_by_its_id(self, world: MemoryWorld) -> None:
         world.close.lag = 30
         world.settle(a_request("1"))
 
         assert world.settle(a_request("2")) == (world.topic.events[1][1], 1)
         assert world.topic.events[1][1].result == "unchanged"
 
-    def test_renamed_it_is_still_the_one(self, world: MemoryWorld) -> None:
+    def test_a_renamed_type_is_adopted(self, world: MemoryWorld) -> None:
         world.settle(a_request("1"))
         world.close.existing = [world.close.existing[0].model_copy(update={"name": "Customer"})]
 
@@ -54,7 +54,7 @@ class TestChangedByHandInClose:
         assert [(each.field, each.observed) for each in outcome.types[0].differences] == [("name", "Customer")]
         assert world.close.names == ["Customer"]
 
-    def test_a_second_one_by_hand_does_not_hide_the_first(self, world: MemoryWorld) -> None:
+    def test_a_second_type_by_hand_does_not_hide_the_first(self, world: MemoryWorld) -> None:
         first, _ = world.settle(a_request("1"))
         world.close.add("account")
 
@@ -64,8 +64,8 @@ class TestChangedByHandInClose:
         assert outcome.types[0].other_matches == ("cotype_2",)
 
 
-class TestFollowUp:
-    """An unresolved request is sent again: its outcome stays, but its type may be found out about."""
+class TestUnresolvedRequests:
+    """An unresolved request is sent again: its outcome stays, but its types may be resolved."""
 
     @pytest.fixture
     def unresolved(self, world: MemoryWorld) -> MemoryWorld:
@@ -78,7 +78,7 @@ class TestFollowUp:
         record = world.ledger.accept(a_request())
         return world.provisioner.reconcile_unresolved(Job(record, a_request(), organization or world.organization()))
 
-    def test_found_by_now(self, unresolved: MemoryWorld) -> None:
+    def test_a_type_found_later_is_announced(self, unresolved: MemoryWorld) -> None:
         there = unresolved.close.add("Account")
         unresolved.clock.advance(61)
 
@@ -88,7 +88,7 @@ class TestFollowUp:
         assert len(unresolved.topic.events) == 1  # the request's outcome stays what it was
         assert unresolved.settle(a_request("2"))[0].result == "unchanged"
 
-    def test_told_under_the_same_id_each_time(self, unresolved: MemoryWorld) -> None:
+    def test_a_resolved_type_is_announced_under_one_id(self, unresolved: MemoryWorld) -> None:
         unresolved.close.add("Account")
         unresolved.clock.advance(61)
         self.reconcile_unresolved(unresolved)
@@ -97,14 +97,14 @@ class TestFollowUp:
         (one, _), (other, _) = unresolved.topic.types
         assert one == other != a_request().id
 
-    def test_created_when_the_doubt_is_over(self, unresolved: MemoryWorld) -> None:
+    def test_a_type_no_longer_in_doubt_is_created(self, unresolved: MemoryWorld) -> None:
         unresolved.clock.advance(DAY + 1)
 
         assert self.reconcile_unresolved(unresolved) is None
         assert unresolved.close.names == ["Account"]
         assert [told.result for _, told in unresolved.topic.types] == ["created"]
 
-    def test_still_unknown(self, unresolved: MemoryWorld) -> None:
+    def test_a_type_that_stays_in_doubt_is_not_announced(self, unresolved: MemoryWorld) -> None:
         unresolved.clock.advance(61)
 
         result = self.reconcile_unresolved(unresolved)
@@ -115,13 +115,13 @@ class TestFollowUp:
         assert result is None
         assert (unresolved.topic.types, unresolved.close.names) == ([], [])
 
-    def test_refused(self, unresolved: MemoryWorld) -> None:
+    def test_a_rejected_request_announces_nothing(self, unresolved: MemoryWorld) -> None:
         organization = unresolved.organization(Rejected(ProblemType.TENANT_NOT_FOUND, "gone"))
 
         assert self.reconcile_unresolved(unresolved, organization) is None
         assert unresolved.topic.types == []
 
-    def test_waits_as_everybody_does(self, unresolved: MemoryWorld) -> None:
+    def test_a_leased_type_defers_the_request(self, unresolved: MemoryWorld) -> None:
         unresolved.lease_and_vanish(a_request("2"))
 
         assert isinstance(self.reconcile_unresolved(unresolved), Deferred)
