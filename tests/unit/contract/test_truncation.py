@@ -8,7 +8,7 @@ import pytest
 from provisioner.contract.errors import ProblemType, make_problem
 from provisioner.contract.outcome import Blocked, Difference, FieldOutcome, Outcome, Result, TypeOutcome
 from provisioner.contract.spec import MAX_FIELDS, MAX_TYPES
-from provisioner.contract.truncation import MAX_EVENT_BYTES, MAX_KEPT_BYTES, MAX_NAMES, for_event, for_ledger
+from provisioner.contract.truncation import MAX_EVENT_BYTES, MAX_STORED_BYTES, for_event, for_ledger
 from provisioner.messaging.topic import cloud_event
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -47,35 +47,32 @@ def test_an_outcome_that_fits_is_unchanged() -> None:
     assert small.note is None
 
 
-def test_the_types_as_close_returned_them_go_first() -> None:
+def test_the_types_as_close_returned_them_are_omitted_first() -> None:
     large = an_outcome(a_type(custom_object_type={"id": "cotype_0", "description": "d" * MAX_EVENT_BYTES}))
 
     cut = for_event(large, KEY)
 
     assert cut.types == (large.types[0].model_copy(update={"custom_object_type": None}),)
     assert cut.note == (
-        "Too large for here: the types as Close returned them. "
-        f"What is left out is shown by GET /v1/provisioning-requests/{KEY}."
+        "Truncated to fit, without the plan and the types as Close returned them. "
+        f"GET /v1/provisioning-requests/{KEY} shows them."
     )
     assert for_ledger(large) == large  # there is more room in the ledger
 
 
-def test_lists_are_shortened_next_one_after_the_other() -> None:
+def test_then_each_type_is_reduced_to_name_id_and_result() -> None:
     large = an_outcome(*(a_type(number, 120) for number in range(2)))
 
     cut = for_event(large, KEY)
 
-    assert [(each.name, each.id, each.result) for each in cut.types] == [
-        ("Type 0", "cotype_0", "updated"), ("Type 1", "cotype_1", "updated")
-    ]  # fmt: skip
-    assert [len(each.steps) for each in cut.types] == [MAX_NAMES, MAX_NAMES]
-    assert cut.types[0].differences == large.types[0].differences
-    assert cut.note
-    assert "the types as Close returned them, steps" in cut.note
+    assert cut.types == tuple(TypeOutcome(name=each.name, id=each.id, result=each.result) for each in large.types)
+    assert cut.note == (
+        f"Truncated to fit, without all but names, ids and results. GET /v1/provisioning-requests/{KEY} shows them."
+    )
 
 
 @pytest.mark.parametrize(
-    ("cut_down", "limit"), [(for_ledger, MAX_KEPT_BYTES), (lambda o: for_event(o, KEY), MAX_EVENT_BYTES)]
+    ("cut_down", "limit"), [(for_ledger, MAX_STORED_BYTES), (lambda o: for_event(o, KEY), MAX_EVENT_BYTES)]
 )
 def test_the_largest_outcome_fits(cut_down: Any, limit: int) -> None:
     largest = an_outcome(*(a_type(number, MAX_FIELDS, name="x" * 200) for number in range(MAX_TYPES)))
@@ -96,26 +93,43 @@ def test_an_event_of_the_largest_outcome_stays_below_64_kb() -> None:
     assert len(json.dumps(event)) < 64_000
 
 
-def test_the_new_plan_goes_before_anything_else() -> None:
-    stale = make_problem(ProblemType.PLAN_STALE, "Close is not what it was.")
+def test_a_plan_is_omitted_with_the_types_as_close_returned_them() -> None:
+    stale = make_problem(ProblemType.PLAN_STALE, "Close changed.")
     large = an_outcome(a_type(), result=Result.FAILED, problem=stale, plan={"digest": "d", "steps": ["s" * 70_000]})
 
     cut = for_event(large, KEY)
 
-    assert (cut.plan, cut.types, cut.problem) == (None, large.types, stale)
-    assert cut.note
-    assert cut.note.startswith("Too large for here: the new plan. ")
+    assert (cut.plan, cut.problem) == (None, stale)
+    assert cut.types == (large.types[0].model_copy(update={"custom_object_type": None}),)
 
 
 def test_parts_omitted_before_are_still_named() -> None:
     """First for the ledger, then for the event."""
-    largest = an_outcome(*(a_type(number, MAX_FIELDS) for number in range(MAX_TYPES)))
+    largest = an_outcome(
+        *(a_type(number, MAX_FIELDS, name="\U0001f600" * 200) for number in range(MAX_TYPES)),
+        problem=make_problem(ProblemType.BLOCKED, "b" * 30_000),
+    )
 
     note = for_event(for_ledger(largest), KEY).note
 
     assert note
-    assert "could not be kept" in note
-    assert note.endswith(KEY + ".")
+    assert "They were not stored." in note
+    assert note.endswith(f"{KEY} shows them.")
+
+
+def test_an_event_of_the_longest_names_fits() -> None:
+    """The last types are omitted when even their names do not fit."""
+    largest = an_outcome(
+        *(a_type(number, 1, name="\U0001f600" * 200) for number in range(MAX_TYPES)),
+        result=Result.UNRESOLVED,
+        problem=make_problem(ProblemType.UNRESOLVED, "\U0001f600" * 1000),
+    )
+
+    cut = for_event(largest, KEY)
+
+    assert size(cut) <= MAX_EVENT_BYTES
+    assert cut.problem == largest.problem
+    assert 15 < len(cut.types) < MAX_TYPES
 
 
 def test_the_problem_is_never_cut() -> None:
