@@ -9,6 +9,7 @@ ENFORCED = (
     "README.md",
     "docs",
     "functions/provisioner/close",
+    "functions/provisioner/contract",
     "functions/provisioner/credentials",
     "functions/provisioner/ledger",
     "functions/provisioner/reconcile",

@@ -1,16 +1,16 @@
-"""Blueprints: named specs that are kept with the code, one TOML file each, with placeholders for what differs.
+"""Blueprints: named specs kept with the code, one TOML file each, with placeholders.
 
     description = "A minimal account"
 
-    [values.name]                        # ${name} may stand in names, descriptions and choices
-    description = "What an account is called"
-    default = "Account"                  # without one, the value must be given
+    [values.name]                        # ${name} may occur in names, descriptions and choices
+    description = "The name of the type"
+    default = "Account"                  # without a default, the value is required
 
     [[custom_object_types]]
     name = "${name}"
     …
 
-A choice that is nothing but a placeholder takes a list: it becomes as many choices.
+A choice that consists of one placeholder accepts a list, and becomes one choice for each entry.
 """
 
 import json
@@ -33,14 +33,14 @@ PLACEHOLDER = re.compile(r"\$\{([a-z][a-z0-9_]*)\}")
 
 
 class DeclaredValue(StrictModel):
-    """One value that a blueprint takes."""
+    """One value of a blueprint."""
 
     description: str
     default: Value | None = None
 
 
 class Blueprint(StrictModel):
-    """A blueprint as its file says it; its types hold placeholders."""
+    """A blueprint as its file defines it, with placeholders in its types."""
 
     description: str
     values: Mapping[str, DeclaredValue] = {}
@@ -48,7 +48,7 @@ class Blueprint(StrictModel):
 
     @property
     def placeholders(self) -> set[str]:
-        """The names of all placeholders that occur."""
+        """The names of all placeholders in the types."""
         return set(PLACEHOLDER.findall(json.dumps(self.custom_object_types)))
 
 
@@ -63,15 +63,14 @@ class _Filled(StrictModel):
 
 
 def expand(request: ProvisioningRequest) -> ProvisioningRequest:
-    """The request with the types of its blueprint; the same, when it names none or has them already.
+    """Return the request with the types of its blueprint. Without a blueprint, or if expanded, it is unchanged.
 
-    Raises ``Refused`` (INVALID_REQUEST) for a blueprint that is not there, and for values that it does not take, that
-    are missing, or that make no sound types.
+    Raises ``Rejected`` (INVALID_REQUEST) for an unknown blueprint, and for unknown, missing or invalid values.
     """
     if request.blueprint is None or request.types:
         return request
     if request.blueprint not in names():
-        _invalid("/blueprint", f"there is no such blueprint; there are: {', '.join(names()) or 'none'}")
+        _invalid("/blueprint", f"unknown blueprint; available: {', '.join(names()) or 'none'}")
     types = fill(load(request.blueprint), request.values or {})
     return ProvisioningRequest.model_validate(
         {**request.model_dump(mode="python", exclude_unset=True), "custom_object_types": types}
@@ -79,21 +78,21 @@ def expand(request: ProvisioningRequest) -> ProvisioningRequest:
 
 
 def names() -> list[str]:
-    """Of all blueprints that are shipped."""
+    """Return the names of all blueprints in the package."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 @cache
 def load(name: str) -> Blueprint:
-    """The blueprint of that name. Raises ``ValidationError`` or ``TOMLDecodeError`` when its file is none."""
+    """Return the blueprint. Raises ``ValidationError`` or ``TOMLDecodeError`` for an invalid file."""
     return Blueprint.model_validate(tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8")))
 
 
 def fill(blueprint: Blueprint, values: Mapping[str, Any]) -> tuple[CustomObjectTypeSpec, ...]:
-    """The blueprint's types with their placeholders filled. Raises ``Refused``, as ``filled_in`` does."""
+    """Return the blueprint's types with these values. Raises ``Rejected``, as ``expand`` does."""
     for name in sorted(values.keys() - blueprint.values.keys()):
-        takes = ", ".join(sorted(blueprint.values)) or "none"
-        _invalid(f"/values/{name}", f"the blueprint takes no such value; it takes: {takes}")
+        known = ", ".join(sorted(blueprint.values)) or "none"
+        _invalid(f"/values/{name}", f"unknown value; the blueprint has: {known}")
     given = {name: values.get(name, declared.default) for name, declared in blueprint.values.items()}
     for name, value in given.items():
         if value is None:
@@ -104,7 +103,7 @@ def fill(blueprint: Blueprint, values: Mapping[str, Any]) -> tuple[CustomObjectT
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = "/".join(map(str, first["loc"]))
-        _invalid("/values", f"make no sound types: {where}: {str(first['msg']).removeprefix('Value error, ')}")
+        _invalid("/values", f"do not give valid types: {where}: {str(first['msg']).removeprefix('Value error, ')}")
 
 
 def _filled(node: Any, values: Mapping[str, Any]) -> Any:
@@ -126,7 +125,7 @@ def _text(text: str, values: Mapping[str, Any]) -> str:
     def value(found: re.Match[str]) -> str:
         each = values[found[1]]
         if not isinstance(each, str):
-            _invalid(f"/values/{found[1]}", "must be one text here: a list is for choices")
+            _invalid(f"/values/{found[1]}", "must be a string here; a list is allowed only for choices")
         return each
 
     return PLACEHOLDER.sub(value, text)

@@ -1,4 +1,4 @@
-"""The outcome: the final result of a provisioning request, as it is stored, answered and published."""
+"""The outcome: the final result of a provisioning request, in the ledger, in responses and in events."""
 
 import hashlib
 import json
@@ -11,19 +11,19 @@ from provisioner.contract.strict_model import StrictModel
 
 
 class Result(StrEnum):
-    """What became of a request, or of one type or field of it."""
+    """The result of a request, or of one of its types or fields."""
 
     CREATED = "created"
-    RECOVERED = "recovered"  # created by this request, whose answer got lost
-    UPDATED = "updated"  # it existed, and was changed to match
+    RECOVERED = "recovered"  # created by this request; the response was lost, and the type observed later
+    UPDATED = "updated"  # it existed and was changed to match
     UNCHANGED = "unchanged"  # it existed and matched
-    ADOPTED = "adopted"  # it existed, differs, and was taken as it is
+    ADOPTED = "adopted"  # it existed, differs, and was left unchanged
     FAILED = "failed"
-    UNRESOLVED = "unresolved"  # we do not know; a person must look
+    UNRESOLVED = "unresolved"  # unknown; the operator must check in Close
 
 
 class Difference(StrictModel):
-    """One thing that Close has otherwise than the spec wants it, and that was left alone.
+    """A difference between the spec and Close that was left unchanged.
 
     ``field`` is a key of the type, ``fields/<name>`` for a whole field, or ``fields/<name>/<key>``.
     """
@@ -34,13 +34,13 @@ class Difference(StrictModel):
 
 
 class Blocked(Difference):
-    """A difference that only something destructive could end. ``reason`` says what that would be."""
+    """A difference that only a destructive change could remove. ``reason`` names the loss."""
 
     reason: str
 
 
 class FieldOutcome(StrictModel):
-    """What became of one field that the spec wants. ``missing``: it is not there, and was not to be added."""
+    """The result of one field of the spec. ``missing``: it does not exist, and the request does not add it."""
 
     name: str
     id: str | None = None
@@ -48,30 +48,30 @@ class FieldOutcome(StrictModel):
 
 
 class TypeOutcome(StrictModel):
-    """What became of one type that the request wants."""
+    """The result of one type of the request."""
 
     name: str
     id: str | None = None
     result: Result
     custom_object_type: dict[str, Any] | None = None
-    """As Close returned it, without its fields."""
-    omitted: tuple[str, ...] = ()  # keys of it that are too large to show
+    """The type as Close returned it, without its fields."""
+    omitted: tuple[str, ...] = ()  # keys of custom_object_type that are too large to show
     fields: tuple[FieldOutcome, ...] = ()
-    steps: tuple[str, ...] = ()  # what this request did, in words
-    differences: tuple[Difference, ...] = ()  # left alone
-    blocked: tuple[Blocked, ...] = ()  # would have to destroy something: left alone
-    other_matches: tuple[str, ...] = ()  # ids of further types by that name: the oldest was taken
+    steps: tuple[str, ...] = ()  # the writes of this request, in words
+    differences: tuple[Difference, ...] = ()  # left unchanged
+    blocked: tuple[Blocked, ...] = ()  # left unchanged, because the change would be destructive
+    other_matches: tuple[str, ...] = ()  # ids of other types with this name; the oldest is used
 
 
 class Outcome(StrictModel):
-    """What became of a request: terminal, announced, never changed."""
+    """The result of a request: final, published, never changed."""
 
     tenant: str
     request_id: str
     result: Result
     types: tuple[TypeOutcome, ...] = ()
-    note: str | None = None  # what was left out of it for want of room, and where it can be read
-    plan: dict[str, Any] | None = None  # the new plan, where the request came with the digest of an old one
+    note: str | None = None  # the parts omitted to fit, and where to read them
+    plan: dict[str, Any] | None = None  # the new plan, if the request had the digest of an old one
     problem: Problem | None = None
     attempts: int = 0
     settled_at: str
@@ -81,11 +81,11 @@ class Outcome(StrictModel):
         return cls.model_validate_json(text)
 
     def to_json(self) -> str:
-        """What there is not is left out. But a difference's null stays: it says that Close has nothing there."""
+        """Return the outcome as JSON without null keys. A difference keeps its null: Close has no value there."""
         return json.dumps(self.shown(), ensure_ascii=False)
 
     def shown(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """Return the outcome as a JSON object, without null keys."""
         whole = self.model_dump(mode="json")
         shown = {**whole, "types": [_without_none(each) for each in whole["types"]]}
         if self.problem:
@@ -102,10 +102,10 @@ def _without_none(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def type_key(tenant: str, natural_key: str, close_id: str) -> str:
-    """Names the event that tells of a type. No request key is made of the same text: tenants hold no slash."""
+    """Return the id of an event about one type. It never equals a request key, because tenants contain no slash."""
     return hashlib.sha256(f"{tenant}/type/{natural_key}/{close_id}".encode()).hexdigest()[:32]
 
 
 def message_key(message_id: str) -> str:
-    """Names what became of a message that is no request. No request key is made of the same text."""
+    """Return the id of the event about an invalid message. It never equals a request key."""
     return hashlib.sha256(f"//{message_id}".encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The provisioning request: what a caller asks for.
+"""The provisioning request.
 
 ProvisioningRequest ── tenant, request id, if_exists ── CustomObjectTypeSpec ── FieldSpec (spec.py)
 """
@@ -8,29 +8,57 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, LiteralString, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from provisioner.contract.spec import CustomObjectTypeSpec, Name, Types, validate_combination
 from provisioner.contract.strict_model import StrictModel
 
 MAX_BODY_BYTES = 262_144
-"""The largest request taken, in bytes: what an SQS message could hold when the service was designed (256 KiB)."""
+"""The largest request, in bytes: the size limit of an SQS message when the service was designed (256 KiB)."""
 
 MAX_POINTER = 300
-"""How much is shown of a pointer into a body: its caller may choose keys of any length."""
+"""The characters shown of a pointer into a body, whose keys may be of any length."""
 
-# Tenants name secrets and request ids name ledger items, so neither may hold anything that needs escaping.
+# Tenants name secrets and request ids name ledger items, so neither may contain characters that need escaping.
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
-Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN)]
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 BLUEPRINT_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
+
+
+def _matching(pattern: str, message: LiteralString) -> AfterValidator:
+    """Return a validator that describes the pattern in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("pattern", message)
+        return value
+
+    return AfterValidator(check)
+
+
+Identifier = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": IDENTIFIER_PATTERN}),
+    _matching(IDENTIFIER_PATTERN, "must be 1-128 characters: A-Z a-z 0-9 . _ : -"),
+]
+BlueprintName = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": BLUEPRINT_PATTERN}),
+    _matching(BLUEPRINT_PATTERN, "must be 1-64 characters: a-z 0-9 -, not beginning with a hyphen"),
+]
+PlanDigest = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": DIGEST_PATTERN}),
+    _matching(DIGEST_PATTERN, "must be the digest of a plan: 64 characters 0-9 a-f"),
+]
 Value = Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=500)]
 
 
 class IfExists(StrEnum):
-    """What to do when the organization already has a type by that name."""
+    """The action on a type whose name exists already in the organization."""
 
     ADOPT = "adopt"
     UPDATE = "update"
@@ -38,10 +66,10 @@ class IfExists(StrEnum):
 
 
 class ProvisioningRequest(StrictModel):
-    """One request: these types shall exist in that tenant's Close organization.
+    """One request: these types must exist in that tenant's Close organization.
 
-    It names them by one of ``custom_object_type``, ``custom_object_types`` and ``blueprint``. A blueprint together with
-    types is one that was filled in already: on its way between our own doors it stays what it was when it was accepted.
+    The types are given by one of ``custom_object_type``, ``custom_object_types`` and ``blueprint``. A blueprint with
+    types is already expanded: messages between functions keep the types of the accepted request.
     """
 
     model_config = ConfigDict(
@@ -54,61 +82,61 @@ class ProvisioningRequest(StrictModel):
     request_id: Identifier
     if_exists: IfExists = IfExists.ADOPT
     wait_for_tenant: bool = False
-    """Whether to wait for a tenant that has no credential here yet, where it would fail otherwise."""
+    """Whether to wait for a tenant that has no credential yet, instead of failing."""
     custom_object_type: CustomObjectTypeSpec | None = None
     custom_object_types: Types | None = None
-    blueprint: Annotated[str, StringConstraints(pattern=BLUEPRINT_PATTERN)] | None = None
+    blueprint: BlueprintName | None = None
     values: Annotated[Mapping[str, Value], Field(max_length=100)] | None = None
-    """What fills the blueprint's placeholders."""
+    """The values of the blueprint's placeholders."""
     allow_partial: bool = False
-    """With if_exists 'update': do what can be done, although something else is blocked."""
-    plan_digest: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] | None = None
-    """Of a plan: the request is carried out only if Close still looks as it did then."""
+    """With if_exists 'update': apply every other change even if some are blocked."""
+    plan_digest: PlanDigest | None = None
+    """The digest of a plan: the request is executed only if its plan is still the same."""
 
     @model_validator(mode="after")
     def _names_its_types(self) -> Self:
         given = [name for name in ("custom_object_type", "custom_object_types", "blueprint") if getattr(self, name)]
         if len(given) != 1 and given != ["custom_object_types", "blueprint"]:
-            raise ValueError("takes exactly one of custom_object_type, custom_object_types and blueprint")
+            raise ValueError("must have exactly one of custom_object_type, custom_object_types and blueprint")
         if self.values is not None and self.blueprint is None:
-            raise ValueError("values are for a blueprint")
+            raise ValueError("values are allowed only with a blueprint")
         validate_combination(self.types)
         return self
 
     @property
     def types(self) -> tuple[CustomObjectTypeSpec, ...]:
-        """The types that it wants; none while its blueprint is not filled in."""
+        """The desired types; empty until the blueprint is expanded."""
         return (self.custom_object_type,) if self.custom_object_type else self.custom_object_types or ()
 
     def pointer(self, type_index: int) -> str:
-        """Where in the request's body one of its types stands (a JSON pointer)."""
+        """Return the JSON pointer to one of the types in the request's body."""
         return "/custom_object_type" if self.custom_object_type else f"/custom_object_types/{type_index}"
 
     @property
     def id(self) -> str:
-        """Names the request in URLs, ledger and events. Whoever knows tenant and request id can compute it."""
+        """The key of the request in URLs, ledger and events, computed from tenant and request id."""
         return request_key(self.tenant, self.request_id)
 
     @property
     def fingerprint(self) -> str:
-        """Equal for two requests that ask for the same thing, however they spell their defaults (SHA-256, hex).
+        """A hash of the content (SHA-256, hex), the same with and without explicit defaults.
 
-        A blueprint counts by its name and values: what it holds may change between a request and its redelivery.
+        A blueprint counts by name and values, because its types may change between a request and its redelivery.
         """
         omitted = {"request_id", "wait_for_tenant", *({"custom_object_types"} if self.blueprint else set())}
         content = self.model_dump(mode="json", exclude=omitted, exclude_none=True, exclude_defaults=True)
         return hashlib.sha256(json.dumps({**content, "tenant": self.tenant}, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The request as its caller gave it, in ASCII: keys left out stay left out."""
+        """Return the request as JSON in ASCII, without the keys that the caller omitted."""
         return json.dumps(self.model_dump(mode="json", exclude_unset=True))
 
 
 def request_key(tenant: str, request_id: str) -> str:
-    """The first 32 hex digits of ``printf tenant/request_id | sha256sum``: neither part may hold a slash."""
+    """Return the first 32 hex digits of ``printf tenant/request_id | sha256sum``. Neither part contains a slash."""
     return hashlib.sha256(f"{tenant}/{request_id}".encode()).hexdigest()[:32]
 
 
 def valid_identifier_or(value: object, fallback: str) -> str:
-    """The value if it can name a tenant or a request, else the fallback."""
+    """Return the value if it is a valid tenant or request id, else the fallback."""
     return value if isinstance(value, str) and re.fullmatch(IDENTIFIER_PATTERN, value) else fallback

@@ -1,9 +1,9 @@
-"""What a caller wants: Custom Object Types with their fields, under Close's own rules.
+"""The desired state: Custom Object Types with their fields, under Close's own rules.
 
-What is impossible at Close is refused here, with a pointer to the key at fault. Sources: developer.close.com, the pages
-on Custom Object Types, Custom Fields and Shared Custom Fields.
+A spec that Close cannot have is rejected here, with a pointer to the faulty key. Sources: developer.close.com, the
+pages on Custom Object Types, Custom Fields and Shared Custom Fields.
 
-All models are frozen and refuse unknown keys. What is left out is neither sent to Close nor compared.
+All models are frozen and reject unknown keys. Omitted keys are neither sent to Close nor compared.
 """
 
 import unicodedata
@@ -18,14 +18,14 @@ from provisioner.contract.strict_model import StrictModel
 
 MAX_TYPES = 25
 MAX_FIELDS = 200
-MAX_SHARED_FIELDS = 50  # of a request: it leases each of them, and DynamoDB writes at most 100 items together
+MAX_SHARED_FIELDS = 50  # of a request: it leases each of them, and a DynamoDB transaction holds at most 100 items
 
 
 @lru_cache(10_000)
 def natural_key(name: str) -> str:
-    """What makes two names the same name: NFC, trimmed, inner spaces folded to one, case-folded.
+    """Return the name in NFC, trimmed, with single spaces, case-folded. Names with equal natural keys are the same.
 
-    Case-folding may take a string out of NFC, hence the second normalization.
+    Case-folding may take a string out of NFC, so it is normalized twice.
     """
     folded = unicodedata.normalize("NFC", name).casefold()
     return " ".join(unicodedata.normalize("NFC", folded).split())
@@ -34,9 +34,9 @@ def natural_key(name: str) -> str:
 def _require_printable(text: str) -> str:
     categories = [unicodedata.category(character) for character in text]
     if any(category in {"Cc", "Cn", "Cs"} for category in categories):
-        raise ValueError("must not hold control characters, or what is no character")
+        raise ValueError("must not contain control or unassigned characters")
     if all(category[0] in "CZ" for category in categories):
-        raise ValueError("must hold at least one visible character")
+        raise ValueError("must contain a visible character")
     return text
 
 
@@ -44,7 +44,7 @@ Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_require_printable)
 ]
 Roles = Annotated[tuple[Name, ...], Field(max_length=100)]
-"""Ids or names of roles. An empty list means everyone."""
+"""Ids or names of roles. An empty list means every role."""
 
 
 class FieldType(StrEnum):
@@ -65,7 +65,7 @@ MULTI_VALUE_TYPES = frozenset({FieldType.CHOICES, FieldType.USER, FieldType.CONT
 
 
 class FieldSpec(StrictModel):
-    """One field that a type is to have. ``shared``: an organization's shared field, associated with the type."""
+    """One field of a type. ``shared``: a shared field of the organization, associated with the type."""
 
     name: Name
     type: FieldType
@@ -85,11 +85,11 @@ class FieldSpec(StrictModel):
 
     @property
     def reference_key(self) -> str | None:
-        """The natural key of the type that it refers to."""
+        """The natural key of the type that the field refers to."""
         return natural_key(self.references) if self.references else None
 
     def desired(self) -> dict[str, Any]:
-        """The keys that the caller gave, as JSON values, without ``shared``."""
+        """Return the given keys as JSON values, without ``shared``."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"shared"})
 
     @field_validator("type", mode="before")
@@ -103,7 +103,7 @@ class FieldSpec(StrictModel):
     @classmethod
     def _can_be_shared(cls, value: bool, info: ValidationInfo) -> bool:
         if value and info.data.get("type") is FieldType.CUSTOM_OBJECT:
-            raise ValueError("a reference to a type cannot be shared: it belongs to the type that it is a field of")
+            raise ValueError("a field of type 'custom_object' cannot be shared")
         return value
 
     @field_validator("accepts_multiple_values")
@@ -111,7 +111,7 @@ class FieldSpec(StrictModel):
     def _may_be_several(cls, value: bool, info: ValidationInfo) -> bool:
         if value and (kind := info.data.get("type")) and kind not in MULTI_VALUE_TYPES:
             raise ValueError(
-                f"Close takes several values only of {', '.join(sorted(MULTI_VALUE_TYPES))}, not of {kind}"
+                f"Close allows several values only for {', '.join(sorted(MULTI_VALUE_TYPES))}, not for {kind}"
             )
         return value
 
@@ -120,7 +120,7 @@ class FieldSpec(StrictModel):
     def _are_choices(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         _only_with(FieldType.CHOICES, value, info)
         if twice := _first_duplicate(value or ()):
-            raise ValueError(f"{twice!r} occurs twice")
+            raise ValueError(f"contains {twice!r} twice")
         return value
 
     @field_validator("references")
@@ -133,21 +133,21 @@ class FieldSpec(StrictModel):
     @classmethod
     def _belongs_to_reference(cls, value: bool | None, info: ValidationInfo) -> bool | None:
         if value is not None and info.data.get("type", FieldType.CUSTOM_OBJECT) is not FieldType.CUSTOM_OBJECT:
-            raise ValueError("is for fields of type 'custom_object' only")
+            raise ValueError("is allowed only for fields of type 'custom_object'")
         return value
 
 
 def _only_with(desired: FieldType, value: object, info: ValidationInfo) -> None:
-    """The key is there (and not empty) if, and only if, the field is of that type."""
+    """Require the key to be present and not empty for fields of that type, and absent for others."""
     kind = info.data.get("type")
     if kind is desired and not value:
         raise ValueError(f"is required for fields of type '{desired}'")
     if kind is not None and kind is not desired and value is not None:
-        raise ValueError(f"is for fields of type '{desired}' only")
+        raise ValueError(f"is allowed only for fields of type '{desired}'")
 
 
 class CustomObjectTypeSpec(StrictModel):
-    """The Custom Object Type that the caller wants, and its fields in their order."""
+    """A desired Custom Object Type, with its fields in order."""
 
     name: Name
     name_plural: Name
@@ -161,14 +161,14 @@ class CustomObjectTypeSpec(StrictModel):
         return natural_key(self.name)
 
     def desired(self) -> dict[str, Any]:
-        """The keys of the type itself that the caller gave, as JSON values: the body of the create."""
+        """Return the given keys of the type itself as JSON values: the body of the create."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"fields"})
 
     @field_validator("fields")
     @classmethod
     def _names_differ(cls, value: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
         if twice := _first_duplicate(each.natural_key for each in value):
-            raise ValueError(f"two fields are named {twice!r}, compared without case and spacing")
+            raise ValueError(f"has two fields named {twice!r} (case and spacing are ignored)")
         return value
 
 
@@ -176,28 +176,27 @@ Types = Annotated[tuple[CustomObjectTypeSpec, ...], Field(min_length=1, max_leng
 
 
 def validate_combination(types: tuple[CustomObjectTypeSpec, ...]) -> None:
-    """Raises ``ValueError`` when the types of one request do not go together."""
+    """Raise ``ValueError`` when the types of one request contradict each other."""
     if twice := _first_duplicate(each.natural_key for each in types):
-        raise ValueError(f"two types are named {twice!r}, compared without case and spacing")
+        raise ValueError(f"two types are named {twice!r} (case and spacing are ignored)")
     shared: dict[str, dict[str, Any]] = {}
     for field in (field for each in types for field in each.fields if field.shared):
         desired = shared_field_desired(field)
         if shared.setdefault(field.natural_key, desired) != desired:
-            raise ValueError(f"the shared field {field.name!r} is described twice, and differently")
+            raise ValueError(f"the shared field {field.name!r} has two different specs")
     if len(shared) > MAX_SHARED_FIELDS:
-        raise ValueError(f"at most {MAX_SHARED_FIELDS} shared fields fit one request")
+        raise ValueError(f"at most {MAX_SHARED_FIELDS} shared fields are allowed in one request")
 
 
 ASSOCIATION_KEYS = frozenset({"required", "editable_with_roles"})
-"""What Close keeps with the association of a shared field, for each type that has it."""
-
+"""The keys that Close stores with the association of a shared field, for each type."""
 
 MUTABLE_SHARED_KEYS = frozenset({"name", "choices"})
-"""What Close documents as changeable of a shared field."""
+"""The keys of a shared field that Close documents as changeable."""
 
 
 def shared_field_desired(field: FieldSpec) -> dict[str, Any]:
-    """What of a shared field's spec is said of the field itself, wherever it is associated."""
+    """Return the keys of a shared field's spec that concern the field itself, not its association."""
     return {name: value for name, value in field.desired().items() if name not in ASSOCIATION_KEYS}
 
 

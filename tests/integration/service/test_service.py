@@ -85,7 +85,7 @@ class TestBothDoors:
 
         [letter] = stack.dead_letters()
         assert letter.body == "{"
-        assert letter.message_attributes["reason"]["StringValue"].startswith("the body: is not JSON")
+        assert letter.message_attributes["reason"]["StringValue"].startswith("the body: invalid JSON")
         assert sorted(stack.results()) == [("message-0", "failed"), ("signup-8841", "created")]
 
 

@@ -143,7 +143,7 @@ class TestExpansion:
     def test_an_undeclared_value_is_rejected(self) -> None:
         assert rejection(EXAMPLE, product="R", color="blue") == (
             "/values/color",
-            "the blueprint takes no such value; it takes: name, plans, product",
+            "unknown value; the blueprint has: name, plans, product",
         )
 
     def test_the_rejection_of_an_undeclared_value_is_bounded(self) -> None:
@@ -158,14 +158,14 @@ class TestExpansion:
     def test_a_list_is_rejected_where_a_string_is_needed(self) -> None:
         pointer, detail = rejection(EXAMPLE, product=["R", "S"])
 
-        assert (pointer, detail) == ("/values/product", "must be one text here: a list is for choices")
+        assert (pointer, detail) == ("/values/product", "must be a string here; a list is allowed only for choices")
 
     def test_values_that_make_an_invalid_type_are_rejected(self) -> None:
         pointer, detail = rejection(EXAMPLE, product="R", plans=["A", "A"])
 
         assert pointer == "/values"
-        assert detail.startswith("make no sound types: ")
-        assert "'A' occurs twice" in detail
+        assert detail.startswith("do not give valid types: ")
+        assert "contains 'A' twice" in detail
 
     def test_a_string_that_becomes_too_long_is_rejected(self) -> None:
         assert rejection(EXAMPLE, product="R", name="x" * 200)[0] == "/values"
@@ -191,7 +191,7 @@ def faults(**body: Any) -> dict[str, str]:
 class TestBlueprintRequests:
     def test_an_unknown_blueprint_is_rejected(self) -> None:
         assert faults(blueprint="missing") == {
-            "/blueprint": "there is no such blueprint; there are: account, saas-subscriptions"
+            "/blueprint": "unknown blueprint; available: account, saas-subscriptions"
         }
 
     @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ class TestOneField:
         field = {"name": "Plan", "type": kind, "accepts_multiple_values": True}
 
         said = field_faults(field)["/accepts_multiple_values"]
-        assert said == f"Close takes several values only of choices, contact, custom_object, user, not of {kind}"
+        assert said == f"Close allows several values only for choices, contact, custom_object, user, not for {kind}"
         assert read(**of_type(fields=[{**field, "accepts_multiple_values": False}]))
 
     @pytest.mark.parametrize("field", [{"name": "A", "type": "user"}, {"name": "A", "type": "contact"}, CHOICES])
@@ -126,10 +126,12 @@ class TestOneField:
 
     @pytest.mark.parametrize("choices", [["Free"], []])
     def test_only_a_choices_field_takes_choices(self, choices: list[str]) -> None:
-        assert field_faults({**TEXT, "choices": choices}) == {"/choices": "is for fields of type 'choices' only"}
+        assert field_faults({**TEXT, "choices": choices}) == {
+            "/choices": "is allowed only for fields of type 'choices'"
+        }
 
     def test_choices_are_unique(self) -> None:
-        assert field_faults({**CHOICES, "choices": ["a", "b", "a "]}) == {"/choices": "'a' occurs twice"}
+        assert field_faults({**CHOICES, "choices": ["a", "b", "a "]}) == {"/choices": "contains 'a' twice"}
         assert read(**of_type(fields=[{**CHOICES, "choices": ["a", "A"]}]))
 
     def test_a_reference_needs_its_type(self) -> None:
@@ -141,8 +143,8 @@ class TestOneField:
         said = field_faults({**TEXT, "references": "Deal", "back_reference_is_visible": False})
 
         assert said == {
-            "/references": "is for fields of type 'custom_object' only",
-            "/back_reference_is_visible": "is for fields of type 'custom_object' only",
+            "/references": "is allowed only for fields of type 'custom_object'",
+            "/back_reference_is_visible": "is allowed only for fields of type 'custom_object'",
         }
 
     def test_a_reference_is_not_shared(self) -> None:
@@ -167,7 +169,7 @@ class TestOneType:
     def test_names_of_fields_are_unique(self) -> None:
         said = faults(**of_type(fields=[TEXT, {**CHOICES, "name": " PLAN"}]))
 
-        assert said == {"/custom_object_type/fields": "two fields are named 'plan', compared without case and spacing"}
+        assert said == {"/custom_object_type/fields": "has two fields named 'plan' (case and spacing are ignored)"}
 
     def test_a_shared_field_and_a_field_of_the_type_need_different_names(self) -> None:
         assert faults(**of_type(fields=[TEXT, {**TEXT, "shared": True}])).keys() == {"/custom_object_type/fields"}
@@ -191,10 +193,10 @@ class TestOneRequest:
         ],
     )
     def test_it_names_its_types_once(self, body: dict[str, Any]) -> None:
-        assert faults(**body) == {"": "takes exactly one of custom_object_type, custom_object_types and blueprint"}
+        assert faults(**body) == {"": "must have exactly one of custom_object_type, custom_object_types and blueprint"}
 
     def test_values_require_a_blueprint(self) -> None:
-        assert faults(custom_object_type=TYPE, values={"a": "b"}) == {"": "values are for a blueprint"}
+        assert faults(custom_object_type=TYPE, values={"a": "b"}) == {"": "values are allowed only with a blueprint"}
 
     def test_a_request_may_hold_several_types(self) -> None:
         one = read(custom_object_type=TYPE)
@@ -219,7 +221,7 @@ class TestOneRequest:
     def test_names_of_types_are_unique(self) -> None:
         said = faults(custom_object_types=[TYPE, {**TYPE, "name": "ACCOUNT"}])
 
-        assert said == {"": "two types are named 'account', compared without case and spacing"}
+        assert said == {"": "two types are named 'account' (case and spacing are ignored)"}
 
     def shared_faults(self, one: dict[str, Any], other: dict[str, Any]) -> dict[str, str]:
         types = [{**TYPE, "fields": [one]}, {**TYPE, "name": "Deal", "fields": [other]}]
@@ -229,7 +231,7 @@ class TestOneRequest:
     def test_a_shared_field_has_one_definition(self, other: dict[str, Any]) -> None:
         said = self.shared_faults({**TEXT, "shared": True}, {**TEXT, "shared": True, **other})
 
-        assert said[""].endswith("is described twice, and differently")
+        assert said[""].endswith("has two different specs")
 
     def test_keys_of_an_association_may_differ(self) -> None:
         fields = [{**TEXT, "shared": True, "required": True}, {**TEXT, "shared": True, "editable_with_roles": ["a"]}]
@@ -246,7 +248,7 @@ class TestOneRequest:
         fields = [{"name": f"{number}", "type": "text", "shared": True} for number in range(MAX_SHARED_FIELDS + 1)]
 
         said = faults(**of_type(fields=fields))
-        assert said == {"": f"at most {MAX_SHARED_FIELDS} shared fields fit one request"}
+        assert said == {"": f"at most {MAX_SHARED_FIELDS} shared fields are allowed in one request"}
         assert read(**of_type(fields=fields[:-1]))
 
     @pytest.mark.parametrize(
