@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Template:
-    """``given``: values of parameters that are not to be at their defaults."""
+    """Values and conditions of a template. ``given``: parameters that differ from their defaults."""
 
     source: Mapping[str, Any]
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Template:
 
 
 def statements(role: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every statement of a role's own policies."""
+    """Return every statement of a role's own policies."""
     found: list[dict[str, Any]] = []
     for policy in role.get("Policies", []):
         found.extend(policy["PolicyDocument"]["Statement"])
@@ -64,5 +64,5 @@ def statements(role: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """IAM takes one value where it takes a list of them."""
+    """Return a list; IAM accepts one value in place of a list."""
     return value if isinstance(value, list) else [value]

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The translated template, every parameter at its default."""
+    """Return the translated template, with every parameter at its default."""
     python = PROJECT / ".tools" / "sam" / "bin" / "python"
     if not python.exists():
         pytest.fail("SAM's translator is not installed: run `make install`")

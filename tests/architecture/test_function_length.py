@@ -14,7 +14,7 @@ LONGER = {
     "functions/provisioner/handlers/api.py",
     "functions/provisioner/ledger/items.py",
 }
-"""Files that are still to be split. None may be added."""
+"""Files that have yet to be split. No file may be added."""
 
 FILES = sorted(path for folder in ("functions", "infra") for path in (PROJECT / folder).rglob("*.py"))
 

@@ -10,7 +10,7 @@ FUNCTIONS = PROJECT / "functions"
 
 
 def imported_packages(path: Path) -> Iterator[str]:
-    """The top-level package of every import in the file, wherever it stands."""
+    """Return the top-level package of every import in the file, those in functions included."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.Import(names=names):

@@ -83,7 +83,7 @@ def test_every_page_is_in_the_navigation_once_and_every_entry_exists() -> None:
 
 
 class _Configuration(yaml.SafeLoader):
-    """Reads mkdocs.yml, and a name of Python in it as nothing."""
+    """Reads mkdocs.yml, with None for each Python name in it."""
 
 
 _Configuration.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda _loader, _name, _node: None)

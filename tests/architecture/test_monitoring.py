@@ -1,4 +1,4 @@
-"""Alarms watch what is counted."""
+"""Alarms watch metrics that the code counts."""
 
 import re
 from typing import Any
@@ -16,8 +16,8 @@ def alarms() -> dict[str, dict[str, Any]]:
     return {name: each["Properties"] for name, each in source["Resources"].items()}
 
 
-def test_deliveries_that_are_not_signed_are_watched_for_each_source() -> None:
-    """With a query over all sources: one that is added has its alarm at once."""
+def test_invalid_signatures_are_watched_for_each_source() -> None:
+    """The query covers all sources, so that an added source has its alarm at once."""
     metrics = {name: metric for name, alarm in alarms().items() for metric in alarm.get("Metrics", [])}
     quoted = r'FROM SCHEMA\("CloseProvisioner", "service", "source"\) WHERE "service" = \S+ GROUP BY "source"$'
     counted = r"^SELECT SUM\((\w+)\) "  # "source" is a reserved word of these queries
@@ -30,7 +30,7 @@ def test_deliveries_that_are_not_signed_are_watched_for_each_source() -> None:
 
 def test_every_handler_and_dead_letter_queue_has_an_alarm(template: Template) -> None:
     given = template.properties("Monitoring")["Parameters"]
-    told = {str(alarm.get("Dimensions")) for alarm in alarms().values()}
+    watched = {str(alarm.get("Dimensions")) for alarm in alarms().values()}
     names = [name for name in given if name.endswith(("FunctionName", "DeadLetterQueueName"))]
     assert len(names) == 7
-    assert [name for name in names if not any(name in each for each in told)] == []
+    assert [name for name in names if not any(name in each for each in watched)] == []

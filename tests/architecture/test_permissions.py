@@ -1,4 +1,4 @@
-"""Each function may do what it does, to what it does it to, and nothing else."""
+"""Each function may call the actions that it calls, on the resources that it calls them on, and no other."""
 
 import ast
 import json
@@ -163,7 +163,7 @@ def test_every_function_has_its_own_role(template: Template) -> None:
 
 
 def calls_to_aws() -> set[tuple[str, str]]:
-    """(service, method) of each method of a client in our source, called there or handed on to be called.
+    """Yield (service, method) of each method of a client in the source, called there or passed on.
 
     Adapters keep a client under its service's name: ``self.sqs``.
     """
@@ -177,13 +177,13 @@ def calls_to_aws() -> set[tuple[str, str]]:
 
 
 TRANSACTION = "dynamodb:TransactWriteItems"
-"""Not an action of its own: it takes the permissions of what it is made of."""
+"""Not an action of its own: it needs the permissions of the writes in it."""
 
 OF_TRANSACTIONS = {"dynamodb:ConditionCheckItem", "dynamodb:UpdateItem"}
 
 
 def operations_called() -> set[str]:
-    """``service:Operation`` of each call in our source."""
+    """Return ``service:Operation`` of each call in the source."""
     called = set()
     for service, method in calls_to_aws():
         client = boto3.client(service, region_name="us-east-1")

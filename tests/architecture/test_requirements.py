@@ -29,7 +29,7 @@ def test_every_pin_is_exact_and_has_its_hashes(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [REQUIREMENTS, *PINS], ids=lambda path: path.name)
-def test_no_pin_says_where_from(path: Path) -> None:
+def test_no_pin_names_an_index(path: Path) -> None:
     assert "://" not in path.read_text()
     assert "--index" not in path.read_text()
 

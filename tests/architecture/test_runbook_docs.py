@@ -21,14 +21,14 @@ def section(heading: str) -> str:
     return PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
-def test_there_is_a_row_for_each_alarm_and_for_nothing_else() -> None:
+def test_each_alarm_has_a_row_and_each_row_an_alarm() -> None:
     suffixes = {alarm["AlarmName"].removeprefix("${Prefix}-") for alarm in alarms().values()}
     rows = re.findall(r"^\| `([a-z-]+)` \|", section("Alarms"), re.MULTILINE)
     assert sorted(rows) == sorted(suffixes)
 
 
 def reasons() -> Iterator[str]:
-    """Each text that a request may wait for, as the code has it; … stands for what is filled in."""
+    """Yield each reason to wait in the code, with … for each value that is filled in."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
@@ -56,7 +56,7 @@ def test_every_reason_to_wait_is_explained() -> None:
     assert {each for each in explained if each.startswith(("Close ", "Close's ", "another ", "the "))} - found == set()
 
 
-def test_commands_name_outputs_and_logs_that_there_are(template: Template) -> None:
+def test_commands_name_existing_outputs_and_logs(template: Template) -> None:
     named = set(re.findall(r"\b(?:output|arn) ([A-Z]\w+)", PAGE))
     assert len(named) > 6
     assert named <= set(template.source["Outputs"])

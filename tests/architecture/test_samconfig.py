@@ -15,7 +15,7 @@ STACKS = {name: each["global"]["parameters"] for name, each in CONFIG.items() if
 
 
 def overrides(stack: str) -> dict[str, str]:
-    """As the SAM CLI reads them: quotes stand for themselves only where they hold nothing."""
+    """Return the overrides as the SAM CLI reads them: only empty quotes keep their quotes."""
     pairs = (each.partition("=") for each in STACKS[stack]["parameter_overrides"])
     return {name: value.strip("'") for name, _, value in pairs}
 
@@ -28,7 +28,7 @@ def test_every_override_is_a_value_that_its_parameter_takes(template: Template, 
         assert re.fullmatch(parameter.get("AllowedPattern", ".*"), value)
 
 
-def test_no_two_stacks_share_secrets_or_carry_out_the_same_event(template: Template) -> None:
+def test_no_two_stacks_share_secrets_or_process_the_same_event(template: Template) -> None:
     stacks = {name: Template(template.source, overrides(name)) for name in STACKS}
     assert len({each["stack_name"] for each in STACKS.values()}) == len(stacks) == 2
     for one, other in combinations(stacks.values(), 2):

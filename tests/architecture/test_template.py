@@ -13,7 +13,7 @@ from tests.architecture.conftest import PROJECT
 
 
 def operations(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
-    """(method, path) to the OpenAPI operation of each route."""
+    """Return the OpenAPI operation of each route, by method and path."""
     return {
         (method, path): operation
         for path, methods in template.properties("Api")["Body"]["paths"].items()
@@ -33,7 +33,7 @@ def test_requests_are_signed_for(template: Template) -> None:
     assert webhooks["security"] == [{"NONE": []}], "senders sign their own way, which the function checks"
 
 
-def test_callers_need_no_right_to_invoke_the_function(template: Template) -> None:
+def test_callers_need_no_permission_to_invoke_the_function(template: Template) -> None:
     for operation in operations(template).values():
         assert "credentials" not in operation["x-amazon-apigateway-integration"]
 
@@ -59,10 +59,10 @@ def test_the_stage_logs_throttles_and_traces(template: Template) -> None:
 def test_strangers_leave_the_signed_routes_their_share(template: Template) -> None:
     """The route without authentication has a rate limit of its own."""
     given = Template(template.source, {"WebhooksPerSecond": 7, "WebhooksBurst": 8})
-    [stranger] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "POST"]
-    [everybody] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "*"]
-    assert (stranger["ThrottlingRateLimit"], stranger["ThrottlingBurstLimit"]) == (7, 8)
-    assert (everybody["ThrottlingRateLimit"], everybody["ThrottlingBurstLimit"]) == (20, 40)
+    [public] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "POST"]
+    [signed] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "*"]
+    assert (public["ThrottlingRateLimit"], public["ThrottlingBurstLimit"]) == (7, 8)
+    assert (signed["ThrottlingRateLimit"], signed["ThrottlingBurstLimit"]) == (20, 40)
 
 
 def test_a_web_acl_protects_the_http_api_where_one_is_given(template: Template) -> None:
@@ -104,7 +104,7 @@ def test_logs_are_kept_for_a_while_and_each_function_has_its_own(template: Templ
 
 
 def test_no_log_level_can_be_set_that_would_drop_metrics(template: Template) -> None:
-    """Lambda's own level overrules Powertools', and a line without a level (a metric) counts as INFO."""
+    """Lambda's own level overrides Powertools', and a line without a level (a metric) counts as INFO."""
     for level in template.source["Parameters"]["LogLevel"]["AllowedValues"]:
         assert level in {"DEBUG", "INFO"}
         for function in Template(template.source, {"LogLevel": level}).resources("AWS::Lambda::Function").values():
@@ -149,7 +149,7 @@ def test_only_rules_of_the_account_may_send_to_a_queue_from_outside(template: Te
     assert allowed == {("EventsDeadLetterQueue", principal, "StringEquals", "ArnLike")}
 
 
-def test_every_event_ends_in_the_queue_or_among_the_dead_letters(template: Template) -> None:
+def test_every_event_ends_in_the_queue_or_is_dead_lettered(template: Template) -> None:
     buses = {
         "StripeEventBusName": "aws.partner/stripe.com/ed_1",
         "Auth0EventBusName": "aws.partner/auth0.com/tenant-1/events",
@@ -178,7 +178,7 @@ def test_every_event_ends_in_the_queue_or_among_the_dead_letters(template: Templ
 
 
 def test_a_stack_without_a_bus_takes_no_requests_from_one(template: Template) -> None:
-    """Two stacks on one bus would both carry out an event, each with a ledger of its own."""
+    """Two stacks on one bus would both process an event, each with a ledger of its own."""
 
     def rule(given: dict[str, str]) -> dict[str, Any]:
         return Template(template.source, given).resources("AWS::Events::Rule")["EventsFunctionRequested"]
@@ -201,7 +201,7 @@ def test_a_partners_rule_matches_what_its_source_takes(template: Template) -> No
 
 
 def test_nothing_has_a_name_that_two_stacks_of_an_account_would_share(template: Template) -> None:
-    """Names that are given hold the stack's; CloudFormation makes up the others."""
+    """Given names contain the stack's name; CloudFormation generates the others."""
     for resource in template.source["Resources"].values():
         for key in ("Name", "FunctionName", "QueueName", "TableName", "TopicName", "RoleName", "LogGroupName"):
             name = resource.get("Properties", {}).get(key)
@@ -219,7 +219,7 @@ def test_every_function_is_built_for_the_architecture_it_runs_on() -> None:
 
 
 class _Intrinsics(yaml.SafeLoader):
-    """Reads ``!Ref x`` and the like as what follows the tag."""
+    """Reads ``!Ref x`` and similar tags as the value after the tag."""
 
 
 def _what_follows(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:

@@ -1,4 +1,4 @@
-"""The chain of times that the promises hang on, on what CloudFormation gets to see."""
+"""The chain of times that the guarantees depend on holds in the translated template."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The guides to types and blueprints cannot lie: each request in them gives the plan that is printed below it."""
+"""Each request in the guides to types and blueprints has the plan that is printed below it."""
 
 import json
 import re
@@ -21,7 +21,7 @@ BLOCK = re.compile(r'```(?:json|text) title="(Request|Close has|Plan)"\n(.*?)```
 
 
 def examples() -> Iterator[Any]:
-    """Each request with the Close that it meets, and the plan."""
+    """Yield each request with the state of Close that it meets, and its plan."""
     close: dict[str, Any] = {}
     request = ""
     for kind, text in BLOCK.findall(f"{BLUEPRINTS}\n{TYPES}"):
@@ -50,7 +50,7 @@ def test_there_is_an_example_of_every_kind() -> None:
     assert len([*examples()]) == 8
 
 
-def test_every_blueprint_is_told_of_with_its_values() -> None:
+def test_every_blueprint_is_explained_with_its_values() -> None:
     for name in names():
         [row] = [line for line in BLUEPRINTS.splitlines() if line.startswith(f"| `{name}` |")]
         assert set(re.findall(r"`([a-z_]+)`", row.rpartition("|")[0].rpartition("|")[2])) == set(load(name).values)
