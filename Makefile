@@ -1,5 +1,5 @@
 # Everything is installed into folders of this project, pinned: uv and the tools into .tools/, the project's own packages
-# into .venv/. A second run finds them there. `make` alone lists the commands.
+# into .venv/. `make` alone lists the commands.
 
 ENV ?= dev
 
@@ -13,7 +13,7 @@ TESTS := $(wildcard tests/architecture tests/unit tests/integration tests/e2e)
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_INSTALL_DIR := $(CURDIR)/$(TOOLS)/python
 export SAM_CLI_TELEMETRY := 0
-# Some machines set it, and then every start of every tool compiles everything again.
+# Where it is set, every tool compiles all of its Python files at every start.
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
@@ -22,51 +22,34 @@ unexport VIRTUAL_ENV
 .NOTPARALLEL:
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '\
+	  BEGIN { print "Close Provisioner: creates Custom Object Types in Close CRM exactly once." } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z]+:.*## / { split($$2, text, " [|] "); printf "  make %-8s %s\n", $$1, text[1]; \
+	    if (text[2]) printf "                  %s\n", text[2] } \
+	  END { print "\nEvery command installs what it needs into this folder first. README.md has the quick start." }' \
+	  $(firstword $(MAKEFILE_LIST))
 
-run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## start the whole stack on this machine and send the examples (ONCE=1: then stop)
+##@ Use it
+
+run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## start the whole stack on this machine, send the examples, and serve until Ctrl-C | ONCE=1: end after the examples; PORT=0: any free port; more in docs/reference/commands.md
 	@$(PYTHON) -m infra.local run
 
-send: .venv/.installed ## send a signed webhook to the stack of make run (SOURCE=stripe TENANT=acme; more: .venv/bin/python -m infra.local send --help)
+send: .venv/.installed ## send a signed webhook to the stack of make run, and show its outcome | SOURCE=github TENANT=acme: another sender or tenant; AGAIN=1: twice; TAMPER=1: changed
 	@$(PYTHON) -m infra.local send
 
-sources: .venv/.installed ## hold every source of functions/sources to its fixtures, and show what those mean
-	@$(PYTHON) -m infra.build.sources
+install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed $(TOOLS)/docs/.installed ## install every tool at once
 
-test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test
-	@$(PYTHON) -m pytest -q tests/simulation  # in a process of its own: it drives the clock
-	@$(PYTHON) -m pytest -q tests/chaos
-	@$(PYTHON) -m pytest $(TESTS)
-
-bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm calls, batches and size
-	@$(PYTHON) -m tests.bench
-
-faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs at length, for us and for the baseline handler (CASES=500: a part of the matrix)
-	@$(PYTHON) -m tests.simulation $(if $(CASES),--cases $(CASES))
-	@$(PYTHON) -m tests.fuzz $(if $(CASES),--inputs $(CASES))
-
-chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack (SEED=7: the same again; BASELINE=1: the baseline handler)
-	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter 1,$(BASELINE)),--baseline)
-
-docs: $(TOOLS)/docs/.installed ## build the documentation site into .local/site; a dead link fails
-	$(QUIET) "building the documentation (zensical)" env NO_COLOR=1 $(TOOLS)/docs/bin/zensical build --strict
-
-deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS (ENV=dev or prod, see samconfig.toml)
-	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
-	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
-
-install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed $(TOOLS)/docs/.installed ## install everything at once, also what the other commands would install when they need it
-
-clean: ## remove what was built and kept, but not what was installed; not while a stack is up
+clean: ## remove what was built; installed tools stay. Refused while a stack is running
 	@! [ -x $(PYTHON) ] || $(PYTHON) -m infra.local clean  # without it, no stack can be up
 	rm -rf .local .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find functions infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# ---- Checks -----------------------------------------------------------------------------------------------------------
+##@ Check it
 
 TRANSLATED := .local/checks/translated.json
 
-check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, spelling, types, imports, sources, template and policy checks
+check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, spelling, types, imports, sources, template and policies
 	$(QUIET) "checking the format" .venv/bin/ruff format --check .
 	$(QUIET) "checking for mistakes (ruff)" .venv/bin/ruff check .
 	$(QUIET) "checking the spelling (codespell)" .venv/bin/codespell
@@ -79,8 +62,43 @@ check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## f
 	$(QUIET) "checking the translated template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint $(TRANSLATED)
 	$(QUIET) "checking the policies (checkov)" $(TOOLS)/checkov/bin/checkov --config-file infra/checks/checkov.yaml
 
+sources: .venv/.installed ## check every source of functions/sources against its fixtures, and show the resulting requests
+	@$(PYTHON) -m infra.build.sources
+
+test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test, as CI runs them
+	@$(PYTHON) -m pytest -q tests/simulation  # in a process of its own: it drives the clock
+	@$(PYTHON) -m pytest -q tests/chaos
+	@$(PYTHON) -m pytest $(TESTS)
+
+bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm requests, batches and size
+	@$(PYTHON) -m tests.bench
+
+faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs, for this service and a baseline handler (over an hour) | CASES=500: a part of the matrix
+	@$(PYTHON) -m tests.simulation $(if $(CASES),--cases $(CASES))
+	@$(PYTHON) -m tests.fuzz $(if $(CASES),--inputs $(CASES))
+
+chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack | SEED=7: repeat a run; BASELINE=1: the baseline handler
+	@$(PYTHON) -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(filter 1,$(BASELINE)),--baseline)
+
+docs: $(TOOLS)/docs/.installed ## build the documentation site into .local/site; a dead link fails
+	$(QUIET) "building the documentation (zensical)" env NO_COLOR=1 $(TOOLS)/docs/bin/zensical build --strict
+
+##@ Release it
+
+PINNED := uv sam ministack checkov microburst docs
+
+pins: $(TOOLS)/uv/.installed ## update every pinned version (infra/tools/*.in lists the tools)
+	$(UV) lock --upgrade
+	$(UV) export -q --locked --no-dev --no-emit-project --no-header --format requirements-txt -o functions/requirements.txt
+	for tool in $(PINNED); do $(UV) pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
+	  --no-annotate infra/tools/$$tool.in -o infra/tools/$$tool.txt || exit 1; done
+
+deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS | ENV=dev or ENV=prod, see samconfig.toml
+	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
+	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
+
 # ---- Installing -------------------------------------------------------------------------------------------------------
-# A stamp is older than its pins when they have changed. uv then brings the folder to exactly what the pins say.
+# A stamp is older than its pins when they have changed. uv then installs exactly the pinned versions.
 
 $(TOOLS)/uv/.installed: infra/tools/uv.txt
 	$(QUIET) "installing uv" infra/tools/install-uv $(TOOLS)/uv $<
@@ -99,13 +117,3 @@ NAME_docs := zensical, which builds the documentation
 $(TOOLS)/%/.installed: infra/tools/%.txt .python-version $(TOOLS)/uv/.installed
 	$(QUIET) "installing $(NAME_$*)" infra/tools/install-tool $(UV) $(TOOLS)/$* $<
 	@touch $@
-
-# ---- Pins -------------------------------------------------------------------------------------------------------------
-
-PINNED := uv sam ministack checkov microburst docs
-
-pins: $(TOOLS)/uv/.installed ## take newer versions of everything (infra/tools/*.in says which tools)
-	$(UV) lock --upgrade
-	$(UV) export -q --locked --no-dev --no-emit-project --no-header --format requirements-txt -o functions/requirements.txt
-	for tool in $(PINNED); do $(UV) pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
-	  --no-annotate infra/tools/$$tool.in -o infra/tools/$$tool.txt || exit 1; done
