@@ -57,6 +57,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--no-examples", dest="EXAMPLES", action="store_const", const="0", help="send no examples (EXAMPLES=0)")
     once = "stop after the examples; exit code 1 if one went wrong (ONCE=1)"
     add("--once", dest="ONCE", action="store_const", const="1", help=once)
+    record = "write the picture of README.md to this file (needs LIST_LAG_SECONDS=2)"
+    add("--record", dest="RECORD", help=record)
     lag = "how long a new type may be missing from Close's list (the template's default: 60)"
     add("--list-lag-seconds", dest="LIST_LAG_SECONDS", help=lag)
     timeout = "how long one call to Close may take (the template's default: 20)"

@@ -35,6 +35,8 @@ class Options(BaseModel):
     """How long a new type may be missing from Close's list; None keeps the template's default."""
     close_timeout_seconds: Seconds | None = Field(None, description="a number of seconds, 0 or more (template: 20)")
     """How long one call to Close may take; None keeps the template's default."""
+    record: Path | None = Field(None, description="a path, such as docs/images/make-run.svg")
+    """A file for a picture of the examples' output; None writes none."""
     state: Path = PROJECT / ".local"
     """The folder for logs and stack.json. Not an environment variable."""
 

@@ -16,6 +16,7 @@ from infra.local.examples.examples import Example, Exchange, assign, load_exampl
 from infra.local.outcomes import Feed
 from infra.local.stack import LocalStack, local_stack
 from infra.local.ui.next_steps import next_steps
+from infra.local.ui.picture import picture
 from infra.local.ui.progress import Progress
 from infra.local.ui.screen import Screen
 from infra.local.ui.summary import summary
@@ -53,6 +54,8 @@ class Run:
         too_slow = [each for each in examples if not self._has_time_for(each)]
         exchanges = self._send_all([each for each in examples if each not in too_slow])
         self.screen.paragraphs(summary(exchanges, too_slow, self.stack.close))
+        if self.options.record:
+            self.options.record.write_text(picture(exchanges), encoding="utf-8")
         return not any(exchange.faults() for exchange in exchanges)
 
     def serve(self) -> None:

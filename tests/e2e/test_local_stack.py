@@ -5,10 +5,12 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from infra.local.config import PROJECT
 from infra.local.errors import StartupError
 from infra.local.examples.examples import load_examples
 from infra.local.run import Run
@@ -16,14 +18,18 @@ from infra.local.stack import LocalStack, local_stack
 from provisioner.settings import Settings
 from tests.e2e.conftest import OPTIONS
 
+RECORD = "make run ONCE=1 PORT=0 LIST_LAG_SECONDS=2 RECORD=docs/images/make-run.svg"
 
-def test_every_example_gives_the_expected_result(stack: LocalStack) -> None:
-    shown = io.StringIO()
-    good = Run.of(OPTIONS, stack, Console(file=shown, width=200)).examples()
+
+def test_every_example_gives_the_expected_result(stack: LocalStack, tmp_path: Path) -> None:
+    shown, record = io.StringIO(), tmp_path / "make-run.svg"
+    good = Run.of(OPTIONS.model_copy(update={"record": record}), stack, Console(file=shown, width=200)).examples()
     assert good, shown.getvalue()
     assert "examples gave the expected result" in shown.getvalue()
     for result in ("created", "unchanged", "adopted", "failed", "recovered", "Bad Request", "Not Found"):
         assert result in shown.getvalue()
+    committed = (PROJECT / "docs" / "images" / "make-run.svg").read_text(encoding="utf-8")
+    assert record.read_text(encoding="utf-8") == committed, f"draw it again: {RECORD}"
 
 
 def test_an_unexpected_result_is_reported(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ class Screen:
 
     def block(self, text: Text) -> None:
         """Print lines that belong to the row above. They keep their own indentation."""
-        self.paragraphs(text, INDENT + (WIDTHS[0] + GAP if self.clock else 0))
+        self.paragraphs(text, INDENT + (WIDTHS if self.clock else WIDTHS[1:])[0] + GAP)
 
     def paragraphs(self, text: Text, indent: int = 0) -> None:
         """Print lines. On a terminal, a long line goes on below its own first word."""

@@ -27,7 +27,7 @@ class Table:
     screen: Screen
 
     def head(self) -> None:
-        self.screen.row(HEADINGS, Text("result"), Text(), style="bold")
+        self.screen.row(HEADINGS, Text("result", "bold"), Text(), style="bold")
 
     def requested(self, exchange: Exchange) -> None:
         """Print a request with its HTTP response, or as queued."""
