@@ -1,4 +1,4 @@
-"""AWS's clients, as every function makes them."""
+"""The clients of AWS services, the same in every function."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +8,9 @@ from botocore.session import Session
 
 from provisioner import __version__
 
-MAX_CONCURRENT_TENANTS = 10  # as many as a batch has records: each tenant's records may go their way side by side
+MAX_CONCURRENT_TENANTS = 10  # a batch holds ten records, and the tenants in it are processed in parallel
 
-# A call to AWS takes milliseconds. These bounds leave time to do without it, and to try it again.
+# A call to AWS takes milliseconds. These limits leave time to repeat it, or to continue without it.
 AWS_CONFIG = Config(
     user_agent=f"close-provisioner/{__version__}",
     connect_timeout=1,
@@ -21,6 +21,6 @@ AWS_CONFIG = Config(
 
 
 def make_clients() -> Callable[[str], Any]:
-    """Makes clients as boto3 does, from its core: boto3 itself would import S3's transfers at every cold start."""
+    """Return a factory of clients. It uses botocore, because boto3 also imports S3 transfers at every cold start."""
     session = Session()
     return lambda name: session.create_client(name, config=AWS_CONFIG)

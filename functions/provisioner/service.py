@@ -1,4 +1,4 @@
-"""Puts the parts together, once for each execution environment, at its first invocation and never at import."""
+"""Put the parts together: once for each execution environment, at its first invocation, never at import."""
 
 import ssl
 import time
@@ -23,7 +23,7 @@ from provisioner.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """All parts of the service, made from its settings. Safe to share between threads."""
+    """The parts of the service, made from its settings. Safe to share between threads."""
 
     settings: Settings
     ledger: Ledger
@@ -62,7 +62,7 @@ class Service:
         )
 
     def organization(self, tenant: str, time_left: Callable[[], float]) -> Organization:
-        """The tenant's organization, for one batch of its requests. ``time_left``: seconds the function has left."""
+        """Return the tenant's organization, for one batch. ``time_left`` returns the function's remaining seconds."""
         connection = Connection(
             http=self.http,
             base_url=self.settings.close_api_url,
@@ -75,11 +75,11 @@ class Service:
 
 
 def _http(base_url: str) -> httpx.Client:
-    """One client, and one TLS context: making one from certifi's file costs 27 ms of CPU."""
+    """Return the HTTP client. It has the only TLS context, since reading certifi's file takes 27 ms of CPU."""
     context = ssl.create_default_context(cafile=certifi.where()) if base_url.startswith("https:") else False
     return httpx.Client(
         verify=context,
         trust_env=False,
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one tenant's session is not another's
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # no tenant may use another's session
         limits=httpx.Limits(max_connections=2 * MAX_CONCURRENT_TENANTS, keepalive_expiry=5),
     )

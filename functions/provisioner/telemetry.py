@@ -1,6 +1,7 @@
-"""Logs and metrics, by Powertools: JSON log lines, and metrics in the embedded metric format on standard output.
+"""Logs and metrics through Powertools: JSON log lines, and metrics in the embedded metric format on standard output.
 
-One wide log line for each attempt at a request. No line may hold a credential, a body or a secret's name.
+Each run of a request writes one log line with all its facts. No line may contain a credential, a body or the name of a
+secret.
 """
 
 import logging
@@ -10,20 +11,20 @@ from collections.abc import Iterable, Mapping
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-# What the SDKs log at lower levels holds whole answers, credentials among them. Our own logger has its own level.
+# At lower levels, the SDKs log whole responses, credentials included. The service's own logger has its own level.
 logging.getLogger().setLevel(logging.WARNING)
 
-logger = Logger(use_rfc3339=True)  # the form of time that Lambda reads a line's level by
+logger = Logger(use_rfc3339=True)  # Lambda filters by level only lines with such a timestamp
 metrics = Metrics()
 
 
 def count(names: Iterable[str], **dimensions: str) -> None:
-    """Hand to CloudWatch how often each name occurs. Call it once for each invocation."""
-    record(Counter(names), **dimensions)
+    """Emit how often each name occurs. Call it once for each invocation."""
+    emit(Counter(names), **dimensions)
 
 
-def record(counts: Mapping[str, int], **dimensions: str) -> None:
-    """Hand the counts to CloudWatch, zeros too: an alarm needs them to end."""
+def emit(counts: Mapping[str, int], **dimensions: str) -> None:
+    """Emit the counts, zeros included: an alarm needs them to end."""
     for dimension, text in dimensions.items():
         metrics.add_dimension(name=dimension, value=text)
     for name, value in counts.items():

@@ -8,6 +8,8 @@ ENFORCED = (
     ".",
     "README.md",
     "docs",
+    "functions",
+    "functions/provisioner",
     "functions/provisioner/close",
     "functions/provisioner/contract",
     "functions/provisioner/credentials",

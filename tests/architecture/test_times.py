@@ -20,7 +20,7 @@ def test_the_api_function_answers_before_the_gateway_gives_up(template: Template
 
 
 def test_the_fallback_delivery_comes_after_the_inline_run(template: Template) -> None:
-    delay = int(environment(template)["SAFETY_NET_DELAY_SECONDS"])
+    delay = int(environment(template)["FALLBACK_DELAY_SECONDS"])
     assert delay > template.properties("ApiFunction")["Timeout"]
 
 

@@ -4,7 +4,7 @@
             └────── gate ── simulated Close
 
 Everything that the service has a setting for is shorter here than on AWS, in the same order (seconds): the functions'
-time-outs < the lease, the safety net's delay and the queue's visibility timeout.
+time-outs < the lease, the fallback's delay and the queue's visibility timeout.
 """
 
 import io
@@ -31,7 +31,7 @@ LIST_LAG_SECONDS = 3
 CLOSE_TIMEOUT_SECONDS = 2
 TIMEOUT_SECONDS = {"api": 12, "worker": 16, "sweeper": 16, "webhooks": 12}
 LEASE_SECONDS = 18
-SAFETY_NET_SECONDS = 13
+FALLBACK_SECONDS = 13
 VISIBILITY_SECONDS = 18
 
 
@@ -186,7 +186,7 @@ def _environment(up: Cluster) -> dict[str, str]:
         "NO_PROXY": "localhost",
         "CLOSE_API_URL": f"{up.close_proxy.url.replace(HOST, 'localhost')}/api/v1/",
         "LEASE_SECONDS": str(LEASE_SECONDS),
-        "SAFETY_NET_DELAY_SECONDS": str(SAFETY_NET_SECONDS),
+        "FALLBACK_DELAY_SECONDS": str(FALLBACK_SECONDS),
     }
 
 

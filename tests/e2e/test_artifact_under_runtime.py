@@ -103,7 +103,7 @@ def start(built: Path, runtime_client: Path, aws: StandIn, tmp_path: Path) -> An
         "CLOSE_TIMEOUT_SECONDS": "20",
         "LIST_LAG_SECONDS": "60",
         "LEASE_SECONDS": "90",
-        "SAFETY_NET_DELAY_SECONDS": "30",
+        "FALLBACK_DELAY_SECONDS": "30",
         "WAIT_LIMIT_SECONDS": "21600",
         "MAX_RECEIVES": "5",
         "REQUEST_RETENTION_DAYS": "90",

@@ -109,7 +109,7 @@ def settings() -> Settings:
         close_timeout_seconds=20,
         list_lag_seconds=LIST_LAG_SECONDS,
         lease_seconds=LEASE_SECONDS,
-        safety_net_delay_seconds=30,
+        fallback_delay_seconds=30,
         wait_limit_seconds=21_600,
         max_receives=MAX_RECEIVES,
         request_retention_days=90,

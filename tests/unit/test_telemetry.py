@@ -33,7 +33,7 @@ def test_one_invocations_counts_do_not_reach_the_next(capsys: pytest.CaptureFixt
 
 
 def test_zeros_are_counted_where_an_alarm_needs_them(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.record({"Unsettled": 0, "Unannounced": 2})
+    telemetry.emit({"Unsettled": 0, "Unannounced": 2})
 
     document = json.loads(capsys.readouterr().out)
     assert (document["Unsettled"], document["Unannounced"]) == ([0.0], [2.0])

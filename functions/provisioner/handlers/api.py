@@ -92,7 +92,7 @@ class Api:
         _check_media_type(headers)
         request = parse_request(body_of(event), key=_idempotency_key(headers))
         self._check_tenant(request)
-        delay = self.service.settings.safety_net_delay_seconds
+        delay = self.service.settings.fallback_delay_seconds
         record = self.service.ledger.accept(request, expected_after=delay + ON_QUEUE_SECONDS)
         if record.outcome:
             count(["Replayed"])
@@ -162,7 +162,7 @@ class Api:
         return _settled(record, result)
 
     def _come_back(self, request: ProvisioningRequest, wait: Deferred) -> int:
-        """Another message takes over from the safety net. Answers when to ask again (seconds)."""
+        """Send another message in place of the fallback. Return when to ask again (seconds)."""
         if not wait.exceeds_queue_delay:
             self._put_on_queue(request, wait.deferrals, wait.seconds)
         return min(math.ceil(wait.seconds), MAX_QUEUE_DELAY_SECONDS) + 1
@@ -172,7 +172,7 @@ class Api:
         found = self.service.ledger.find(record.id)
         if found and found[0].outcome:
             return _settled(record, found[0].outcome)
-        return _accepted(record, self.service.settings.safety_net_delay_seconds)
+        return _accepted(record, self.service.settings.fallback_delay_seconds)
 
     def _show(self, request_key: str) -> Response:
         found = self.service.ledger.find(request_key) if REQUEST_KEY.fullmatch(request_key) else None

@@ -12,7 +12,7 @@ from typing import Any
 from provisioner.ledger.models import RequestState
 from provisioner.service import Service
 from provisioner.settings import Settings
-from provisioner.telemetry import logger, record
+from provisioner.telemetry import emit, logger
 
 BATCH = 500  # of each sweep; what is more waits for the next one
 MARGIN_SECONDS = 10  # what is left to do when a sweep stops for lack of time
@@ -39,7 +39,7 @@ class Sweeper:
         """Put overdue requests back on the queue, the longest overdue first, as long as there is time."""
         found = [self._requeue(key) for key in self.service.ledger.overdue(BATCH) if time_left() > MARGIN_SECONDS]
         counts = {kind: found.count(kind) for kind in ("Unsettled", "Unannounced", "RequeueFailed")}
-        record(counts)
+        emit(counts)
         logger.info("swept", extra=counts)
         return counts
 

@@ -31,7 +31,7 @@ class TestBothDoors:
         stack.post(a_request())
         [message] = stack.waiting()
 
-        assert message.delay == stack.settings.safety_net_delay_seconds
+        assert message.delay == stack.settings.fallback_delay_seconds
         assert stack.work(message.body) == []
         assert (stack.creates(), len(stack.events())) == (1, 1)
 
