@@ -13,6 +13,11 @@ from tests.architecture.test_monitoring import alarms
 
 PAGE = (PROJECT / "docs" / "guides" / "runbook.md").read_text(encoding="utf-8")
 PACKAGE = PROJECT / "functions" / "provisioner"
+NO_MESSAGE = re.compile(
+    r"[a-z]+-[a-z-]+|aws .*|.*[A-Z].*|reason|route|status|integration_error|api|webhooks|events|worker|sweeper"
+)
+"""Other names that the runbook quotes beside a log: alarms, commands, keys and functions."""
+
 TO_WAIT = {"RateLimited", "RetryLater", "Unavailable", "OutcomeUnknown", "Deferred"}
 
 
@@ -75,3 +80,24 @@ def test_the_ledgers_keys_and_attributes_are_those_of_the_code() -> None:
     assert re.fullmatch(r"TYPE#acme#[0-9a-f]{64}", key)
     assert """{"pk": {"S": "REQUEST#'"$id"'"}}""" in PAGE
     assert """{"pk": {"S": "TYPE#acme#'"$name"'"}}""" in PAGE
+
+
+def _logged() -> set[str]:
+    """Return the messages that handlers log."""
+    levels = {"debug", "info", "warning", "error", "exception"}
+    return {
+        text
+        for path in (PACKAGE / "handlers").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in levels
+        for each in ast.walk(node.args[0])
+        if isinstance(each, ast.Constant) and (text := str(each.value))
+    }
+
+
+def test_every_log_line_that_is_quoted_is_logged() -> None:
+    sentences = [each for each in re.split(r"(?<=[.)]) |\n\n|\|", PAGE) if re.search(r"\blogs?\b|\bline\b", each)]
+    quoted = {each for sentence in sentences for each in re.findall(r"`([a-z][^`\n]+)`", sentence)}
+    messages = {each for each in quoted if not NO_MESSAGE.fullmatch(each)}
+    assert len(messages) > 5
+    assert {each for each in messages if not any(logged.startswith(each) for logged in _logged())} == set()
