@@ -1,4 +1,4 @@
-"""The artifact as it is built: for the right machine, complete without anything around it, small, always the same."""
+"""The built artifact: for the right machine, self-contained, small, and reproducible."""
 
 import ast
 import hashlib
@@ -81,15 +81,16 @@ def test_the_same_sources_make_the_same_artifact(built: Path, tmp_path: Path, mo
     assert digests(tmp_path / "again") == digests(built)
 
 
-def test_every_door_can_be_imported(built: Path) -> None:
-    for door in ("api", "webhooks", "events", "worker", "sweeper"):
+def test_every_handler_can_be_imported(built: Path) -> None:
+    for handler in ("api", "webhooks", "events", "worker", "sweeper"):
         place = run_in(
-            built, f"import provisioner.handlers.{door} as door; print(callable(door.lambda_handler), door.__file__)"
+            built,
+            f"import provisioner.handlers.{handler} as module; print(callable(module.lambda_handler), module.__file__)",
         )
-        assert place.split() == ["True", str(built / "provisioner" / "handlers" / f"{door}.py")]
+        assert place.split() == ["True", str(built / "provisioner" / "handlers" / f"{handler}.py")]
 
 
-def test_the_door_that_strangers_knock_at_has_nothing_that_reaches_close(built: Path) -> None:
+def test_the_webhooks_handler_has_no_code_that_reaches_close(built: Path) -> None:
     code = """
 import sys, provisioner.handlers.webhooks
 reach_close = {"httpx", "provisioner.close.client", "provisioner.credentials.tenants"}
@@ -172,7 +173,7 @@ def test_the_sources_are_in_it_and_are_found(built: Path) -> None:
     assert run_in(built, code).split() == sorted(path.stem for path in (artifact.FUNCTIONS / "sources").glob("*.toml"))
 
 
-def test_it_is_small(built: Path, tmp_path: Path) -> None:
+def test_the_artifact_is_small(built: Path, tmp_path: Path) -> None:
     target = tmp_path / "artifact.zip"
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(built.rglob("*")):

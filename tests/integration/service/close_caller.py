@@ -25,7 +25,7 @@ def key(text: str, organization_id: str | None = None) -> Credential:
 
 
 @dataclass
-class Tenant:
+class CloseTenant:
     """A tenant: its keys, the newest last, and the time that its function has left."""
 
     http: httpx.Client

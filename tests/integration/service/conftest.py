@@ -10,7 +10,7 @@ from infra.simulator import CloseSimulator, ControlClient
 from provisioner import service as assembly
 from provisioner.handlers import events, webhooks
 from provisioner.service import _http
-from tests.integration.service.close_caller import Tenant
+from tests.integration.service.close_caller import CloseTenant
 from tests.integration.service.locked_moto import client, locked_moto
 from tests.integration.service.stack import Stack
 from tests.integration.service.wire import Wire
@@ -67,5 +67,5 @@ def http(wire: Wire) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def tenant(wire: Wire, http: httpx.Client) -> Tenant:
-    return Tenant(http, wire.url)
+def tenant(wire: Wire, http: httpx.Client) -> CloseTenant:
+    return CloseTenant(http, wire.url)

@@ -28,9 +28,13 @@ def locked_moto() -> Iterator[None]:
         with _LOCK:
             return call(*arguments)
 
-    nobody = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-central-1"}
+    test_credentials = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+    }
     with (
-        mock.patch.dict(os.environ, nobody),
+        mock.patch.dict(os.environ, test_credentials),
         mock_aws(),
         mock.patch.object(BaseClient, "_make_api_call", one_at_a_time),
     ):

@@ -28,7 +28,7 @@ class Sent:
 
 
 class Stack:
-    """One service with a table, queues and a topic of its own. Its clock stands still until it is told to go."""
+    """One service with a table, queues and a topic of its own. Its clock stands still until a test advances it."""
 
     def __init__(self, close: ControlClient, **settings: Any) -> None:
         self.close = close
@@ -69,7 +69,7 @@ class Stack:
             each.http.close()
 
     def add_tenant(self, tenant: str, *, secret: Any = None, **organization: Any) -> str:
-        """An organization at Close and the secret that opens it: its key, or what ``secret`` makes of it.
+        """Add an organization at Close and its secret: the API key, or the result of ``secret``.
 
         Answers the organization's id.
         """
@@ -99,7 +99,7 @@ class Stack:
         return len(self.close.requests(self.organizations[tenant], method="POST"))
 
     def post(self, request: ProvisioningRequest, service: Service | None = None, **headers: str) -> dict[str, Any]:
-        """Through the HTTP door: {"status", "headers", and the body's keys}."""
+        """Call the HTTP API. Return {"status", "headers", and the body's keys}."""
         event = {
             "resource": "/v1/provisioning-requests",
             "httpMethod": "POST",
@@ -111,7 +111,7 @@ class Stack:
         return {"status": answer["statusCode"], "headers": answer["headers"], **json.loads(answer["body"])}
 
     def work(self, *bodies: str, service: Service | None = None, receive_count: int = 1) -> list[str]:
-        """Through the queue door: ids of the messages to be delivered again."""
+        """Deliver a batch to the worker. Return the ids of the messages to deliver again."""
         records = [
             {
                 "messageId": f"message-{number}",

@@ -1,4 +1,4 @@
-"""What goes over the wire to Close for fields, shared fields, associations and orders, and how lists follow it."""
+"""The requests to Close for fields, shared fields, associations and orders, and the lists after them."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, Unavailable
-from tests.integration.service.close_caller import LIST, TYPE, Tenant
+from tests.integration.service.close_caller import LIST, TYPE, CloseTenant
 from tests.integration.service.wire import Wire, answer, hang_up
 
 FIELD = {"id": "cf_1", "name": "Seats", "type": "number", "custom_object_type_id": "cotype_1", "required": False}
@@ -21,8 +21,8 @@ def sent(wire: Wire) -> tuple[str, Any]:
     return wire.lines()[-1].replace("/api/v1/", ""), json.loads(wire.heard[-1].body or b"null")
 
 
-class TestWhatIsSent:
-    def test_lists(self, wire: Wire, tenant: Tenant) -> None:
+class TestFieldRequests:
+    def test_lists_are_read(self, wire: Wire, tenant: CloseTenant) -> None:
         roles = answer({"data": [{"id": "role_1", "name": "Admin", "permissions": []}], "has_more": False})
         wire.replies = [answer({"data": [FIELD]}), answer({"data": [SHARED]}), roles]
         organization = tenant.organization()
@@ -34,7 +34,7 @@ class TestWhatIsSent:
             "custom_field/custom_object_type/", "custom_field/shared/", "role/"
         ]  # fmt: skip
 
-    def test_no_page_of_shared_fields_is_missed(self, wire: Wire, tenant: Tenant) -> None:
+    def test_no_page_of_shared_fields_is_missed(self, wire: Wire, tenant: CloseTenant) -> None:
         other = {**SHARED, "id": "scf_2"}
         wire.replies = [answer({"data": [SHARED], "has_more": True}), answer({"data": [other], "has_more": False})]
 
@@ -44,7 +44,7 @@ class TestWhatIsSent:
     @pytest.mark.parametrize(
         ("shared", "path"), [(False, "custom_field/custom_object_type/"), (True, "custom_field/shared/")]
     )
-    def test_a_field(self, wire: Wire, tenant: Tenant, shared: bool, path: str) -> None:
+    def test_a_field_is_created_and_updated(self, wire: Wire, tenant: CloseTenant, shared: bool, path: str) -> None:
         wire.replies = [answer(FIELD, "201 Created"), answer(FIELD), answer(FIELD)]
         organization = tenant.organization()
 
@@ -55,13 +55,13 @@ class TestWhatIsSent:
         organization.field("cf_1", shared=shared)
         assert sent(wire) == (f"GET {path}cf_1/", None)
 
-    def test_a_type(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_type_is_updated(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer(TYPE)]
         tenant.organization().update_type("cotype_1", {"description": "d"})
 
         assert sent(wire) == ("PUT custom_object_type/cotype_1/", {"description": "d"})
 
-    def test_an_association(self, wire: Wire, tenant: Tenant) -> None:
+    def test_an_association_is_created_and_updated(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer({"object_type": "custom_object_type"}, "201 Created"), answer({})]
         organization = tenant.organization()
 
@@ -75,7 +75,7 @@ class TestWhatIsSent:
             "PUT custom_field/shared/scf_1/association/custom_object_type/cotype_1/", {"required": False}
         )  # fmt: skip
 
-    def test_an_order(self, wire: Wire, tenant: Tenant) -> None:
+    def test_an_order_is_sent(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer({})]
         tenant.organization().reorder("cotype_1", ["cf_2", "cf_1"])
 
@@ -84,7 +84,9 @@ class TestWhatIsSent:
         )  # fmt: skip
 
     @pytest.mark.parametrize("body", [None, "", {"ok": True}, []])
-    def test_an_association_and_an_order_need_no_readable_answer(self, wire: Wire, tenant: Tenant, body: Any) -> None:
+    def test_associations_and_orders_need_no_readable_response(
+        self, wire: Wire, tenant: CloseTenant, body: Any
+    ) -> None:
         wire.replies = [answer(body, "201 Created"), answer(body)]
         organization = tenant.organization()
 
@@ -92,18 +94,18 @@ class TestWhatIsSent:
         organization.reorder("cotype_1", [])
 
 
-class TestListsFollow:
+class TestListsAfterWrites:
     """A list that was read shows from then on what we did ourselves, too."""
 
-    def row(self, tenant: Tenant, wire: Wire, close_id: str) -> Any:
-        """What the type's entry for the field says, without asking Close again."""
+    def row(self, tenant: CloseTenant, wire: Wire, close_id: str) -> Any:
+        """Return the type's entry for the field without another read from Close."""
         before = len(wire.heard)
         [found] = self.organization.types()
         assert len(wire.heard) == before
         return found.field_row(close_id)
 
     @pytest.fixture(autouse=True)
-    def read(self, wire: Wire, tenant: Tenant) -> None:
+    def read(self, wire: Wire, tenant: CloseTenant) -> None:
         listed = {**TYPE, "fields": [{"id": "cf_9", "name": "Old", "required": False}]}
         wire.replies = [answer({"data": [listed]}), NO_ROWS, NO_ROWS]
         self.organization = tenant.organization()
@@ -111,7 +113,7 @@ class TestListsFollow:
         self.organization.fields()
         self.organization.shared_fields()
 
-    def test_a_new_field(self, wire: Wire, tenant: Tenant) -> None:
+    def test_lists_show_a_new_field(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer({**FIELD, "custom_object_type_id": None}, "201 Created")]
         self.organization.create_field(BODY, shared=False)
 
@@ -119,7 +121,7 @@ class TestListsFollow:
         assert self.row(tenant, wire, "cf_1")["name"] == "Seats"
         assert self.organization.types()[0].field_ids == ("cf_9", "cf_1")
 
-    def test_a_new_shared_field_and_its_association(self, wire: Wire, tenant: Tenant) -> None:
+    def test_lists_show_a_new_shared_field_and_its_association(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer(SHARED), answer({}, "201 Created"), answer({})]
         self.organization.create_field({"name": "Region", "type": "text"}, shared=True)
         self.organization.associate("scf_1", "cotype_1", {"required": True})
@@ -131,21 +133,21 @@ class TestListsFollow:
         assert self.row(tenant, wire, "scf_1")["required"] is False
         assert self.row(tenant, wire, "cf_9") == {"id": "cf_9", "name": "Old", "required": False}
 
-    def test_a_changed_field(self, wire: Wire, tenant: Tenant) -> None:
+    def test_lists_show_a_changed_field(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer(FIELD, "201 Created"), answer({**FIELD, "required": True})]
         self.organization.create_field(BODY, shared=False)
         self.organization.update_field("cf_1", {"required": True}, shared=False)
 
         assert [each.value("required") for each in self.organization.fields()] == [True]
 
-    def test_another_order(self, wire: Wire, tenant: Tenant) -> None:
+    def test_lists_show_another_order(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer(FIELD, "201 Created"), answer({})]
         self.organization.create_field(BODY, shared=False)
         self.organization.reorder("cotype_1", ["cf_1"])
 
         assert self.organization.types()[0].field_ids == ("cf_1", "cf_9")
 
-    def test_a_lost_answer_shows_nothing(self, wire: Wire, tenant: Tenant) -> None:
+    def test_lists_do_not_show_a_write_in_doubt(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [hang_up]
         with pytest.raises(OutcomeUnknown):
             self.organization.create_field(BODY, shared=False)
@@ -153,8 +155,8 @@ class TestListsFollow:
         assert self.organization.fields() == []
 
 
-class TestRefused:
-    def writes(self, tenant: Tenant) -> list[Any]:
+class TestFieldRejections:
+    def writes(self, tenant: CloseTenant) -> list[Any]:
         organization = tenant.organization()
         return [
             lambda: organization.update_type("cotype_1", {}),
@@ -168,7 +170,7 @@ class TestRefused:
         ]
 
     @pytest.mark.parametrize("place", range(8))
-    def test_404_of_what_was_to_be_written_to_is_no_final_refusal(self, wire: Wire, tenant: Tenant, place: int) -> None:
+    def test_a_404_of_a_write_is_not_a_final_rejection(self, wire: Wire, tenant: CloseTenant, place: int) -> None:
         wire.replies = [MISSING]
 
         with pytest.raises(Unavailable):
@@ -176,7 +178,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Content"])
     @pytest.mark.parametrize("place", range(8))
-    def test_what_close_says_of_a_body_is_pointed_at(self, wire: Wire, tenant: Tenant, place: int, status: str) -> None:
+    def test_closes_field_errors_have_pointers(self, wire: Wire, tenant: CloseTenant, place: int, status: str) -> None:
         wire.replies = [answer({"errors": [], "field-errors": {"name": "Too long."}}, status)]
 
         with pytest.raises(Rejected) as caught:
@@ -185,7 +187,7 @@ class TestRefused:
         assert [each.pointer for each in caught.value.problem.errors] == ["/name"]
 
     @pytest.mark.parametrize("place", range(8))
-    def test_a_lost_answer_leaves_it_open(self, wire: Wire, tenant: Tenant, place: int) -> None:
+    def test_a_lost_response_leaves_the_write_in_doubt(self, wire: Wire, tenant: CloseTenant, place: int) -> None:
         wire.replies = [hang_up]
 
         with pytest.raises(OutcomeUnknown):
@@ -193,7 +195,7 @@ class TestRefused:
         assert len(wire.heard) == 1
 
     @pytest.mark.parametrize("document", [{}, {"id": "cf_1"}, {"name": "Seats"}, [], None])
-    def test_a_field_that_cannot_be_read(self, wire: Wire, tenant: Tenant, document: Any) -> None:
+    def test_an_unreadable_field_is_unavailable(self, wire: Wire, tenant: CloseTenant, document: Any) -> None:
         wire.replies = [answer(document, "201 Created"), answer(document), answer(document)]
         organization = tenant.organization()
 
@@ -203,7 +205,7 @@ class TestRefused:
         with pytest.raises(Unavailable):
             organization.field("cf_1", shared=False)
 
-    def test_a_list_that_holds_what_cannot_be_read_proves_no_absence(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_list_with_an_unreadable_entry_proves_no_absence(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [LIST, answer({"data": [FIELD, {"id": "cf_2"}]})]
         organization = tenant.organization()
         organization.types()

@@ -13,7 +13,7 @@ from tests.integration.service.close_caller import (
     SPEC,
     TYPE,
     UNAUTHORIZED,
-    Tenant,
+    CloseTenant,
     key,
 )
 from tests.integration.service.wire import Wire, answer
@@ -22,7 +22,7 @@ from tests.integration.service.wire import Wire, answer
 class TestPolite:
     LIMITED = answer(None, "429 Too Many Requests", "RateLimit: limit=100, remaining=0, reset=17.5", "Retry-After: 18")
 
-    def test_a_429_is_obeyed_by_everybody_on_this_tenant(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_429_is_obeyed_by_every_run_of_this_tenant(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [self.LIMITED]
         organization = tenant.organization()
 
@@ -33,7 +33,7 @@ class TestPolite:
             organization.prepare()
         assert len(wire.heard) == 1
 
-    def test_and_no_longer_than_asked_for(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_429_is_obeyed_no_longer_than_requested(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [self.LIMITED, LIST]
         organization = tenant.organization()
         with pytest.raises(RetryLater):
@@ -43,7 +43,7 @@ class TestPolite:
         organization.prepare()
         assert len(organization.types()) == 1
 
-    def test_an_outage_spares_the_rest_of_the_batch(self, wire: Wire, tenant: Tenant) -> None:
+    def test_an_outage_spares_the_rest_of_the_batch(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer(None, "503 Service Unavailable")]
         organization = tenant.organization()
 
@@ -54,10 +54,10 @@ class TestPolite:
         assert len(wire.heard) == 1
 
 
-class TestCredentials:
+class TestRejectedCredentials:
     OLD, NEW = key("api_old.secret"), key("api_new.secret")
 
-    def test_a_401_on_a_list_is_answered_with_a_new_key(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_401_on_a_list_is_answered_with_a_new_key(self, wire: Wire, tenant: CloseTenant) -> None:
         tenant.keys = [self.OLD, self.NEW]
         wire.replies = [UNAUTHORIZED, LIST]
 
@@ -66,14 +66,14 @@ class TestCredentials:
             self.OLD.authorization, self.NEW.authorization
         ]  # fmt: skip
 
-    def test_final_a_401_with_the_newest_key_is_the_end(self, wire: Wire, tenant: Tenant) -> None:
+    def test_final_a_401_with_the_newest_key_is_the_end(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [UNAUTHORIZED]
 
         with pytest.raises(Rejected) as caught:
             tenant.organization().types()
         assert (caught.value.kind, len(wire.heard)) == (ProblemType.CREDENTIAL_REJECTED, 1)
 
-    def test_final_a_second_401_is_the_end(self, wire: Wire, tenant: Tenant) -> None:
+    def test_final_a_second_401_is_the_end(self, wire: Wire, tenant: CloseTenant) -> None:
         tenant.keys = [self.OLD, self.NEW]
         wire.replies = [UNAUTHORIZED, UNAUTHORIZED]
 
@@ -81,7 +81,7 @@ class TestCredentials:
             tenant.organization().types()
         assert (caught.value.kind, len(wire.heard)) == (ProblemType.CREDENTIAL_REJECTED, 2)
 
-    def test_once_a_401_on_a_create_begins_again_with_a_look(self, wire: Wire, tenant: Tenant) -> None:
+    def test_once_a_401_on_a_create_starts_again_with_a_read(self, wire: Wire, tenant: CloseTenant) -> None:
         tenant.keys = [self.OLD, self.NEW]
         wire.replies = [NO_TYPES, UNAUTHORIZED, LIST]
         organization = tenant.organization()
@@ -92,7 +92,7 @@ class TestCredentials:
         assert len(organization.types()) == 1
         assert wire.heard[-1].headers["authorization"] == self.NEW.authorization
 
-    def test_once_a_401_on_a_look_up_begins_again_with_a_look(self, wire: Wire, tenant: Tenant) -> None:
+    def test_once_a_401_on_a_read_by_id_starts_again_with_a_read(self, wire: Wire, tenant: CloseTenant) -> None:
         tenant.keys = [self.OLD, self.NEW]
         wire.replies = [NO_TYPES, UNAUTHORIZED]
         organization = tenant.organization()
@@ -101,7 +101,7 @@ class TestCredentials:
         with pytest.raises(RetryLater, match="renewed"):
             organization.type("cotype_1")
 
-    def test_silent_neither_key_is_in_what_is_told(self, wire: Wire, tenant: Tenant) -> None:
+    def test_silent_neither_key_is_in_an_error(self, wire: Wire, tenant: CloseTenant) -> None:
         tenant.keys = [Credential("Bearer old-token", "old-token"), Credential("Bearer new-token", "new-token")]
         wire.replies = [UNAUTHORIZED, answer({"error": "no new-token here"}, "403 Forbidden")]
 
@@ -115,18 +115,20 @@ class TestExpectedOrganization:
     ME = "GET /api/v1/me/?_fields=organizations"
 
     @pytest.fixture
-    def pinned(self, tenant: Tenant) -> Tenant:
+    def pinned(self, tenant: CloseTenant) -> CloseTenant:
         tenant.keys = [key("api_acme.secret", "orga_acme")]
         return tenant
 
-    def test_the_list_shows_the_right_organization(self, wire: Wire, pinned: Tenant) -> None:
+    def test_the_list_shows_the_right_organization(self, wire: Wire, pinned: CloseTenant) -> None:
         wire.replies = [LIST]
 
         assert len(pinned.organization().types()) == 1
         assert len(wire.heard) == 1
 
     @pytest.mark.parametrize("listed", [[], [{"id": "cotype_1", "name": "Account"}]])
-    def test_where_the_list_says_nothing_close_is_asked(self, wire: Wire, pinned: Tenant, listed: list[Any]) -> None:
+    def test_an_empty_list_is_followed_by_a_read_of_the_user(
+        self, wire: Wire, pinned: CloseTenant, listed: list[Any]
+    ) -> None:
         wire.replies = [answer({"data": listed}), answer({"organizations": [{"id": "orga_acme"}]}), CREATED]
         organization = pinned.organization()
         organization.types()
@@ -134,7 +136,7 @@ class TestExpectedOrganization:
 
         assert wire.lines()[1] == self.ME
 
-    def test_once_it_was_checked_it_is_not_checked_again(self, wire: Wire, pinned: Tenant) -> None:
+    def test_the_organization_is_checked_once(self, wire: Wire, pinned: CloseTenant) -> None:
         wire.replies = [NO_TYPES, answer({"organizations": [{"id": "orga_acme"}]}), NO_TYPES]
         organization = pinned.organization()
         organization.types()
@@ -156,7 +158,7 @@ class TestExpectedOrganization:
         ],
     )
     def test_apart_another_organization_stops_the_request(
-        self, wire: Wire, pinned: Tenant, replies: list[bytes]
+        self, wire: Wire, pinned: CloseTenant, replies: list[bytes]
     ) -> None:
         wire.replies = list(replies)
 
@@ -165,7 +167,7 @@ class TestExpectedOrganization:
         assert caught.value.kind is ProblemType.WRONG_ORGANIZATION
         assert "POST" not in [each.method for each in wire.heard]
 
-    def test_apart_a_create_in_another_organization_is_reported(self, wire: Wire, pinned: Tenant) -> None:
+    def test_apart_a_create_in_another_organization_is_reported(self, wire: Wire, pinned: CloseTenant) -> None:
         wire.replies = [LIST, answer({**TYPE, "organization_id": "orga_other"}, "201 Created")]
         organization = pinned.organization()
         organization.types()
@@ -174,7 +176,7 @@ class TestExpectedOrganization:
             organization.create_type(SPEC)
         assert caught.value.kind is ProblemType.WRONG_ORGANIZATION
 
-    def test_apart_a_renewed_credential_is_checked_again(self, wire: Wire, pinned: Tenant) -> None:
+    def test_apart_a_renewed_credential_is_checked_again(self, wire: Wire, pinned: CloseTenant) -> None:
         pinned.keys.append(key("api_new.secret", "orga_acme"))
         stolen = answer({"data": [{**TYPE, "organization_id": "orga_other"}]})
         wire.replies = [LIST, UNAUTHORIZED, stolen]

@@ -1,4 +1,4 @@
-"""What goes over the wire to Close, byte for byte, and how its list is read."""
+"""The requests to Close, byte for byte, and the reading of its list."""
 
 import json
 from typing import Any
@@ -15,14 +15,14 @@ from tests.integration.service.close_caller import (
     NO_TYPES,
     SPEC,
     TYPE,
-    Tenant,
+    CloseTenant,
     key,
 )
 from tests.integration.service.wire import Wire, answer
 
 
-class TestWhatIsSent:
-    def test_a_list(self, wire: Wire, tenant: Tenant) -> None:
+class TestTypeRequests:
+    def test_a_list_is_read(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [LIST]
         tenant.organization().types()
 
@@ -33,7 +33,7 @@ class TestWhatIsSent:
         assert heard.headers["accept"] == "application/json"
         assert not {"content-type", "content-length", "transfer-encoding", "cookie"} & heard.headers.keys()
 
-    def test_a_create(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_create_is_sent(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [CREATED]
         created = tenant.organization().create_type(SPEC)
 
@@ -47,7 +47,7 @@ class TestWhatIsSent:
         assert "transfer-encoding" not in heard.headers
         assert created.id == "cotype_1"
 
-    def test_a_look_up(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_type_is_read_by_its_id(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [
             answer(TYPE),
             answer({"error": "no"}, "404 Not Found"),
@@ -63,20 +63,20 @@ class TestWhatIsSent:
             organization.type("cotype_3")
         assert wire.lines()[0] == "GET /api/v1/custom_object_type/cotype_1/"
 
-    def test_once_a_look_up_that_cannot_be_read_proves_no_absence(self, wire: Wire, tenant: Tenant) -> None:
+    def test_once_an_unreadable_type_proves_no_absence(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer({"name": "Account"})]
 
         with pytest.raises(Unavailable):
             tenant.organization().type("cotype_1")
 
-    def test_a_token(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_token_is_sent(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [LIST]
         tenant.keys = [Credential("Bearer token", "token")]
         tenant.organization().types()
 
         assert wire.heard[0].headers["authorization"] == "Bearer token"
 
-    def test_connections_are_kept(self, wire: Wire, tenant: Tenant) -> None:
+    def test_connections_are_kept(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [NO_TYPES, CREATED]
         organization = tenant.organization()
         organization.types()
@@ -84,7 +84,7 @@ class TestWhatIsSent:
 
         assert [each.connection for each in wire.heard] == [1, 1]
 
-    def test_apart_no_cookie_is_carried_from_one_tenant_to_another(self, wire: Wire, tenant: Tenant) -> None:
+    def test_apart_no_cookie_is_carried_from_one_tenant_to_another(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer({"data": []}, "200 OK", "Set-Cookie: session=acme; Path=/"), LIST]
         tenant.organization().types()
         tenant.keys = [key("api_globex.secret")]
@@ -93,8 +93,8 @@ class TestWhatIsSent:
         assert [each.headers.get("cookie") for each in wire.heard] == [None, None]
 
 
-class TestTheList:
-    def test_read_once(self, wire: Wire, tenant: Tenant) -> None:
+class TestTypeList:
+    def test_the_list_is_read_once(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [LIST, NO_TYPES]
         organization = tenant.organization()
 
@@ -103,7 +103,7 @@ class TestTheList:
         assert organization.types(tenant.clock()) == []
         assert len(wire.heard) == 2
 
-    def test_it_holds_what_was_created_since(self, wire: Wire, tenant: Tenant) -> None:
+    def test_the_list_holds_types_created_since(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [NO_TYPES, CREATED]
         organization = tenant.organization()
         organization.types()
@@ -114,12 +114,12 @@ class TestTheList:
     @pytest.mark.parametrize(
         "envelope", [{}, {"has_more": False}, {"cursor": None}, {"has_more": False, "cursor": None, "total_results": 1}]
     )
-    def test_every_envelope(self, wire: Wire, tenant: Tenant, envelope: dict[str, Any]) -> None:
+    def test_every_envelope_is_read(self, wire: Wire, tenant: CloseTenant, envelope: dict[str, Any]) -> None:
         wire.replies = [answer({"data": [TYPE], **envelope})]
 
         assert [each.id for each in tenant.organization().types()] == ["cotype_1"]
 
-    def test_should_it_begin_to_page_no_page_is_missed(self, wire: Wire, tenant: Tenant) -> None:
+    def test_no_page_of_a_list_is_missed(self, wire: Wire, tenant: CloseTenant) -> None:
         other = {**TYPE, "id": "cotype_2"}
         wire.replies = [answer({"data": [TYPE], "has_more": True}), answer({"data": [other], "has_more": False})]
 
@@ -140,20 +140,20 @@ class TestTheList:
             {"data": [TYPE, None]},
         ],
     )
-    def test_once_what_cannot_be_read_to_its_end_proves_no_absence(self, wire: Wire, tenant: Tenant, page: Any) -> None:
+    def test_once_an_incomplete_list_proves_no_absence(self, wire: Wire, tenant: CloseTenant, page: Any) -> None:
         wire.replies = [answer(page)]
 
         with pytest.raises(Unavailable):
             tenant.organization().types()
 
-    def test_a_list_that_pages_in_circles_comes_to_an_end(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_list_that_repeats_its_pages_ends(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [answer({"data": [TYPE], "has_more": True})] * 60
 
         with pytest.raises(Unavailable, match="does not end"):
             tenant.organization().types()
         assert len(wire.heard) == 2
 
-    def test_a_list_that_never_ends_comes_to_an_end(self, wire: Wire, tenant: Tenant) -> None:
+    def test_an_endless_list_is_cut_off(self, wire: Wire, tenant: CloseTenant) -> None:
         pages = [{"data": [{**TYPE, "id": f"cotype_{number}"}], "has_more": True} for number in range(60)]
         wire.replies = [answer(page) for page in pages]
 

@@ -15,13 +15,13 @@ from tests.integration.service.close_caller import (
     LIST,
     NO_TYPES,
     SPEC,
-    Tenant,
+    CloseTenant,
 )
 from tests.integration.service.wire import Wire, answer, dripping, hang_up, say_nothing, then_stall
 
 
-class TestSilence:
-    def test_a_kept_connection_that_died_is_noticed_on_a_read(self, wire: Wire, tenant: Tenant) -> None:
+class TestLostResponses:
+    def test_a_kept_connection_that_died_is_noticed_on_a_read(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [NO_TYPES, hang_up, LIST]
         organization = tenant.organization()
         organization.types()
@@ -29,14 +29,14 @@ class TestSilence:
 
         assert [each.id for each in organization.types(tenant.clock())] == ["cotype_1"]
 
-    def test_a_read_is_repeated_once(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_read_is_repeated_once(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [hang_up, hang_up, LIST]
 
         with pytest.raises(Unavailable):
             tenant.organization().types()
         assert len(wire.heard) == 2
 
-    def test_once_a_create_is_sent_once(self, wire: Wire, tenant: Tenant) -> None:
+    def test_once_a_create_is_sent_once(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [NO_TYPES, hang_up, CREATED]
         organization = tenant.organization()
         organization.types()
@@ -45,7 +45,7 @@ class TestSilence:
             organization.create_type(SPEC)
         assert [each.method for each in wire.heard] == ["GET", "POST"]
 
-    def test_nobody_listens(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_refused_connection_sends_nothing(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.__exit__()
 
         with pytest.raises(Unavailable, match="ConnectError"):
@@ -60,7 +60,7 @@ class TestSilence:
         with socket.create_server(("127.0.0.1", 0)) as listener, _http("https://127.0.0.1/") as http:
             thread = threading.Thread(target=speak_no_tls)
             thread.start()
-            secure = Tenant(http, f"https://127.0.0.1:{listener.getsockname()[1]}/api/v1/")
+            secure = CloseTenant(http, f"https://127.0.0.1:{listener.getsockname()[1]}/api/v1/")
             with pytest.raises(Unavailable, match="ConnectError"):
                 secure.organization().create_type(SPEC)
             thread.join()
@@ -78,14 +78,16 @@ class TestSilence:
             b"HTTP/1.1 201 Created\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nplain",
         ],
     )  # fmt: skip
-    def test_once_a_success_that_names_no_type_leaves_it_open(self, wire: Wire, tenant: Tenant, reply: bytes) -> None:
+    def test_once_a_success_without_a_type_leaves_the_create_in_doubt(
+        self, wire: Wire, tenant: CloseTenant, reply: bytes
+    ) -> None:
         wire.replies = [lambda connection, _: connection.sendall(reply)]
 
         with pytest.raises(OutcomeUnknown):
             tenant.organization().create_type(SPEC)
 
     @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"])
-    def test_redirects_are_not_followed(self, wire: Wire, tenant: Tenant, status: str) -> None:
+    def test_redirects_are_not_followed(self, wire: Wire, tenant: CloseTenant, status: str) -> None:
         redirect = answer(None, status, f"Location: {wire.url}elsewhere/")
         wire.replies = [redirect, redirect]
         organization = tenant.organization()
@@ -115,7 +117,7 @@ class TestDeadlines:
         ],
         ids=["nothing", "half a line", "headers only", "a byte", "dripping", "dripping in chunks"],
     )
-    def test_every_slow_answer_is_cut_off(self, wire: Wire, tenant: Tenant, reply: Any) -> None:
+    def test_every_slow_response_is_cut_off(self, wire: Wire, tenant: CloseTenant, reply: Any) -> None:
         wire.replies = [reply]
         begun = time.monotonic()
 
@@ -123,7 +125,7 @@ class TestDeadlines:
             tenant.organization(timeout=0.2).create_type(SPEC)
         assert time.monotonic() - begun < 2
 
-    def test_late_headers_leave_less_time_for_the_body(self, wire: Wire, tenant: Tenant) -> None:
+    def test_late_headers_leave_less_time_for_the_body(self, wire: Wire, tenant: CloseTenant) -> None:
         def late(connection: Any, stopping: Any) -> None:
             stopping.wait(0.6)
             connection.sendall(self.HEAD)
@@ -137,8 +139,8 @@ class TestDeadlines:
         assert time.monotonic() - begun < 1.2
 
     @pytest.mark.parametrize(("timeout", "least"), [(20, MIN_WRITE_SECONDS), (3, 3)])
-    def test_no_write_begins_without_time_to_hear_its_answer(
-        self, wire: Wire, tenant: Tenant, timeout: float, least: float
+    def test_no_write_starts_without_time_for_its_response(
+        self, wire: Wire, tenant: CloseTenant, timeout: float, least: float
     ) -> None:
         wire.replies = [CREATED]
         organization = tenant.organization(timeout)
@@ -150,7 +152,7 @@ class TestDeadlines:
         tenant.time_left = SETTLE_SECONDS + least
         assert organization.create_type(SPEC).id == "cotype_1"
 
-    def test_a_read_makes_do_with_the_time_that_is_left(self, wire: Wire, tenant: Tenant) -> None:
+    def test_a_read_ends_with_the_remaining_time(self, wire: Wire, tenant: CloseTenant) -> None:
         wire.replies = [say_nothing]
         tenant.time_left = SETTLE_SECONDS + 1
         begun = time.monotonic()
@@ -159,16 +161,14 @@ class TestDeadlines:
             tenant.organization(timeout=20).types()
         assert time.monotonic() - begun < 5
 
-    def test_no_read_begins_without_any(self, wire: Wire, tenant: Tenant) -> None:
+    def test_no_read_starts_without_time(self, wire: Wire, tenant: CloseTenant) -> None:
         tenant.time_left = SETTLE_SECONDS + 0.5
 
         with pytest.raises(RetryLater, match="too little time"):
             tenant.organization().types()
         assert wire.heard == []
 
-    def test_an_answer_without_end_is_cut_off(
-        self, wire: Wire, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_an_endless_body_is_cut_off(self, wire: Wire, tenant: CloseTenant, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("provisioner.close.transport.MAX_RESPONSE_BYTES", 100_000)
         wire.replies = [dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", b" " * 50_000, every=0)]
 

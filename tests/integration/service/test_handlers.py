@@ -14,11 +14,11 @@ from provisioner.settings import Settings
 from tests.fakes import a_request
 from tests.integration.service.stack import Stack
 
-DOORS = [api, worker, sweeper]
+HANDLERS = [api, worker, sweeper]
 
 
 @dataclass
-class Context:
+class LambdaContext:
     """As Lambda gives it. Milliseconds."""
 
     function_name: str = "function"
@@ -32,16 +32,16 @@ class Context:
 
 @pytest.fixture
 def deployed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The environment is there, and no environment of another test is remembered."""
+    """Set the environment, and forget that of other tests."""
     for name, value in stack.settings.model_dump().items():
         monkeypatch.setenv(name.upper(), str(value))
-    for door in DOORS:
-        door._service.cache_clear()
+    for handler in HANDLERS:
+        handler._service.cache_clear()
     yield stack
-    for door in DOORS:
-        if door._service.cache_info().currsize:
-            door._service().service.http.close()
-        door._service.cache_clear()
+    for handler in HANDLERS:
+        if handler._service.cache_info().currsize:
+            handler._service().service.http.close()
+        handler._service.cache_clear()
 
 
 def post_event(request_id: str) -> dict[str, Any]:
@@ -59,23 +59,23 @@ def record(body: str) -> dict[str, Any]:
     return {"messageId": "message-1", "receiptHandle": "handle-1", "body": body, "attributes": attributes}
 
 
-def test_one_type_through_all_three_doors(deployed: Stack) -> None:
-    answer = api.lambda_handler(post_event("1"), Context())
+def test_one_type_through_all_three_handlers(deployed: Stack) -> None:
+    answer = api.lambda_handler(post_event("1"), LambdaContext())
     assert (answer["statusCode"], json.loads(answer["body"])["outcome"]["result"]) == (201, "created")
 
     event = {"Records": [record(a_request("2").to_json()), {**record("{"), "messageId": "message-2"}]}
-    assert worker.lambda_handler(event, Context()) == {"batchItemFailures": []}
+    assert worker.lambda_handler(event, LambdaContext()) == {"batchItemFailures": []}
 
-    assert sweeper.lambda_handler({"detail-type": "Scheduled Event"}, Context()) == {
+    assert sweeper.lambda_handler({"detail-type": "Scheduled Event"}, LambdaContext()) == {
         "Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0
     }  # fmt: skip
     assert sorted(deployed.results()) == [("1", "created"), ("2", "unchanged"), ("message-2", "failed")]
 
 
-def test_the_parts_are_put_together_once(deployed: Stack) -> None:
-    api.lambda_handler(post_event("1"), Context())
+def test_the_service_is_built_once(deployed: Stack) -> None:
+    api.lambda_handler(post_event("1"), LambdaContext())
     first = api._service()
-    api.lambda_handler(post_event("2"), Context())
+    api.lambda_handler(post_event("2"), LambdaContext())
 
     assert api._service() is first
 
@@ -88,13 +88,13 @@ def test_the_parts_are_put_together_once(deployed: Stack) -> None:
         (sweeper.lambda_handler, {}),
     ],
 )
-def test_an_incomplete_environment_is_no_start(
+def test_an_incomplete_environment_stops_the_start(
     deployed: Stack, monkeypatch: pytest.MonkeyPatch, handler: Callable[..., Any], event: Any
 ) -> None:
     monkeypatch.delenv("LEDGER_TABLE_NAME")
 
     with pytest.raises(ValidationError, match="ledger_table_name"):
-        handler(event, Context())
+        handler(event, LambdaContext())
 
 
 def test_its_own_clients_are_bounded(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:

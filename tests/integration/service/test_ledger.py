@@ -31,7 +31,7 @@ from tests.integration.service.locked_moto import client, make_table
 
 
 class LookingLedger(CoreLedger, Protocol):
-    """What both have beyond what the core needs."""
+    """The methods of both ledgers beyond those that the core uses."""
 
     def accept(self, request: ProvisioningRequest) -> RequestRecord: ...
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None: ...
@@ -109,8 +109,8 @@ def is_busy(act: Callable[[], object]) -> bool:
     return False
 
 
-class TestRequests:
-    def test_accepted_once(self, ledger: LookingLedger, clock: Clock) -> None:
+class TestStoredRequests:
+    def test_a_request_is_accepted_once(self, ledger: LookingLedger, clock: Clock) -> None:
         first = ledger.accept(a_request("1"))
         clock.advance(10)
         again = ledger.accept(a_request("1", if_exists="adopt"))
@@ -123,14 +123,14 @@ class TestRequests:
             None,
         )
 
-    def test_other_content_under_the_same_id_is_refused(self, ledger: LookingLedger) -> None:
+    def test_a_reused_id_is_rejected(self, ledger: LookingLedger) -> None:
         ledger.accept(a_request("1"))
 
         with pytest.raises(Rejected) as caught:
             ledger.accept(a_request("1", "Deal"))
         assert caught.value.kind is ProblemType.REQUEST_CONFLICT
 
-    def test_found_by_its_key(self, ledger: LookingLedger) -> None:
+    def test_a_request_is_found_by_its_key(self, ledger: LookingLedger) -> None:
         request = a_request("1", spec={"description": None, "editable_with_roles": ["admin"]})
         ledger.accept(request)
 
@@ -147,7 +147,7 @@ class TestRequests:
         stored = ledger.accept(a_request("1"))
         assert (stored.state, stored.outcome) == (RequestState.SETTLED, outcome(Result.CREATED))
 
-    def test_announced(self, ledger: LookingLedger) -> None:
+    def test_a_published_request_is_marked(self, ledger: LookingLedger) -> None:
         record = ledger.accept(a_request("1"))
         ledger.settle(record, outcome())
         ledger.mark_published(record)
@@ -155,7 +155,7 @@ class TestRequests:
 
         assert ledger.accept(a_request("1")).state is RequestState.ANNOUNCED
 
-    def test_waits_are_counted(self, ledger: LookingLedger) -> None:
+    def test_deferrals_are_counted(self, ledger: LookingLedger) -> None:
         record = ledger.accept(a_request("1"))
         counted = [ledger.record_deferral(record, 5, "first"), ledger.record_deferral(record, 5, "second")]
 
@@ -165,10 +165,10 @@ class TestRequests:
 
 
 class TestLeases:
-    def test_a_first_one(self, ledger: LookingLedger) -> None:
+    def test_the_first_lease_has_the_first_token(self, ledger: LookingLedger) -> None:
         assert leased(ledger).record == ResourceRecord(ACCOUNT, fencing_token=1)
 
-    def test_one_holder_at_a_time(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_lease_has_one_holder_at_a_time(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
         assert is_busy(lambda: leased(ledger, "2"))
         assert is_busy(lambda: leased(ledger, "1"))
@@ -180,19 +180,19 @@ class TestLeases:
         clock.advance(0.001)
         assert not is_busy(lambda: leased(ledger, "2"))
 
-    def test_given_back_it_is_free(self, ledger: LookingLedger) -> None:
+    def test_a_released_lease_is_free(self, ledger: LookingLedger) -> None:
         ledger.release([leased(ledger, "1")])
 
         assert leased(ledger, "2").record == ResourceRecord(ACCOUNT, fencing_token=2)
 
-    def test_several_are_given_back_together(self, ledger: LookingLedger) -> None:
+    def test_several_leases_are_released_together(self, ledger: LookingLedger) -> None:
         ledger.release([leased(ledger, "1", resource) for resource in (ACCOUNT, DEAL, PLAN)])
 
         assert [leased(ledger, "2", resource).record for resource in (ACCOUNT, DEAL, PLAN)] == [
             ResourceRecord(resource, fencing_token=2) for resource in (ACCOUNT, DEAL, PLAN)
         ]
 
-    def test_in_doubt_the_holder_stays_a_suspect(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_holder_with_a_lost_response_stays_in_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
         ledger.release([in_doubt(leased(ledger, "1"), "field:seats", ID, clock())])
         clock.advance(5)
 
@@ -205,7 +205,7 @@ class TestLeases:
             (),
         )
 
-    def test_killed_the_holder_stays_a_suspect_until_its_leases_end(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_killed_holder_is_in_doubt_since_the_end_of_its_lease(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
         end = clock() + 90
         clock.advance(200)
@@ -216,7 +216,7 @@ class TestLeases:
         assert lease.record.orphaned.since == pytest.approx(end)
         assert lease.record.in_doubt_requests("anything") == (ID,)
 
-    def test_killed_again_and_again(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_every_killed_holder_stays_in_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
         for number in range(3):
             leased(ledger, f"{number}")
             clock.advance(91)
@@ -226,7 +226,7 @@ class TestLeases:
         assert lease.record.orphaned.requests == tuple(a_request(f"{number}").id for number in range(3))
         assert lease.fencing_token == 4
 
-    def test_killed_after_a_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_kill_after_a_lost_response_keeps_both_in_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
         ledger.release([in_doubt(leased(ledger, "1"), CREATE_RESOURCE, ID, clock())])
         leased(ledger, "2")
         clock.advance(91)
@@ -237,7 +237,7 @@ class TestLeases:
         assert lease.record.orphaned.requests == (a_request("2").id,)
         assert (lease.record.may_have_created(ID), lease.record.may_have_created(a_request("3").id)) == (True, False)
 
-    def test_a_kill_is_remembered_until_somebody_knows_better(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_kill_stays_in_the_record_until_it_is_ruled_out(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
         end = clock() + 90
         clock.advance(91)
@@ -253,7 +253,7 @@ class TestLeases:
         assert known.record.orphaned is None
         assert known.record.reads_valid_from == pytest.approx(end + 120)
 
-    def test_known_it_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_known_write_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
         made = {
             CREATE_RESOURCE: created("cotype_1", clock(), ID),
             "field:seats": AppliedWrite("cf_1", clock(), Provenance.OBSERVED, ()),
@@ -273,7 +273,7 @@ class TestLeases:
             None,
         )
 
-    def test_what_is_not_known_any_more_is_forgotten(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_write_that_is_ruled_out_is_removed(self, ledger: LookingLedger, clock: Clock) -> None:
         lease = change(
             leased(ledger, "1"),
             lambda record: record.with_in_doubt("field:plan", ID, clock()).with_write(
@@ -285,7 +285,7 @@ class TestLeases:
 
         assert leased(ledger, "3").record == ResourceRecord(ACCOUNT, 3, close_id="cotype_1", last_observed_at=clock())
 
-    def test_an_old_holder_is_fenced_off(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_an_earlier_holder_is_fenced_off(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1")
         clock.advance(91)
         new = leased(ledger, "2")
@@ -298,7 +298,7 @@ class TestLeases:
         ledger.release([observed(new, "cotype_1", clock())])
         assert leased(ledger, "3").record.close_id == "cotype_1"
 
-    def test_fenced_off_from_one_unit_it_settles_nothing(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_holder_fenced_off_from_one_resource_settles_nothing(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1", ACCOUNT)
         clock.advance(91)
         leased(ledger, "2", ACCOUNT)
@@ -310,15 +310,15 @@ class TestLeases:
         assert ledger.read(DEAL).close_id is None
         assert is_busy(lambda: leased(ledger, "3", DEAL))  # it is still held
 
-    def test_given_back_twice_is_given_back_once(self, ledger: LookingLedger, clock: Clock) -> None:
-        """As when the SDK sends the write again because its answer got lost."""
+    def test_a_repeated_release_has_no_effect(self, ledger: LookingLedger, clock: Clock) -> None:
+        """Send each write twice, as the SDK does after a lost response."""
         lease = leased(ledger, "1")
         ledger.release([lease])
         ledger.release([observed(lease, "cotype_9", clock())])
 
         assert leased(ledger, "2").record.close_id is None
 
-    def test_settled_and_given_back_together(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_settling_releases_the_leases(self, ledger: LookingLedger, clock: Clock) -> None:
         leases = [
             observed(leased(ledger, "1", resource), f"id of {resource.kind}", clock()) for resource in (ACCOUNT, PLAN)
         ]
@@ -330,7 +330,7 @@ class TestLeases:
         ]
         assert ledger.accept(a_request("1")).outcome == outcome()
 
-    def test_settled_by_another_meanwhile_the_lease_goes_back_all_the_same(
+    def test_a_lease_is_released_when_another_run_settled_the_request(
         self, ledger: LookingLedger, clock: Clock
     ) -> None:
         leases = [observed(leased(ledger, "1", resource), "cotype_1", clock()) for resource in (ACCOUNT, DEAL)]
@@ -343,7 +343,7 @@ class TestLeases:
             "cotype_1",
         ]
 
-    def test_settled_without_a_lease_only_while_nobody_takes_one(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_settling_without_a_lease_requires_unchanged_records(self, ledger: LookingLedger, clock: Clock) -> None:
         """Read before its first lease, while it was leased, and after it was given back."""
         record, never = ledger.accept(a_request("1")), ledger.read(DEAL)
         leased(ledger, "2", DEAL)
@@ -359,14 +359,14 @@ class TestLeases:
         leased(ledger, "4", DEAL)
         assert ledger.settle(record, outcome(Result.CREATED), unchanged=read).result == "failed"  # what stands, stands
 
-    def test_a_request_that_somebody_settled_is_known_as_settled(self, ledger: LookingLedger) -> None:
+    def test_a_settled_request_is_known_to_every_run(self, ledger: LookingLedger) -> None:
         stale = ledger.accept(a_request("1"))
         assert ledger.stored_outcome(stale) is None
         told = ledger.settle(stale, outcome(Result.FAILED))
 
         assert ledger.stored_outcome(stale) == told
 
-    def test_a_suspect_is_known_as_one(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_request_in_doubt_is_known_to_readers(self, ledger: LookingLedger, clock: Clock) -> None:
         record, resources = ledger.accept(a_request("1")), [DEAL, ACCOUNT]
         assert not may_have_created(ledger, record, resources)
         ledger.release([in_doubt(ledger.lease(record, ACCOUNT), "field:seats", ID, clock())])
@@ -375,9 +375,7 @@ class TestLeases:
         assert not may_have_created(ledger, record, [DEAL])
         assert not may_have_created(ledger, ledger.accept(a_request("2")), resources)
 
-    def test_whoever_holds_a_lease_or_was_killed_with_one_is_a_suspect(
-        self, ledger: LookingLedger, clock: Clock
-    ) -> None:
+    def test_holders_and_killed_holders_of_a_lease_are_in_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
         lease = leased(ledger, "1")
         record = ledger.accept(a_request("1"))
         assert may_have_created(ledger, record, [ACCOUNT])
@@ -389,7 +387,7 @@ class TestLeases:
         ledger.release([ruled_out(later, clock() + 120, lag=60)])
         assert not may_have_created(ledger, record, [ACCOUNT])
 
-    def test_a_suspect_stays_one_when_another_found_the_type(self, ledger: LookingLedger, clock: Clock) -> None:
+    def test_a_request_stays_in_doubt_when_another_found_the_type(self, ledger: LookingLedger, clock: Clock) -> None:
         record = ledger.accept(a_request("1"))
         ledger.release([in_doubt(leased(ledger, "1"), CREATE_RESOURCE, record.id, clock())])
         lease = leased(ledger, "2")
@@ -411,8 +409,8 @@ class TestPauses:
         assert (ledger.paused_until("acme"), ledger.paused_until("globex")) == (200.5, 0)
 
 
-class TestOnlyTheRealOne:
-    def test_overdue_first_come_first(self, dynamodb: Ledger, clock: Clock) -> None:
+class TestDynamoDb:
+    def test_overdue_requests_come_in_order(self, dynamodb: Ledger, clock: Clock) -> None:
         for number in range(3):
             dynamodb.accept(a_request(f"{number}"), expected_after=100)
             clock.advance(10)
@@ -422,7 +420,7 @@ class TestOnlyTheRealOne:
         assert dynamodb.overdue(10) == [a_request(f"{number}").id for number in range(2)]
         assert len(dynamodb.overdue(1)) == 1
 
-    def test_what_is_announced_is_never_overdue(self, dynamodb: Ledger, clock: Clock) -> None:
+    def test_a_published_request_is_never_overdue(self, dynamodb: Ledger, clock: Clock) -> None:
         record = dynamodb.accept(a_request("1"))
         dynamodb.settle(record, outcome())
         dynamodb.mark_published(record)
@@ -453,7 +451,7 @@ class TestOnlyTheRealOne:
 
     @pytest.mark.parametrize("method", ["put_item", "update_item", "transact_write_items"])
     def test_a_write_sent_twice_by_the_sdk_counts_once(self, dynamodb: Ledger, clock: Clock, method: str) -> None:
-        """The first one's answer got lost on its way back."""
+        """The response to the first write is lost on its way back."""
         dynamodb = _with(dynamodb, method, _twice)
         lease = leased(dynamodb, "1")
         record = dynamodb.accept(a_request("1"))
@@ -465,7 +463,7 @@ class TestOnlyTheRealOne:
         dynamodb.release([again])
         assert leased(dynamodb, "3").record.orphaned is None
 
-    def test_all_units_of_the_largest_request_settle_together(self, dynamodb: Ledger, clock: Clock) -> None:
+    def test_all_resources_of_the_largest_request_settle_together(self, dynamodb: Ledger, clock: Clock) -> None:
         fields = [{"name": f"Field {number}", "type": "text", "shared": True} for number in range(MAX_SHARED_FIELDS)]
         types = [{"name": f"Type {number}", "name_plural": "x", "fields": fields} for number in range(MAX_TYPES)]
         request = ProvisioningRequest.model_validate(
@@ -479,7 +477,7 @@ class TestOnlyTheRealOne:
         assert len(leases) == MAX_TYPES + MAX_SHARED_FIELDS
         assert {dynamodb.read(lease.resource).close_id for lease in leases} == {"x"}
 
-    def test_what_is_known_of_a_type_with_all_fields_fits_its_item(self, dynamodb: Ledger, clock: Clock) -> None:
+    def test_the_record_of_a_type_with_all_fields_fits_its_item(self, dynamodb: Ledger, clock: Clock) -> None:
         lease = leased(dynamodb, "1")
         for number in range(MAX_FIELDS):
             name = f"field {number:0200d}"
@@ -490,23 +488,23 @@ class TestOnlyTheRealOne:
         again = leased(dynamodb, "2")
         assert (again.record.writes, again.record.in_doubt) == (lease.record.writes, lease.record.in_doubt)
 
-    def test_fresh_even_if_the_sdk_sent_it_twice(self, dynamodb: Ledger) -> None:
+    def test_an_accept_sent_twice_by_the_sdk_is_fresh(self, dynamodb: Ledger) -> None:
         assert _with(dynamodb, "put_item", _twice).accept(a_request("1")).fresh
 
     @pytest.mark.parametrize("conflicts", [1, 3])
-    def test_a_conflict_of_transactions_is_tried_again(self, dynamodb: Ledger, conflicts: int) -> None:
+    def test_a_conflict_of_transactions_is_retried(self, dynamodb: Ledger, conflicts: int) -> None:
         failing = _with(dynamodb, "update_item", _conflicting(conflicts))
 
         assert leased(failing, "1").fencing_token == 1
 
-    def test_a_conflict_over_a_request_is_tried_again(self, dynamodb: Ledger) -> None:
+    def test_a_conflict_over_a_request_is_retried(self, dynamodb: Ledger) -> None:
         """It is delivered again while the transaction runs that settles it."""
         record = dynamodb.accept(a_request("1"))
         failing = _with(dynamodb, "put_item", _conflicting(3))
 
         assert failing.accept(a_request("1")).id == record.id
 
-    def test_however_often_it_waited_a_lease_that_is_taken_is_waited_for(self, dynamodb: Ledger) -> None:
+    def test_a_taken_lease_defers_the_request_after_any_number_of_deferrals(self, dynamodb: Ledger) -> None:
         leased(dynamodb, "1")
         waiting = replace(dynamodb.accept(a_request("2")), deferrals=5000)
 
@@ -514,8 +512,8 @@ class TestOnlyTheRealOne:
             dynamodb.lease(waiting, ACCOUNT)
         assert 0 < busy.value.seconds <= 60
 
-    def test_who_waits_for_a_tenant_is_bounded(self, dynamodb: Ledger, clock: Clock) -> None:
-        """What one item holds, and what is woken at once. The others come back by themselves all the same."""
+    def test_the_waitlist_of_a_tenant_is_bounded(self, dynamodb: Ledger, clock: Clock) -> None:
+        """One item holds, and one event resumes, a limited number. The others return on their own schedule."""
         waiting = TenantWaitlist(dynamodb.dynamodb, dynamodb.table, dynamodb.retention_days, clock)
         for number in range(MAX_WAITERS):
             waiting.add("acme", f"request {number}")
@@ -525,18 +523,18 @@ class TestOnlyTheRealOne:
         assert len(waiting.of("acme")) == MAX_WAITERS
         assert record.id not in waiting.of("acme")
 
-    def test_conflicts_without_end_are_waited_for(self, dynamodb: Ledger) -> None:
+    def test_endless_conflicts_defer_the_request(self, dynamodb: Ledger) -> None:
         failing = _with(dynamodb, "update_item", _conflicting(100))
 
         assert is_busy(lambda: leased(failing, "1"))
 
-    def test_any_other_failure_goes_on(self, dynamodb: Ledger) -> None:
+    def test_any_other_failure_is_raised(self, dynamodb: Ledger) -> None:
         failing = _with(dynamodb, "update_item", _failing("ProvisionedThroughputExceededException"))
 
         with pytest.raises(ClientError):
             leased(failing, "1")
 
-    def test_a_transaction_that_fails_for_another_reason_goes_on(self, dynamodb: Ledger) -> None:
+    def test_any_other_failure_of_a_transaction_is_raised(self, dynamodb: Ledger) -> None:
         record = dynamodb.accept(a_request("1"))
 
         with pytest.raises(ClientError):

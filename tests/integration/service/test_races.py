@@ -1,4 +1,4 @@
-"""Once: however many ask at the same time, over whichever door."""
+"""Once: for any number of simultaneous requests, over HTTP and the queue."""
 
 import sys
 import threading
@@ -42,32 +42,32 @@ def all_at_once[T](*tasks: Callable[[], T]) -> list[T]:
         return list(pool.map(run, tasks))
 
 
-def through(stack: Stack, request: ProvisioningRequest, door: str) -> Callable[[], Any]:
+def through(stack: Stack, request: ProvisioningRequest, entry_point: str) -> Callable[[], Any]:
     service = stack.new_service()
-    if door == "http":
+    if entry_point == "http":
         return lambda: stack.post(request, service)
     return lambda: stack.work(request.to_json(), service=service)
 
 
-def come_to_rest(stack: Stack) -> Counter[tuple[str, str]]:
-    """Deliver all that waits until nothing does. Answers how often each (request id, result) was announced."""
+def deliver_until_idle(stack: Stack) -> Counter[tuple[str, str]]:
+    """Deliver waiting messages until none is left. Return how often each (request id, result) was announced."""
     for _ in range(30):
         waiting = stack.waiting()
         if not waiting:
             return Counter(stack.results())
         stack.clock.advance(max(each.delay for each in waiting) + 0.01)
         assert stack.work(*(each.body for each in waiting)) == []
-    raise AssertionError("it does not come to rest")
+    raise AssertionError("messages keep arriving")
 
 
 def results(announced: Counter[tuple[str, str]]) -> list[str]:
-    """The results, one for each request. A repeat is the same outcome again, so there is no second one."""
+    """Return one result for each request. A repeated announcement must have the same result."""
     assert len({request_id for request_id, _ in announced}) == len(announced)
     return sorted(result for _, result in announced)
 
 
 def test_the_lock_lets_one_of_many_conditional_writes_win(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What every test below rests on. Other threads get their chance within each write, and must not be there."""
+    """The premise of every test below. Other threads get their chance within each write, and must not enter it."""
     make_table("races")
     put_item, inside, met = DynamoDBBackend.put_item, list[int](), set[int]()
 
@@ -93,13 +93,15 @@ def test_the_lock_lets_one_of_many_conditional_writes_win(aws: None, monkeypatch
     assert met == {1}
 
 
-@pytest.mark.parametrize("doors", [["http"] * RACERS, ["queue"] * RACERS, ["http", "queue"] * (RACERS // 2)])
-def test_many_requests_for_one_type(stack: Stack, doors: Sequence[str]) -> None:
+@pytest.mark.parametrize("entry_points", [["http"] * RACERS, ["queue"] * RACERS, ["http", "queue"] * (RACERS // 2)])
+def test_many_requests_create_one_type(stack: Stack, entry_points: Sequence[str]) -> None:
     names = ["Account", "ACCOUNT", " account"]
     requests = [a_request(f"{number}", names[number % 3]) for number in range(RACERS)]
 
-    all_at_once(*(through(stack, request, door) for request, door in zip(requests, doors, strict=True)))
-    announced = come_to_rest(stack)
+    all_at_once(
+        *(through(stack, request, entry_point) for request, entry_point in zip(requests, entry_points, strict=True))
+    )
+    announced = deliver_until_idle(stack)
 
     assert stack.creates() == 1
     assert len(stack.types()) == 1
@@ -108,22 +110,22 @@ def test_many_requests_for_one_type(stack: Stack, doors: Sequence[str]) -> None:
     assert set(results(announced)) <= {"created", "unchanged", "adopted"}
 
 
-@pytest.mark.parametrize("doors", [["http"] * 4, ["queue"] * 4, ["http", "queue"] * 2])
-def test_one_request_many_times(stack: Stack, doors: Sequence[str]) -> None:
-    all_at_once(*(through(stack, a_request(), door) for door in doors))
-    announced = come_to_rest(stack)
+@pytest.mark.parametrize("entry_points", [["http"] * 4, ["queue"] * 4, ["http", "queue"] * 2])
+def test_one_request_sent_many_times_creates_one_type(stack: Stack, entry_points: Sequence[str]) -> None:
+    all_at_once(*(through(stack, a_request(), entry_point) for entry_point in entry_points))
+    announced = deliver_until_idle(stack)
 
     assert (stack.creates(), stack.types()) == (1, ["Account"])
     assert results(announced) == ["created"]
 
 
 @pytest.mark.parametrize("fault", ["create_then_hang_up", "create_then_502", "500_before", "429"])
-def test_many_requests_for_one_type_and_the_answer_gets_lost(stack: Stack, fault: str) -> None:
+def test_many_requests_with_a_lost_response_create_one_type(stack: Stack, fault: str) -> None:
     stack.arm(fault)
     requests = [a_request(f"{number}") for number in range(RACERS)]
 
     all_at_once(*(through(stack, each, ["http", "queue"][number % 2]) for number, each in enumerate(requests)))
-    announced = come_to_rest(stack)
+    announced = deliver_until_idle(stack)
 
     assert stack.types() == ["Account"]
     assert len(announced) == RACERS
@@ -133,7 +135,7 @@ def test_many_requests_for_one_type_and_the_answer_gets_lost(stack: Stack, fault
     assert counts["failed"] + counts["unresolved"] == 0
 
 
-def test_one_request_id_for_two_contents(stack: Stack) -> None:
+def test_one_of_two_contents_wins_a_request_id(stack: Stack) -> None:
     one, other = a_request("1", "Account"), a_request("1", "Deal")
 
     answers = all_at_once(through(stack, one, "http"), through(stack, other, "http"))
@@ -142,7 +144,7 @@ def test_one_request_id_for_two_contents(stack: Stack) -> None:
     assert len(stack.types()) == 1
 
 
-def test_apart_many_tenants_at_once(stack: Stack) -> None:
+def test_apart_many_tenants_are_served_at_once(stack: Stack) -> None:
     tenants = [f"tenant-{number}" for number in range(RACERS)]
     for tenant in tenants:
         stack.add_tenant(tenant)

@@ -9,8 +9,8 @@ from tests.fakes import a_request
 from tests.integration.service.stack import Stack
 
 
-class TestBothDoors:
-    def test_created_through_http(self, stack: Stack) -> None:
+class TestHttpAndQueue:
+    def test_a_type_is_created_through_http(self, stack: Stack) -> None:
         request = a_request(spec={"description": "Who pays us", "editable_with_roles": ["admin"]})
 
         answer = stack.post(request)
@@ -21,13 +21,13 @@ class TestBothDoors:
         assert (event["id"], event["data"]) == (request.id, answer["outcome"])
         assert event["data"]["types"][0]["custom_object_type"]["description"] == "Who pays us"
 
-    def test_created_through_the_queue(self, stack: Stack) -> None:
+    def test_a_type_is_created_through_the_queue(self, stack: Stack) -> None:
         assert stack.work(a_request("1").to_json(), a_request("2", "Deal").to_json()) == []
 
         assert sorted(stack.results()) == [("1", "created"), ("2", "created")]
         assert sorted(stack.types()) == ["Account", "Deal"]
 
-    def test_settled_the_message_that_followed_finds_it_done(self, stack: Stack) -> None:
+    def test_settled_the_fallback_message_finds_the_request_settled(self, stack: Stack) -> None:
         stack.post(a_request())
         [message] = stack.waiting()
 
@@ -35,7 +35,7 @@ class TestBothDoors:
         assert stack.work(message.body) == []
         assert (stack.creates(), len(stack.events())) == (1, 1)
 
-    def test_an_answer_is_replayed_from_the_ledger(self, stack: Stack) -> None:
+    def test_a_response_is_replayed_from_the_ledger(self, stack: Stack) -> None:
         first, again = stack.post(a_request()), stack.post(a_request(), stack.new_service())
 
         assert (again["status"], again["outcome"]) == (201, first["outcome"])
@@ -51,7 +51,7 @@ class TestBothDoors:
         assert adopted["differences"] == [{"field": "description", "desired": "desired", "observed": None}]
         assert (again["status"], again["outcome"]) == (200, first["outcome"])
 
-    def test_async_is_done_by_the_worker(self, stack: Stack) -> None:
+    def test_an_async_request_is_done_by_the_worker(self, stack: Stack) -> None:
         assert stack.post(a_request(), Prefer="respond-async")["status"] == 202
         [message] = stack.waiting()
 
@@ -59,12 +59,12 @@ class TestBothDoors:
 
         assert stack.results() == [("signup-8841", "created")]
 
-    def test_apart_each_tenant_has_its_own_organisation(self, stack: Stack) -> None:
+    def test_apart_each_tenant_has_its_own_organization(self, stack: Stack) -> None:
         stack.work(a_request("1").to_json(), a_request("1", "Deal", tenant="globex").to_json())
 
         assert (stack.types("acme"), stack.types("globex")) == (["Account"], ["Deal"])
 
-    def test_one_look_at_the_list_for_each_tenant_of_a_batch(self, stack: Stack) -> None:
+    def test_the_list_is_read_once_for_each_tenant_of_a_batch(self, stack: Stack) -> None:
         requests = [a_request(f"{n}", f"Type {n}", tenant=t) for n in range(4) for t in ("acme", "globex")]
         stack.work(*(each.to_json() for each in requests))
 
@@ -80,17 +80,17 @@ class TestBothDoors:
 
         assert len(stack.close.requests(stack.organizations["acme"])) == before
 
-    def test_clear_a_poison_message_is_buried_with_its_reason(self, stack: Stack) -> None:
+    def test_clear_an_invalid_message_is_dead_lettered_with_its_reason(self, stack: Stack) -> None:
         assert stack.work("{", a_request().to_json()) == []
 
-        [letter] = stack.dead_letters()
-        assert letter.body == "{"
-        assert letter.message_attributes["reason"]["StringValue"].startswith("the body: invalid JSON")
+        [message] = stack.dead_letters()
+        assert message.body == "{"
+        assert message.message_attributes["reason"]["StringValue"].startswith("the body: invalid JSON")
         assert sorted(stack.results()) == [("message-0", "failed"), ("signup-8841", "created")]
 
 
 class TestSettledWithoutItsMessage:
-    def test_the_sweeper_finds_what_was_accepted_and_forgotten(self, stack: Stack) -> None:
+    def test_the_sweeper_requeues_a_request_whose_message_was_lost(self, stack: Stack) -> None:
         stack.post(a_request(), Prefer="respond-async")
         stack.waiting()  # lost
         assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}  # it is not late yet
@@ -105,7 +105,9 @@ class TestSettledWithoutItsMessage:
         assert stack.results() == [("signup-8841", "created")]
         assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}
 
-    def test_announced_what_was_settled_and_not_heard_of(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_announced_the_sweeper_requeues_an_unpublished_outcome(
+        self, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def down(*_: Any) -> None:
             raise ConnectionError
 
@@ -121,7 +123,7 @@ class TestSettledWithoutItsMessage:
 
         assert stack.results() == [("signup-8841", "created")]
 
-    def test_swept_again_and_again_it_comes_less_often(self, stack: Stack) -> None:
+    def test_a_request_is_requeued_less_often_each_time(self, stack: Stack) -> None:
         stack.post(a_request(), Prefer="respond-async")
         gaps = []
         for _ in range(4):

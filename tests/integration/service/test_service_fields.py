@@ -43,7 +43,7 @@ def calls(stack: Stack, since: int = 0) -> list[str]:
 
 
 class TestBlueprint:
-    def test_three_types_and_their_fields_once(self, stack: Stack) -> None:
+    def test_three_types_and_their_fields_are_created_once(self, stack: Stack) -> None:
         outcome = settled(stack, **SAAS)
 
         assert outcome.result == "created"
@@ -52,7 +52,7 @@ class TestBlueprint:
         assert fields(stack, "Invoice") == ["Number", "Subscription", "Amount (USD)", "Due", "Paid"]
         assert len(calls(stack)) == 2 + 3 + sum(len(fields(stack, name)) for name in TYPES)
 
-    def test_a_second_run_changes_nothing_in_two_gets(self, stack: Stack) -> None:
+    def test_a_second_run_writes_nothing_and_reads_twice(self, stack: Stack) -> None:
         settled(stack, **SAAS)
         before = len(calls(stack))
 
@@ -61,7 +61,7 @@ class TestBlueprint:
         assert outcome.result == "unchanged"
         assert calls(stack, before) == ["GET custom_object_type/", "GET custom_field/custom_object_type/"]
 
-    def test_edited_it_is_updated_additively(self, stack: Stack) -> None:
+    def test_an_edited_blueprint_is_applied_additively(self, stack: Stack) -> None:
         settled(stack, **SAAS)
         values = {**SAAS["values"], "plans": ["Free", "Enterprise"]}
 
@@ -85,7 +85,7 @@ class TestBlueprint:
 
     @pytest.mark.parametrize("call", range(0, 18, 3))
     @pytest.mark.parametrize("fault", ["create_then_hang_up", "hang_up_before"])
-    def test_once_whatever_answer_is_lost(self, stack: Stack, call: int, fault: str) -> None:
+    def test_once_any_response_may_be_lost(self, stack: Stack, call: int, fault: str) -> None:
         stack.close.arm(
             fault, skip=call, aim={"organization": stack.organizations["acme"], "method": "POST", "path": "*"}
         )
@@ -110,7 +110,7 @@ class TestUpdate:
         assert (outcome.result, kind_of(outcome)) == ("failed", "blocked")
         assert all(call.startswith("GET") for call in calls(stack, before))
 
-    def test_shared_fields_and_order(self, stack: Stack) -> None:
+    def test_shared_fields_are_ordered(self, stack: Stack) -> None:
         settled(stack, **a_type(SEATS, {"name": "Note", "type": "text"}))
 
         desired = a_type(REGION, {"name": "Note", "type": "text"}, SEATS)
@@ -122,7 +122,9 @@ class TestUpdate:
         assert (again.result, again.types[0].differences) == ("unchanged", ())
 
     @pytest.mark.parametrize("order", [[REGION, SEATS], [SEATS, REGION]])
-    def test_at_rest_wherever_close_puts_a_new_shared_field(self, stack: Stack, order: list[dict[str, Any]]) -> None:
+    def test_a_second_run_writes_nothing_wherever_close_puts_a_shared_field(
+        self, stack: Stack, order: list[dict[str, Any]]
+    ) -> None:
         """The simulated Close shows a type's own fields first until they are put into an order."""
         settled(stack, **a_type(*order), if_exists="update")
 
@@ -130,7 +132,7 @@ class TestUpdate:
 
         assert again.types[0].steps == ()
 
-    def test_roles_by_name(self, stack: Stack) -> None:
+    def test_roles_are_found_by_name(self, stack: Stack) -> None:
         stack.close.change_organization(stack.organizations["acme"], roles={"role_1": "Sales Manager"})
 
         outcome = settled(stack, **a_type({**SEATS, "editable_with_roles": ["sales manager"]}))
@@ -138,7 +140,7 @@ class TestUpdate:
         [field] = stack.close.state(stack.organizations["acme"])["fields"]
         assert (outcome.result, field["editable_with_roles"]) == ("created", ["role_1"])
 
-    def test_a_role_that_is_nowhere(self, stack: Stack) -> None:
+    def test_an_unknown_role_fails_the_request(self, stack: Stack) -> None:
         stack.close.change_organization(stack.organizations["acme"], roles={"role_1": "Sales Manager"})
 
         answer = stack.post(a_request(**a_type({**SEATS, "editable_with_roles": ["Boss"]})))
@@ -160,7 +162,7 @@ class TestUpdate:
 
 
 def values_of(hint: Any) -> list[Any]:
-    """What a switch takes, where that is a few words."""
+    """Return the values of an option that has a fixed set."""
     if hint is bool:
         return [True, False]
     return list(get_args(hint)) if get_origin(hint) is Literal else []
@@ -177,7 +179,7 @@ SWITCHES = [
 
 
 @pytest.mark.parametrize(("switch", "value"), SWITCHES)
-def test_whatever_is_true_of_close(stack: Stack, switch: str, value: Any) -> None:
+def test_every_option_of_close_is_supported(stack: Stack, switch: str, value: Any) -> None:
     """Made once, at rest afterwards, and as wanted: for every question that Close's documentation leaves open."""
     stack.close.change_organization(stack.organizations["acme"], switches={switch: value})
     parent = {"name": "Parent", "type": "custom_object", "references": "Account", "back_reference_is_visible": True}

@@ -11,9 +11,9 @@ from tests.fakes import a_request
 from tests.integration.service.stack import Stack
 
 
-class TestFinal:
+class TestFinalFailures:
     @pytest.mark.parametrize(("fault", "status"), [("401", 401), ("402", 402), ("403", 403)])
-    def test_failed_at_once(self, stack: Stack, fault: str, status: int) -> None:
+    def test_a_rejection_fails_at_once(self, stack: Stack, fault: str, status: int) -> None:
         stack.arm(fault)
 
         answer = stack.post(a_request())
@@ -30,14 +30,14 @@ class TestFinal:
         assert (answer["status"], answer["close_status"]) == (422, 400)
         assert [each["pointer"] for each in answer["errors"]] == ["/custom_object_type/name_plural"]
 
-    def test_no_such_tenant(self, stack: Stack) -> None:
-        assert stack.post(a_request(tenant="nobody"))["status"] == 404
-        assert stack.work(a_request(tenant="nobody").to_json()) == []
+    def test_an_unknown_tenant_fails(self, stack: Stack) -> None:
+        assert stack.post(a_request(tenant="initech"))["status"] == 404
+        assert stack.work(a_request(tenant="initech").to_json()) == []
         assert stack.results() == [("signup-8841", "failed")]
 
 
-class TestCredentials:
-    def test_a_dead_key_fails(self, stack: Stack) -> None:
+class TestStoredCredentials:
+    def test_a_revoked_key_fails(self, stack: Stack) -> None:
         stack.set_secret("acme", "api_dead.key")
 
         answer = stack.post(a_request())
@@ -66,7 +66,7 @@ class TestCredentials:
 
         assert stack.post(a_request(tenant="oauth"))["status"] == 201
 
-    def test_pinned_to_the_right_organisation(self, stack: Stack) -> None:
+    def test_a_key_of_the_expected_organization_is_used(self, stack: Stack) -> None:
         stack.add_tenant("pinned", secret=lambda key, id_: json.dumps({"api_key": key, "organization_id": id_}))
 
         assert stack.post(a_request(tenant="pinned"))["status"] == 201
@@ -74,7 +74,7 @@ class TestCredentials:
         assert paths == ["/api/v1/custom_object_type/", "/api/v1/me/", "/api/v1/custom_object_type/"]
 
     @pytest.mark.parametrize("there", [[], ["Deal"]])
-    def test_apart_pinned_to_another_organisation(self, stack: Stack, there: list[str]) -> None:
+    def test_apart_a_key_of_another_organization_fails(self, stack: Stack, there: list[str]) -> None:
         organization = stack.add_tenant(
             "pinned", secret=lambda key, _: json.dumps({"api_key": key, "organization_id": "orga_other"})
         )
@@ -87,7 +87,7 @@ class TestCredentials:
         assert (stack.types("pinned"), stack.creates("pinned")) == (there, 0)
 
 
-class TestWaiting:
+class TestServiceWaits:
     @pytest.mark.parametrize("header", ["commas", "commas_decimal", "semicolons_decimal", "legacy", "ietf", "absent"])
     def test_polite_a_429_is_obeyed(self, stack: Stack, header: str) -> None:
         stack.arm("429", reset=17.0, header=header)
@@ -103,10 +103,10 @@ class TestWaiting:
         stack.clock.advance(2)
         assert stack.settle(a_request())[0].result == "created"
 
-    def test_polite_even_when_the_pause_cannot_be_remembered(
+    def test_polite_a_429_is_obeyed_even_when_the_ledger_cannot_store_it(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """What is certain, that nothing was created, must not turn into a doubt."""
+        """A create that certainly did not happen must not be in doubt."""
 
         def away(*_: Any) -> None:
             raise EndpointConnectionError(endpoint_url="https://dynamodb")
@@ -117,26 +117,26 @@ class TestWaiting:
         assert stack.settle(a_request())[0].result == "created"
         assert stack.creates() == 2
 
-    def test_fair_another_tenant_is_not_held_up(self, stack: Stack) -> None:
+    def test_fair_another_tenant_is_not_delayed(self, stack: Stack) -> None:
         stack.arm("429", method="*", reset=600.0)
         stack.work(a_request("1").to_json(), a_request("2", tenant="globex").to_json())
 
         assert stack.results() == [("2", "created")]
 
-    def test_slow_is_not_lost(self, new_stack: Callable[..., Stack]) -> None:
+    def test_a_slow_response_is_not_lost(self, new_stack: Callable[..., Stack]) -> None:
         stack = new_stack(close_timeout_seconds=5)
         stack.arm("slow", seconds=0.2)
 
         assert stack.settle(a_request()) == (stack.service.ledger.find(a_request().id)[0].outcome, 1)  # type: ignore[index]
 
-    def test_a_list_that_fails_is_waited_for(self, stack: Stack) -> None:
+    def test_a_failing_list_defers_the_request(self, stack: Stack) -> None:
         stack.arm("500_before", method="GET", times=2)
 
         outcome, runs = stack.settle(a_request())
 
         assert (outcome.result, outcome.attempts, runs) == ("created", 3, 3)
 
-    def test_gives_up_in_the_end(self, new_stack: Callable[..., Stack]) -> None:
+    def test_a_request_gives_up_at_its_deadline(self, new_stack: Callable[..., Stack]) -> None:
         stack = new_stack(wait_limit_seconds=60)
         stack.arm("500_before", method="GET", times=None)
 

@@ -1,4 +1,4 @@
-"""Types with their fields against the simulated Close, with every switch of what nobody knows about Close both ways."""
+"""Types with their fields against the simulated Close, with every undocumented behavior of Close both ways."""
 
 import json
 import time
@@ -104,7 +104,7 @@ def test_a_blueprint_is_provisioned_once_and_then_only_added_to(stack: Stack, sw
 
 
 class TestPlans:
-    def test_a_plan_writes_nothing_anywhere(self, stack: Stack) -> None:
+    def test_a_plan_writes_to_no_store(self, stack: Stack) -> None:
         planned = plans(stack, blueprint("1"))
 
         assert [each["action"] for each in planned["steps"]].count("create type") == 3
@@ -113,12 +113,12 @@ class TestPlans:
         assert stack.service.ledger.find(blueprint("1").id) is None
         assert (stack.waiting(), stack.events()) == ([], [])
 
-    def test_applied_while_close_looks_as_planned(self, stack: Stack) -> None:
+    def test_a_request_is_applied_while_its_plan_holds(self, stack: Stack) -> None:
         digest = plans(stack, blueprint("1"))["digest"]
 
         assert stack.settle(blueprint("1", plan_digest=digest))[0].result == "created"
 
-    def test_refused_with_the_new_plan_when_it_does_not(self, stack: Stack) -> None:
+    def test_a_stale_plan_is_rejected_with_the_new_one(self, stack: Stack) -> None:
         digest = plans(stack, blueprint("1"))["digest"]
         stack.close.add_type(stack.organizations["acme"], "Invoice", name_plural="Invoices")
 
@@ -129,7 +129,7 @@ class TestPlans:
         assert stack.types() == ["Invoice"]
 
 
-def test_polite_no_faster_than_close_allows(stack: Stack) -> None:
+def test_polite_requests_stay_below_the_rate_limit(stack: Stack) -> None:
     """When an answer says that nothing is left of the limit, the rest of the fields waits for the next window."""
     window = 0.4
     limit = {"requests": 4, "window_seconds": window}
@@ -157,12 +157,12 @@ def test_polite_no_faster_than_close_allows(stack: Stack) -> None:
 ROLES = {"role_1": "Sales Manager", "role_2": "Support", "role_3": "support"}
 
 
-class TestRoles:
+class TestRolesOfFields:
     def request(self, *roles: str) -> ProvisioningRequest:
         spec = {"name": "Account", "name_plural": "Accounts", "editable_with_roles": list(roles)}
         return parse_request(json.dumps({"tenant": "acme", "request_id": "1", "custom_object_type": spec}))
 
-    def test_by_name_in_any_case_or_by_id(self, stack: Stack) -> None:
+    def test_a_role_is_found_by_name_in_any_case_or_by_id(self, stack: Stack) -> None:
         stack.close.change_organization(stack.organizations["acme"], roles=ROLES)
 
         outcome, _ = stack.settle(self.request("sales  MANAGER", "admin", "role_2"))
@@ -172,7 +172,7 @@ class TestRoles:
         assert made.custom_object_type["editable_with_roles"] == ["role_1", "admin", "role_2"]
 
     @pytest.mark.parametrize(("role", "told"), [("Boss", "Sales Manager (role_1)"), ("Support", "2 roles are named")])
-    def test_unknown_or_ambiguous_it_is_refused_with_those_that_there_are(
+    def test_an_unknown_or_ambiguous_role_is_rejected_with_a_list_of_roles(
         self, stack: Stack, role: str, told: str
     ) -> None:
         stack.close.change_organization(stack.organizations["acme"], roles=ROLES)

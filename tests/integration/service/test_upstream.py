@@ -12,7 +12,7 @@ from infra.local.signing import signed_headers
 from provisioner.handlers import events, webhooks
 from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
-from tests.integration.service.test_handlers import Context
+from tests.integration.service.test_handlers import LambdaContext
 from tests.unit.handlers.test_events import called, event
 
 SECRET = "whsec_Ks0n2bPzQ1vYxW7dRfTgHjLm"
@@ -28,16 +28,16 @@ SIGNUP = json.dumps(
 
 @pytest.fixture
 def deployed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """The environment is there, and no environment of another test is remembered."""
+    """Set the environment, and forget that of other tests."""
     for name, value in stack.settings.model_dump().items():
         monkeypatch.setenv(name.upper(), str(value))
     held = json.dumps({"secrets": [SECRET]})
     client("secretsmanager").create_secret(Name=f"{stack.settings.source_secret_prefix}/stripe", SecretString=held)
-    for door in (webhooks, events):
-        door._service.cache_clear()
+    for handler in (webhooks, events):
+        handler._service.cache_clear()
     yield stack
-    for door in (webhooks, events):
-        door._service.cache_clear()
+    for handler in (webhooks, events):
+        handler._service.cache_clear()
 
 
 def deliver(stack: Stack, body: bytes, secret: str = SECRET) -> dict[str, Any]:
@@ -51,13 +51,13 @@ def deliver(stack: Stack, body: bytes, secret: str = SECRET) -> dict[str, Any]:
             "body": base64.b64encode(body).decode(),
             "isBase64Encoded": True,
         },
-        Context(),
+        LambdaContext(),
     )
     return {"status": answer["statusCode"], **json.loads(answer["body"])}
 
 
 def put(detail: dict[str, Any]) -> None:
-    events.lambda_handler(event(detail), Context())
+    events.lambda_handler(event(detail), LambdaContext())
 
 
 def test_five_deliveries_at_once_are_one_request_and_one_type(deployed: Stack) -> None:
@@ -79,11 +79,11 @@ def test_five_deliveries_at_once_are_one_request_and_one_type(deployed: Stack) -
 def test_a_webhook_and_an_event_under_one_id_are_one_request(deployed: Stack) -> None:
     deliver(deployed, SIGNUP)
     partners = event(json.loads(SIGNUP), "aws.partner/stripe.com/ed_1", "customer.created")
-    events.lambda_handler(partners, Context())
+    events.lambda_handler(partners, LambdaContext())
     assert len(deployed.waiting()) == 1
 
 
-def test_what_is_broken_is_announced_once_and_remembered(deployed: Stack) -> None:
+def test_an_invalid_event_is_announced_once_and_remembered(deployed: Stack) -> None:
     answers = [deliver(deployed, b'{"id": "evt_2", "type": "customer.created", "livemode": true}') for _ in range(3)]
     assert {answer["status"] for answer in answers} == {422}
     assert deployed.results() == [("evt_2", "failed")]
@@ -93,13 +93,13 @@ def test_what_is_broken_is_announced_once_and_remembered(deployed: Stack) -> Non
     assert int(item["expires_at"]["N"]) == pytest.approx(deployed.clock() + 90 * 86_400, abs=100)
 
 
-def test_what_is_not_signed_leaves_nothing_behind(deployed: Stack) -> None:
+def test_an_unsigned_delivery_leaves_no_trace(deployed: Stack) -> None:
     assert deliver(deployed, SIGNUP, "another")["status"] == 401
     assert ledger_of(deployed) == []
     assert deployed.waiting() == []
 
 
-def test_a_request_on_the_bus_is_carried_out(deployed: Stack) -> None:
+def test_a_request_on_the_bus_is_applied(deployed: Stack) -> None:
     put({"tenant": "globex", "request_id": "1", "custom_object_type": {"name": "Order", "name_plural": "Orders"}})
     [message] = deployed.waiting()
     deployed.work(message.body)
@@ -115,10 +115,10 @@ def later(number: int = 1, tenant: str = "later") -> bytes:
 
 def told(stack: Stack, tenant: str) -> None:
     name = f"{stack.settings.tenant_secret_prefix}/{tenant}"
-    events.lambda_handler(called("CreateSecret", name=name), Context())
+    events.lambda_handler(called("CreateSecret", name=name), LambdaContext())
 
 
-def test_a_signup_before_its_tenant_waits_and_is_carried_out_as_soon_as_the_secret_is_there(deployed: Stack) -> None:
+def test_a_signup_waits_for_its_tenants_secret_and_is_then_applied(deployed: Stack) -> None:
     for number in (1, 2):
         assert deliver(deployed, later(number))["status"] == 202
     assert deployed.work(*(message.body for message in deployed.waiting())) == []
@@ -139,7 +139,7 @@ def test_a_signup_before_its_tenant_waits_and_is_carried_out_as_soon_as_the_secr
     assert deployed.waiting() == []
 
 
-def test_a_long_wait_has_no_message_and_ends_all_the_same(deployed: Stack) -> None:
+def test_a_long_wait_without_a_message_ends(deployed: Stack) -> None:
     deliver(deployed, later())
     bodies = [message.body for message in deployed.waiting()]
     [item] = [each for each in ledger_of(deployed) if each["pk"]["S"].startswith("REQUEST#")]
@@ -166,7 +166,7 @@ def test_a_signup_whose_tenant_never_comes_fails(deployed: Stack) -> None:
     [message] = deployed.waiting()
     deployed.work(message.body)
     deployed.waiting()
-    deployed.clock.advance(3 * 86_400 + 60)  # the door has a clock of its own
+    deployed.clock.advance(3 * 86_400 + 60)  # the handler has a clock of its own
     deployed.work(message.body)
     assert deployed.results() == [("evt_1", "failed")]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 type Reply = bytes | Callable[[socket.socket, threading.Event], None]
-"""Bytes as they are, or whatever is done with the connection, which ends after it."""
+"""Bytes to send unchanged, or a function that takes the connection, which ends after it."""
 
 
 def answer(document: Any, status: str = "200 OK", *headers: str) -> bytes:

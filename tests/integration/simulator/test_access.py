@@ -18,7 +18,7 @@ def create(client: httpx.Client, name: str = "Invoice") -> httpx.Response:
 @pytest.mark.parametrize(
     "authorization", ["", "Basic", "Basic !", "Basic YXBpX2FjbWU6cHc=", f"Bearer {KEY}", "Bearer x"]
 )
-def test_whoever_has_no_key_gets_401(close: ControlClient, authorization: str) -> None:
+def test_a_caller_without_a_key_gets_401(close: ControlClient, authorization: str) -> None:
     response = httpx.get(f"{close.api_url}me/", headers={"Authorization": authorization}, trust_env=False)
     assert (response.status_code, response.json()) == (401, {"error": "Unauthorized"})
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -10,21 +9,10 @@ import pytest
 
 from infra.simulator import ControlError
 from infra.simulator.embedded import InProcessClose
+from tests.fakes import START, Clock
 
-START = 1_800_000_000.0
 KEY = "api_acme.0123456789"
 INVOICE = {"name": "Invoice", "name_plural": "Invoices"}
-
-
-@dataclass
-class Clock:
-    now: float = START
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture

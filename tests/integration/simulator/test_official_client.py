@@ -123,7 +123,7 @@ def test_429_is_waited_out_with_the_clients_own_parser(
 
 
 def test_one_lost_answer_makes_two_types(close: ControlClient, api: closeio_api.API, pauses: list[float]) -> None:
-    """What this project exists for: the client sends the create again, and Close has no way to know."""
+    """The reason for this project: the client sends the create again, and Close cannot know."""
     close.arm("create_then_hang_up")
     made = api.post("custom_object_type", data=INVOICE)
     assert names(close) == ["Invoice", "Invoice"]

@@ -16,7 +16,7 @@ def create(client: httpx.Client, **body: object) -> httpx.Response:
 
 
 def test_a_type_is_created_as_documented(client: httpx.Client) -> None:
-    response = create(client, description="What is owed", api_create_only=True, editable_with_roles=["admin"])
+    response = create(client, description="Open invoices", api_create_only=True, editable_with_roles=["admin"])
     made = response.json()
     assert response.status_code == 201
     assert response.headers["Location"] == f"{client.base_url}custom_object_type/{made['id']}/"
@@ -26,7 +26,7 @@ def test_a_type_is_created_as_documented(client: httpx.Client) -> None:
     assert {key: made[key] for key in ("name", "name_plural", "description", "api_create_only")} == {
         "name": "Invoice",
         "name_plural": "Invoices",
-        "description": "What is owed",
+        "description": "Open invoices",
         "api_create_only": True,
     }
     assert (made["organization_id"], made["editable_with_roles"]) == ("orga_acme", ["admin"])
