@@ -18,6 +18,8 @@ ENFORCED = (
     "infra/tools",
     "template.yaml",
     "tests/architecture",
+    "tests/integration",
+    "tests/architecture",
 )
 """Areas that hold no banned phrase. ``python -m tests.architecture.prose_report`` counts what the others still hold."""
 
