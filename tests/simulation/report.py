@@ -64,7 +64,7 @@ HEAD = [
     "unannounced",
     "more than one id",
     "secrets seen",
-    "promises broken",
+    "guarantees broken",
 ]
 
 
