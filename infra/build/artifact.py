@@ -1,11 +1,11 @@
 """Builds the one artifact that every Lambda function ships: ``python -m infra.build.artifact arm64 <folder>``.
 
-    requirements.txt ── install ── trim ── compile ──┐  (kept in .local/build, by the content of all that goes in)
+    requirements.txt ── install ── trim ── compile ──┐  (kept in .local/build, under a digest of its inputs)
     provisioner, blueprints, sources ── compile ─────┴── the folder that SAM zips
                                └── check against fixtures
 
-SAM asks once for every function. The slow half is made once and copied; the same content always gives the same
-files, so SAM uploads one zip for all of them.
+SAM runs the build once for each function. The dependencies are installed once and copied. The same inputs always give
+the same files, so that SAM uploads one zip for all functions.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.build.bytecode import compile_tree
-from infra.build.dependencies import ARCHITECTURES, CannotInstall, install
+from infra.build.dependencies import ARCHITECTURES, InstallError, install
 from infra.build.sources import Unmapped, check
 from infra.build.trim import Stale, trim
 
@@ -28,12 +28,12 @@ CACHE = PROJECT / ".local" / "build"
 SHIPPED_FOLDERS = ("provisioner", "blueprints", "sources")
 """The folders of functions/ that an artifact holds, where they exist."""
 
-LEFT_OUT = ("__pycache__", ".*", "fixtures")
-"""What of them it does not hold."""
+OMITTED = ("__pycache__", ".*", "fixtures")
+"""Patterns of files in them that it does not hold."""
 
 
 def build(architecture: str, target: Path) -> None:
-    """Fills ``target`` (emptied first) with dependencies and our own code, compiled, for ``arm64`` or ``x86_64``."""
+    """Fill ``target`` (emptied first) with compiled dependencies and our own code, for ``arm64`` or ``x86_64``."""
     check(FUNCTIONS / "sources")
     name = f"{architecture}-{fingerprint(architecture)}"
     dependencies = cached(CACHE, name, lambda folder: vendor(architecture, folder))
@@ -42,19 +42,19 @@ def build(architecture: str, target: Path) -> None:
     shutil.copytree(dependencies, target)
     for name in SHIPPED_FOLDERS:
         if (FUNCTIONS / name).is_dir():
-            shutil.copytree(FUNCTIONS / name, target / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+            shutil.copytree(FUNCTIONS / name, target / name, ignore=shutil.ignore_patterns(*OMITTED))
             compile_tree(target / name, target)
 
 
 def vendor(architecture: str, folder: Path) -> None:
-    """Installs the locked dependencies into the folder, cut down to what runs, and compiled."""
+    """Install the locked dependencies into the folder, remove what no function reads, and compile the rest."""
     install(REQUIREMENTS, architecture, folder)
     trim(folder)
     compile_tree(folder, folder)
 
 
 def fingerprint(architecture: str) -> str:
-    """Names all that decides what the dependencies look like: 16 hex digits."""
+    """Return a digest of everything that the dependencies are made from: 16 hex digits."""
     digest = hashlib.sha256(f"{architecture} {sys.version}".encode())
     for path in [REQUIREMENTS, *sorted(Path(__file__).parent.glob("*.py"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -62,9 +62,9 @@ def fingerprint(architecture: str) -> str:
 
 
 def cached(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
-    """The folder of that name, made when it is missing. A folder under its own name is always complete.
+    """Return the folder of that name, made if it is missing. A folder under its final name is always complete.
 
-    Two builds at once may both make it; the first to finish wins, and the second throws its own away.
+    If two builds make it at the same time, the second to finish discards its own.
     """
     folder = cache / name
     if folder.is_dir():
@@ -83,7 +83,7 @@ def cached(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
 
 
 def forget(cache: Path, architecture: str, current: str) -> None:
-    """Removes what earlier requirements or build scripts left behind for this architecture."""
+    """Remove folders of this architecture that other requirements or build scripts made."""
     for folder in cache.glob(f"{architecture}-*"):
         if folder.name != current:
             shutil.rmtree(folder, ignore_errors=True)
@@ -95,12 +95,12 @@ def main(arguments: list[str]) -> int:
         return 2
     if sys.version_info[:2] != (3, 13):
         this = f"{sys.version.split()[0]} at {sys.executable}"
-        print(f"the artifact is compiled for Python 3.13, but this is {this}", file=sys.stderr)
+        print(f"The artifact must be compiled by Python 3.13. This is {this}. Run `make install`.", file=sys.stderr)
         return 2
     os.umask(0o022)  # Lambda runs the code as another user, who must be able to read it
     try:
         build(arguments[0], Path(arguments[1]).resolve())
-    except (CannotInstall, Stale, Unmapped) as error:
+    except (InstallError, Stale, Unmapped) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

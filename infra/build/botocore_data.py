@@ -1,8 +1,7 @@
-"""Cuts botocore's data down to the services that the functions call.
+"""Reduces botocore's data to the services that the functions call.
 
-Of 440 services' models the functions read four. botocore lists the data folder and parses ``endpoints.json`` (1.25 MB,
-all services of all partitions) whenever a client is made, so the cut shows in the time of a cold start and not only in
-the size of the zip.
+The functions read the models of 4 services out of 440. For each client, botocore lists the data folder and parses
+``endpoints.json`` (1.25 MB, all services of all partitions). Less data makes cold starts faster, and the zip smaller.
 """
 
 import gzip
@@ -18,18 +17,18 @@ OPERATIONS = {
     "sns": ("Publish",),
     "sqs": ("ChangeMessageVisibility", "SendMessage"),
 }
-"""What the functions call, by service; a test holds this against their source. A client that is made gets a method for
-each operation in its model, called or not."""
+"""The operations that the functions call, by service; a test compares them with the source. A client gets a method for
+each operation of its model, so that unused ones cost time."""
 
 SERVICES = tuple(OPERATIONS)
-"""Every service that the functions make a client for; a test holds this against their source."""
+"""Every service that the functions make a client for; a test compares them with the source."""
 
 KEPT_FILES = ("endpoint-rule-set-1", "paginators-1", "service-2", "service-2.sdk-extras")
-"""What a client is made from, without suffix. Not needed: examples, waiters."""
+"""The files that a client is made from, without suffix. Examples and waiters are not among them."""
 
 
 def cut_data(data: Path) -> None:
-    """Cuts the folder ``botocore/data`` in place. Partitions all stay, so the artifact runs wherever AWS does."""
+    """Reduce the folder ``botocore/data`` in place. All partitions stay, so that the artifact runs in every region."""
     for service in sorted(path for path in data.iterdir() if path.is_dir()):
         if service.name in SERVICES:
             cut_service(service)
@@ -39,7 +38,7 @@ def cut_data(data: Path) -> None:
 
 
 def cut_service(service: Path) -> None:
-    """Leaves the newest version of the API, unzipped (the artifact is zipped once already), without documentation."""
+    """Keep the newest version of the API, without documentation, and unzipped, since the artifact itself is zipped."""
     *older, newest = sorted(path for path in service.iterdir() if path.is_dir())
     for version in older:
         shutil.rmtree(version)
@@ -54,7 +53,7 @@ def cut_service(service: Path) -> None:
 
 
 def unzipped(path: Path) -> Path:
-    """The same file without gzip, in place of the old one."""
+    """Replace a gzip file by its content, and return the new path."""
     if path.suffix != ".gz":
         return path
     plain = path.with_suffix("")
@@ -64,7 +63,7 @@ def unzipped(path: Path) -> Path:
 
 
 def only(operations: Collection[str], model: dict[str, Any]) -> dict[str, Any]:
-    """The model with these operations, and the shapes that they reach: their errors among them."""
+    """Return the model with these operations and the shapes that they use, errors included."""
     kept = {name: operation for name, operation in model["operations"].items() if name in operations}
     reached: set[str] = set()
     ahead = names_of_shapes(kept)
@@ -76,7 +75,7 @@ def only(operations: Collection[str], model: dict[str, Any]) -> dict[str, Any]:
 
 
 def names_of_shapes(part: Any) -> set[str]:
-    """Every shape that a part of a model refers to: ``{"shape": <its name>}``, at any depth."""
+    """Return every shape that a part of a model refers to: ``{"shape": <its name>}``, at any depth."""
     if isinstance(part, list):
         return set().union(*map(names_of_shapes, part))
     if not isinstance(part, dict):
@@ -86,7 +85,7 @@ def names_of_shapes(part: Any) -> set[str]:
 
 
 def cut_endpoints(endpoints: dict[str, Any]) -> dict[str, Any]:
-    """The same partitions and regions, with the endpoints of our services only."""
+    """Return the same partitions and regions, with the endpoints of our services only."""
     return endpoints | {
         "partitions": [
             partition | {"services": {name: value for name, value in partition["services"].items() if name in SERVICES}}
@@ -96,7 +95,7 @@ def cut_endpoints(endpoints: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_documentation(model: Any) -> Any:
-    """Without ``documentation`` texts, four fifths of a service's model. A member of that name (a dict) stays."""
+    """Return the model without ``documentation`` strings, four fifths of it. A member of that name (a dict) stays."""
     if isinstance(model, dict):
         return {
             key: without_documentation(value)
@@ -109,6 +108,6 @@ def without_documentation(model: Any) -> Any:
 
 
 def rewrite(path: Path, change: Callable[[Any], Any]) -> None:
-    """Puts the changed content of a JSON file in its place, without spaces."""
+    """Change a JSON file in place, and write it without spaces."""
     content = change(json.loads(path.read_text(encoding="utf-8")))
     path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")

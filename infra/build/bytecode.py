@@ -1,7 +1,7 @@
-"""Compiles Python files so that no cold start has to.
+"""Compiles Python files, so that no cold start has to.
 
-A function's folder is read-only, so what is not compiled beforehand is compiled at every cold start. ``unchecked-hash``
-spares the interpreter a look at each source file, whose time stamp the zip does not keep anyway.
+The folder of a Lambda function is read-only: a file that is not compiled in advance is compiled at every cold start.
+With ``unchecked-hash`` the interpreter does not read the source files, whose time stamps the zip would not keep.
 """
 
 import os
@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 TASK_ROOT = "/var/task"
-"""Where Lambda puts the artifact. A compiled file that says so already needs no correction when it is imported."""
+"""The folder of the artifact on Lambda. A compiled file with this path needs no correction when it is imported."""
 
 
 def compile_tree(folder: Path, artifact: Path) -> None:
-    """Compiles every file under the folder, which lies in the artifact's root or is it.
+    """Compile every file under the folder, which is the root of the artifact or inside it.
 
-    In a process of its own, with a fixed hash seed and one worker: what a compiler writes depends on what its process
-    has done before, and the same sources are to give the same bytes.
+    A process of its own with a fixed hash seed and one worker makes the same bytes from the same sources: the output of
+    a compiler depends on what its process did before.
     """
     options = f"-q -f -j 1 --invalidation-mode unchecked-hash -p {TASK_ROOT} -s".split()
     subprocess.run(  # noqa: S603 - fixed arguments and two paths

@@ -1,7 +1,7 @@
-"""Installs the locked requirements for the Lambda runtime, on whatever machine this is.
+"""Installs the locked requirements for the Lambda runtime, on any machine.
 
-uv does it where there is one (the project's own, or the PATH's), else the pip of this Python. Both take wheels
-only, and only those whose hash is in the requirements.
+It uses the project's own uv, or the uv on the PATH, or the pip of this Python. They install only wheels whose hash is
+in the requirements.
 """
 
 import importlib.util
@@ -16,14 +16,14 @@ ARCHITECTURES = {"arm64": "aarch64", "x86_64": "x86_64"}
 OWN_UV = Path(__file__).resolve().parents[2] / ".tools" / "uv" / "bin" / "uv"
 
 
-class CannotInstall(RuntimeError):
-    """Nothing was installed that could be used; the text says why."""
+class InstallError(RuntimeError):
+    """The dependencies could not be installed. The message has the reason."""
 
 
 def install(requirements: Path, architecture: str, target: Path) -> None:
-    """Installs into the target folder. Raises ``CannotInstall``."""
+    """Install into the target folder. Raises ``InstallError``."""
     command = installer(ARCHITECTURES[architecture])
-    done = subprocess.run(  # noqa: S603 - the command is built here, from nothing a stranger wrote
+    done = subprocess.run(  # noqa: S603 - fixed arguments and paths of this project
         [*command, "--target", str(target), "--require-hashes", "--requirement", str(requirements)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -32,15 +32,15 @@ def install(requirements: Path, architecture: str, target: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise CannotInstall(f"{command[0]} could not install {requirements.name}:\n{done.stdout}")
+        raise InstallError(f"{command[0]} could not install {requirements.name}:\n{done.stdout}")
 
 
 def installer(machine: str) -> list[str]:
-    """The command, up to where it takes a target and the requirements."""
+    """Return the command without the target and the requirements. Raises ``InstallError``."""
     wheels = ["--python-version", "3.13", "--only-binary", ":all:"]
     uv = str(OWN_UV) if OWN_UV.exists() else shutil.which("uv")
     if uv:
-        # Copies, since files are rewritten afterwards, and a hard link would reach into uv's cache.
+        # Copies, not hard links: the files are changed afterwards, and uv's cache must not be.
         quiet = ["pip", "install", "--quiet", "--no-progress", "--link-mode", "copy"]
         return [uv, *quiet, "--python", sys.executable, "--python-platform", f"{machine}-manylinux2014", *wheels]
     if importlib.util.find_spec("pip"):
@@ -49,4 +49,4 @@ def installer(machine: str) -> list[str]:
             f"--implementation cp --platform manylinux2014_{machine} --platform manylinux_2_17_{machine}".split()
         )
         return [sys.executable, *quiet, *platforms, *wheels]
-    raise CannotInstall(f"there is no uv, and {sys.executable} has no pip: run `make install` first")
+    raise InstallError(f"uv was not found, and {sys.executable} has no pip. Run `make install` first.")

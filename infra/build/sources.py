@@ -1,8 +1,7 @@
-"""Holds every source to its fixtures: ``functions/sources/fixtures/<source>/<event>.json``, one for each of its events.
+"""Checks every source against its fixtures: ``functions/sources/fixtures/<source>/<event>.json``, one for each event.
 
-A fixture is an event as its sender documents it. It must be mapped by the event of its name, and to a request that the
-service takes. The build runs this, so no source is shipped that maps nothing; ``make sources`` runs it alone, and shows
-what each fixture means.
+A fixture is an event as its sender documents it. The event of its name must map it to a valid request. The build runs
+this check, so that no invalid source is shipped. ``make sources`` runs it alone, and shows the resulting requests.
 """
 
 import json
@@ -24,15 +23,15 @@ except ModuleNotFoundError as error:
 
 PROJECT = Path(__file__).resolve().parents[2]
 SIGNED_ID = "msg_fixture"
-"""Stands for the delivery's id, where that is signed: a fixture is the body alone."""
+"""The delivery id, for schemes that sign one: a fixture holds the body only."""
 
 
 class Unmapped(RuntimeError):
-    """A source does not do what its fixtures show; the text says which, and how."""
+    """A source does not map its fixtures to valid requests. The message names the file, the key and the fault."""
 
 
 class Mapped(NamedTuple):
-    """An event that its fixture bears out, and the request that the fixture means."""
+    """An event whose fixture is mapped, and the resulting request."""
 
     source: Source
     event: EventMapping
@@ -40,17 +39,17 @@ class Mapped(NamedTuple):
 
 
 def check(folder: Path) -> None:
-    """Raises ``Unmapped`` with a line for each fault of the sources in that folder."""
-    faults = [each for each in looked_at(folder) if isinstance(each, str)]
+    """Raise ``Unmapped`` with a line for each fault of the sources in that folder."""
+    faults = [each for each in check_all(folder) if isinstance(each, str)]
     if faults:
         raise Unmapped("\n".join(faults))
 
 
-def looked_at(folder: Path) -> Iterator[Mapped | str]:
-    """Every event of every source; in the place of what is wrong, a sentence that names file and key."""
+def check_all(folder: Path) -> Iterator[Mapped | str]:
+    """Yield every event of every source. For a fault, yield a sentence that names file and key."""
     sources, fixtures = Sources(folder), folder / "fixtures"
     for path in sorted(each for each in fixtures.glob("*") if each.name not in sources.names()):
-        yield f"{_shown(path)}: there is no source of that name"
+        yield f"{_shown(path)}: no source has this name"
     for name in sources.names():
         path = folder / f"{name}.toml"
         try:
@@ -59,7 +58,7 @@ def looked_at(folder: Path) -> Iterator[Mapped | str]:
             yield f"{_shown(path)}: {error}"
             continue
         if source is None:
-            yield f"{_shown(path)}: a source is named in lower case, with hyphens"
+            yield f"{_shown(path)}: the name of a source must be lower case, with hyphens"
             continue
         yield from _events_of(source, path, fixtures / name)
 
@@ -77,18 +76,18 @@ def _events_of(source: Source, file: Path, fixtures: Path) -> Iterator[Mapped | 
         except Unmapped as fault:
             yield f"{_shown(file)}: {fault} ({_shown(path)})"
         except ValueError as error:
-            yield f"{_shown(path)}: it is no JSON ({error})"
+            yield f"{_shown(path)}: invalid JSON ({error})"
 
 
 def _request(source: Source, event: EventMapping, fixture: Any) -> ProvisioningRequest:
-    """What the fixture means. Raises ``Unmapped`` with the key that keeps it from that."""
+    """Return the request of a fixture. Raises ``Unmapped`` with the key that is at fault."""
     if not isinstance(fixture, dict):
-        raise Unmapped(f"{_key(event.name)} is for JSON objects, and its fixture is none")
+        raise Unmapped(f"{_key(event.name)} needs a JSON object as its fixture")
     first = next((each for each in source.events if each.when.of(fixture) is True), None)
     if first is None:
         raise Unmapped(f"{_key(event.name)}.when is not true for its fixture")
     if first.name != event.name:
-        raise Unmapped(f"{_key(first.name)}.when is true for the fixture of {event.name}, too, and stands before it")
+        raise Unmapped(f"{_key(first.name)}.when is also true for the fixture of {event.name}, and comes before it")
     delivery_id = SIGNED_ID if source.scheme.signs_id else None
     if event_id(source, fixture, delivery_id) is None:
         raise Unmapped(f"request_id is {source.request_id.text}, which finds nothing in the fixture of {event.name}")
@@ -97,9 +96,9 @@ def _request(source: Source, event: EventMapping, fixture: Any) -> ProvisioningR
         if isinstance(body, Ignored):
             raise Unmapped(f"is_test is true for the fixture of {event.name}, and takes_tests is false")
         request = parse_request(json.dumps(body))
-    except Rejected as refusal:
-        # What a request calls /values/seats is made by the key events.<name>.values.seats.
-        errors = [(each.pointer, each.detail) for each in refusal.problem.errors] or [("/tenant", str(refusal))]
+    except Rejected as rejection:
+        # The key events.<name>.values.seats makes /values/seats of the request.
+        errors = [(each.pointer, each.detail) for each in rejection.problem.errors] or [("/tenant", str(rejection))]
         faults = [f"{_key(event.name)}{pointer.replace('/', '.')}: {detail}" for pointer, detail in errors]
         raise Unmapped("; ".join(faults).rstrip(".")) from None
     return request
@@ -114,12 +113,12 @@ def _shown(path: Path) -> str:
 
 
 def main(folder: Path = FOLDER) -> int:
-    found = list(looked_at(folder))
+    found = list(check_all(folder))
     mapped = [each for each in found if isinstance(each, Mapped)]
     rows = [("source", "event", "tenant", "request id", "provisions"), *map(_row, mapped)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
     faults = [each for each in found if isinstance(each, str)]
     for fault in faults:
         print(f"\n{fault}", file=sys.stderr)
@@ -128,7 +127,7 @@ def main(folder: Path = FOLDER) -> int:
 
 def _row(mapped: Mapped) -> tuple[str, ...]:
     source, event, request = mapped
-    request_id = "the delivery's" if source.scheme.signs_id else request.request_id
+    request_id = "delivery id" if source.scheme.signs_id else request.request_id
     types = ", ".join(each.name for each in request.types)
     provisions = f"{request.blueprint} ({types})" if request.blueprint else types
     return source.name, event.name, request.tenant, request_id, provisions

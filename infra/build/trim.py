@@ -1,7 +1,7 @@
-"""Takes out of the installed dependencies what no function ever reads.
+"""Removes files of the installed dependencies that no function reads.
 
-Every rule says what it removes and why that is safe. A package's own code is never touched, only data, tests,
-command-line scripts and the installer's notes; license texts stay.
+It removes data, tests, command-line scripts and files of the installer, each for a stated reason. The code of packages
+and their licenses stay.
 """
 
 import shutil
@@ -11,34 +11,36 @@ from pathlib import Path
 from infra.build.botocore_data import cut_data
 
 METADATA_HEADERS = ("Metadata-Version", "Name", "Version")
-"""What ``importlib.metadata`` needs to answer ``version(name)``."""
+"""The headers that ``importlib.metadata.version(name)`` needs."""
 
-INSTALLER_NOTES = ("INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "top_level.txt", "zip-safe", "sboms")
+INSTALLER_FILES = ("INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "top_level.txt", "zip-safe", "sboms")
 """Files and folders of a dist-info folder that only installers read."""
 
 LEFT_BY_INSTALLERS = ("bin", "share", ".lock")
-"""Command-line scripts, manual pages, and uv's own; which of them there are depends on the installer."""
+"""Command-line scripts, manual pages and a lock file of uv. They depend on the installer."""
 
 UNREAD = (
     "boto3/data",  # boto3.resource(); the functions use clients
     "boto3/examples",  # documentation
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js",  # the Swagger page, never served
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui.min.css",
-    "botocore/cacert.pem",  # botocore takes certifi's, where that is installed
-    "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",  # time zones by name, of which there are none here
+    "botocore/cacert.pem",  # botocore uses certifi's, which is installed
+    "dateutil/zoneinfo/dateutil-zoneinfo.tar.gz",  # time zones by name, which no function uses
 )
 """Data that no function reads."""
 
 
 class Stale(RuntimeError):
-    """A package is no longer laid out as it was when its rule was written."""
+    """A package no longer has a file that a rule removes: its layout has changed."""
 
 
 def trim(folder: Path) -> None:
-    """Cuts the installed packages in that folder down in place. Raises ``Stale``."""
+    """Remove the unread files of the packages in that folder. Raises ``Stale``."""
     for name in UNREAD:
         if not (folder / name).exists():
-            raise Stale(f"{name} is not there any more: look where its content went, and mend the list in {__file__}")
+            raise Stale(
+                f"{name} does not exist any more. Find where its content is now, and change UNREAD in {__file__}."
+            )
     for name in (*UNREAD, *LEFT_BY_INSTALLERS):
         remove(folder / name)
     for pattern in ("**/__pycache__", "**/*.pyi", "**/py.typed", "*/tests"):
@@ -50,8 +52,8 @@ def trim(folder: Path) -> None:
 
 
 def trim_dist_info(dist_info: Path) -> None:
-    """Leaves the name, the version, entry points and licenses."""
-    for name in INSTALLER_NOTES:
+    """Keep the name, the version, entry points and licenses."""
+    for name in INSTALLER_FILES:
         remove(dist_info / name)
     metadata = dist_info / "METADATA"
     headers = HeaderParser().parsestr(metadata.read_text(encoding="utf-8"))
@@ -59,7 +61,7 @@ def trim_dist_info(dist_info: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a folder; nothing happens when it is not there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

@@ -1,7 +1,7 @@
-"""Translates the SAM template into the CloudFormation that AWS makes of it: ``translate.py template.yaml out.json``.
+"""Translates the SAM template into CloudFormation, as AWS does: ``translate.py template.yaml out.json``.
 
-Runs on the Python of ``.tools/sam``, which holds SAM's own translator in the version that SAM CLI uses. What
-needs an upload first (code, the nested template) is given a place that looks like one.
+It runs on the Python of ``.tools/sam``, which has SAM's own translator in the version that the SAM CLI uses. Code and
+the nested template are not uploaded: they get invented addresses.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-os.environ["AWS_DEFAULT_REGION"] = "us-east-1"  # the translator asks boto3 for a region
+os.environ["AWS_DEFAULT_REGION"] = "us-east-1"  # the translator gets the region from boto3
 
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
@@ -20,14 +20,14 @@ UPLOADED_TEMPLATE = "https://s3.us-east-1.amazonaws.com/uploaded/nested.yaml"
 
 
 class NoManagedPolicies:
-    """Stands for the list of AWS's managed policies, which would need a call to IAM. The template names them by ARN."""
+    """An empty list of AWS's managed policies: the real one needs a call to IAM, and the template names them by ARN."""
 
     def load(self) -> dict[str, str]:
         return {}
 
 
 def translate(template: dict[str, Any]) -> dict[str, Any]:
-    """The CloudFormation template, with every parameter at its default."""
+    """Return the CloudFormation template, with every parameter at its default."""
     template["Globals"]["Function"]["CodeUri"] = UPLOADED_CODE
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Application":

@@ -19,13 +19,13 @@ def asyncapi() -> Document:
             },
             "outcomes": {
                 "address": "OutcomesTopic",
-                "description": "An SNS standard topic: each outcome at least once, always under the same id.",
+                "description": "An SNS standard topic. Each outcome arrives at least once, always under the same id.",
                 "messages": {"outcome": {"$ref": "#/components/messages/outcome"}},
             },
         },
         "operations": {
             "receiveRequest": {"action": "receive", "channel": {"$ref": "#/channels/provisioningQueue"}},
-            "announceOutcome": {"action": "send", "channel": {"$ref": "#/channels/outcomes"}},
+            "publishOutcome": {"action": "send", "channel": {"$ref": "#/channels/outcomes"}},
         },
         "components": {
             "messages": {
@@ -60,7 +60,10 @@ _CLOUD_EVENT = {
     "required": ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"],
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "description": "Derived from tenant and request id: a second publish is the same."},
+        "id": {
+            "type": "string",
+            "description": "Derived from tenant and request id: the same for every delivery of an outcome.",
+        },
         "source": {"type": "string", "format": "uri-reference"},
         "type": {"enum": _EVENT_TYPES},
         "subject": {"type": "string", "description": "tenant/request_id"},

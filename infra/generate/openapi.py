@@ -14,7 +14,7 @@ def openapi() -> Document:
         "info": {
             "title": "Close Provisioner",
             "version": __version__,
-            "description": "Creates Custom Object Types in Close CRM exactly once, and announces how it went.",
+            "description": "Creates Custom Object Types in Close CRM exactly once, and publishes the outcome.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "security": [{"sigv4": []}],
@@ -34,16 +34,16 @@ def openapi() -> Document:
 def _provision() -> Document:
     return {
         "operationId": "provision",
-        "summary": "Make sure that Custom Object Types exist, with their fields",
+        "summary": "Create Custom Object Types and their fields, or reuse existing ones",
         "parameters": [
-            _header("Idempotency-Key", "The request id, quoted or bare; or give request_id in the body."),
-            _header("Prefer", "respond-async: answer 202 as soon as the request is safe."),
+            _header("Idempotency-Key", "The request id, quoted or not. Alternatively, request_id in the body."),
+            _header("Prefer", "respond-async: respond with 202 as soon as the request is stored."),
         ],
         "requestBody": _request_body(),
         "responses": {
-            "201": _shown("Something was created by this request."),
-            "200": _shown("It was there already, or was updated."),
-            "202": _shown("It is safe, and not settled yet.", "Location", "Retry-After"),
+            "201": _shown("The request created a type or a field."),
+            "200": _shown("Every type existed already, or was updated."),
+            "202": _shown("The request is stored, and has no outcome yet.", "Location", "Retry-After"),
             **_problems(_POST_PROBLEMS),
         },
     }
@@ -52,9 +52,9 @@ def _provision() -> Document:
 def _show() -> Document:
     return {
         "operationId": "show",
-        "summary": "The state of a request, and its outcome",
+        "summary": "Return the state of a request, and its outcome",
         "parameters": [{"name": "id", "in": "path", "required": True, "schema": _REQUEST_KEY}],
-        "responses": {"200": _shown("The request."), **_problems({"404": "No such request."})},
+        "responses": {"200": _shown("The request."), **_problems({"404": "The request is unknown."})},
     }
 
 
@@ -62,8 +62,8 @@ def _plan() -> Document:
     content = {"application/json": {"schema": _PLAN}, "text/plain": {"schema": {"type": "string"}}}
     return {
         "operationId": "plan",
-        "summary": "What would be done for a request; nothing is written anywhere",
-        "parameters": [_header("Accept", "text/plain: the plan as text for people.")],
+        "summary": "Return what a request would change, without writing anything",
+        "parameters": [_header("Accept", "text/plain: the plan as readable text.")],
         "requestBody": _request_body(),
         "responses": {"200": {"description": "The plan.", "content": content}, **_problems(_PLAN_PROBLEMS)},
     }
@@ -72,13 +72,13 @@ def _plan() -> Document:
 def _deliver() -> Document:
     return {
         "operationId": "deliver",
-        "summary": "Take an event from an upstream sender, who signs its own way (docs/guides/webhooks.md)",
+        "summary": "Accept a signed event of a source (docs/guides/webhooks.md)",
         "security": [],
         "parameters": [{"name": "source", "in": "path", "required": True, "schema": _SOURCE_NAME}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}},
         "responses": {
-            "202": _json_answer("The event means a request, which is stored.", _DELIVERED),
-            "200": _json_answer("The event is the sender's, and means no request.", _IGNORED),
+            "202": _json_answer("The event maps to a request, which is stored.", _DELIVERED),
+            "200": _json_answer("The event is authentic. No request follows from it.", _IGNORED),
             **_problems(_WEBHOOK_PROBLEMS),
         },
     }
@@ -121,29 +121,33 @@ _REQUEST_KEY = {
     "description": "The first 32 hex digits of the SHA-256 of tenant/request_id.",
 }
 _POST_PROBLEMS = {
-    "400": "The request is not valid; errors[] points at each fault.",
-    "404": "No such tenant.",
-    "409": "A type exists, and if_exists is fail; what is wanted is blocked; or the plan is stale.",
+    "400": "The request is invalid. errors[] points at each fault.",
+    "404": "The tenant has no credential.",
+    "409": "A type exists and if_exists is fail; a change is blocked; or the plan is outdated.",
     "413": "The body is too large.",
-    "415": "The body is not said to be JSON.",
-    "422": "Close refused what was wanted; a role or a reference does not exist; or the id was used for other content.",
-    "424": "The tenant's key, role or plan does not allow it; close_status says which.",
-    "503": "It is not known whether it was accepted; send it again under the same id.",
-    "504": "It is not known whether the type was created, or it was tried for too long.",
+    "415": "Content-Type is not application/json.",
+    "422": "Close rejected a type or field; a role or a reference does not exist; or the request id was used for "
+    "other content.",
+    "424": "The tenant's key, role or Close plan does not allow it. close_status tells them apart.",
+    "503": "The service cannot say whether the request was accepted. Send it again with the same id.",
+    "504": "The request is unresolved: whether Close created the type is unknown, or retries took too long.",
 }
 _PLAN_PROBLEMS = {
     **{status: _POST_PROBLEMS[status] for status in ("400", "404", "413", "415", "424")},
     "422": "A role or a reference does not exist.",
-    "503": "Close cannot be asked at the moment; Retry-After says when.",
+    "503": "Close cannot be read at the moment. Try again after Retry-After seconds.",
 }
 _STEP = {
     "type": "object",
     "required": ["action", "name", "pointer", "body"],
     "properties": {
         "action": {"enum": [each.value for each in Action]},
-        "name": {"type": "string", "description": "Of the type or field."},
-        "pointer": {"type": "string", "description": "To its part of the request's body."},
-        "body": {"type": "object", "description": "What is sent; references are natural keys, roles are ids."},
+        "name": {"type": "string", "description": "The name of the type or field."},
+        "pointer": {"type": "string", "description": "A JSON Pointer to its part of the request."},
+        "body": {
+            "type": "object",
+            "description": "The body to send to Close. References are names of types, roles are ids.",
+        },
         "changes": {"type": "array", "items": {"$ref": "#/components/schemas/Difference"}},
     },
 }
@@ -153,7 +157,7 @@ _TYPE_PLAN = {
     "properties": {
         "name": {"type": "string"},
         "action": {"enum": [each.value for each in TypeAction]},
-        "id": {"type": ["string", "null"], "description": "In Close, where it is there."},
+        "id": {"type": ["string", "null"], "description": "The id of the existing type in Close."},
         "differences": {"type": "array", "items": {"$ref": "#/components/schemas/Difference"}},
         "blocked": {"type": "array", "items": {"$ref": "#/components/schemas/Blocked"}},
         "other_matches": {"type": "array", "items": {"type": "string"}},
@@ -163,17 +167,20 @@ _PLAN = {
     "type": "object",
     "required": ["digest", "types", "steps"],
     "properties": {
-        "digest": {"type": "string", "description": "Of all that it was computed from."},
+        "digest": {
+            "type": "string",
+            "description": "The digest of the plan. A request with it as plan_digest needs the same plan.",
+        },
         "types": {"type": "array", "items": _TYPE_PLAN},
-        "steps": {"type": "array", "items": _STEP, "description": "In the order in which they would be done."},
+        "steps": {"type": "array", "items": _STEP, "description": "The steps in their order."},
     },
 }
 _WEBHOOK_PROBLEMS = {
-    "401": "It is not signed with a secret that is active here, or not lately.",
-    "404": "No such source, or none that has a secret here.",
+    "401": "The signature is invalid or too old.",
+    "404": "The source is unknown, or has no signing secret.",
     "413": "The body is too large.",
-    "422": "The event is signed and cannot be understood. It is announced as failed.",
-    "503": "It is not known whether it was accepted; send it again.",
+    "422": "The event is signed but cannot be mapped to a valid request. It is published as failed.",
+    "503": "The service cannot say whether the event was accepted. Send it again.",
 }
 _SOURCE_NAME = {"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}
 _IGNORED = {
@@ -195,7 +202,7 @@ _SHOWN = {
     **_DELIVERED,
     "properties": {
         **_DELIVERED["properties"],
-        "waiting": {"type": "string", "description": "Why it is not settled yet, in words."},
+        "waiting": {"type": "string", "description": "The reason why the request has not been settled yet."},
         "outcome": {"$ref": "#/components/schemas/Outcome"},
     },
 }

@@ -1,6 +1,6 @@
-"""What README.md takes from the measured tables of docs/explanation: the small table, and the badges.
+"""The table and the badges of README.md, from the measured tables of docs/explanation.
 
-``make faults`` and ``make bench`` write those tables. Nothing is measured here.
+``make faults`` and ``make bench`` write those tables.
 """
 
 import re
@@ -15,7 +15,7 @@ BADGES = "docs/images/badges"
 BASELINE = "baseline"
 DUPLICATES = 4  # the column of the fault table
 GREEN, BLUE, GRAY = "#2e7d32", "#1565c0", "#424242"
-HEIGHT, LETTER, PADDING = 20, 6.6, 7  # pixels; a letter's mean width in the badge's font, and the space at its sides
+HEIGHT, CHARACTER, PADDING = 20, 6.6, 7  # pixels; CHARACTER is the mean width of one in the badge's font
 
 
 class Numbers(NamedTuple):
@@ -48,16 +48,16 @@ def _numbers(faults: str, benchmarks: str, *, ours: bool) -> Numbers:
     try:
         return Numbers(matrix[1], matrix[DUPLICATES], float(cold_start[-1]), float(batch[-1]))
     except (ValueError, IndexError) as error:
-        raise TableChanged(f"README.md quotes a column that is not where it was: {error}") from None
+        raise TableChanged(f"README.md quotes a column that has moved: {error}") from None
 
 
 def _row(page: str, name: str, *, ours: bool) -> list[str]:
-    """Return the cells of the first row that is named so, and is the baseline handler's or not."""
+    """Return the cells of the first row of that name, of this service or of the baseline handler."""
     rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|")
     for row in rows:
         if re.search(rf"\b{name}\b", row[0]) and (BASELINE in row[0]) is not ours:
             return row
-    raise TableChanged(f"README.md quotes the row {name!r} of a table that has none")
+    raise TableChanged(f"README.md quotes the row {name!r}, which the table does not have")
 
 
 def summary(root: Path = ROOT) -> str:
@@ -79,7 +79,7 @@ def _count(numbers: Numbers) -> str:
 
 
 def badges(root: Path = ROOT) -> dict[str, str]:
-    """Return README.md's badges, SVG by path. They are files, so that no other host is asked for them."""
+    """Return README.md's badges, SVG by path. They are files, so that no other host has to serve them."""
     _, ours = measured(root)
     python = (root / ".python-version").read_text(encoding="utf-8").strip()
     good = GREEN if ours.duplicates == "0" else "#c62828"
@@ -94,7 +94,7 @@ def badges(root: Path = ROOT) -> dict[str, str]:
 
 
 def _badge(label: str, value: str, color: str) -> str:
-    left, right = (round(len(text) * LETTER + 2 * PADDING) for text in (label, value))
+    left, right = (round(len(text) * CHARACTER + 2 * PADDING) for text in (label, value))
     whole = left + right
     label, value = escape(label), escape(value)
     return f"""\

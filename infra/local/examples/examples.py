@@ -68,7 +68,7 @@ class Example:
 
 @dataclass(slots=True)
 class Exchange:
-    """An example that was sent, with its response and outcome. Times: Unix seconds. ``status`` is None on the queue."""
+    """An example that was sent, with its response and outcome. Times: Unix seconds. The queue returns no ``status``."""
 
     example: Example
     sent_at: float

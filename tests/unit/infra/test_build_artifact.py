@@ -1,4 +1,4 @@
-"""How the build keeps what it has made, and how it installs."""
+"""The cache of the build, and the installation of dependencies."""
 
 import importlib.util
 import shutil
@@ -19,37 +19,37 @@ def fail_half_way(folder: Path) -> None:
     raise RuntimeError("no network")
 
 
-def test_what_was_made_is_kept(tmp_path: Path) -> None:
+def test_a_built_folder_is_kept(tmp_path: Path) -> None:
     first = artifact.cached(tmp_path, "arm64-1", make_one)
     assert artifact.cached(tmp_path, "arm64-1", fail_half_way) == first
     assert (first / "made").read_text() == "complete"
 
 
-def test_half_of_it_is_not_kept(tmp_path: Path) -> None:
+def test_an_unfinished_folder_is_not_kept(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         artifact.cached(tmp_path, "arm64-1", fail_half_way)
     assert list(tmp_path.iterdir()) == []
     assert (artifact.cached(tmp_path, "arm64-1", make_one) / "made").exists()
 
 
-def test_the_first_of_two_builds_at_once_wins(tmp_path: Path) -> None:
+def test_the_first_of_two_parallel_builds_wins(tmp_path: Path) -> None:
     def overtaken(folder: Path) -> None:
         (tmp_path / "arm64-1").mkdir()
-        (tmp_path / "arm64-1" / "made").write_text("by the other one")
+        (tmp_path / "arm64-1" / "made").write_text("by the other build")
         make_one(folder)
 
-    assert (artifact.cached(tmp_path, "arm64-1", overtaken) / "made").read_text() == "by the other one"
+    assert (artifact.cached(tmp_path, "arm64-1", overtaken) / "made").read_text() == "by the other build"
     assert [path.name for path in tmp_path.iterdir()] == ["arm64-1"]
 
 
-def test_what_is_out_of_date_is_forgotten(tmp_path: Path) -> None:
+def test_outdated_folders_are_removed(tmp_path: Path) -> None:
     for name in ("arm64-1", "arm64-2", "x86_64-1"):
         (tmp_path / name).mkdir()
     artifact.forget(tmp_path, "arm64", "arm64-2")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arm64-2", "x86_64-1"]
 
 
-def test_the_fingerprint_tells_architectures_and_requirements_apart(
+def test_the_fingerprint_depends_on_architecture_and_requirements(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = artifact.fingerprint("arm64")
@@ -62,12 +62,12 @@ def test_the_fingerprint_tells_architectures_and_requirements_apart(
 
 
 @pytest.mark.parametrize("arguments", [[], ["arm64"], ["sparc", "folder"], ["arm64", ""]])
-def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_are_rejected(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert artifact.main(arguments) == 2
     assert "usage" in capsys.readouterr().err
 
 
-def test_without_uv_the_pip_of_this_python_installs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_installs_where_uv_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dependencies, "OWN_UV", tmp_path / "no-uv")
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: object())
@@ -76,27 +76,27 @@ def test_without_uv_the_pip_of_this_python_installs(tmp_path: Path, monkeypatch:
     assert "--platform manylinux2014_aarch64" in command
 
 
-def test_with_neither_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_without_uv_and_pip_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dependencies, "OWN_UV", tmp_path / "no-uv")
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    with pytest.raises(dependencies.CannotInstall, match="make install"):
+    with pytest.raises(dependencies.InstallError, match="make install"):
         dependencies.installer("x86_64")
 
 
 def test_a_requirement_whose_hash_is_wrong_is_not_installed(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(dependencies.CannotInstall, match=r"requirements\.txt"):
+    with pytest.raises(dependencies.InstallError, match=r"requirements\.txt"):
         dependencies.install(requirements, "x86_64", tmp_path / "target")
 
 
-def test_a_rule_that_has_become_stale_is_noticed(tmp_path: Path) -> None:
+def test_a_rule_for_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(Stale, match="boto3/data"):
         trim(tmp_path)
 
 
-def test_a_package_keeps_its_name_version_and_licences(tmp_path: Path) -> None:
+def test_a_package_keeps_its_name_version_and_licenses(tmp_path: Path) -> None:
     (tmp_path / "licenses").mkdir()
     (tmp_path / "licenses" / "LICENSE").write_text("MIT")
     (tmp_path / "RECORD").write_text("x,,")

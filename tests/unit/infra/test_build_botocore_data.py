@@ -1,4 +1,4 @@
-"""Cutting botocore's data, on a small copy of its shape."""
+"""The reduction of botocore's data, on a small copy."""
 
 import gzip
 import json
@@ -51,7 +51,7 @@ def botocore_data(folder: Path) -> Path:
     return folder
 
 
-def test_the_newest_version_of_each_service_in_use_stays(tmp_path: Path) -> None:
+def test_the_newest_version_of_each_used_service_stays(tmp_path: Path) -> None:
     cut_data(botocore_data(tmp_path))
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {
@@ -71,7 +71,7 @@ def test_endpoints_keep_their_partitions_and_regions(tmp_path: Path) -> None:
     }
 
 
-def test_models_keep_what_is_called_and_lose_their_documentation_but_no_member_of_that_name(tmp_path: Path) -> None:
+def test_models_keep_used_operations_and_members_named_documentation(tmp_path: Path) -> None:
     cut_data(botocore_data(tmp_path))
     assert json.loads((tmp_path / "sqs" / "2012-11-05" / "service-2.json").read_text()) == MODEL_WITHOUT
     assert without_documentation(MODEL_WITHOUT) == MODEL_WITHOUT

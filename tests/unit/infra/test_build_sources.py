@@ -1,4 +1,4 @@
-"""The build's look at the sources: each fault is told with its file, and stops the build."""
+"""The check of the sources: each fault is reported with its file, and stops the build."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ AND_ANOTHER = GOOD + GOOD.replace("signup]", "another]").partition('"stripe"')[2
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """One good source."""
+    """Return a folder with one valid source."""
     (tmp_path / "fixtures" / "acme").mkdir(parents=True)
     (tmp_path / "acme.toml").write_text(GOOD)
     (tmp_path / "fixtures" / "acme" / "signup.json").write_text(json.dumps(EVENT))
     return tmp_path
 
 
-def test_what_is_shipped_is_good(folder: Path) -> None:
+def test_the_shipped_sources_are_valid(folder: Path) -> None:
     check(artifact.FUNCTIONS / "sources")
     check(folder)
 
@@ -68,15 +68,15 @@ def test_what_is_shipped_is_good(folder: Path) -> None:
             json.dumps(EVENT | {"tenant": "a/b"}),
             "events.signup.tenant: The event names no ",
         ),
-        ("fixtures/acme/signup.json", '{"type": "signup",}', "signup.json: it is no JSON (Illegal trailing comma"),
-        ("fixtures/acme/signup.json", "[]", "events.signup is for JSON objects, and its fixture is none"),
+        ("fixtures/acme/signup.json", '{"type": "signup",}', "signup.json: invalid JSON (Illegal trailing comma"),
+        ("fixtures/acme/signup.json", "[]", "events.signup needs a JSON object as its fixture"),
         ("fixtures/acme/other.json", "{}", "acme.toml has no events.other"),
         ("fixtures/acme/a.b.json", "{}", 'acme.toml has no events."a.b"'),
-        ("fixtures/nobody", "", "fixtures/nobody: there is no source of that name"),
-        ("Acme.toml", GOOD, "Acme.toml: a source is named in lower case"),
+        ("fixtures/unknown", "", "fixtures/unknown: no source has this name"),
+        ("Acme.toml", GOOD, "Acme.toml: the name of a source must be lower case"),
     ],
 )
-def test_a_fault_is_told_in_one_line_with_its_file_and_its_key(
+def test_a_fault_is_one_line_with_its_file_and_key(
     folder: Path, capsys: pytest.CaptureFixture[str], path: str, text: str, fault: str
 ) -> None:
     (folder / path).write_text(text)
@@ -90,16 +90,14 @@ def test_a_fault_is_told_in_one_line_with_its_file_and_its_key(
     assert capsys.readouterr().err.split("\n") == ["", line, ""]
 
 
-def test_two_events_that_mean_the_same_are_told(folder: Path) -> None:
+def test_two_events_that_match_one_fixture_are_a_fault(folder: Path) -> None:
     (folder / "acme.toml").write_text(AND_ANOTHER)
     (folder / "fixtures" / "acme" / "another.json").write_text(json.dumps(EVENT))
-    with pytest.raises(
-        Unmapped, match=r"events.signup.when is true for the fixture of another, too, and stands before"
-    ):
+    with pytest.raises(Unmapped, match=r"events.signup.when is also true for the fixture of another, and comes before"):
         check(folder)
 
 
-def test_what_every_fixture_means_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_request_of_every_fixture_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(folder) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
         ["source", "event", "tenant", "request", "id", "provisions"],

@@ -1,4 +1,4 @@
-"""Nothing that a run starts outlives it, or the next run."""
+"""Every process that a run starts ends with it, or at the latest with the next run."""
 
 import json
 import os
@@ -24,7 +24,7 @@ SAY = [sys.executable, "-c", "print('port taken')"]
 
 
 class TestProcesses:
-    def test_what_a_process_started_ends_with_it(self, tmp_path: Path) -> None:
+    def test_child_processes_end_with_their_parent(self, tmp_path: Path) -> None:
         parent = f"import subprocess, time; print(subprocess.Popen({SLEEP!r}).pid, flush=True); time.sleep(60)"
         process = Process.start("a parent", [sys.executable, "-c", parent], tmp_path / "log", os.environ)
         process.wait_until(lambda: (tmp_path / "log").read_text().endswith("\n"), 10)
@@ -33,23 +33,25 @@ class TestProcesses:
         process.stop()
         assert not is_running(child)
         assert not is_running(process.pid)
-        process.stop()  # once more does nothing
+        process.stop()  # a second call does nothing
 
-    def test_one_that_ignores_the_polite_signal_ends_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_process_that_ignores_sigterm_is_killed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("infra.local.processes.GRACE_SECONDS", 0.2)
-        deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-        process = Process.start("a deaf one", [sys.executable, "-c", deaf], tmp_path / "log", os.environ)
+        stubborn = (
+            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+        )
+        process = Process.start("a stubborn process", [sys.executable, "-c", stubborn], tmp_path / "log", os.environ)
         process.wait_until(lambda: (tmp_path / "log").read_text() == "\n", 10)
         process.stop()
         assert process.child.returncode == -signal.SIGKILL
 
-    def test_of_a_tool_that_fails_its_last_words_are_shown(self, tmp_path: Path) -> None:
+    def test_the_error_of_a_failed_tool_shows_its_last_output(self, tmp_path: Path) -> None:
         command = [sys.executable, "-c", "print('no such bucket'); raise SystemExit(3)"]
         process = Process.start("the tool", command, tmp_path / "log", os.environ)
         with pytest.raises(StartupError, match=r"the tool failed \(exit code 3\)(.|\n)*no such bucket(.|\n)*log"):
             process.finish(20)
 
-    def test_a_tool_that_takes_too_long_is_ended(self, tmp_path: Path) -> None:
+    def test_a_tool_that_takes_too_long_is_stopped(self, tmp_path: Path) -> None:
         process = Process.start("the tool", SLEEP, tmp_path / "log", os.environ)
         with pytest.raises(StartupError, match="did not end within"):
             process.finish(0.1)
@@ -62,12 +64,12 @@ class TestProcesses:
         with pytest.raises(StartupError, match=r"the server has ended(.|\n)*port taken"):
             process.wait_until(lambda: False, 20)
 
-    def test_tools_hear_nothing_of_real_accounts(self) -> None:
+    def test_tools_inherit_no_variables_of_aws(self) -> None:
         assert without_aws({"AWS_PROFILE": "production", "PYTHONPATH": "x", "PATH": "p"}) == {"PATH": "p"}
 
 
 class TestStateDir:
-    def test_one_run_has_it_at_a_time(self, tmp_path: Path) -> None:
+    def test_one_run_at_a_time_owns_the_folder(self, tmp_path: Path) -> None:
         first, second = StateDir(tmp_path), StateDir(tmp_path)
         assert first.claim() == []
         with pytest.raises(StartupError, match=rf"already running \(process {os.getpid()}\)"):
@@ -76,7 +78,7 @@ class TestStateDir:
         assert second.claim() == []
         second.release()
 
-    def test_what_a_killed_run_left_is_ended_and_removed(self, tmp_path: Path, orphan: Process) -> None:
+    def test_processes_and_files_of_a_killed_run_are_removed(self, tmp_path: Path, orphan: Process) -> None:
         orphaned = StateDir(tmp_path)
         orphaned.claim()
         orphaned.record(orphan)
@@ -91,7 +93,7 @@ class TestStateDir:
         following.release()
         assert not following.temporary.exists()
 
-    def test_another_process_by_an_old_number_is_left_alone(self, tmp_path: Path, orphan: Process) -> None:
+    def test_a_later_process_with_a_recorded_id_keeps_running(self, tmp_path: Path, orphan: Process) -> None:
         orphaned = StateDir(tmp_path)
         orphaned.claim()
         orphaned.record(orphan)
@@ -106,7 +108,9 @@ class TestStateDir:
 
 
 class TestClean:
-    def test_it_is_refused_while_a_stack_is_up(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_clean_removes_nothing_while_a_stack_is_up(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         idle, up = StateDir(tmp_path), StateDir(tmp_path / "e2e")
         idle.claim()
         idle.release()
@@ -116,11 +120,11 @@ class TestClean:
         said = capsys.readouterr().err
         assert said.startswith(f"Nothing was removed: a local stack is up (process {os.getpid()})")
         assert said.count("\n") == 1
-        assert up.description.exists(), "the stack is left alone"
+        assert up.description.exists(), "the stack is unaffected"
         up.release()
         assert clean.main(tmp_path) == 0
 
-    def test_what_a_killed_run_left_is_ended(self, tmp_path: Path, orphan: Process) -> None:
+    def test_clean_stops_processes_of_a_killed_run(self, tmp_path: Path, orphan: Process) -> None:
         orphaned = StateDir(tmp_path)
         orphaned.claim()
         orphaned.record(orphan)
@@ -128,19 +132,19 @@ class TestClean:
         assert clean.main(tmp_path) == 0
         assert not is_running(orphan.pid)
 
-    def test_make_clean_asks_first(self, project: Path) -> None:
+    def test_make_clean_fails_while_a_stack_is_up(self, project: Path) -> None:
         up = StateDir(project / ".local")
         up.claim()
         (project / ".venv").symlink_to(Path(sys.prefix))
-        refused = make_clean(project)
-        assert refused.returncode != 0
-        assert f"(process {os.getpid()})" in refused.stderr
+        failed = make_clean(project)
+        assert failed.returncode != 0
+        assert f"(process {os.getpid()})" in failed.stderr
         assert up.temporary.exists()
         up.release()
         assert make_clean(project).returncode == 0
         assert not up.path.exists()
 
-    def test_make_clean_needs_nothing_installed(self, project: Path) -> None:
+    def test_make_clean_works_without_installed_tools(self, project: Path) -> None:
         (project / ".local" / "build").mkdir(parents=True)
         cleaned = make_clean(project)
         assert cleaned.returncode == 0, cleaned.stderr
@@ -149,7 +153,7 @@ class TestClean:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """As much of this project as ``make clean`` is about: nothing is installed."""
+    """Return a folder with the files that ``make clean`` needs, and nothing installed."""
     for name in ("functions", "tests"):
         (tmp_path / name).mkdir(parents=True)
     shutil.copytree(PROJECT / "infra/local", tmp_path / "infra/local")
@@ -169,13 +173,13 @@ def orphan(tmp_path: Path) -> Iterator[Process]:
 
 
 def lose_lock(folder: StateDir) -> None:
-    """As when its process was killed."""
+    """Release the lock, as the end of a killed process does."""
     assert folder._lock
     folder._lock.close()
 
 
 def is_running(pid: int) -> bool:
-    """Zombies do not run: their parent has not collected them yet."""
+    """Return whether the process runs. A zombie does not."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.build.sources import Mapped, looked_at
+from infra.build.sources import Mapped, check_all
 from infra.local.webhook_events import Event
 from provisioner.ingest.mapping import to_request
 from provisioner.ingest.sources import FOLDER, Sources
@@ -50,8 +50,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_page_shows_a_source_that_builds(folder: Path) -> None:
-    mapped = [each for each in looked_at(folder) if isinstance(each, Mapped)]
-    assert mapped == list(looked_at(folder))
+    mapped = [each for each in check_all(folder) if isinstance(each, Mapped)]
+    assert mapped == list(check_all(folder))
     [shown] = [each for each in mapped if each.source.name == "github"]
     assert (shown.request.tenant, shown.request.request_id) == ("acme", "installation-957387-created")
     assert [each.name for each in shown.request.types] == ["Account"]
