@@ -52,12 +52,14 @@ class Blueprint(StrictModel):
         return set(PLACEHOLDER.findall(json.dumps(self.custom_object_types)))
 
 
-class _Filled(StrictModel):
+class _Types(StrictModel):
+    """The types of a blueprint after its placeholders are replaced."""
+
     custom_object_types: Types
 
     @field_validator("custom_object_types")
     @classmethod
-    def _go_together(cls, value: tuple[CustomObjectTypeSpec, ...]) -> tuple[CustomObjectTypeSpec, ...]:
+    def _combine(cls, value: tuple[CustomObjectTypeSpec, ...]) -> tuple[CustomObjectTypeSpec, ...]:
         validate_combination(value)
         return value
 
@@ -97,31 +99,33 @@ def fill(blueprint: Blueprint, values: Mapping[str, Any]) -> tuple[CustomObjectT
     for name, value in given.items():
         if value is None:
             _invalid(f"/values/{name}", f"is required: {blueprint.values[name].description}")
-    document = {"custom_object_types": _filled(blueprint.custom_object_types, given)}
+    document = {"custom_object_types": _substitute(blueprint.custom_object_types, given)}
     try:
-        return _Filled.model_validate_json(json.dumps(document), strict=True).custom_object_types
+        return _Types.model_validate_json(json.dumps(document), strict=True).custom_object_types
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = "/".join(map(str, first["loc"]))
         _invalid("/values", f"do not give valid types: {where}: {str(first['msg']).removeprefix('Value error, ')}")
 
 
-def _filled(node: Any, values: Mapping[str, Any]) -> Any:
+def _substitute(node: Any, values: Mapping[str, Any]) -> Any:
+    """Return the JSON value with its placeholders replaced."""
     if isinstance(node, dict):
-        return {key: _filled(value, values) for key, value in node.items()}
+        return {key: _substitute(value, values) for key, value in node.items()}
     if isinstance(node, list):
-        return [each for item in node for each in _entries(item, values)]
-    return _text(node, values) if isinstance(node, str) else node
+        return [each for item in node for each in _list_items(item, values)]
+    return _substitute_string(node, values) if isinstance(node, str) else node
 
 
-def _entries(item: Any, values: Mapping[str, Any]) -> list[Any]:
+def _list_items(item: Any, values: Mapping[str, Any]) -> list[Any]:
+    """Return the item, or the entries of the list that its placeholder stands for."""
     whole = PLACEHOLDER.fullmatch(item) if isinstance(item, str) else None
     if whole and not isinstance(values.get(whole[1]), str):
         return list(values.get(whole[1], ()))
-    return [_filled(item, values)]
+    return [_substitute(item, values)]
 
 
-def _text(text: str, values: Mapping[str, Any]) -> str:
+def _substitute_string(text: str, values: Mapping[str, Any]) -> str:
     def value(found: re.Match[str]) -> str:
         each = values[found[1]]
         if not isinstance(each, str):
