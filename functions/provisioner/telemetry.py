@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 # At lower levels, the SDKs log whole responses, credentials included. The service's own logger has its own level.
 logging.getLogger().setLevel(logging.WARNING)
 
-logger = Logger(use_rfc3339=True)  # Lambda filters by level only lines with such a timestamp
+logger = Logger(use_rfc3339=True)  # Lambda reads the level only of lines with such a timestamp
 metrics = Metrics()
 
 

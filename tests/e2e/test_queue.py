@@ -65,7 +65,7 @@ def test_a_message_that_is_no_request_is_announced_and_kept(world: World) -> Non
     assert announcement.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-request"
     letter = world.dead_letter(message_id)
     assert letter["Body"] == "this is no request"
-    assert "is not JSON" in letter["MessageAttributes"]["reason"]["StringValue"]
+    assert "invalid JSON" in letter["MessageAttributes"]["reason"]["StringValue"]
 
 
 def test_a_known_request_id_with_other_content_is_announced_apart(world: World, tenant: Tenant) -> None:

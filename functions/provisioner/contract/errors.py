@@ -12,7 +12,7 @@ No message may contain a credential: each ``detail`` appears in logs and in outc
 
 from enum import Enum
 
-from provisioner.contract.strict_model import StrictModel
+from provisioner.contract.strict_model import OMITTED_IF_NULL, StrictModel
 
 
 class ErrorDetail(StrictModel):
@@ -29,7 +29,7 @@ class Problem(StrictModel):
     title: str
     status: int
     detail: str
-    close_status: int | None = None
+    close_status: int | None = OMITTED_IF_NULL
     errors: tuple[ErrorDetail, ...] = ()
 
 

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, Self
 
 from provisioner.contract.errors import Problem
-from provisioner.contract.strict_model import StrictModel
+from provisioner.contract.strict_model import OMITTED_IF_NULL, StrictModel
 
 
 class Result(StrEnum):
@@ -51,9 +50,9 @@ class TypeOutcome(StrictModel):
     """The result of one type of the request."""
 
     name: str
-    id: str | None = None
+    id: str | None = OMITTED_IF_NULL
     result: Result
-    custom_object_type: dict[str, Any] | None = None
+    custom_object_type: dict[str, Any] | None = OMITTED_IF_NULL
     """The type as Close returned it, without its fields."""
     omitted: tuple[str, ...] = ()  # keys of custom_object_type that are too large to show
     fields: tuple[FieldOutcome, ...] = ()
@@ -70,9 +69,9 @@ class Outcome(StrictModel):
     request_id: str
     result: Result
     types: tuple[TypeOutcome, ...] = ()
-    note: str | None = None  # the parts omitted to fit, and where to read them
-    plan: dict[str, Any] | None = None  # the new plan, if the request had the digest of an old one
-    problem: Problem | None = None
+    note: str | None = OMITTED_IF_NULL  # the parts omitted to fit, and where to read them
+    plan: dict[str, Any] | None = OMITTED_IF_NULL  # the new plan, if the request had the digest of an old one
+    problem: Problem | None = OMITTED_IF_NULL
     attempts: int = 0
     settled_at: str
 
@@ -82,23 +81,15 @@ class Outcome(StrictModel):
 
     def to_json(self) -> str:
         """Return the outcome as JSON without null keys. A difference keeps its null: Close has no value there."""
-        return json.dumps(self.shown(), ensure_ascii=False)
+        return json.dumps(self.as_json(), ensure_ascii=False)
 
-    def shown(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the outcome as a JSON object, without null keys."""
-        whole = self.model_dump(mode="json")
-        shown = {**whole, "types": [_without_none(each) for each in whole["types"]]}
-        if self.problem:
-            shown["problem"] = _without_none(whole["problem"])
-        return _without_none(shown)
+        return self.model_dump(mode="json")
 
     @property
     def succeeded(self) -> bool:
         return self.result not in {Result.FAILED, Result.UNRESOLVED}
-
-
-def _without_none(shown: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 def type_key(tenant: str, natural_key: str, close_id: str) -> str:

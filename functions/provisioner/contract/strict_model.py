@@ -1,6 +1,11 @@
 """The base of every model that this service sends or receives."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+OMITTED_IF_NULL: Any = Field(default=None, exclude_if=lambda value: value is None)
+"""The default of an optional key that JSON omits in place of a null."""
 
 
 class StrictModel(BaseModel):

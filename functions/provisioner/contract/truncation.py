@@ -41,4 +41,4 @@ def _with(outcome: Outcome, types: Sequence[TypeOutcome], omitted: str) -> Outco
 
 
 def _size(outcome: Outcome) -> int:
-    return len(json.dumps(outcome.shown()))  # in ASCII, as it is sent
+    return len(json.dumps(outcome.as_json()))  # in ASCII, as it is sent

@@ -218,7 +218,7 @@ def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str,
         "state": "settled" if outcome else "accepted",
     }
     if outcome:
-        shown["outcome"] = outcome.shown()
+        shown["outcome"] = outcome.as_json()
     elif record.pending_reason:
         shown["waiting"] = record.pending_reason
     return shown
@@ -237,7 +237,7 @@ def _located(record: RequestRecord, headers: Mapping[str, str] | None) -> dict[s
 
 def _settled(record: RequestRecord, outcome: Outcome, headers: Mapping[str, str] | None = None) -> Response:
     if outcome.problem:
-        shown = outcome.problem.model_dump(mode="json", exclude_none=True)
+        shown = outcome.problem.model_dump(mode="json")
         return problem_response(
             outcome.problem.status, shown | _representation(record, outcome), _located(record, headers)
         )

@@ -60,7 +60,7 @@ def problem_response(status: int, document: dict[str, Any], headers: Mapping[str
 
 
 def refusal_response(fault: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    return problem_response(fault.status, fault.model_dump(mode="json", exclude_none=True), headers)
+    return problem_response(fault.status, fault.model_dump(mode="json"), headers)
 
 
 def unavailable() -> Response:

@@ -58,5 +58,5 @@ def cloud_event(event_id: str, source: str, kind: str, outcome: Outcome) -> dict
         "subject": f"{outcome.tenant}/{outcome.request_id}",
         "time": outcome.settled_at,
         "datacontenttype": "application/json",
-        "data": outcome.shown(),
+        "data": outcome.as_json(),
     }

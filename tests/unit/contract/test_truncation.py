@@ -37,7 +37,7 @@ def a_type(number: int = 0, size: int = 10, **further: Any) -> TypeOutcome:
 
 
 def size(outcome: Outcome) -> int:
-    return len(json.dumps(outcome.shown()))
+    return len(json.dumps(outcome.as_json()))
 
 
 def test_an_outcome_that_fits_is_unchanged() -> None:
