@@ -15,6 +15,7 @@ from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.models import InDoubt, Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord
 from provisioner.reconcile.plan import resources_to_lock
+from provisioner.reconcile.ports import Organization
 from provisioner.reconcile.provisioner import Job, Provisioner
 from provisioner.reconcile.retries import Deferred
 
@@ -147,6 +148,8 @@ class MemoryLedger:
             raise RetryLater("the lease was lost", 2)
 
 
+type Fault = str | Exception | None
+
 LOST = "the write happens, its response is lost"
 LOST_BEFORE = "the write is lost on its way"
 KILLED = "the write happens, and its sender is killed"
@@ -175,7 +178,7 @@ class MemoryClose:
     order: dict[str, list[str]] = field(default_factory=dict)
     associations: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     listed_from: dict[str, float] = field(default_factory=dict)
-    faults: list[str | Exception | None] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     list_fails: Exception | None = None
     made: int = 0
     writes: list[str] = field(default_factory=list)
@@ -385,22 +388,20 @@ class MemoryTopic:
         self.types.append((event_id, outcome))
 
 
-class MemoryWorld:
-    """The use case with all of its dependencies in memory."""
+class UseCaseWorld:
+    """The use case with its ledger, topic and clock in memory. A subclass adds Close."""
 
     def __init__(self, list_lag: float = 60, wait_limit: float = 20_000) -> None:
         self.clock = Clock()
         self.ledger = MemoryLedger(self.clock)
-        self.close = MemoryClose(self.clock)
         self.topic = MemoryTopic()
         self.provisioner = Provisioner(self.ledger, self.topic, list_lag, wait_limit, self.clock)
 
-    def organization(self, rejection: Exception | None = None) -> MemoryOrganization:
-        return MemoryOrganization(self.close, rejection)
+    def organization(self, rejection: Exception | None = None) -> Organization:
+        """Return the organization for one batch. ``rejection``: raised in place of the credential."""
+        raise NotImplementedError
 
-    def reconcile(
-        self, request: ProvisioningRequest, organization: MemoryOrganization | None = None
-    ) -> Outcome | Deferred:
+    def reconcile(self, request: ProvisioningRequest, organization: Organization | None = None) -> Outcome | Deferred:
         """Accept the request, then reconcile, as each handler does."""
         return self.provisioner.reconcile(
             Job(self.ledger.accept(request), request, organization or self.organization())
@@ -419,6 +420,17 @@ class MemoryWorld:
         """Lease the request's resources as a run that is then killed."""
         for resource in resources_to_lock(request):
             self.ledger.lease(self.ledger.accept(request), resource)
+
+
+class MemoryWorld(UseCaseWorld):
+    """The use case with all of its dependencies in memory."""
+
+    def __init__(self, list_lag: float = 60, wait_limit: float = 20_000) -> None:
+        super().__init__(list_lag, wait_limit)
+        self.close = MemoryClose(self.clock)
+
+    def organization(self, rejection: Exception | None = None) -> MemoryOrganization:
+        return MemoryOrganization(self.close, rejection)
 
 
 def kind_of(outcome: Outcome) -> str:

@@ -4,13 +4,14 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import httpx
-
+from infra.simulator.embedded import InProcessClose
+from provisioner.close.list_cache import Organization
 from provisioner.close.models import Credential
-from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, Unavailable
+from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.service import Service
 from provisioner.settings import Settings
-from tests.fakes import MemoryClose, MemoryWorld
+from tests.close import KEY, SimulatedClose, credential_of
+from tests.fakes import UseCaseWorld
 
 SETTINGS = Settings(
     ledger_table_name="ledger",
@@ -20,7 +21,7 @@ SETTINGS = Settings(
     tenant_secret_prefix="prefix",
     source_secret_prefix="source-prefix",
     event_source="urn:close-provisioner:test",
-    close_api_url="https://close.example/api/v1/",
+    close_api_url=InProcessClose.api_url,
     close_timeout_seconds=20,
     list_lag_seconds=60,
     lease_seconds=90,
@@ -34,7 +35,7 @@ SETTINGS = Settings(
 
 @dataclass
 class MemoryTenants:
-    """Tenants by name, each with a key of its own."""
+    """Tenants by name. All of them share one organization and its key."""
 
     known: set[str] = field(default_factory=lambda: {"acme", "globex", "default"})
     fails: Exception | None = None
@@ -44,7 +45,7 @@ class MemoryTenants:
             raise self.fails
         if tenant not in self.known:
             raise Rejected(ProblemType.TENANT_NOT_FOUND, f"Tenant {tenant!r} has no credential.")
-        return Credential(f"Basic {tenant}", f"api_{tenant}.secret")
+        return credential_of(KEY)
 
 
 @dataclass
@@ -77,31 +78,7 @@ class MemoryQueue:
             raise self.fails
 
 
-def over_http(close: MemoryClose, seen: list[httpx.Request]) -> httpx.MockTransport:
-    """Put the organization behind Close's API. An error that ``close`` raises becomes the response that means it."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        path = request.url.path.removeprefix("/api/v1/custom_object_type/")
-        try:
-            if request.method == "POST":
-                created = close.create(json.loads(request.content))
-                return httpx.Response(201, json=created.model_dump(mode="json"))
-            found = [each.model_dump(mode="json") for each in close.listed()]
-        except Rejected as rejection:
-            return httpx.Response(rejection.problem.close_status or 400, json={"error": str(rejection)})
-        except OutcomeUnknown:
-            raise httpx.ReadError("lost", request=request) from None
-        except Unavailable:
-            return httpx.Response(500)
-        if not path:
-            return httpx.Response(200, json={"data": found})
-        return next((httpx.Response(200, json=each) for each in found if each["id"] == path[:-1]), httpx.Response(404))
-
-    return httpx.MockTransport(answer)
-
-
-class HandlerWorld(MemoryWorld):
+class HandlerWorld(UseCaseWorld):
     """The dependencies of the handlers: ``service`` holds every part."""
 
     def __init__(self, **settings: Any) -> None:
@@ -109,9 +86,16 @@ class HandlerWorld(MemoryWorld):
         super().__init__(self.settings.list_lag_seconds, self.settings.wait_limit_seconds)
         self.tenants = MemoryTenants()
         self.queue = MemoryQueue()
-        self.seen: list[httpx.Request] = []
+        self.close = SimulatedClose(self.clock)
+        self.seen = self.close.requests
         parts: dict[str, Any] = {"ledger": self.ledger, "queue": self.queue, "topic": self.topic}
-        http = httpx.Client(transport=over_http(self.close, self.seen))
         self.service = Service(
-            settings=self.settings, tenants=cast("Any", self.tenants), provisioner=self.provisioner, http=http, **parts
+            settings=self.settings,
+            tenants=cast("Any", self.tenants),
+            provisioner=self.provisioner,
+            http=self.close.http,
+            **parts,
         )
+
+    def organization(self, rejection: Exception | None = None) -> Organization:
+        return self.close.open(rejection)

@@ -32,7 +32,7 @@ class TestSettledWhileTheCallerWaits:
         outcome = answer.body.pop("outcome")
         assert answer.body == {"id": ID, "tenant": "acme", "request_id": "signup-8841", "state": "settled"}
         assert outcome["result"] == "created"
-        assert outcome["types"][0]["id"] == "cotype_1"
+        assert outcome["types"][0]["id"] == world.close.existing[0].id
         assert world.close.names == ["Account"]
         assert [event_id for event_id, _ in world.topic.events] == [ID]
 
@@ -62,14 +62,14 @@ class TestSettledWhileTheCallerWaits:
         assert adopted_type["differences"] == [{"field": "description", "desired": "New", "observed": "Old"}]
 
     def test_an_existing_type_is_answered_409(self, world: HandlerWorld, caller: Caller) -> None:
-        world.close.add("Account")
+        existing = world.close.add("Account")
 
         answer = caller.post({**BODY, "if_exists": "fail"})
 
         assert (answer.status, answer.kind) == (409, "type-exists")
         assert (answer.body["id"], answer.body["state"]) == (ID, "settled")
         assert answer.body["outcome"]["result"] == "failed"
-        assert answer.body["outcome"]["types"][0]["id"] == "cotype_1"
+        assert answer.body["outcome"]["types"][0]["id"] == existing.id
 
     @pytest.mark.parametrize(
         ("close_status", "status", "kind"),

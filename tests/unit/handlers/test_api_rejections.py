@@ -141,3 +141,4 @@ class TestApiFailures:
             answer = caller.post({**BODY, "request_id": type(failure).__name__})
             assert answer.body["waiting"] == str(failure)
             assert caller.get(answer.body["id"]).body["waiting"] == str(failure)
+            world.clock.advance(2)
