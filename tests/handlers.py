@@ -65,7 +65,7 @@ class MemoryQueue:
         self.deferrals.append(deferrals)
         self.waiting.append((json.loads(body), tenant, delay_seconds))
 
-    def bury(self, body: str, reason: str, message_id: str) -> None:
+    def dead_letter(self, body: str, reason: str, message_id: str) -> None:
         self._may_fail()
         self.dead.append((body, reason, message_id))
 

@@ -47,7 +47,7 @@ def fixture(source: str, event: str) -> bytes:
 
 
 @dataclass
-class MemoryBroken:
+class MemoryRejected:
     """Rejected events: their reasons by key."""
 
     known: dict[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class MemoryBroken:
 
 
 @dataclass
-class MemoryWaiting:
+class MemoryWaitlist:
     """Keys of waiting requests, by tenant."""
 
     requests: dict[str, set[str]] = field(default_factory=dict)
@@ -84,16 +84,16 @@ class Upstream:
         self.ledger = MemoryLedger(self.clock)
         self.queue = MemoryQueue()
         self.topic = MemoryTopic()
-        self.broken = MemoryBroken()
-        self.waiting = MemoryWaiting()
+        self.rejected = MemoryRejected()
+        self.waitlist = MemoryWaitlist()
         self.sources = SOURCES
         held = {name: json.dumps({"secrets": [secret]}) for name, secret in SECRETS.items()}
         self.secrets = MemorySecrets(**held)
         parts: dict[str, Any] = {"ledger": self.ledger, "queue": self.queue, "topic": self.topic}
-        parts |= {"broken": self.broken, "waiting": self.waiting}
-        self.intake = Ingest(sources=self.sources, clock=self.clock, **parts)
+        parts |= {"rejected": self.rejected, "waitlist": self.waitlist}
+        self.ingest = Ingest(sources=self.sources, clock=self.clock, **parts)
         keys = make_signing_keys_cache(self.secrets, "prefix", self.monotonic, self.sources.scheme_of)
-        self.handler = Webhooks(self.intake, keys, self.clock)
+        self.handler = Webhooks(self.ingest, keys, self.clock)
 
     def deliver(
         self,

@@ -14,11 +14,14 @@ from provisioner.close.client import CloseApi
 from provisioner.close.list_cache import Organization
 from provisioner.close.transport import Connection
 from provisioner.credentials.tenants import Tenants
+from provisioner.ledger.models import RequestRecord
 from provisioner.ledger.store import Ledger
+from provisioner.messaging.outbox import Outbox
 from provisioner.messaging.queue import Queue
 from provisioner.messaging.topic import Topic
 from provisioner.reconcile.provisioner import Provisioner
 from provisioner.settings import Settings
+from provisioner.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +39,16 @@ class Service:
     @classmethod
     def from_settings(cls, settings: Settings, clock: Callable[[], float] = time.time) -> "Service":
         client = make_clients()
-        ledger = Ledger(
-            client("dynamodb"),
-            settings.ledger_table_name,
-            settings.lease_seconds,
-            settings.request_retention_days,
-            clock,
-        )
-        topic = Topic(client("sns"), settings.outcomes_topic_arn, settings.event_source)
+        stores = Stores.from_settings(settings, client, clock)
         return cls(
             settings=settings,
-            ledger=ledger,
-            queue=Queue(client("sqs"), settings.provisioning_queue_url, settings.dead_letter_queue_url),
-            topic=topic,
+            ledger=stores.ledger,
+            queue=stores.queue,
+            topic=stores.topic,
             tenants=Tenants.of(client("secretsmanager"), settings.tenant_secret_prefix, time.monotonic),
             provisioner=Provisioner(
-                ledger,
-                topic,
+                stores.ledger,
+                stores.topic,
                 settings.list_lag_seconds,
                 settings.wait_limit_seconds,
                 clock,
@@ -60,6 +56,10 @@ class Service:
             ),
             http=_http(settings.close_api_url),
         )
+
+    @property
+    def outbox(self) -> Outbox[RequestRecord]:
+        return Outbox(self.ledger, self.queue)
 
     def organization(self, tenant: str, time_left: Callable[[], float]) -> Organization:
         """Return the tenant's organization, for one batch. ``time_left`` returns the function's remaining seconds."""

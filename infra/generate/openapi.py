@@ -202,7 +202,7 @@ _SHOWN = {
     **_DELIVERED,
     "properties": {
         **_DELIVERED["properties"],
-        "waiting": {"type": "string", "description": "The reason why the request has not been settled yet."},
+        "pending_reason": {"type": "string", "description": "The reason why the request has not been settled yet."},
         "outcome": {"$ref": "#/components/schemas/Outcome"},
     },
 }

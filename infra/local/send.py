@@ -170,7 +170,7 @@ def _outcome(accepted: Mapping[str, Any], target: Target, say: Callable[[str], N
             break
         time.sleep(0.2)
     say(f"\nNo outcome after {OUTCOME_SECONDS} seconds. It will be published to the outcomes topic.{_waiting(state)}")
-    return 0 if "waiting" in state else 1
+    return 0 if "pending_reason" in state else 1
 
 
 def _summary(outcome: Mapping[str, Any]) -> str:
@@ -181,7 +181,7 @@ def _summary(outcome: Mapping[str, Any]) -> str:
 
 
 def _waiting(state: Mapping[str, Any]) -> str:
-    return f" {state['waiting']}" if "waiting" in state else ""
+    return f" {state['pending_reason']}" if "pending_reason" in state else ""
 
 
 def _state(response: httpx.Response) -> Mapping[str, Any] | None:

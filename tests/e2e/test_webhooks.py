@@ -97,7 +97,7 @@ def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
     [announced] = world.announced(name, str(event.document["event_id"]))
     assert announced.data["result"] == "created"
     assert world.type_names(tenant) == ["Account"]
-    assert eventually(lambda: [line for line in world.logged() if name in line and '"woken":1' in line])
+    assert eventually(lambda: [line for line in world.logged() if name in line and '"resumed":1' in line])
 
 
 def test_an_unknown_source_is_not_found(world: World) -> None:

@@ -68,7 +68,7 @@ def final(workload: Workload) -> Iterator[str]:
     """What Close refuses for good is sent once; once more for each process that died or answer that was lost, and for
     each message that came again to what is unresolved.
     """
-    followed_up = workload.environment.output.getvalue().count('"followed up"')
+    followed_up = workload.environment.output.getvalue().count('"reconciled after unresolved"')
     rejected = Counter(
         (served.organization, natural_key(served.type_name))
         for served in workload.environment.close.served

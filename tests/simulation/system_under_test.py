@@ -145,7 +145,7 @@ class _ServiceEnvironment(ExecutionEnvironment):
 
     def events(self, event: Mapping[str, Any]) -> bool:
         try:
-            self._events.take(event)
-        except Exception:  # noqa: BLE001 - that is how this door says it
+            self._events.handle(event)
+        except Exception:  # noqa: BLE001 - a failed invocation, as Lambda reports it
             return False
         return True

@@ -1,8 +1,9 @@
-"""API Gateway's proxy events (REST API, payload version 1.0) and the answers to them, for every HTTP door."""
+"""API Gateway's proxy events (REST API, payload version 1.0): how to read one, and how to respond to it."""
 
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ type Response = dict[str, Any]
 
 
 def headers_of(event: Mapping[str, Any]) -> dict[str, list[str]]:
-    """All values of each header, by its name in lower case."""
+    """Return all values of each header, by its name in lower case."""
     many = event.get("multiValueHeaders") or {name: [value] for name, value in (event.get("headers") or {}).items()}
     headers: dict[str, list[str]] = {}
     for name, values in many.items():
@@ -24,16 +25,16 @@ def headers_of(event: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:
-    """The very bytes that were sent. Raises ``Refused`` when there are too many of them."""
+    """Return the exact bytes of the body. Raise ``Rejected`` if they are too many or truncated."""
     body: str = event.get("body") or ""
     if not event.get("isBase64Encoded"):
         return _within_bounds(body.encode("utf-8", "surrogatepass"))
-    if len(body) > (MAX_BODY_BYTES + 3) * 4 // 3:  # so that what is too large need not be decoded to know it
+    if len(body) > (MAX_BODY_BYTES + 3) * 4 // 3:  # before decoding, which would copy a body that is too large
         raise _too_large()
     try:
         return _within_bounds(base64.b64decode(body))
     except binascii.Error:
-        raise Rejected(ProblemType.INVALID_REQUEST, "The body did not arrive whole.") from None
+        raise Rejected(ProblemType.INVALID_REQUEST, "The body is truncated: it is not complete base64.") from None
 
 
 def _within_bounds(body: bytes) -> bytes:
@@ -43,7 +44,40 @@ def _within_bounds(body: bytes) -> bytes:
 
 
 def _too_large() -> Rejected:
-    return Rejected(ProblemType.BODY_TOO_LARGE, f"A body takes at most {MAX_BODY_BYTES} bytes.")
+    return Rejected(ProblemType.BODY_TOO_LARGE, f"The body must be at most {MAX_BODY_BYTES} bytes.")
+
+
+def check_media_type(headers: Mapping[str, list[str]]) -> None:
+    """Raise ``Rejected`` unless the Content-Type is JSON or absent."""
+    for value in headers.get("content-type", []):
+        media_type = value.partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise Rejected(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send the request as application/json.")
+
+
+def idempotency_key(headers: Mapping[str, list[str]]) -> str | None:
+    """Return the Idempotency-Key, quoted (as in the IETF draft) or bare. Raise ``Rejected`` for two different keys."""
+    values = {value.strip().removeprefix('"').removesuffix('"') for value in headers.get("idempotency-key", [])}
+    if len(values) > 1:
+        raise Rejected(ProblemType.INVALID_REQUEST, "Send one Idempotency-Key, not several.")
+    return values.pop() if values else None
+
+
+def prefers_async(headers: Mapping[str, list[str]]) -> bool:
+    """Return whether the Prefer header holds respond-async (RFC 7240)."""
+    return any(
+        each.strip().lower() == "respond-async"
+        for value in headers.get("prefer", [])
+        for each in re.split("[,;]", value)
+    )
+
+
+def prefers_text(headers: Mapping[str, list[str]]) -> bool:
+    """Return whether the Accept header names text/plain before JSON."""
+    accepted = [
+        each.partition(";")[0].strip().lower() for value in headers.get("accept", []) for each in value.split(",")
+    ]
+    return next((each for each in accepted if each in {"text/plain", "application/json", "*/*"}), "") == "text/plain"
 
 
 def response(status: int, document: dict[str, Any] | str, headers: Mapping[str, str] | None = None) -> Response:
@@ -59,13 +93,13 @@ def problem_response(status: int, document: dict[str, Any], headers: Mapping[str
     return response(status, document, {"Content-Type": "application/problem+json", **(headers or {})})
 
 
-def refusal_response(fault: Problem, headers: Mapping[str, str] | None = None) -> Response:
+def rejection_response(fault: Problem, headers: Mapping[str, str] | None = None) -> Response:
     return problem_response(fault.status, fault.model_dump(mode="json"), headers)
 
 
 def unavailable() -> Response:
-    """Nothing of what failed is shown to the caller; asking again under the same id is safe."""
+    """Return a 503 that shows the caller nothing of the failure."""
     fault = make_problem(
-        ProblemType.UNAVAILABLE, "Please send it again, under the same id: it is not known whether it was accepted."
+        ProblemType.UNAVAILABLE, "The request may or may not have been accepted. Send it again with the same id."
     )
-    return refusal_response(fault, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return rejection_response(fault, {"Retry-After": str(RETRY_AFTER_SECONDS)})

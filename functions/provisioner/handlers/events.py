@@ -1,17 +1,18 @@
-"""The event door: what rules on EventBridge's buses hand over.
+"""EventBridge: the events that the rules of its buses deliver.
 
-    "Provisioning Requested" ── a request as its detail ──────────────► ledger, then queue
-    a partner's event ──── the source that delivers there ── mapping ──┘
-    a call to Secrets Manager ── a tenant's secret is there ── whoever waits for it ──► queue
+    "Provisioning Requested" ── a request as its detail ─────────────► ledger, then queue
+    a partner event ──── the source of that partner ── mapping ─────────────┘
+    a call to Secrets Manager ── a tenant's secret was stored ── its waiting requests ──► queue
 
-Nothing here is signed: IAM says who may put events on the bus, and nobody but the partner can on a partner's.
-What raises is delivered again by Lambda, and then lies on the dead-letter queue of this door.
+No event is signed: IAM limits who may put events on the default bus, and only the partner can put them on its own bus.
+Lambda retries an event whose invocation failed, then sends it to the dead-letter queue of this handler.
 """
+
+from provisioner.handlers.cold_start import once
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from time import time
 from typing import Any
 
@@ -20,7 +21,7 @@ from provisioner.contract.errors import Rejected
 from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import valid_identifier_or
 from provisioner.credentials.cloudtrail import tenants_affected_by
-from provisioner.ingest.ingest import Accepted, EventRejected, Ingest
+from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
 from provisioner.ingest.mapping import Ignored
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
@@ -31,11 +32,11 @@ CALLED = "AWS API Call via CloudTrail"
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], _context: Any) -> None:
-    """Takes one event of EventBridge (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html)."""
-    _service().take(event)
+    """Handle one event of EventBridge (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html)."""
+    _service().handle(event)
 
 
-@cache
+@once
 def _service() -> "Events":
     settings = Settings.from_env()
     return Events(Ingest.from_settings(settings, make_clients(), time), settings.tenant_secret_prefix)
@@ -43,56 +44,59 @@ def _service() -> "Events":
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The door, apart from Lambda."""
+    """The handler without Lambda."""
 
-    intake: Ingest
+    ingest: Ingest
     tenant_secret_prefix: str
 
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Stores and queues what the event asks for. What cannot be understood is announced as failed."""
+    def handle(self, event: Mapping[str, Any]) -> None:
+        """Store and queue the request of the event. Publish an event that cannot be mapped as failed."""
         if event["detail-type"] == CALLED:
-            self._called(event["detail"])
+            self._resume_waiting(event["detail"])
             return
-        seen = {"event_id": event["id"], "from": event["source"], "detail_type": event["detail-type"]}
+        log_keys = {"event_id": event["id"], "from": event["source"], "detail_type": event["detail-type"]}
         try:
-            taken = self._requested(event) if event["detail-type"] == REQUESTED else self._told_by_partner(event)
-        except EventRejected as broken:
-            logger.warning("broken", extra={**seen, "problem": broken.problem.type, "reason": broken.problem.detail})
-            count(["EventsRejected"], source=_counted_by(event))
+            accepted = self._requested(event) if event["detail-type"] == REQUESTED else self._from_partner(event)
+        except EventRejected as rejected:
+            problem = rejected.problem
+            logger.warning("event rejected", extra={**log_keys, "problem": problem.type, "reason": problem.detail})
+            count(["EventsRejected"], source=_source_dimension(event))
             return
-        if isinstance(taken, Ignored):
-            logger.info("ignored", extra={**seen, "reason": taken.reason})
-            count(["Ignored"], source=_counted_by(event))
+        if isinstance(accepted, Ignored):
+            logger.info("ignored", extra={**log_keys, "reason": accepted.reason})
+            count(["Ignored"], source=_source_dimension(event))
             return
-        record = taken.record
-        seen |= {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
-        if not taken.queued:
-            logger.error("the queue could not be reached; the sweeper will find the request", extra=seen)
-        logger.info("accepted" if record.fresh else "delivered again", extra=seen)
-        count(["Accepted" if record.fresh else "Redelivered"], source=_counted_by(event))
+        record = accepted.record
+        log_keys |= {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
+        if accepted.queue_error:
+            logger.error(
+                "the queue is unavailable; the sweeper sends the request", exc_info=accepted.queue_error, extra=log_keys
+            )
+        logger.info("accepted" if record.fresh else "delivered again", extra=log_keys)
+        count(["Accepted" if record.fresh else "Redelivered"], source=_source_dimension(event))
 
-    def _requested(self, event: Mapping[str, Any]) -> Accepted:
+    def _requested(self, event: Mapping[str, Any]) -> AcceptedEvent:
         detail = event["detail"]
         try:
-            return self.intake.submit(parse_request(json.dumps(detail), fallback_id=event["id"]))
+            return self.ingest.submit(parse_request(json.dumps(detail), fallback_id=event["id"]))
         except Rejected as rejection:
             request_id = valid_identifier_or(detail.get("request_id"), event["id"])
             tenant = valid_identifier_or(detail.get("tenant", "default"), "unknown")
-            raise self.intake.report(f"eventbridge/{event['id']}", request_id, tenant, rejection) from None
+            raise self.ingest.reject(f"eventbridge/{event['id']}", request_id, tenant, rejection) from None
 
-    def _called(self, detail: Mapping[str, Any]) -> None:
+    def _resume_waiting(self, detail: Mapping[str, Any]) -> None:
         for tenant in tenants_affected_by(detail, self.tenant_secret_prefix):
-            woken = self.intake.wake(tenant)
-            logger.info("a tenant's secret was stored", extra={"tenant": tenant, "woken": len(woken)})
-            count(["Resumed"] * len(woken))
+            resumed = self.ingest.resume_waiting(tenant)
+            logger.info("a tenant's secret was stored", extra={"tenant": tenant, "resumed": len(resumed)})
+            count(["Resumed"] * len(resumed))
 
-    def _told_by_partner(self, event: Mapping[str, Any]) -> Accepted | Ignored:
-        source = self.intake.sources.of_partner(event["source"])
+    def _from_partner(self, event: Mapping[str, Any]) -> AcceptedEvent | Ignored:
+        source = self.ingest.sources.of_partner(event["source"])
         if source is None:
-            return Ignored("no source delivers there")
-        return self.intake.take(source, json.dumps(event["detail"]).encode())
+            return Ignored("no source names this partner")
+        return self.ingest.ingest(source, json.dumps(event["detail"]).encode())
 
 
-def _counted_by(event: Mapping[str, Any]) -> str:
-    """Partners' names hold ids of accounts, which make no good dimension."""
+def _source_dimension(event: Mapping[str, Any]) -> str:
+    """Return the event's source without the account ids of partners, which would each make a metric of their own."""
     return "/".join(str(event["source"]).split("/")[:2])[:64]

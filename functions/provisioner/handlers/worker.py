@@ -1,20 +1,18 @@
-"""The queue door: carries out what is on the provisioning queue.
+"""The queue: reconcile the requests of the provisioning queue.
 
-Waiting and failing are two things. A wait that we chose puts a delayed copy on the queue and acknowledges the original:
-it burns no receive. A failure that we did not expect leaves the message where it is, hidden for a growing time; its
-last permitted receive announces `unresolved`, and the message goes to the dead letters.
+A deferral is chosen: a delayed copy goes on the queue, the original is acknowledged, and no receive is spent. An
+unexpected failure leaves the message on the queue, hidden for a growing time. At its last permitted receive,
+`unresolved` is published, and SQS moves the message to the dead-letter queue.
 """
 
-import gc
-
-gc.disable()  # while importing: nothing is garbage yet, and looking for it costs a fifth of a cold start
+from provisioner.handlers.cold_start import once
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -32,16 +30,16 @@ from provisioner.service import Service
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
-MESSAGE_SECONDS = 8  # a message is not begun with less time left
+MESSAGE_SECONDS = 8  # no message is started with less time left
 
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Works on a batch of SQS records; answers with those to be delivered again (ReportBatchItemFailures)."""
+    """Work on a batch of SQS records, and return those to deliver again (ReportBatchItemFailures)."""
     return _service().work(event["Records"], lambda: context.get_remaining_time_in_millis() / 1000)
 
 
-@cache
+@once
 def _service() -> "Worker":
     return Worker(Service.from_settings(Settings.from_env()))
 
@@ -63,14 +61,15 @@ class Message:
 
     @property
     def deferrals(self) -> int | None:
-        """How often its request had waited when this was sent; None when that was not by this service."""
-        told = self.record.get("messageAttributes", {}).get(DEFERRALS_ATTRIBUTE, {}).get("stringValue") or ""
-        return int(told) if told.isdecimal() and len(told) < 10 else None  # a producer may say anything there
+        """Return the request's count of deferrals when this was sent, or None if another producer sent it."""
+        text = self.record.get("messageAttributes", {}).get(DEFERRALS_ATTRIBUTE, {}).get("stringValue") or ""
+        return int(text) if text.isdecimal() and len(text) < 10 else None  # a producer may write anything
 
     def is_superseded(self, accepted: RequestRecord) -> bool:
-        """Whether another message carries the request on: without this, each would send itself on at every wait.
+        """Return whether a newer message continues the request. Otherwise each deferral would add a message.
 
-        A message that comes again is not: whoever received it first may have died between counting and sending.
+        A message received again is never superseded: its first receiver may have died after it recorded the deferral and
+        before it sent the newer message.
         """
         return (
             self.receive_count == 1
@@ -82,7 +81,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class InvalidMessage:
-    """One SQS record that is no request, and why."""
+    """One SQS record that does not hold a valid request, and the reason."""
 
     record: Mapping[str, Any]
     rejection: Rejected
@@ -90,31 +89,31 @@ class InvalidMessage:
 
 @dataclass(frozen=True, slots=True)
 class MessageResult:
-    """What became of one message: its name in the metrics, and whether it is to be delivered again."""
+    """The result of one message: the metric it counts in, and whether SQS delivers it again."""
 
     message_id: str
     metric: str
-    again: bool = False
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The door, apart from Lambda."""
+    """The handler without Lambda."""
 
     service: Service
 
     def work(self, records: Sequence[Mapping[str, Any]], time_left: Callable[[], float]) -> dict[str, Any]:
-        """Tenants side by side; the messages of one tenant one after the other, with one look at Close's list."""
+        """Work on tenants in parallel, and on the messages of one tenant in turn, with one read of Close's list."""
         read = [self._read(record) for record in records]
         messages = sorted((each for each in read if isinstance(each, Message)), key=_tenant)
         work: list[Callable[[], list[MessageResult]]] = [
-            *(partial(self._bury, each) for each in read if isinstance(each, InvalidMessage)),
+            *(partial(self._dead_letter, each) for each in read if isinstance(each, InvalidMessage)),
             *(partial(self._work_for_tenant, list(group), time_left) for _, group in groupby(messages, key=_tenant)),
         ]
         with ThreadPoolExecutor(MAX_CONCURRENT_TENANTS) as pool:
             done = [each for future in [pool.submit(task) for task in work] for each in future.result()]
         count(each.metric for each in done)
-        return {"batchItemFailures": [{"itemIdentifier": each.message_id} for each in done if each.again]}
+        return {"batchItemFailures": [{"itemIdentifier": each.message_id} for each in done if each.retry]}
 
     def _read(self, record: Mapping[str, Any]) -> Message | InvalidMessage:
         try:
@@ -139,10 +138,10 @@ class Worker:
             if message.is_superseded(accepted):
                 return [MessageResult(message.id, "Superseded")]
             return [self._finish(message, accepted, organization)]
-        except Rejected as rejection:  # its id was used for other content; that other request stays what it is
-            return self._bury(InvalidMessage(message.record, rejection))
-        except Exception:  # whatever it is, the message stays on the queue
-            logger.exception("failed; the message stays on the queue", extra=_seen(message))
+        except Rejected as rejection:  # its id belongs to a request with other content, which is unaffected
+            return self._dead_letter(InvalidMessage(message.record, rejection))
+        except Exception:  # of any kind: the message stays on the queue
+            logger.exception("failed; the message stays on the queue", extra=_log_keys(message))
             return [self._retry(message, accepted)]
 
     def _finish(self, message: Message, accepted: RequestRecord, organization: Organization) -> MessageResult:
@@ -150,63 +149,66 @@ class Worker:
         if isinstance(result, Deferred):
             return self._wait(message, result)
         if accepted.outcome is None:
-            logger.info("settled", extra={**_seen(message), "result": result.result, "attempts": result.attempts})
+            logger.info("settled", extra={**_log_keys(message), "result": result.result, "attempts": result.attempts})
             return MessageResult(message.id, result.result.capitalize())
-        logger.info("was settled before", extra={**_seen(message), "result": result.result})
+        logger.info("already settled", extra={**_log_keys(message), "result": result.result})
         if result.result is Result.UNRESOLVED:
-            return self._follow_up(message, accepted, organization)
+            return self._reconcile_unresolved(message, accepted, organization)
         return MessageResult(message.id, "Replayed")
 
     def _wait(self, message: Message, wait: Deferred) -> MessageResult:
-        logger.info("waits", extra={**_seen(message), "seconds": wait.seconds, "reason": wait.reason})
+        logger.info("deferred", extra={**_log_keys(message), "seconds": wait.seconds, "reason": wait.reason})
         if not wait.exceeds_queue_delay:
             request = message.request
             self.service.queue.send(request.to_json(), request.tenant, wait.deferrals, wait.seconds)
         return MessageResult(message.id, "Deferred")
 
-    def _follow_up(self, message: Message, accepted: RequestRecord, organization: Organization) -> MessageResult:
-        """A dead letter was redriven: what became of its type may be known by now. Its receives bound the waiting."""
+    def _reconcile_unresolved(
+        self, message: Message, accepted: RequestRecord, organization: Organization
+    ) -> MessageResult:
+        """Look again for the types of a redriven dead-letter message. The queue's receives bound the attempts."""
         wait = self.service.provisioner.reconcile_unresolved(Job(accepted, message.request, organization))
-        logger.info("followed up", extra={**_seen(message), "reason": wait and wait.reason})
+        logger.info("reconciled after unresolved", extra={**_log_keys(message), "reason": wait and wait.reason})
         if wait is None:
             return MessageResult(message.id, "Reconciled")
         self.service.queue.back_off(message.record["receiptHandle"], message.receive_count, wait.seconds)
-        return MessageResult(message.id, "Deferred", again=True)
+        return MessageResult(message.id, "Deferred", retry=True)
 
     def _retry(self, message: Message, accepted: RequestRecord | None) -> MessageResult:
-        """Leave the message on the queue for a while, or announce that this was its last receive."""
+        """Hide the message for a while, or publish `unresolved` at its last receive."""
         try:
             if message.receive_count < self.service.settings.max_receives:
                 self.service.queue.back_off(message.record["receiptHandle"], message.receive_count)
             else:
                 self._give_up(message, accepted)
-        except Exception:  # then the queue's own visibility timeout is the pause
-            logger.exception("could not prepare the retry", extra=_seen(message))
-        return MessageResult(message.id, "Retried", again=True)
+        except Exception:  # then the visibility timeout of the queue is the pause
+            logger.exception("could not prepare the retry", extra=_log_keys(message))
+        return MessageResult(message.id, "Retried", retry=True)
 
     def _give_up(self, message: Message, accepted: RequestRecord | None) -> None:
-        reason = f"The service failed {message.receive_count} times in a row; the message is with the dead letters."
+        reason = f"The service failed {message.receive_count} times in a row. The message is in the dead-letter queue."
         if accepted:
             self.service.provisioner.give_up(accepted, message.request, reason)
-        else:  # the ledger cannot be asked: what is announced of the message says nothing of its request
-            self._announce_message(message.record, make_problem(ProblemType.UNRESOLVED, reason), Result.UNRESOLVED)
+        else:  # the ledger failed, so the message is published under an id of its own, not as its request
+            self._publish_for_message(message.record, make_problem(ProblemType.UNRESOLVED, reason), Result.UNRESOLVED)
 
-    def _bury(self, message: InvalidMessage) -> list[MessageResult]:
-        """What can never be carried out is announced as failed, under an id of its own, and kept as a dead letter."""
+    def _dead_letter(self, message: InvalidMessage) -> list[MessageResult]:
+        """Publish an invalid message as failed, under an id of its own, and send it to the dead-letter queue."""
         record, rejection = message.record, message.rejection
         message_id = record["messageId"]
         try:
-            self._announce_message(record, rejection.problem, Result.FAILED)
-            self.service.queue.bury(record["body"], str(rejection), message_id)
-        except Exception:  # both are repeated together
-            logger.exception("could not bury a message", extra={"message_id": message_id})
-            return [MessageResult(message_id, "Retried", again=True)]
+            self._publish_for_message(record, rejection.problem, Result.FAILED)
+            self.service.queue.dead_letter(record["body"], str(rejection), message_id)
+        except Exception:  # both steps are repeated
+            logger.exception("could not dead-letter a message", extra={"message_id": message_id})
+            return [MessageResult(message_id, "Retried", retry=True)]
         logger.warning(
-            "buried", extra={"message_id": message_id, "problem": rejection.problem.type, "reason": str(rejection)}
+            "dead-lettered",
+            extra={"message_id": message_id, "problem": rejection.problem.type, "reason": str(rejection)},
         )
         return [MessageResult(message_id, "DeadLettered")]
 
-    def _announce_message(self, record: Mapping[str, Any], fault: Problem, result: Result) -> None:
+    def _publish_for_message(self, record: Mapping[str, Any], problem: Problem, result: Result) -> None:
         try:
             document = json.loads(record["body"])
         except (ValueError, RecursionError):
@@ -216,7 +218,7 @@ class Worker:
             tenant=valid_identifier_or(named.get("tenant", "default"), "unknown"),
             request_id=valid_identifier_or(named.get("request_id"), record["messageId"]),
             result=result,
-            problem=fault,
+            problem=problem,
             attempts=int(record["attributes"]["ApproximateReceiveCount"]),
             settled_at=datetime.fromtimestamp(self.service.provisioner.clock(), UTC).isoformat(),
         )
@@ -227,16 +229,12 @@ def _tenant(message: Message) -> str:
     return message.request.tenant
 
 
-def _seen(message: Message) -> dict[str, Any]:
+def _log_keys(message: Message) -> dict[str, Any]:
     request = message.request
     return {
         "tenant": request.tenant,
         "request_id": request.request_id,
         "id": request.id,
         "message_id": message.id,
-        "receives": message.receive_count,
+        "receive_count": message.receive_count,
     }
-
-
-gc.freeze()
-gc.enable()

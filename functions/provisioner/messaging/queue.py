@@ -1,4 +1,4 @@
-"""The provisioning queue and its dead letters, on SQS."""
+"""The provisioning queue and its dead-letter queue, on SQS."""
 
 import json
 import math
@@ -6,36 +6,36 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-MAX_DELAY_SECONDS = 900  # SQS's own bound for a delayed message
-DEFERRALS_ATTRIBUTE = "deferrals"  # the attribute that says how often a message's request had waited when it was sent
-FIRST_RETRY_SECONDS = 60  # with five receives, an outage of a quarter of an hour is survived
+MAX_DELAY_SECONDS = 900  # the longest delay that SQS allows
+DEFERRALS_ATTRIBUTE = "deferrals"  # message attribute: how often its request was deferred by then
+FIRST_RETRY_SECONDS = 60  # five receives outlast an outage of a quarter of an hour
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when SQS cannot be asked."""
+    """The queues. Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when SQS fails."""
 
     sqs: Any
     queue_url: str
     dead_letter_queue_url: str
 
     def send(self, body: str, tenant: str, deferrals: int, delay_seconds: float = 0) -> None:
-        """Put a request on the queue, to be delivered after the delay (at most 900 s are kept).
+        """Send a request, to be delivered after the delay (900 s at most).
 
-        ``waits``: how often it has waited by now. When it has waited more often, another message carries it on.
+        ``deferrals``: how often it was deferred so far. A message with a lower count than the ledger is superseded.
         """
         self.sqs.send_message(
             QueueUrl=self.queue_url,
             MessageBody=body,
             MessageAttributes={DEFERRALS_ATTRIBUTE: {"DataType": "Number", "StringValue": str(deferrals)}},
-            MessageGroupId=tenant,  # a fair queue: one tenant's backlog does not hold up the others
+            MessageGroupId=tenant,  # a fair queue: one tenant's backlog does not delay the others
             DelaySeconds=min(math.ceil(delay_seconds), MAX_DELAY_SECONDS),
         )
 
-    def bury(self, body: str, reason: str, message_id: str) -> None:
-        """Put a message that can never be carried out on the dead-letter queue, with its reason.
+    def dead_letter(self, body: str, reason: str, message_id: str) -> None:
+        """Send a message that can never succeed to the dead-letter queue, with the reason.
 
-        The reason may quote the message: it is escaped, since SQS refuses control characters.
+        The reason may quote the message, so it is escaped: SQS rejects control characters.
         """
         self.sqs.send_message(
             QueueUrl=self.dead_letter_queue_url,
@@ -47,9 +47,9 @@ class Queue:
         )
 
     def back_off(self, receipt_handle: str, receive_count: int, at_least: float = 0) -> None:
-        """Hide a message whose processing failed: twice as long each time, within 15 minutes, with jitter.
+        """Hide a failed message: twice as long each time, up to 15 minutes, with jitter.
 
-        Lambda does not slow its polling down for partial failures, so each message carries its own pause.
+        Lambda polls at full speed despite partial batch failures, so each message has its own pause.
         """
         pause = min(FIRST_RETRY_SECONDS * 2 ** (receive_count - 1), MAX_DELAY_SECONDS) * random.uniform(0.8, 1)  # noqa: S311
         self.sqs.change_message_visibility(

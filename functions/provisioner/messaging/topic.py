@@ -14,22 +14,22 @@ CONTENT_TYPE = "application/cloudevents+json"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """The topic. Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when SNS cannot be asked."""
+    """The topic. Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError`` when SNS fails."""
 
     sns: Any
     topic_arn: str
     source: str
 
     def publish(self, event_id: str, outcome: Outcome) -> None:
-        """Publish the outcome. A second publish of the same outcome is visibly the same event."""
+        """Publish the outcome. Publishing it again repeats the event id."""
         kind = f"provisioning.{EVENT_TYPES.get(outcome.result, 'succeeded')}"
-        told = truncation.for_event(outcome, event_id)
-        self._publish(cloud_event(event_id, self.source, kind, told), told)
+        shortened = truncation.for_event(outcome, event_id)
+        self._publish(cloud_event(event_id, self.source, kind, shortened), shortened)
 
     def publish_type(self, event_id: str, outcome: Outcome) -> None:
-        """What is now known of a type, after its request had to be given up as unresolved."""
-        told = truncation.for_event(outcome, request_key(outcome.tenant, outcome.request_id))
-        self._publish(cloud_event(event_id, self.source, "type.resolved", told), told)
+        """Publish the final result of a type whose request had ended as unresolved."""
+        shortened = truncation.for_event(outcome, request_key(outcome.tenant, outcome.request_id))
+        self._publish(cloud_event(event_id, self.source, "type.resolved", shortened), shortened)
 
     def _publish(self, event: dict[str, Any], outcome: Outcome) -> None:
         attributes = {
@@ -49,7 +49,7 @@ class Topic:
 
 
 def cloud_event(event_id: str, source: str, kind: str, outcome: Outcome) -> dict[str, Any]:
-    """The event as a JSON object. Its time is the time at which the request was settled."""
+    """Return the event as a JSON object. Its time is when the request was settled."""
     return {
         "specversion": "1.0",
         "id": event_id,

@@ -139,6 +139,6 @@ class TestApiFailures:
         for failure in (RetryLater("Close rate-limited this tenant (429)", 1), Unavailable("Close returned 500")):
             world.close.list_fails = failure
             answer = caller.post({**BODY, "request_id": type(failure).__name__})
-            assert answer.body["waiting"] == str(failure)
-            assert caller.get(answer.body["id"]).body["waiting"] == str(failure)
+            assert answer.body["pending_reason"] == str(failure)
+            assert caller.get(answer.body["id"]).body["pending_reason"] == str(failure)
             world.clock.advance(2)

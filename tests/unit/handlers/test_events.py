@@ -38,7 +38,7 @@ def event(detail: Any, source: str = "com.example.signups", kind: str = "Provisi
 
 def take(upstream: Upstream, *events: dict[str, Any]) -> None:
     for each in events:
-        Events(upstream.intake, "close-provisioner/tenants").take(each)
+        Events(upstream.ingest, "close-provisioner/tenants").handle(each)
 
 
 def test_a_request_on_the_bus_is_stored_and_queued_once(upstream: Upstream) -> None:
@@ -151,12 +151,12 @@ ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:close-provisioner
 def test_waiting_requests_resume_when_their_tenants_secret_is_stored(upstream: Upstream, told: dict[str, Any]) -> None:
     for request_id, tenant in (("1", "acme"), ("2", "acme"), ("3", "globex")):
         take(upstream, event(REQUEST | {"request_id": request_id, "tenant": tenant}))
-        upstream.waiting.add(tenant, request_key(tenant, request_id))
+        upstream.waitlist.add(tenant, request_key(tenant, request_id))
     upstream.queue.waiting.clear()
     take(upstream, told, told)
     assert sorted(body["request_id"] for body, _, _ in upstream.queue.waiting) == ["1", "2"]
     assert {delay for _, _, delay in upstream.queue.waiting} == {0}
-    assert upstream.waiting.of("globex") == [request_key("globex", "3")]
+    assert upstream.waitlist.of("globex") == [request_key("globex", "3")]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_waiting_requests_resume_when_their_tenants_secret_is_stored(upstream: U
 )
 def test_other_calls_resume_no_request(upstream: Upstream, told: dict[str, Any]) -> None:
     take(upstream, event(REQUEST))
-    upstream.waiting.add("acme", request_key("acme", "signup-1"))
+    upstream.waitlist.add("acme", request_key("acme", "signup-1"))
     upstream.queue.waiting.clear()
     take(upstream, told)
     failed = called("PutSecretValue", secretId=ARN)
@@ -191,7 +191,7 @@ def test_a_settled_or_expired_request_is_not_resumed(upstream: Upstream) -> None
     upstream.ledger.settle(record, outcome)
     upstream.queue.waiting.clear()
     for key in (record.id, "0" * 32):
-        upstream.waiting.add("acme", key)
+        upstream.waitlist.add("acme", key)
     take(upstream, called("PutSecretValue", secretId=ARN))
     assert upstream.queue.waiting == []
-    assert upstream.waiting.of("acme") == []
+    assert upstream.waitlist.of("acme") == []

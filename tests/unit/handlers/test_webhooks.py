@@ -239,7 +239,7 @@ class TestBroken:
         assert (outcome.result, outcome.tenant, outcome.attempts) == (Result.FAILED, "unknown", 0)
         assert outcome.problem
         assert reason in outcome.problem.detail
-        assert list(upstream.broken.known) == [key] == [message_key(f"stripe/{outcome.request_id}")]
+        assert list(upstream.rejected.known) == [key] == [message_key(f"stripe/{outcome.request_id}")]
         assert not upstream.ledger.requests
         assert counted(capsys) == [("EventsRejected", "stripe")] * 3
 

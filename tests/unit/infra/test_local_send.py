@@ -45,7 +45,7 @@ def test_a_request_that_waits_for_a_credential_is_not_an_error(monkeypatch: pyte
 
 
 def test_the_reason_for_waiting_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    code, said = ended(monkeypatch, {"state": "accepted", "waiting": "Tenant 'acme' has no credential."})
+    code, said = ended(monkeypatch, {"state": "accepted", "pending_reason": "Tenant 'acme' has no credential."})
     assert code == 0
     assert said.endswith("Tenant 'acme' has no credential.")
 

@@ -47,7 +47,7 @@ def test_a_delay_is_rounded_up_to_the_limit_of_sqs(messages: Queue, sqs: MemoryS
 
 
 def test_a_dead_letter_message_carries_its_reason(messages: Queue, sqs: MemorySqs) -> None:
-    messages.bury("not json", "the body: is not JSON.", "message-1")
+    messages.dead_letter("not json", "the body: is not JSON.", "message-1")
 
     [sent] = sqs.sent
     assert (sent["QueueUrl"], sent["MessageBody"]) == ("https://dead", "not json")
@@ -58,7 +58,7 @@ def test_a_dead_letter_message_carries_its_reason(messages: Queue, sqs: MemorySq
 
 
 def test_a_reason_is_valid_for_sqs(messages: Queue, sqs: MemorySqs) -> None:
-    messages.bury("x", "\x00\ud800 " + "é" * 5000, "message-1")
+    messages.dead_letter("x", "\x00\ud800 " + "é" * 5000, "message-1")
 
     reason = sqs.sent[0]["MessageAttributes"]["reason"]["StringValue"]
     assert reason.startswith("\\u0000\\ud800 ")

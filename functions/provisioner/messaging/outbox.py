@@ -1,0 +1,59 @@
+"""Accept a request: write it to the ledger, then send it to the queue. A request in the ledger is never lost."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.messaging.queue import Queue
+
+DELIVERY_SECONDS = 60
+"""SQS delivers a message well within this time after its delay; later than that, the sweeper requeues the request."""
+
+
+class Record(Protocol):
+    """The part of a ledger record that the outbox reads."""
+
+    @property
+    def fresh(self) -> bool: ...
+
+    @property
+    def deferrals(self) -> int: ...
+
+
+class Ledger[R: Record](Protocol):
+    """The part of the ledger that the outbox calls."""
+
+    def accept(self, request: ProvisioningRequest, expected_after: float) -> R: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted[R: Record]:
+    """A request in the ledger. ``queue_error``: why it is not on the queue; the sweeper then sends it."""
+
+    record: R
+    queue_error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox[R: Record]:
+    """The ledger and the queue, written in this order."""
+
+    ledger: Ledger[R]
+    queue: Queue
+
+    def accept(self, request: ProvisioningRequest, delay_seconds: float = 0) -> Accepted[R]:
+        """Store the request and, if it is new, send it. Raise ``Rejected`` (REQUEST_CONFLICT) for other content."""
+        record = self.ledger.accept(request, expected_after=delay_seconds + DELIVERY_SECONDS)
+        error = self.send(request, record.deferrals, delay_seconds) if record.fresh else None
+        return Accepted(record, error)
+
+    def send(self, request: ProvisioningRequest, deferrals: int, delay_seconds: float) -> Exception | None:
+        """Send a stored request to the queue, and return the error if SQS fails."""
+        try:
+            self.queue.send(request.to_json(), request.tenant, deferrals, delay_seconds)
+        except (BotoCoreError, ClientError) as error:
+            failure: Exception = error
+            return failure
+        return None
