@@ -35,15 +35,9 @@ class Settings(BaseModel):
     list_lag_seconds: Seconds
     """The longest time until a new type appears in Close's list."""
     lease_seconds: Annotated[float, Field(gt=0)]
-<<<<<<< HEAD
     """The length of a lease: longer than any function runs."""
     fallback_delay_seconds: Annotated[int, Field(ge=0, le=900)]
     """The delay of the fallback message, while the HTTP API works on a request inline."""
-=======
-    """How long the right to work on one type lasts: longer than any function runs."""
-    fallback_delay_seconds: Annotated[int, Field(ge=0, le=900)]
-    """How long the queue holds back a request that is being worked on while its caller waits."""
->>>>>>> e23e394 (Accept a request in one place, start handlers cold in one, and name the pending reason)
     wait_limit_seconds: Seconds
     """The retry deadline of a request, after which it fails (rate limits, outages)."""
     tenant_wait_days: Annotated[float, Field(ge=0, le=14)]

@@ -186,11 +186,7 @@ def _environment(up: Cluster) -> dict[str, str]:
         "NO_PROXY": "localhost",
         "CLOSE_API_URL": f"{up.close_proxy.url.replace(HOST, 'localhost')}/api/v1/",
         "LEASE_SECONDS": str(LEASE_SECONDS),
-<<<<<<< HEAD
         "FALLBACK_DELAY_SECONDS": str(FALLBACK_SECONDS),
-=======
-        "FALLBACK_DELAY_SECONDS": str(SAFETY_NET_SECONDS),
->>>>>>> e23e394 (Accept a request in one place, start handlers cold in one, and name the pending reason)
     }
 
 

@@ -68,8 +68,8 @@ class Message:
     def is_superseded(self, accepted: RequestRecord) -> bool:
         """Return whether a newer message continues the request. Otherwise each deferral would add a message.
 
-        A message received again is never superseded: its first receiver may have died after it recorded the deferral and
-        before it sent the newer message.
+        A message received again is never superseded: its first receiver may have died after recording the deferral, but
+        before sending the newer message.
         """
         return (
             self.receive_count == 1
