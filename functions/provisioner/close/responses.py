@@ -97,39 +97,38 @@ def _rejection(method: str, response: CloseResponse, secret: str) -> Rejected | 
     quoted = f" Close says: {message}" if message else ""
     match status:
         case 400 | 413 | 415 | 422 if method != "GET":
-            return Rejected(
-                ProblemType.SPEC_REJECTED, f"Close returned {status}.{quoted}", close_status=status, errors=errors
-            )
+            kind = ProblemType.SPEC_REJECTED
+            advice = "Fix the spec and send a new request."
         case 401:
             kind = ProblemType.CREDENTIAL_REJECTED
-            who = (
+            advice = (
                 "The key or token is wrong or revoked, or its user's role lacks the permission to manage "
                 "customizations. Ask an administrator of the Close organization to fix it."
             )
         case 402:
             kind = ProblemType.PLAN_LIMIT
-            who = "The organization's plan allows no more Custom Object Types. Ask its owner to change the plan."
+            advice = "The organization's plan allows no more Custom Object Types. Ask its owner to change the plan."
         case 403:
             kind = ProblemType.PERMISSION_MISSING
-            who = (
+            advice = (
                 "The role of the key's user lacks the permission to manage customizations, or the organization's "
                 "plan has no Custom Objects. Ask an administrator of the Close organization to fix it."
             )
         case 404 if method == "POST":
             kind = ProblemType.PLAN_LIMIT
-            who = (
+            advice = (
                 "Close offers no Custom Object Types to this organization: its plan may not include them. "
                 "Ask the owner of the Close organization to change the plan."
             )
         case 400 | 404 | 405 | 410 | 415 | 422:
             kind = ProblemType.CLOSE_MISCONFIGURED
-            who = "Ask the operator of this service to check the setting CLOSE_API_URL."
+            advice = "Ask the operator of this service to check the setting CLOSE_API_URL."
         case redirect if method == "GET" and 300 <= redirect < 400:
             kind = ProblemType.CLOSE_MISCONFIGURED
-            who = "Redirects are not followed. Ask the operator of this service to check the setting CLOSE_API_URL."
+            advice = "Redirects are not followed. Ask the operator of this service to check the setting CLOSE_API_URL."
         case _:
             return None
-    return Rejected(kind, f"Close returned {status}. {who}{quoted}", close_status=status, errors=errors)
+    return Rejected(kind, f"Close returned {status}. {advice}{quoted}", close_status=status, errors=errors)
 
 
 def _error_messages(document: Any, secret: str) -> tuple[str, tuple[ErrorDetail, ...]]:

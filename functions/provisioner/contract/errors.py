@@ -1,8 +1,8 @@
 """The errors, by what they mean for the state of Close. Each handler turns them into acknowledge, wait or retry.
 
     ProvisioningError
-    ├── Rejected         nothing was written, and this request cannot succeed: final, with the Problem to publish
-    ├── Unavailable      nothing was written, and a later try may succeed: Close was not reached, or not readable
+    ├── Rejected         the call wrote nothing, and the request cannot succeed: final, with the Problem to publish
+    ├── Unavailable      the call wrote nothing, and a later one may succeed: Close was not reached, or not readable
     ├── RetryLater       wait a stated time: another request holds the lease, or Close's list lags
     │   └── RateLimited  wait a stated time: Close returned 429
     └── OutcomeUnknown   a write was sent and its response was lost: it may or may not have happened
@@ -80,7 +80,7 @@ class ProvisioningError(Exception):
 
 
 class Rejected(ProvisioningError):
-    """Nothing was written, and this request cannot succeed. It is final: no retry follows."""
+    """The call wrote nothing, and the request cannot succeed. It is final: no retry follows."""
 
     def __init__(
         self, kind: ProblemType, detail: str, *, close_status: int | None = None, errors: tuple[ErrorDetail, ...] = ()
@@ -98,7 +98,7 @@ class Rejected(ProvisioningError):
 
 
 class Unavailable(ProvisioningError):
-    """Nothing was written, and a later try may succeed. The caller chooses when."""
+    """The call wrote nothing, and a later one may succeed. The caller chooses when."""
 
 
 class RetryLater(ProvisioningError):

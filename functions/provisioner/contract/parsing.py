@@ -8,11 +8,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from provisioner.contract.errors import (
-    ErrorDetail,
-    ProblemType,
-    Rejected,
-)
+from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected
 from provisioner.contract.request import MAX_BODY_BYTES, MAX_POINTER, ProvisioningRequest
 
 MAX_ERRORS = 50

@@ -240,10 +240,10 @@ def test_clear_field_errors_become_pointers(field_errors: Any, pointers: dict[st
         ({"error": {"message": "Slow down.", "rate_reset": 1}}, "Close says: Slow down."),
         ({"errors": ["One.", "Two."], "field-errors": {}}, "Close says: One.; Two."),
         ({"error": "Zero.", "errors": ["One."]}, "Close says: Zero.; One."),
-        ({"errors": [1, None, {"a": 1}]}, "Close returned 400."),
-        ({"field-errors": {"name": "Required."}}, "Close returned 400."),
-        (["a"], "Close returned 400."),
-        ({}, "Close returned 400."),
+        ({"errors": [1, None, {"a": 1}]}, "Close returned 400. Fix the spec and send a new request."),
+        ({"field-errors": {"name": "Required."}}, "Close returned 400. Fix the spec and send a new request."),
+        (["a"], "Close returned 400. Fix the spec and send a new request."),
+        ({}, "Close returned 400. Fix the spec and send a new request."),
     ],
 )
 def test_clear_closes_own_messages_are_passed_on(body: Any, words: str) -> None:
