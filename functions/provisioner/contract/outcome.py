@@ -22,7 +22,7 @@ class Result(StrEnum):
 
 
 class Difference(StrictModel):
-    """A difference between the spec and Close that was left unchanged.
+    """A difference between the spec and the existing type or field.
 
     ``field`` is a key of the type, ``fields/<name>`` for a whole field, or ``fields/<name>/<key>``.
     """
