@@ -16,7 +16,7 @@ def signed_headers(name: str, secrets: Sequence[str], body: bytes, *, now: float
     scheme = SCHEMES[name]
     timestamp = str(int(now / scheme.timestamp_unit))
     signed = scheme.signed_prefix.format(id=delivery_id, timestamp=timestamp).encode() + body
-    signatures = [scheme.proof(scheme.key(secret), signed).decode() for secret in secrets]
+    signatures = [scheme.sign(scheme.key(secret), signed).decode() for secret in secrets]
     headers = {scheme.signature_header: PREFIXES.get(name) or "", **_further(scheme, timestamp, delivery_id)}
     headers[scheme.signature_header] += _laid_out(scheme, signatures, timestamp, bare=name in PREFIXES)
     return headers
@@ -31,7 +31,7 @@ def _laid_out(scheme: Scheme, signatures: Sequence[str], timestamp: str, *, bare
     layout = scheme.layout
     if bare or not layout.signature:
         return signatures[0]
-    entries = [f"{layout.signature}{layout.assign}{signature}" for signature in signatures]
+    entries = [f"{layout.signature}{layout.pair_separator}{signature}" for signature in signatures]
     if layout.timestamp:
-        entries.insert(0, f"{layout.timestamp}{layout.assign}{timestamp}")
-    return (layout.between or "").join(entries)
+        entries.insert(0, f"{layout.timestamp}{layout.pair_separator}{timestamp}")
+    return (layout.entry_separator or "").join(entries)

@@ -72,7 +72,7 @@ def test_an_event_that_nobody_understands_is_announced_once(world: World) -> Non
     event = Event.of("workos", "organization.created", "no/tenant")
     answers = [deliver(world, event) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {422}
-    assert "names no tenant" in answers[0].json()["detail"]
+    assert "has no tenant" in answers[0].json()["detail"]
     [announced] = world.announced("unknown", str(event.document["id"]))
     assert announced.event["type"] == "close-provisioner.provisioning.failed"
     assert announced.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-event"

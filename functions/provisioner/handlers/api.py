@@ -83,7 +83,7 @@ class Api:
                 return self._plan(event, time_left)
             case resource, method if resource in ROUTES:
                 raise Rejected(ProblemType.METHOD_NOT_ALLOWED, f"This route does not support {method}.")
-        raise Rejected(ProblemType.NOT_FOUND, "There is no such route.")
+        raise Rejected(ProblemType.NOT_FOUND, "Unknown route.")
 
     def _provision(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
         headers = headers_of(event)
@@ -167,9 +167,7 @@ class Api:
     def _get_request(self, request_key: str) -> Response:
         found = self.service.ledger.find(request_key) if REQUEST_KEY.fullmatch(request_key) else None
         if not found:
-            raise Rejected(
-                ProblemType.REQUEST_NOT_FOUND, "There is no request with this id, or its retention has ended."
-            )
+            raise Rejected(ProblemType.REQUEST_NOT_FOUND, "No request has this id, or its retention has ended.")
         record, _ = found
         headers = {} if record.outcome else {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return response(200, _representation(record, record.outcome), headers)

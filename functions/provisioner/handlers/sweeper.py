@@ -58,7 +58,7 @@ class Sweeper:
             logger.exception("could not be requeued", extra={"id": request_key})
             return "RequeueFailed"
         if accepted.tenant_last_missing_at and not accepted.outcome:
-            return None  # it waited for its tenant, so being overdue is no fault
+            return None  # it waited for its tenant, so it was overdue without a fault
         log_keys = {"tenant": accepted.tenant, "request_id": accepted.request_id, "id": accepted.id}
         logger.warning("requeued", extra=log_keys)
         return "Unannounced" if accepted.outcome else "Unsettled"

@@ -166,7 +166,7 @@ class Worker:
     def _reconcile_unresolved(
         self, message: Message, accepted: RequestRecord, organization: Organization
     ) -> MessageResult:
-        """Look again for the types of a redriven dead-letter message. The queue's receives bound the attempts."""
+        """Observe the types of a redriven dead-letter message. The queue's receives bound the attempts."""
         wait = self.service.provisioner.reconcile_unresolved(Job(accepted, message.request, organization))
         logger.info("reconciled after unresolved", extra={**_log_keys(message), "reason": wait and wait.reason})
         if wait is None:

@@ -3,8 +3,8 @@
     an event ──► mapping ──► a request ──► ledger ──► queue      (the sender gets its response before Close is called)
                     └── rejected ──► published as failed ──► recorded
 
-An event counts as received once its request is in the ledger, and every request in the ledger is reconciled. There is
-no other record of received events, so none can be recorded and then lost.
+An event counts as received once its request is in the ledger, and every request in the ledger is reconciled. Received
+events are not recorded anywhere else, so none can be recorded and then lost.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
-"""What request a sender's event means: JMESPath over the body that was signed, and nothing else. Pure.
+"""Map a sender's event to a request, by JMESPath expressions over its signed body. Pure.
 
-    body ──► a test? ──► which of the source's events? ──► tenant, request id, values ──► a request's body
+    body ──► a test? ──► which event of the source? ──► tenant, request id, values ──► the body of a request
 
-The tenant and the kind of the event come from the body alone: headers that no signature covers say neither.
+The tenant and the kind of the event come from the body only, never from headers that are not signed.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.contract.request import valid_identifier_or
 from provisioner.ingest.schemes import Scheme
 
-MAX_SHOWN = 100  # characters of a sender's text in an answer or a log line
+MAX_SHOWN = 100  # characters of a sender's text in a response or a log line
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One JMESPath expression. Making one of no sense raises ``jmespath.exceptions.ParseError``, a ``ValueError``."""
+    """One JMESPath expression. Making an invalid one raises ``jmespath.exceptions.ParseError``, a ``ValueError``."""
 
     text: str
     _parsed: Any = field(init=False, repr=False, compare=False)
@@ -31,7 +31,7 @@ class Expression:
         object.__setattr__(self, "_parsed", jmespath.compile(self.text))
 
     def of(self, event: Mapping[str, Any]) -> Any:
-        """What it finds in the event; None where it finds nothing, or something of another kind than it wants."""
+        """Return its value in the event, or None if it is absent or a function gets the wrong type."""
         try:
             return self._parsed.search(event)
         except JMESPathError:
@@ -40,20 +40,20 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class EventMapping:
-    """One kind of event that means a signup, and the request that it means. ``name`` is for people."""
+    """One kind of event that maps to a request. ``name`` is for people."""
 
     name: str
     when: Expression
     tenant: Expression
     desired: Mapping[str, Any]
-    """What is the same for all of them: the blueprint's name, or the spec itself."""
+    """The constant part of the request: the name of a blueprint, or a spec."""
     values: Mapping[str, Expression] = field(default_factory=dict)
-    """The blueprint's values."""
+    """The values of the blueprint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An upstream sender: how it signs, and what its events mean."""
+    """An upstream sender: its signature scheme and its mapping."""
 
     name: str
     scheme: Scheme
@@ -64,29 +64,29 @@ class Source:
     takes_tests: bool = False
     tolerance: float | None = None
     partner: str | None = None
-    """What the names of its partner buses at EventBridge begin with, where it delivers there, too."""
+    """The prefix of its partner event buses on EventBridge, if it also delivers there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """The event is the sender's, and means no signup."""
+    """A genuine event that does not map to a request."""
 
     reason: str
 
 
 def to_request(source: Source, event: Mapping[str, Any], delivery_id: str | None) -> dict[str, Any] | Ignored:
-    """The body of the request that the event means. Raises ``Refused`` (EVENT_BROKEN) when it does not say for whom.
+    """Return the body of the request that the event maps to. Raise ``Rejected`` (INVALID_EVENT) without id or tenant.
 
-    ``delivery_id``: the delivery's, where it is signed: it is the event's own then.
+    ``delivery_id``: the id of the delivery, if it is signed. It then identifies the event.
     """
     if source.is_test and not source.takes_tests and source.is_test.of(event) is True:
-        return Ignored("it is a test event, and this source takes none")
+        return Ignored("test events of this source are ignored")
     mapping = next((each for each in source.events if each.when.of(event) is True), None)
     if mapping is None:
-        return Ignored(f"{_shown(source.kind.of(event))} is no event that provisions anything here")
+        return Ignored(f"{_shown(source.kind.of(event))} is not mapped to a request")
     request_id = event_id(source, event, delivery_id)
     if request_id is None:
-        raise Rejected(ProblemType.INVALID_EVENT, f"The event has no id: {source.request_id.text} finds nothing.")
+        raise Rejected(ProblemType.INVALID_EVENT, f"The event has no id: {source.request_id.text} is empty.")
     request = {
         "tenant": _tenant(mapping, event),
         "request_id": request_id,
@@ -103,13 +103,13 @@ def to_request(source: Source, event: Mapping[str, Any], delivery_id: str | None
 def _tenant(mapping: EventMapping, event: Mapping[str, Any]) -> str:
     found = _text(mapping.tenant.of(event))
     if not valid_identifier_or(found, ""):
-        reason = f"{mapping.tenant.text} finds {'nothing' if found is None else 'what no tenant can be named'}"
-        raise Rejected(ProblemType.INVALID_EVENT, f"The event names no tenant: {reason}.")
+        problem = "is empty" if found is None else "is not a valid tenant id"
+        raise Rejected(ProblemType.INVALID_EVENT, f"The event has no tenant: {mapping.tenant.text} {problem}.")
     return str(found)
 
 
 def event_id(source: Source, event: Mapping[str, Any], delivery_id: str | None) -> str | None:
-    """The event's own id, so that a redelivery is the same request; hashed where it cannot be an id here as it is."""
+    """Return the id of the event, so that a redelivery is the same request. Hash it if it is not a valid request id."""
     found = delivery_id or _text(source.request_id.of(event))
     return (
         valid_identifier_or(found, hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest())
@@ -119,7 +119,7 @@ def event_id(source: Source, event: Mapping[str, Any], delivery_id: str | None) 
 
 
 def _text(value: Any) -> str | None:
-    """Some senders number what others name."""
+    """Return a string or an integer as a string: some senders use numeric ids."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) else None
@@ -127,4 +127,4 @@ def _text(value: Any) -> str | None:
 
 def _shown(kind: Any) -> str:
     text = _text(kind)
-    return repr(text[:MAX_SHOWN]) if text is not None else "this"
+    return repr(text[:MAX_SHOWN]) if text is not None else "the event"

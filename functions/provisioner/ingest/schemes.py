@@ -1,8 +1,8 @@
-"""How senders sign: a row for each way. signatures.py has the one verifier that reads them. Pure.
+"""The signature schemes of senders, one row each. signatures.py verifies every one of them. Pure.
 
-A row says which headers there are, how the signature's header is laid out, what stands before the body in what is
-signed, how the digest is written, how the key is made of the secret, and how old a signature may be. The facts are the
-senders' own: the table of schemes in docs/guides/webhooks.md links to where each one says so.
+A row gives the headers, the layout of the signature header, the text that is signed before the body, the encoding of
+the digest, the form of the secret, and the age that a signature may have. The facts are from the documentation of the
+senders, which docs/guides/add-a-sender.md links to.
 """
 
 import base64
@@ -14,36 +14,36 @@ from dataclasses import dataclass
 
 
 class UnusableSecret(ValueError):
-    """A secret is not written as its scheme wants it. The text says how, and shows nothing of it."""
+    """A secret that does not have the form of its scheme. The message says why, without any part of the secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the signature's header is laid out: entries, each a tag and a value; tags that are not named are ignored."""
+    """The layout of the signature header: entries, each a tag and a value. Other tags are ignored."""
 
-    signature: str = ""  # the tag of a signature; without one the whole header is the signature
-    assign: str = "="
-    between: str | None = None  # None: there is one entry
-    timestamp: str | None = None  # the tag of the time, where the header holds it
+    signature: str = ""  # the tag of a signature; if empty, the whole header is the signature
+    pair_separator: str = "="
+    entry_separator: str | None = None  # None: there is one entry
+    timestamp: str | None = None  # the tag of the timestamp, if it is in this header
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """One row: one way of signing. ``tolerance`` and ``unit`` are in seconds."""
+    """One way of signing. ``tolerance`` and ``timestamp_unit`` are in seconds."""
 
     signature_header: str
     layout: Layout
-    proof: Callable[[bytes, bytes], bytes]  # from the key and what is signed to what the header must hold
+    sign: Callable[[bytes, bytes], bytes]  # returns the expected signature, from the key and the signed bytes
     key: Callable[[str], bytes]
-    signed_prefix: str = ""  # of what is signed; {id} and {timestamp} as they were sent
+    signed_prefix: str = ""  # signed before the body; {id} and {timestamp} exactly as sent
     id_header: str | None = None
     timestamp_header: str | None = None
     timestamp_unit: float = 1
-    tolerance: float | None = None  # None: deliveries bear no time
+    tolerance: float | None = None  # None: deliveries have no timestamp
 
     @property
     def signs_id(self) -> bool:
-        """Whether the id in the header is signed, so that it may name the event."""
+        """Return whether the delivery id is signed, and so may identify the event."""
         return "{id}" in self.signed_prefix
 
     @property
@@ -59,7 +59,7 @@ def _base64(key: bytes, signed: bytes) -> bytes:
     return base64.b64encode(hmac.digest(key, signed, hashlib.sha256))
 
 
-def _itself(key: bytes, _signed: bytes) -> bytes:
+def _unchanged(key: bytes, _signed: bytes) -> bytes:
     return key
 
 
@@ -71,11 +71,11 @@ def _text_key(secret: str) -> bytes:
 
 
 def _standard_key(secret: str) -> bytes:
-    """24 to 64 bytes in base64, after ``whsec_`` (Standard Webhooks, "Signature scheme")."""
+    """Decode 24 to 64 bytes of base64 after ``whsec_`` (Standard Webhooks, "Signature scheme")."""
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
-        raise UnusableSecret("it is no base64 after whsec_") from None
+        raise UnusableSecret("it is not base64 after whsec_") from None
     if not 24 <= len(key) <= 64:
         raise UnusableSecret("it does not hold 24 to 64 bytes")
     return key
@@ -87,71 +87,71 @@ def _hex_key(secret: str) -> bytes:
     except ValueError:
         key = b""
     if not key:
-        raise UnusableSecret("it is not written in hexadecimal digits")
+        raise UnusableSecret("it is not hexadecimal")
     return key
 
 
 def _basic_key(secret: str) -> bytes:
-    """User and password as a browser would send them: the first colon divides them (RFC 7617)."""
+    """Encode ``user:password``, separated by the first colon (RFC 7617)."""
     if not secret.partition(":")[0] or not secret.partition(":")[2]:
-        raise UnusableSecret("it is not written as user:password")
+        raise UnusableSecret("it does not have the form user:password")
     return base64.b64encode(secret.encode())
 
 
 SCHEMES: Mapping[str, Scheme] = {
     "standard-webhooks": Scheme(
         signature_header="webhook-signature",
-        layout=Layout("v1", assign=",", between=" "),
+        layout=Layout("v1", pair_separator=",", entry_separator=" "),
         id_header="webhook-id",
         timestamp_header="webhook-timestamp",
         signed_prefix="{id}.{timestamp}.",
-        proof=_base64,
+        sign=_base64,
         key=_standard_key,
         tolerance=300,
     ),
     "svix": Scheme(
         signature_header="svix-signature",
-        layout=Layout("v1", assign=",", between=" "),
+        layout=Layout("v1", pair_separator=",", entry_separator=" "),
         id_header="svix-id",
         timestamp_header="svix-timestamp",
         signed_prefix="{id}.{timestamp}.",
-        proof=_base64,
+        sign=_base64,
         key=_standard_key,
         tolerance=300,
     ),
     "stripe": Scheme(
         signature_header="stripe-signature",
-        layout=Layout("v1", between=",", timestamp="t"),
+        layout=Layout("v1", entry_separator=",", timestamp="t"),
         signed_prefix="{timestamp}.",
-        proof=_hex,
-        key=_text_key,  # the whole secret: its whsec_ is no mark of base64 here
+        sign=_hex,
+        key=_text_key,  # the whole secret, including whsec_, which does not mean base64 here
         tolerance=300,
     ),
     "github": Scheme(
         signature_header="x-hub-signature-256",
         layout=Layout("sha256"),
-        proof=_hex,
+        sign=_hex,
         key=_text_key,
     ),
     "shopify": Scheme(
         signature_header="x-shopify-hmac-sha256",
         layout=Layout(),
-        proof=_base64,
+        sign=_base64,
         key=_text_key,
     ),
     "paddle": Scheme(
         signature_header="paddle-signature",
-        layout=Layout("h1", between=";", timestamp="ts"),
+        layout=Layout("h1", entry_separator=";", timestamp="ts"),
         signed_prefix="{timestamp}:",
-        proof=_hex,
+        sign=_hex,
         key=_text_key,
         tolerance=5,
     ),
     "workos": Scheme(
         signature_header="workos-signature",
-        layout=Layout("v1", between=", ", timestamp="t"),
+        layout=Layout("v1", entry_separator=", ", timestamp="t"),
         signed_prefix="{timestamp}.",
-        proof=_hex,
+        sign=_hex,
         key=_text_key,
         timestamp_unit=0.001,
         tolerance=180,
@@ -161,20 +161,20 @@ SCHEMES: Mapping[str, Scheme] = {
         layout=Layout(),
         timestamp_header="close-sig-timestamp",
         signed_prefix="{timestamp}",
-        proof=_hex,
+        sign=_hex,
         key=_hex_key,
         tolerance=300,
     ),
     "bearer": Scheme(
         signature_header="authorization",
-        layout=Layout("bearer", assign=" "),
-        proof=_itself,
+        layout=Layout("bearer", pair_separator=" "),
+        sign=_unchanged,
         key=_text_key,
     ),
     "basic": Scheme(
         signature_header="authorization",
-        layout=Layout("basic", assign=" "),
-        proof=_itself,
+        layout=Layout("basic", pair_separator=" "),
+        sign=_unchanged,
         key=_basic_key,
     ),
 }

@@ -1,7 +1,7 @@
-"""Who signed: bytes in, verified or not out. schemes.py has the rows that say how each sender signs. Pure.
+"""Verify the signature of a delivery, by the schemes of schemes.py. Pure.
 
-The work depends on the body's length and the number of keys alone: whatever is wrong with a delivery, every key's
-digest is made and compared with as many candidates.
+The work depends only on the length of the body and the number of keys. Even if a delivery is malformed, the digest of
+every key is made and compared with the same number of candidates.
 """
 
 import hashlib
@@ -12,27 +12,27 @@ from dataclasses import dataclass
 
 from provisioner.ingest.schemes import Layout, Scheme
 
-MAX_SIGNATURES = 8  # candidates in one header: senders put in one for each active secret
+MAX_SIGNATURES = 8  # in one header: senders add one for each active secret
 MAX_HEADER = 4096  # characters
 DUMMY_SIGNATURE = b""
-"""Stands where no candidate is; no digest and no secret is empty."""
+"""Fills the places of missing candidates. It never matches, since no digest or secret is empty."""
 
 TIMESTAMP = re.compile(r"[0-9]{1,13}")
 DELIVERY_ID = re.compile(r"[\x21-\x7e]{1,256}")
 TAG = re.compile(r"[A-Za-z0-9_-]+")
-VALUE = re.compile(r"[A-Za-z0-9+/=]+")  # digits and digests: two headers that were joined to one are no such thing
+VALUE = re.compile(r"[A-Za-z0-9+/=]+")  # digits and digests, but never two headers joined into one
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """It was signed with an active secret, and not too long ago. ``id``: the delivery's, where the scheme signs it."""
+    """A delivery signed with an active secret, within the tolerance. ``id``: its id, if the scheme signs it."""
 
     id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What arrived. ``headers``: every value of each, by its name in lower case. ``at``: when (Unix seconds)."""
+    """A delivery. ``headers``: all values of each, by its name in lower case. ``at``: time of arrival, Unix seconds."""
 
     headers: Mapping[str, Sequence[str]]
     body: bytes
@@ -42,18 +42,18 @@ class Delivery:
 def verify(
     scheme: Scheme, keys: Sequence[bytes], delivery: Delivery, tolerance: float | None = None
 ) -> Verified | None:
-    """Whether one of the keys signed this body, and when it should have. None: not verified, whatever is wrong.
+    """Return the verified delivery, or None if no key signed it within the tolerance.
 
-    ``tolerance``: seconds, in place of the scheme's own.
+    ``tolerance``: seconds, in place of the tolerance of the scheme.
     """
     claim = _read(scheme, delivery.headers)
     signed = scheme.signed_prefix.format(id=claim.id, timestamp=claim.timestamp).encode() + delivery.body
     matched = False
     for key in keys:
-        desired = hashlib.sha256(scheme.proof(key, signed)).digest()
+        expected = hashlib.sha256(scheme.sign(key, signed)).digest()
         for candidate in claim.candidates():
-            # Hashes are compared, so that not even the length of a static secret shows in the time it takes.
-            matched |= hmac.compare_digest(desired, hashlib.sha256(candidate).digest())
+            # Hashes are compared, so that the time does not even show the length of a static secret.
+            matched |= hmac.compare_digest(expected, hashlib.sha256(candidate).digest())
     is_fresh = _is_fresh(scheme, claim, delivery.at, scheme.tolerance if tolerance is None else tolerance)
     if not (matched and is_fresh and claim.is_well_formed):
         return None
@@ -62,7 +62,7 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What the headers say. ``is_whole``: nothing is missing, malformed or there twice."""
+    """The claim of the headers. ``is_well_formed``: none is missing, malformed or repeated."""
 
     signatures: tuple[bytes, ...] = ()
     timestamp: str = "0"
@@ -74,7 +74,7 @@ class _Claim:
 
 
 def _read(scheme: Scheme, headers: Mapping[str, Sequence[str]]) -> _Claim:
-    """A header that is there twice is refused, not guessed at: two readers may guess differently."""
+    """Return the claim. A repeated header is malformed, since two readers could choose different values."""
     if any(len(headers.get(name, ())) != 1 or len(headers[name][0]) > MAX_HEADER for name in scheme.headers):
         return _Claim()
     tagged = _entries(scheme.layout, headers[scheme.signature_header][0])
@@ -92,18 +92,20 @@ def _read(scheme: Scheme, headers: Mapping[str, Sequence[str]]) -> _Claim:
 
 
 def _entries(layout: Layout, header: str) -> Mapping[str, Sequence[str]]:
-    """The header's values by tag; nothing at all where one entry is malformed."""
+    """Return the values of the header by tag, or none if any entry is malformed."""
     if not layout.signature:
         return {"": [header]}
     tagged: dict[str, list[str]] = {}
-    for entry in header.split(layout.between) if layout.between else [header]:
-        tag, *values = entry.split(layout.assign, -1 if layout.assign != "=" else 1)  # digests may end in "="
+    for entry in header.split(layout.entry_separator) if layout.entry_separator else [header]:
+        tag, *values = entry.split(
+            layout.pair_separator, -1 if layout.pair_separator != "=" else 1
+        )  # digests may end in "="
         if len(values) != 1 or not values[0] or not TAG.fullmatch(tag):
             return {}
-        if layout.between and not VALUE.fullmatch(values[0]):
+        if layout.entry_separator and not VALUE.fullmatch(values[0]):
             return {}
         # The names of authentication schemes are case-insensitive (RFC 9110, 11.1).
-        tagged.setdefault(tag.lower() if layout.assign == " " else tag, []).append(values[0])
+        tagged.setdefault(tag.lower() if layout.pair_separator == " " else tag, []).append(values[0])
     return tagged
 
 

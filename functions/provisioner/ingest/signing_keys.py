@@ -1,6 +1,6 @@
-"""The keys that sources sign with: the secret ``<prefix>/<source>`` holds ``{"secrets": ["…", "…"]}``.
+"""The keys that sources sign with. The secret ``<prefix>/<source>`` holds ``{"secrets": ["…", "…"]}``.
 
-Several are active at once, so that a sender's secret can be rotated without losing an event.
+Several may be active, so that a sender's secret can be rotated without losing an event.
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 from provisioner.credentials.cache import SecretCache, SecretUnreadable
 from provisioner.ingest.schemes import Scheme, UnusableSecret
 
-MAX_SECRETS = 8  # a rotation needs two
-MIN_REFETCH_SECONDS = 30  # what strangers send causes one look at a secret in this time, and no more
+MAX_SECRETS = 8  # a rotation needs 2
+MIN_REFETCH_SECONDS = 30  # between reads of a secret, however many unsigned deliveries arrive
 
 type Keys = tuple[bytes, ...]
 
@@ -19,7 +19,7 @@ type Keys = tuple[bytes, ...]
 def make_signing_keys_cache(
     secretsmanager: Any, prefix: str, clock: Callable[[], float], scheme_of: Callable[[str], Scheme]
 ) -> SecretCache[Keys]:
-    """The active keys of each source, cached. ``clock`` gives seconds that only grow."""
+    """Return a cache of the active keys of each source. ``clock`` returns monotonic seconds."""
     return SecretCache(
         secretsmanager,
         prefix,
@@ -31,19 +31,19 @@ def make_signing_keys_cache(
 
 
 def parse_signing_keys(scheme: Scheme, text: str) -> Keys:
-    """The keys that a secret's text holds. Raises ``SecretUnreadable``; nothing of the text appears in it."""
+    """Return the keys of a secret. Raise ``SecretUnreadable``, whose message holds no part of the secret."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise SecretUnreadable("it is no JSON") from None
+        raise SecretUnreadable("it is not valid JSON") from None
     secrets = document.get("secrets") if isinstance(document, dict) else None
     if not isinstance(secrets, list) or not 0 < len(secrets) <= MAX_SECRETS:
-        raise SecretUnreadable(f'it must hold {{"secrets": […]}}, with one to {MAX_SECRETS} of them')
+        raise SecretUnreadable(f'it must be {{"secrets": […]}} with 1 to {MAX_SECRETS} strings')
     try:
-        return tuple(scheme.key(each) if isinstance(each, str) else _no_text() for each in secrets)
+        return tuple(scheme.key(each) if isinstance(each, str) else _not_a_string() for each in secrets)
     except UnusableSecret as error:
-        raise SecretUnreadable(f"one of its secrets is not as its scheme wants it: {error}") from None
+        raise SecretUnreadable(f"one of its secrets does not fit the scheme: {error}") from None
 
 
-def _no_text() -> bytes:
-    raise UnusableSecret("it is no text")
+def _not_a_string() -> bytes:
+    raise UnusableSecret("it is not a string")

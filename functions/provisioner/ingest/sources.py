@@ -1,6 +1,6 @@
-"""Sources: the upstream senders, one TOML file each in ``functions/sources/``. docs/guides/webhooks.md lists the keys.
+"""Sources: the upstream senders, one TOML file each in ``functions/sources/`` (docs/guides/add-a-sender.md).
 
-infra/build/sources.py holds every file to its fixtures before it is shipped.
+infra/build/sources.py tests every file against its fixtures before it is deployed.
 """
 
 import re
@@ -18,8 +18,8 @@ from provisioner.ingest.schemes import SCHEMES, Scheme
 FOLDER = Path(__file__).resolve().parents[2] / "sources"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MAX_NAME = 64
-MAX_FAULTS = 3  # one slip may be the cause of a dozen
-BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # TOML wants quotes around any other
+MAX_FAULTS = 3  # one mistake may cause a dozen
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")  # TOML requires quotes around any other
 
 
 def _expression(value: Any) -> Expression:
@@ -29,7 +29,7 @@ def _expression(value: Any) -> Expression:
         return Expression(value)
     except JMESPathError as error:
         at = getattr(error, "lex_position", 0) + 1
-        raise ValueError(f"is no JMESPath expression (from character {at} on): {value}") from None
+        raise ValueError(f"is not a valid JMESPath expression (error at character {at}): {value}") from None
 
 
 JmesPath = Annotated[Expression, PlainValidator(_expression)]
@@ -48,11 +48,11 @@ class _Event(_File):
     custom_object_types: list[dict[str, Any]] | None = None
 
     @model_validator(mode="after")
-    def _wants_one_thing(self) -> Self:
+    def _requires_one_kind_of_spec(self) -> Self:
         if len(self.desired()) != 1:
-            raise ValueError("wants one of blueprint, custom_object_type and custom_object_types")
+            raise ValueError("requires exactly one of blueprint, custom_object_type and custom_object_types")
         if self.values and self.blueprint is None:
-            raise ValueError("has values, and values are a blueprint's")
+            raise ValueError("has values, which require a blueprint")
         return self
 
     def desired(self) -> dict[str, Any]:
@@ -73,24 +73,24 @@ class _Source(_File):
     @model_validator(mode="after")
     def _fits_its_scheme(self) -> Self:
         if self.scheme not in SCHEMES:
-            raise ValueError(f"scheme is none of {', '.join(SCHEMES)}")
+            raise ValueError(f"scheme must be one of {', '.join(SCHEMES)}")
         if self.tolerance_seconds is not None and SCHEMES[self.scheme].tolerance is None:
-            raise ValueError(f"tolerance_seconds is of no use: deliveries by {self.scheme} bear no time")
+            raise ValueError(f"tolerance_seconds must be omitted: {self.scheme} has no timestamp")
         if self.request_id is not None and SCHEMES[self.scheme].signs_id:
-            raise ValueError(f"request_id is of no use: deliveries by {self.scheme} bear a signed id, which is taken")
+            raise ValueError(f"request_id must be omitted: {self.scheme} signs the delivery id, which is used")
         if self.partner is not None and SCHEMES[self.scheme].signs_id:
-            raise ValueError(f"partner is of no use: on a bus nothing is signed, so there is no id by {self.scheme}")
+            raise ValueError(f"partner must be omitted: events on a bus have no delivery id of {self.scheme}")
         return self
 
 
 def parse_source(name: str, text: str) -> Source:
-    """The source that a file describes. Raises ``ValueError``: one line that says what is wrong with which key."""
+    """Return the source of a file. Raise ``ValueError`` with one line that names each wrong key."""
     document = tomllib.loads(text)
     try:
         file = _Source.model_validate(document)
     except ValidationError as error:
         faults = error.errors(include_input=False, include_url=False)[:MAX_FAULTS]
-        raise ValueError("; ".join(_fault(each["loc"], each["type"], each["msg"]) for each in faults)) from None
+        raise ValueError("; ".join(_describe(each["loc"], each["type"], each["msg"]) for each in faults)) from None
     return Source(
         name=name,
         scheme=SCHEMES[file.scheme],
@@ -107,13 +107,13 @@ def parse_source(name: str, text: str) -> Source:
     )
 
 
-def _fault(where: tuple[str | int, ...], sort: str, text: str) -> str:
+def _describe(where: tuple[str | int, ...], sort: str, text: str) -> str:
     key = ".".join(str(step) if BARE_KEY.fullmatch(str(step)) else f'"{step}"' for step in where)
     match sort:
         case "missing":
             said = "is missing"
         case "extra_forbidden":
-            said = f"is no key; there are {', '.join((_Event if len(where) > 1 else _Source).model_fields)}"
+            said = f"is an unknown key; use one of {', '.join((_Event if len(where) > 1 else _Source).model_fields)}"
         case "model_type" | "dict_type":
             said = "must be a table"
         case _:
@@ -123,13 +123,13 @@ def _fault(where: tuple[str | int, ...], sort: str, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The files of a folder, each read when it is first asked for."""
+    """The files of a folder, each read at its first use."""
 
     folder: Path = FOLDER
     _read: dict[str, Source] = field(default_factory=dict)
 
     def find(self, name: str) -> Source | None:
-        """The source of that name; None when there is none. Raises ``ValueError`` for a file that is wrong."""
+        """Return the source of that name, or None. Raise ``ValueError`` if its file is invalid."""
         if name not in self._read:
             if len(name) > MAX_NAME or not NAME.fullmatch(name) or not (self.folder / f"{name}.toml").is_file():
                 return None
@@ -137,14 +137,14 @@ class Sources:
         return self._read[name]
 
     def scheme_of(self, name: str) -> Scheme:
-        """How that source signs. Raises ``KeyError`` when there is none of that name."""
+        """Return the scheme of that source. Raise ``KeyError`` for an unknown source."""
         source = self.find(name)
         if source is None:
             raise KeyError(name)
         return source.scheme
 
     def of_partner(self, bus: str) -> Source | None:
-        """The source that delivers to that partner bus, by its name (``aws.partner/<partner>/…``)."""
+        """Return the source that delivers to that partner event bus (``aws.partner/<partner>/…``)."""
         for name in self.names():
             source = self.find(name)
             if source and source.partner and bus.startswith(source.partner):

@@ -200,7 +200,7 @@ class TestIgnored:
         assert answer.status == 200
         assert answer.body == {
             "state": "ignored",
-            "reason": "'invoice.paid' is no event that provisions anything here",
+            "reason": "'invoice.paid' is not mapped to a request",
         }
         assert nothing_came_of_it(upstream)
         assert counted(capsys) == [("Ignored", "stripe")]
@@ -224,8 +224,8 @@ class TestBroken:
             (b'{"a": 1, "a": 2}', "invalid JSON"),
             (b"[]", "must be a JSON object"),
             (b"7", "must be a JSON object"),
-            (stripe(data={"object": {}}), "names no tenant"),
-            (stripe(data={"object": {"id": "a/b"}}), "names no tenant"),
+            (stripe(data={"object": {}}), "has no tenant"),
+            (stripe(data={"object": {"id": "a/b"}}), "has no tenant"),
             (stripe(id=None), "has no id"),
         ],
     )

@@ -96,7 +96,7 @@ class TestPresets:
         body = fixture(source, event)
         for path in CANDIDATES[source, event]:
             put(body, path, None)
-        with pytest.raises(Rejected, match="names no tenant") as caught:
+        with pytest.raises(Rejected, match="has no tenant") as caught:
             to_request(found(source), body, "msg_1")
         assert caught.value.kind is ProblemType.INVALID_EVENT
 
@@ -109,7 +109,7 @@ class TestPresets:
     ) -> None:
         body = fixture(source, event)
         put(body, *sign)
-        assert to_request(found(source), body, None) == Ignored("it is a test event, and this source takes none")
+        assert to_request(found(source), body, None) == Ignored("test events of this source are ignored")
         text = (FOLDER / f"{source}.toml").read_text()
         opted_in = parse_source(source, text.replace("is_test =", "takes_tests = true\nis_test ="))
         assert mapped(opted_in, body)["tenant"] == "acme"
@@ -130,7 +130,7 @@ class TestAnySource:
         other = {"id": "evt_1"}
         put(other, found(source).kind.text, "invoice.paid")
         kind = "'invoice.paid'" if found(source).kind.of(other) == "invoice.paid" else "this"
-        ignored = Ignored(f"{kind} is no event that provisions anything here")
+        ignored = Ignored(f"{kind} is not mapped to a request")
         assert to_request(found(source), other, "msg_1") == ignored
         assert isinstance(to_request(found(source), {}, "msg_1"), Ignored)
 
@@ -165,7 +165,7 @@ class TestAMapping:
         "tenant", ["acme/emea", "ac me", "a" * 129, "", "é", "acme\n", None, True, 1.5, ["acme"], {"a": 1}]
     )
     def test_an_invalid_tenant_id_is_rejected(self, source: Source, tenant: Any) -> None:
-        with pytest.raises(Rejected, match="names no tenant"):
+        with pytest.raises(Rejected, match="has no tenant"):
             to_request(source, {"type": "signup", "id": "1", "tenant": tenant}, None)
 
     def test_a_number_may_name_a_tenant_and_an_event(self, source: Source) -> None:
@@ -191,7 +191,7 @@ class TestAMapping:
         ignored = to_request(source, {"type": "x" * 5000}, None)
         assert isinstance(ignored, Ignored)
         assert len(ignored.reason) < 200
-        assert to_request(source, {"type": {"a": 1}}, None) == Ignored("this is no event that provisions anything here")
+        assert to_request(source, {"type": {"a": 1}}, None) == Ignored("the event is not mapped to a request")
 
     def test_only_true_marks_a_test_event(self) -> None:
         source = parse_source("acme", SOURCE.replace("type == 'signup'", "type"))
@@ -213,16 +213,19 @@ class TestSourceFiles:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            (("stripe", "carrier-pigeon"), "scheme is none of"),
+            (("stripe", "carrier-pigeon"), "scheme must be one of"),
             (("when =", "whenever ="), "when"),
             (("type == 'signup'", "type == "), "when"),
             (('"tenant"', "7"), "must be a JMESPath expression"),
-            (('blueprint = "saas-subscriptions"', ""), "wants one of"),
-            (('blueprint = "saas-subscriptions"', 'blueprint = "a"\ncustom_object_type = {}'), "wants one of"),
-            (('blueprint = "saas-subscriptions"', "custom_object_type = { name = 'a' }"), "values are a blueprint's"),
-            (('scheme = "stripe"', 'scheme = "github"\ntolerance_seconds = 5'), "bear no time"),
+            (('blueprint = "saas-subscriptions"', ""), "requires exactly one of"),
+            (
+                ('blueprint = "saas-subscriptions"', 'blueprint = "a"\ncustom_object_type = {}'),
+                "requires exactly one of",
+            ),
+            (('blueprint = "saas-subscriptions"', "custom_object_type = { name = 'a' }"), "which require a blueprint"),
+            (('scheme = "stripe"', 'scheme = "github"\ntolerance_seconds = 5'), "has no timestamp"),
             (('scheme = "stripe"', 'scheme = "stripe"\ntolerance_seconds = 0'), "greater than 0"),
-            (('scheme = "stripe"', 'scheme = "svix"\nrequest_id = "id"'), "bear a signed id"),
+            (('scheme = "stripe"', 'scheme = "svix"\nrequest_id = "id"'), "signs the delivery id"),
             (('scheme = "stripe"', 'scheme = "stripe"\ntakes_tests = "yes"'), "takes_tests"),
             (("[events.signup]", "[events]"), "events"),
             (("[events.signup]", "[events.signup"), "line 3"),
