@@ -18,7 +18,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"The simulated Close cannot listen on 127.0.0.1:{arguments.port}: {error.strerror}")
     except (LookupError, ValueError) as error:
-        sys.exit(f"The setup is not sound: {error}")
+        sys.exit(f"The setup is invalid: {error}")
     signal.signal(signal.SIGTERM, _interrupt)
     with simulator as remote:
         urls = {"url": remote.url, "api_url": remote.api_url, "control_url": f"{remote.url}/_control/"}
@@ -36,7 +36,10 @@ def _interrupt(_: int, __: FrameType | None) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.simulator", description="A simulated Close.")
     parser.add_argument(
-        "--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one, told in the line printed"
+        "--port",
+        type=int,
+        default=0,
+        help="a port of 127.0.0.1; 0 takes a free one. The first line printed has the URLs",
     )
     parser.add_argument("--setup", type=Path, help='JSON: {"switches": {…}, "organizations": [{"id", "keys", …}]}')
     return parser.parse_args()

@@ -1,6 +1,6 @@
-"""The simulated Close inside a process: behind httpx, without sockets, on a clock of the caller's.
+"""The simulated Close inside a process: behind httpx, without sockets, with a clock of the caller.
 
-Needs httpx; the rest of the package needs the standard library only.
+It needs httpx. The rest of the package needs the standard library only.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What nobody knows about Close, as switches: each default is what is documented, or else what is likeliest."""
+"""Options for the questions that Close's documentation leaves open. Defaults follow it, or are the likeliest answer."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,9 +16,9 @@ TooManyBody = Literal["error", "legacy", "object", "empty"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One answer to every question that Close's documentation leaves open. Durations are in seconds.
+    """The behavior of the simulated Close. Durations are in seconds.
 
-    They hold for all organizations; an organization may have its own value for any of them.
+    Options apply to all organizations. An organization may have its own value for any of them.
     """
 
     # --- success
@@ -28,23 +28,23 @@ class Options:
     location: Literal["absolute", "relative", "absent"] = "absolute"
     """The Location header of a successful create."""
     delete_answer: Literal["204", "200_object", "200_empty"] = "204"
-    """How a deleted type is answered: nothing, ``{}``, or 200 without a body."""
+    """The response to the deletion of a type: 204, 200 with ``{}``, or 200 without a body."""
     field_delete_answer: Literal["204", "200_object", "200_empty"] = "204"
-    """The same for a deleted custom field, whose two descriptions contradict each other."""
+    """The same for a custom field, for which the documentation contradicts itself."""
     list_envelope: Literal["data", "has_more", "cursor"] = "data"
-    """What stands beside ``data`` in the lists of types and of their fields."""
+    """The key beside ``data`` in the lists of types and of their fields."""
     list_order: Literal["oldest_first", "newest_first"] = "oldest_first"
     """The order of those lists."""
     archived_listed: bool = True
     """Whether the list shows archived types."""
     is_archived_shown: Literal["when_archived", "always", "never"] = "when_archived"
-    """Whether a type carries ``is_archived``: published samples of types that are not archived do not."""
+    """Whether a type has ``is_archived``. In published samples, types that are not archived do not."""
     description_when_omitted: Literal["null", "empty"] = "null"
-    """How a description that was never given reads."""
+    """The value of a description that was never given."""
     roles_when_omitted: Literal["empty", "null"] = "empty"
-    """How ``editable_with_roles`` reads when it was never given."""
+    """The value of ``editable_with_roles`` if it was never given."""
     nested_fields: Literal["full", "bare"] = "full"
-    """Whether entries of ``fields`` carry choices, is_shared and referenced_custom_type_id."""
+    """Whether entries of ``fields`` have choices, is_shared and referenced_custom_type_id."""
     dates: Literal["naive", "offset", "naive_seconds", "offset_seconds"] = "naive"
     """Date strings: with or without ``+00:00``, with microseconds or with whole seconds."""
     date_updated_changes: bool = True
@@ -53,52 +53,52 @@ class Options:
     # --- names and bodies
 
     duplicate_names: DuplicateRule = "accepted"
-    """A type whose name another type has: taken, or refused with 400 in one of two shapes."""
+    """A type with the name of another type: accepted, or rejected with 400 in one of two shapes."""
     duplicate_plural_names: DuplicateRule = "accepted"
     """The same for ``name_plural``."""
     duplicate_field_names: DuplicateRule = "accepted"
     """The same for two fields of one type."""
     names_compared: Literal["exact", "folded"] = "folded"
-    """When two names are the same name: always equal, or also when only case and outer spaces differ."""
+    """Which names are the same: equal ones only, or also those that differ in case and outer spaces."""
     names_trimmed: bool = False
-    """Whether outer spaces of a name are dropped before it is stored."""
+    """Whether outer spaces of a name are removed before it is stored."""
     blank_names: Literal["refused", "accepted"] = "refused"
-    """What becomes of an empty name, or one of spaces only."""
+    """The handling of an empty name, and of one that consists of spaces."""
     name_max_length: int | None = None
-    """The longest name taken, in characters."""
+    """The longest accepted name, in characters."""
     unknown_keys: Literal["ignored", "refused"] = "ignored"
-    """What becomes of keys that the resource does not know. Read-only keys are always ignored."""
+    """The handling of keys that the resource does not have. Read-only keys are always ignored."""
     unknown_roles: Literal["accepted", "dropped", "refused"] = "accepted"
-    """What becomes of ids in ``editable_with_roles`` that no role has."""
+    """The handling of unknown role ids in ``editable_with_roles``."""
     delete_of_referenced_type: Literal["cascades", "refused"] = "cascades"
-    """Deleting a type that fields of other types refer to."""
+    """The deletion of a type that fields of other types reference."""
 
-    # --- refusals
+    # --- rejections
 
     validation_body: Literal["field_errors", "field_errors_only", "errors", "error", "text"] = "field_errors"
     """The shape of a 400 about a field."""
     validation_dialect: Literal["pydantic", "cleancat"] = "pydantic"
-    """Which of Close's two server stacks words the sentences."""
+    """The library of Close's servers whose sentences are used."""
     validation_values: Literal["string", "list", "nested"] = "string"
-    """What a value of ``field-errors`` is."""
+    """The kind of the values of ``field-errors``."""
     wrong_content_type: Literal[400, 415] = 400
-    """Status for a body that is not called JSON: Close's library says 400, its documentation 415."""
+    """Status for another Content-Type than JSON: Close's library returns 400, its documentation says 415."""
     slashless: Literal["301", "308", "404", "served"] = "301"
-    """What becomes of a known path without its trailing slash."""
+    """The handling of a known path without its trailing slash."""
     permission_failure: Literal[403, 401] = 403
-    """Status when the role may not customize. 403 is documented, Close's library says 401."""
+    """Status if the role may not customize. 403 is documented, Close's library returns 401."""
     permission_body: Literal["error", "text"] = "error"
-    """Body of that refusal: JSON, or the bare word."""
+    """Body of that response: JSON, or plain text."""
     plan_failure: Literal[402, 403, 404] = 402
-    """Status when the organization's plan has no custom objects."""
+    """Status if the organization's plan has no custom objects."""
     plan_failure_on: Literal["writes", "everything"] = "writes"
-    """Which calls a plan without custom objects refuses."""
+    """The requests that are rejected if the plan has no custom objects."""
     type_limit_failure: Literal[402, 400, 403] = 402
-    """Status when the organization has as many types as its plan allows."""
+    """Status if the organization has as many types as its plan allows."""
     foreign_id: Literal[404, 403] = 404
     """Status for the id of another organization's object."""
     www_authenticate: bool = False
-    """Whether a 401 carries WWW-Authenticate."""
+    """Whether a 401 has the header WWW-Authenticate."""
 
     # --- rate limits
 
@@ -107,18 +107,18 @@ class Options:
     retry_after: RetryAfter = "seconds"
     """The spelling of Retry-After on a 429."""
     too_many_body: TooManyBody = "error"
-    """Body of a 429; ``legacy`` holds the numbers in an object under ``error``."""
+    """Body of a 429. ``legacy`` has the numbers in an object under ``error``."""
 
     # --- time
 
     list_lag_seconds: float = 0
-    """How long the lists go on not showing a type, a field, a shared field or an association that was created."""
+    """How long lists do not show a new type, field, shared field or association."""
     get_lag_seconds: float = 0
-    """How long GET of one type goes on answering 404 after its create."""
+    """How long GET of a new type returns 404."""
     delete_lag_seconds: float = 0
-    """How long a deleted type is still listed and answered."""
+    """How long a deleted type is still listed and readable."""
     latency_seconds: float = 0
-    """How long every answer takes at least."""
+    """The shortest time that a response takes."""
 
     # --- OAuth
 
@@ -127,16 +127,16 @@ class Options:
     refresh_grace_seconds: float = 0
     """How long a refresh token still works after it was exchanged."""
     refresh_answers_with_refresh_token: bool = True
-    """Whether a refresh hands out the next refresh token."""
+    """Whether a refresh returns the next refresh token."""
 
     def changed(self, changes: Mapping[str, object]) -> Self:
-        """These switches with some set otherwise. Raises ``ValueError`` for an unknown name or value."""
+        """Return a copy with these changes. Raises ``ValueError`` for an unknown name or value."""
         hints = _hints()
         for name, value in changes.items():
             if name not in hints:
-                raise ValueError(f"no switch {name!r}; there are: {', '.join(sorted(hints))}")
+                raise ValueError(f"unknown option {name!r}; known: {', '.join(sorted(hints))}")
             if not _fits(value, hints[name]):
-                raise ValueError(f"switch {name!r} takes {_described(hints[name])}, not {value!r}")
+                raise ValueError(f"option {name!r} must be {_described(hints[name])}, not {value!r}")
         changed_values: Mapping[str, Any] = changes
         return replace(self, **changed_values)
 
@@ -145,7 +145,7 @@ class Options:
 
     @classmethod
     def choices(cls) -> dict[str, str]:
-        """Per switch what it takes, for people."""
+        """Return the possible values of each option, as text."""
         hints = _hints()
         return {field.name: _described(hints[field.name]) for field in fields(cls)}
 

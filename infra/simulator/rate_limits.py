@@ -1,4 +1,4 @@
-"""Rate limits per key and per organization, and every spelling of the headers that tell of them."""
+"""Rate limits per key and per organization, and every known form of their headers."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from infra.simulator.options import Options, RateLimitHeader, RetryAfter, TooMan
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """So many requests per endpoint group (method and resource) in a window of so many seconds."""
+    """The number of requests per endpoint group (method and resource) in a window of time."""
 
     requests: int
     window_seconds: float
@@ -22,15 +22,15 @@ class RateLimit:
 
 
 GENEROUS = RateLimit(100_000, 8.0)
-"""What holds for a key without a limit of its own."""
+"""The limit of a key that has none of its own."""
 
 ORGANIZATION_FACTOR = 3
-"""An organization may do three times what a key may (Close's documentation of rate limits)."""
+"""The limit of an organization is three times that of a key (Close's documentation of rate limits)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a caller stands in its window, at the Unix time ``at``. ``reset`` is in seconds from then."""
+    """The state of a caller's window at the Unix time ``at``. ``reset`` is in seconds from then."""
 
     limit: int
     remaining: int
@@ -41,12 +41,12 @@ class Standing:
 
 @dataclass(slots=True)
 class Windows:
-    """The running windows. Callers hold the world's lock."""
+    """The running windows. Callers hold the state's lock."""
 
     _running: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
 
     def count(self, group: str, limits: dict[str, RateLimit], now: float) -> Standing:
-        """Count one request for each holder of a limit, and return the standing with the least left."""
+        """Count one request for each limit, and return the standing with the fewest requests left."""
         standings = [self._count((holder, group), limit, now) for holder, limit in limits.items()]
         return min(standings, key=lambda standing: (not standing.exceeded, standing.remaining))
 
@@ -91,13 +91,13 @@ def too_many_requests(
     retry_after: RetryAfter | None = None,
     body: TooManyBody | None = None,
 ) -> Response:
-    """A 429 as the switches, or the three arguments before them, spell it."""
+    """Return a 429 in the form of the options, or of the three arguments after them."""
     headers = rate_limit_headers(standing, header or options.rate_limit_header)
     match retry_after or options.retry_after:
         case "seconds":
             headers["Retry-After"] = str(math.ceil(standing.reset))
         case "date":
-            # HTTP dates have whole seconds: rounded up, or it would say "now" for the last second.
+            # HTTP dates have whole seconds. Rounded down, the date would be in the past for the last second.
             now = datetime.fromtimestamp(standing.at, UTC).replace(microsecond=0)
             moment = now + timedelta(seconds=math.ceil(standing.reset) + 1)
             headers["Retry-After"] = format_datetime(moment, usegmt=True)

@@ -1,4 +1,4 @@
-"""The sockets: one thread per connection, kept alive, hung up on when a fault says so."""
+"""The HTTP server: one thread per connection, which a fault can close, reset or hold."""
 
 import select
 import socket
@@ -24,11 +24,11 @@ from infra.simulator.faults.effects import Effect
 MAX_BODY_BYTES = 10_000_000
 
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER with no time to linger: closing then sends a reset instead of an orderly end."""
+"""SO_LINGER with a time of 0: closing the socket sends a reset."""
 
 
 class CloseServer(ThreadingHTTPServer):
-    """The simulated Close on 127.0.0.1. ``stop`` ends every connection, those that are held included."""
+    """The simulated Close on 127.0.0.1. ``stop`` ends every connection, also held ones."""
 
     daemon_threads = True
     block_on_close = False
@@ -46,7 +46,7 @@ class CloseServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def server_bind(self) -> None:
-        """Without the lookup of this machine's name, which takes seconds where there is no resolver."""
+        """Bind without a lookup of the host name, which takes seconds where no resolver responds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
 
@@ -57,7 +57,7 @@ class CloseServer(ThreadingHTTPServer):
         return connection, address
 
     def shutdown_request(self, request: Any) -> None:
-        """An orderly end, unless the connection was marked for a reset."""
+        """End the connection in order, unless it was marked for a reset."""
         marked = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(_RESET)) == _RESET
         self.close_request(request) if marked else super().shutdown_request(request)
         with self._open_changed:
@@ -65,12 +65,12 @@ class CloseServer(ThreadingHTTPServer):
             self._open_changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that go away are everyday; anything else is a mistake of the simulator and must be seen."""
+        """Ignore clients that disconnect. Print every other error: it is a fault of the simulator."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
-        """Ends serving, every connection and every late create. Returns when the threads have let go (2 s at most)."""
+        """Stop serving, close every connection, and cancel late creates. Returns after 2 s at the latest."""
         self.stopping.set()
         self.control.service.forget_pending()
         self.shutdown()
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the base class
-        """Nothing: the request log is kept by the service, without credentials."""
+        """Print nothing: the service keeps the request log, without credentials."""
 
     def _handle(self) -> None:
         request = self._request()
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(response, cut=effect.ending == "cut")
 
     def _hold(self, seconds: float) -> None:
-        """Waits until the client goes, the server stops (which shuts the socket down), or the time is over."""
+        """Wait until the client disconnects, the server stops, or the time is over."""
         poll = select.poll()
         poll.register(self.connection, select.POLLIN | select.POLLHUP)
         until = monotonic() + seconds
@@ -129,12 +129,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _client_sent_something(self) -> bool:
         with suppress(OSError):
             if self.connection.recv(1, socket.MSG_PEEK):
-                self.server.stopping.wait(0.05)  # bytes of a next request: leave them, and do not spin
+                self.server.stopping.wait(
+                    0.05
+                )  # bytes of a following request stay unread; the pause avoids a busy loop
                 return True
         return False
 
     def _send(self, response: Response, *, cut: bool = False) -> None:
-        """In one piece, so that the kernel sends no head without its body."""
+        """Write head and body in one piece, so that the kernel sends them together."""
         body = b"" if self.command == "HEAD" else response.body
         headers = {"Date": self.date_time_string(), "Server": "simulated Close", **response.headers}
         if response.status != 204:
@@ -149,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     def _request(self) -> Request | None:
-        """None when the body cannot be read."""
+        """Return the request; None if its body cannot be read."""
         chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
         length = self.headers.get("Content-Length", "0")
         if not chunked and (not length.isdecimal() or int(length) > MAX_BODY_BYTES):
@@ -158,14 +160,14 @@ class _Handler(BaseHTTPRequestHandler):
         if body is None:
             return None
         if not chunked and len(body) < int(length):
-            raise ConnectionAbortedError("the client went before its request was complete")
+            raise ConnectionAbortedError("the client disconnected before its request was complete")
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         host = headers.get("host") or self.server.url.removeprefix("http://")
         return Request(self.command, path, dict(parse_qsl(query)), headers, body, f"http://{host}", chunked)
 
     def _chunks(self) -> bytes | None:
-        """The whole of a chunked body, so that the connection can be used on after it is refused."""
+        """Read a chunked body to its end, so that the connection stays usable after it is rejected."""
         body = b""
         while True:
             try:
@@ -181,14 +183,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class CloseSimulator:
-    """Serves on 127.0.0.1 while it is entered; what it enters as controls it.
+    """A server on 127.0.0.1, as a context manager that yields its control client.
 
         with CloseSimulator() as close:
             organization = close.add_organization()
             close.arm("create_then_hang_up")
 
-    ``setup`` may hold ``switches`` and ``organizations``; a reset goes back to it. Raises ``OSError`` when the port is
-    taken, ``ValueError`` when the setup is not sound.
+    ``setup`` may hold ``switches`` and ``organizations``. A reset restores it. Raises ``OSError`` if the port is taken,
+    ``ValueError`` if the setup is invalid.
     """
 
     def __init__(self, port: int = 0, setup: Mapping[str, Any] | None = None) -> None:
@@ -207,11 +209,11 @@ class CloseSimulator:
         self.stop()
 
     def stop(self) -> None:
-        """Ends every connection and thread. Doing so twice does no harm."""
+        """End every connection and thread. A second call does nothing."""
         if self._thread.is_alive():
             self._server.stop()
             self._thread.join()
 
     def wait(self) -> None:
-        """Until interrupted."""
+        """Block until interrupted."""
         self._thread.join()

@@ -1,4 +1,4 @@
-"""The simulated Close without its sockets: from a request to how the connection is to react."""
+"""The simulated Close without its sockets: from a request to its effect on the connection."""
 
 from base64 import b64decode
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _OAUTH = {"/oauth2/token/": accounts.token, "/oauth2/revoke/": accounts.revoke}
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request, before anybody judges whether they may."""
+    """The sender of a request, before its permissions are checked."""
 
     presented: str
     credential: Credential | None
@@ -36,7 +36,7 @@ class Caller:
 
 
 class Service:
-    """Answers requests, strikes them with the faults on order, and writes the log."""
+    """A service that responds to requests, applies armed faults, and keeps the log."""
 
     def __init__(self, state: State | None = None, timers: Timers | None = None) -> None:
         self.state = state or State()
@@ -44,7 +44,7 @@ class Service:
         self.timers = timers or ThreadTimers(self.state.lock)
 
     def receive(self, request: Request) -> Effect:
-        """Choosing a fault, carrying out and counting are one step under the lock."""
+        """Return the effect of a request. The fault is chosen, applied and counted in one step under the lock."""
         with self.state.lock:
             caller = self._caller(request)
             subject = _subject(request, caller)
@@ -59,7 +59,7 @@ class Service:
             return effect
 
     def handle(self, request: Request, overrides: Mapping[str, object] | None = None) -> Response:
-        """What Close would do and say. ``overrides`` are switches for this one request."""
+        """Process a request as Close would. ``overrides``: options for this request only."""
         with self.state.lock:
             if request.path in _OAUTH and request.method == "POST":
                 return _OAUTH[request.path](self.state, request)
@@ -79,7 +79,7 @@ class Service:
             return response.with_headers(rate_limit_headers(standing, options.rate_limit_header))
 
     def pending(self) -> int:
-        """How many late creates are still to come."""
+        """Return the number of late creates that are pending."""
         with self.state.lock:
             return self.timers.pending()
 
@@ -103,7 +103,7 @@ class Service:
         return route.serve(Call(self.state, organization, options, request, parameters, body))
 
     def _struck(self, strike: Strike, request: Request, caller: Caller, entry: LogEntry) -> Effect | None:
-        """None when the request was refused anyway: then the fault waits for another one."""
+        """Return the effect of a fault. A fault that works first is kept if Close would reject the request."""
         kind, parameters = KINDS[strike.name], strike.parameters
         response = Response(0)
         if kind.work == "first":
@@ -139,13 +139,13 @@ class Service:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         presented = text.strip() if scheme.lower() == "bearer" else _basic_user(scheme, text)
         credential = self.state.credentials.get(presented)
-        wanted = {"bearer": "access_token", "basic": "api_key"}.get(scheme.lower())
-        if credential is None or credential.kind != wanted:
+        kind = {"bearer": "access_token", "basic": "api_key"}.get(scheme.lower())
+        if credential is None or credential.kind != kind:
             return Caller(presented, None, None)
         return Caller(presented, credential, self.state.organization_of(credential))
 
     def _standing(self, caller: Caller, route: Route) -> Standing:
-        """Counts the request, also one with a dead key: hammering with it ends in 429, too."""
+        """Count the request. Requests with an invalid key count too, so that they can also get 429."""
         key_limit = (caller.credential and caller.credential.rate_limit) or GENEROUS
         limits = {f"key {caller.presented}": key_limit}
         if caller.organization:
@@ -167,12 +167,12 @@ class Service:
 
 
 def suffix(key: str) -> str | None:
-    """What the log may tell of a key: its last four characters, if enough others remain."""
+    """Return the part of a key that the log may show: the last four characters of eight or more."""
     return key[-4:] if len(key) >= 8 else None
 
 
 def _basic_user(scheme: str, encoded: str) -> str:
-    """The user of Basic authentication with an empty password, or nobody."""
+    """Return the user of Basic authentication with an empty password; otherwise an empty string."""
     if scheme.lower() != "basic":
         return ""
     try:

@@ -1,7 +1,6 @@
-"""What the simulated Close holds: organizations, who may enter, and what they made. One lock guards all of it."""
+"""The state of the simulated Close: organizations, credentials and stored objects. One lock guards all of it."""
 
 import secrets
-import string
 import threading
 import time
 import unicodedata
@@ -19,20 +18,20 @@ type Clock = Callable[[], float]
 
 _EPOCH = time.time() - time.monotonic()
 
-_ALPHABET = string.ascii_letters + string.digits
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LENGTHS = {"cotype": 22, "role": 22, "oa2client": 22, "orga": 43, "user": 43, "cf": 43, "memb": 43}
 
 LITERAL_ROLES = {"admin": "Admin", "superuser": "Super User", "user": "User", "restricteduser": "Restricted User"}
-"""Built-in roles. The ids of the first two have been seen, the others follow their pattern."""
+"""Built-in roles. The ids of the first two were observed, the others follow their pattern."""
 
 
 def system_clock() -> float:
-    """Return Unix seconds that never go backwards, whatever happens to the machine's clock."""
+    """Return Unix seconds that never go backwards, also if the machine's clock is changed."""
     return _EPOCH + time.monotonic()
 
 
 def new_id(prefix: str) -> str:
-    """``<prefix>_<base62>``, as long as Close's own ids of that kind."""
+    """Return ``<prefix>_<base62>``, as long as Close's own ids of that kind."""
     return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTHS[prefix]))}"
 
 
@@ -41,13 +40,13 @@ def new_secret(prefix: str) -> str:
 
 
 def folded(name: str) -> str:
-    """What makes two names the same to a person: NFC, trimmed, inner spaces folded, case-folded."""
+    """Return the name in the form that people compare: NFC, trimmed, inner spaces folded, case-folded."""
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).split())
 
 
 @dataclass(slots=True)
 class Stored:
-    """One object that an organization made. Times are Unix seconds; dates in ``data`` are aware datetimes."""
+    """One stored object. Times are Unix seconds; dates in ``data`` are aware datetimes."""
 
     data: dict[str, Any]
     listed_from: float = 0
@@ -74,9 +73,9 @@ class Stored:
 
 @dataclass(slots=True)
 class Organization:
-    """One Close organization with its one user, its data, and how it differs from the others.
+    """One Close organization with its one user, its data and its settings.
 
-    ``roles``: its own, by id, beside those that every organization has.
+    ``roles``: its own roles by id. Every organization also has the built-in ones.
     """
 
     id: str
@@ -103,17 +102,17 @@ class Organization:
         return [stored for stored in self.types.values() if stored.exists]
 
     def duplicates(self) -> dict[str, int]:
-        """How many types share a name, for every name that more than one has (named as the oldest spells it)."""
+        """Return the number of types per name where it is above one. The oldest type gives the spelling."""
         groups: dict[str, list[str]] = {}
         for stored in self.existing_types():
             groups.setdefault(folded(stored.data["name"]), []).append(stored.data["name"])
         return {names[0]: len(names) for names in groups.values() if len(names) > 1}
 
     def clear(self) -> None:
-        """Forgets what the organization made; who it is and what it may stays."""
+        """Remove the stored objects. Identity and settings stay."""
         held = (self.types, self.fields, self.shared_fields, self.field_order, self.associations_listed_from)
-        for made in held:
-            made.clear()
+        for objects in held:
+            objects.clear()
         self.creates = 0
 
 
@@ -134,7 +133,7 @@ class Credential:
 
 @dataclass(slots=True)
 class RefreshToken:
-    """What an access token is renewed with. Exchanged once, it is void when its grace is over."""
+    """A token that renews an access token. After its first exchange it is valid for a grace period."""
 
     organization_id: str
     client_id: str
@@ -146,7 +145,7 @@ class RefreshToken:
 
 @dataclass(slots=True)
 class LogEntry:
-    """One line of the request log. ``status`` is None as long as, and if, nothing was answered."""
+    """One line of the request log. ``status`` is empty without a response."""
 
     method: str
     path: str
@@ -160,7 +159,7 @@ class LogEntry:
 
 @dataclass(slots=True)
 class State:
-    """Everything. Whoever reads or writes any of it holds ``lock``."""
+    """The whole state. A reader or writer holds ``lock``."""
 
     clock: Clock = system_clock
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -178,10 +177,10 @@ class State:
         return datetime.fromtimestamp(self.clock(), UTC)
 
     def clear(self) -> None:
-        """Forgets everybody and everything they made. Switches and log stay."""
+        """Remove organizations, credentials and objects. Options and log stay."""
         held = (self.organizations, self.credentials, self.oauth_clients, self.authorization_codes, self.refresh_tokens)
-        for things in held:
-            things.clear()
+        for each in held:
+            each.clear()
         self.windows.clear()
 
     def options_of(self, organization: Organization | None) -> Options:

@@ -1,4 +1,4 @@
-"""Work that the simulated Close does later: in threads and real time, or when a clock of the caller's says so."""
+"""Work that the simulated Close does later: in threads in real time, or by a clock of the caller."""
 
 import heapq
 import itertools

@@ -23,6 +23,7 @@ ENFORCED = (
     "infra/checks",
     "infra/generate",
     "infra/local",
+    "infra/simulator",
     "infra/tools",
     "template.yaml",
     "tests/architecture",

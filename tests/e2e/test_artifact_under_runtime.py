@@ -137,7 +137,7 @@ def problem(answer: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def test_the_http_door(start: Any, aws: StandIn) -> None:
+def test_the_api_handler_runs(start: Any, aws: StandIn) -> None:
     function: Function
     with start("api") as function:
         unknown = function.invoke(http("GET", "/v1/provisioning-requests/{id}", id="0" * 32))
@@ -164,7 +164,7 @@ def test_no_credential_is_logged_even_at_the_lowest_level(start: Any, aws: Stand
     assert CREDENTIAL not in log
 
 
-def test_the_webhook_door(start: Any, aws: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_webhooks_handler_runs(start: Any, aws: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     held = {"SecretString": json.dumps({"secrets": ["whsec_of_stripe"]})}
     monkeypatch.setitem(JSON_ANSWERS, "secretsmanager.GetSecretValue", held)
     event = Event.of("stripe", "customer.created", "acme")
@@ -179,7 +179,7 @@ def test_the_webhook_door(start: Any, aws: StandIn, monkeypatch: pytest.MonkeyPa
     assert aws.calls == ["secretsmanager.GetSecretValue", "DynamoDB_20120810.PutItem", "AmazonSQS.SendMessage"]
 
 
-def test_the_queue_door(start: Any, aws: StandIn) -> None:
+def test_the_worker_handler_runs(start: Any, aws: StandIn) -> None:
     record = {
         "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78",
         "receiptHandle": "handle",
@@ -196,16 +196,14 @@ def test_the_queue_door(start: Any, aws: StandIn) -> None:
     assert aws.calls == ["SNS", "AmazonSQS.SendMessage"]
 
 
-def test_the_clocks_door(start: Any, aws: StandIn) -> None:
+def test_the_sweeper_handler_runs(start: Any, aws: StandIn) -> None:
     with start("sweeper") as function:
         answer = function.invoke({})
     assert "errorType" not in answer
     assert aws.calls == ["DynamoDB_20120810.Query"]
 
 
-def test_an_artifact_with_something_missing_is_noticed(
-    built: Path, runtime_client: Path, start: Any, tmp_path: Path
-) -> None:
+def test_an_incomplete_artifact_fails(built: Path, runtime_client: Path, start: Any, tmp_path: Path) -> None:
     """So that the tests above mean something."""
     broken = tmp_path / "broken"
     broken.mkdir()

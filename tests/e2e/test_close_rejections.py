@@ -13,7 +13,9 @@ from tests.e2e.world import Tenant, World
         ({"may_customize": False}, 403, "permission-missing"),
     ],
 )
-def test_plan_and_role(world: World, settings: dict[str, object], close_status: int, kind: str) -> None:
+def test_limits_of_plan_and_role_fail_at_once(
+    world: World, settings: dict[str, object], close_status: int, kind: str
+) -> None:
     tenant = world.new_tenant(None, **settings)
     asked = tenant.asks()
     answer = world.stack.http.submit(asked)
@@ -28,7 +30,7 @@ def test_plan_and_role(world: World, settings: dict[str, object], close_status: 
     assert world.creates_sent(tenant) == 1
 
 
-def test_a_dead_key(world: World) -> None:
+def test_a_revoked_key_fails_at_once(world: World) -> None:
     tenant = world.new_tenant()
     world.close.revoke(tenant.secret)
     asked = tenant.asks()
@@ -39,7 +41,7 @@ def test_a_dead_key(world: World) -> None:
     assert world.creates_sent(tenant) == 0
 
 
-def test_what_close_rejects_points_at_the_field(world: World, tenant: Tenant) -> None:
+def test_a_rejection_by_close_points_at_the_field(world: World, tenant: Tenant) -> None:
     world.close.change_organization(tenant.organization, switches={"name_max_length": 8})
     answer = world.stack.http.submit(tenant.asks(name_plural="Projects of all kinds"))
     assert answer.status_code == 422

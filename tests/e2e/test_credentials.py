@@ -9,13 +9,13 @@ from tests.e2e.conftest import OPTIONS
 from tests.e2e.world import Tenant, World
 
 
-def test_an_access_token_opens_as_a_key_does(world: World) -> None:
+def test_an_access_token_works_like_a_key(world: World) -> None:
     tenant = tenant_with_access_token(world)
     assert world.stack.http.submit(tenant.asks()).status_code == 201
     assert world.type_names(tenant) == ["Project"]
 
 
-def test_a_key_pinned_to_its_own_organization_opens_it(world: World) -> None:
+def test_a_key_pinned_to_its_own_organization_works(world: World) -> None:
     name = f"pinned-{uuid4().hex[:12]}"
     organization = world.close.add_organization(name=name)
     key = organization["keys"][0]
@@ -36,7 +36,7 @@ def test_a_key_of_another_organization_than_the_pinned_one_creates_nothing(world
     assert world.creates_sent(tenant) == 0
 
 
-def test_each_tenant_has_its_own(world: World) -> None:
+def test_each_tenant_has_its_own_credential(world: World) -> None:
     one, other = world.new_tenant(), world.new_tenant()
     asked = [one.asks("Project"), other.asks("Project"), one.asks("Contract")]
     world.send(*asked)

@@ -12,7 +12,7 @@ def put(world: World, detail: dict[str, Any], times: int = 1) -> None:
     assert answer["FailedEntryCount"] == 0
 
 
-def test_a_request_on_the_bus_is_carried_out_once(world: World, tenant: Tenant) -> None:
+def test_a_request_on_the_bus_is_executed_once(world: World, tenant: Tenant) -> None:
     asked = tenant.asks("Project")
     put(world, asked, 3)
     assert world.outcome(asked).data["result"] == "created"
@@ -20,7 +20,7 @@ def test_a_request_on_the_bus_is_carried_out_once(world: World, tenant: Tenant) 
     assert world.creates_sent(tenant) == 1
 
 
-def test_what_is_no_request_is_announced_as_failed(world: World, tenant: Tenant) -> None:
+def test_an_invalid_event_is_announced_as_failed(world: World, tenant: Tenant) -> None:
     asked = {**tenant.asks(), "custom_object_type": {}}
     put(world, asked)
     announced = world.outcome(asked)

@@ -29,7 +29,7 @@ def test_a_type_is_created_while_the_caller_waits(world: World, tenant: Tenant) 
     assert world.outcome(asked).data == document["outcome"]
 
 
-def test_a_type_that_is_there_as_wanted_is_left_unchanged(world: World, tenant: Tenant) -> None:
+def test_a_matching_type_stays_unchanged(world: World, tenant: Tenant) -> None:
     made = world.close.add_type(tenant.organization, "Project", description="Whatever it says")
     answer = world.stack.http.submit(tenant.asks("Project"))
     assert answer.status_code == 200
@@ -54,7 +54,7 @@ def test_a_type_that_differs_is_adopted_with_its_differences(world: World, tenan
     assert world.outcome(asked).data["types"] == outcome["types"]
 
 
-def test_a_type_that_must_not_exist_but_does_is_a_conflict(world: World, tenant: Tenant) -> None:
+def test_an_existing_type_with_if_exists_fail_is_a_conflict(world: World, tenant: Tenant) -> None:
     world.close.add_type(tenant.organization, "Project")
     asked = tenant.asks("Project", if_exists="fail")
     answer = world.stack.http.submit(asked)
@@ -64,7 +64,7 @@ def test_a_type_that_must_not_exist_but_does_is_a_conflict(world: World, tenant:
     assert world.outcome(asked).event["type"] == "close-provisioner.provisioning.failed"
 
 
-def test_the_same_request_again_is_answered_as_the_first(world: World, tenant: Tenant) -> None:
+def test_a_repeated_request_gets_the_first_response(world: World, tenant: Tenant) -> None:
     asked = tenant.asks("Project")
     first = world.stack.http.submit(asked)
     calls = len(world.close.requests(tenant.organization))
@@ -75,7 +75,7 @@ def test_the_same_request_again_is_answered_as_the_first(world: World, tenant: T
     assert len(world.close.requests(tenant.organization)) == calls, "a replay costs no call to Close"
 
 
-def test_the_same_key_for_other_content_is_refused(world: World, tenant: Tenant) -> None:
+def test_a_used_key_with_other_content_is_rejected(world: World, tenant: Tenant) -> None:
     asked = tenant.asks("Project")
     assert world.stack.http.submit(asked).status_code == 201
     answer = world.stack.http.submit(tenant.asks("Invoice", request_id=asked["request_id"]))
@@ -84,7 +84,7 @@ def test_the_same_key_for_other_content_is_refused(world: World, tenant: Tenant)
     assert world.type_names(tenant) == ["Project"]
 
 
-def test_a_caller_who_will_not_wait_gets_a_place_to_look(world: World, tenant: Tenant) -> None:
+def test_a_caller_that_does_not_wait_gets_a_location(world: World, tenant: Tenant) -> None:
     asked = tenant.asks("Project")
     answer = world.stack.http.submit(asked, {"Prefer": "respond-async"})
     assert answer.status_code == 202
@@ -101,7 +101,7 @@ def test_a_caller_who_will_not_wait_gets_a_place_to_look(world: World, tenant: T
     assert world.type_names(tenant) == ["Project"]
 
 
-def test_a_bad_body_is_refused_with_a_pointer_to_each_fault(world: World, tenant: Tenant) -> None:
+def test_an_invalid_body_is_rejected_with_a_pointer_to_each_fault(world: World, tenant: Tenant) -> None:
     body = {**tenant.asks(" ", color="blue"), "if_exists": "replace", "request_id": "a/b"}
     answer = world.stack.http.submit(body)
     assert answer.status_code == 400
@@ -116,18 +116,18 @@ def test_a_bad_body_is_refused_with_a_pointer_to_each_fault(world: World, tenant
     assert world.close.requests(tenant.organization) == []
 
 
-def test_a_body_that_is_no_utf_8_is_refused(world: World) -> None:
+def test_a_body_that_is_not_utf_8_is_rejected(world: World) -> None:
     answer = world.stack.http.submit(b'{"tenant": "\xff"}')
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "")
 
 
-def test_who_does_not_sign_does_not_get_in(world: World, tenant: Tenant) -> None:
+def test_an_unsigned_request_is_rejected(world: World, tenant: Tenant) -> None:
     assert world.stack.http.submit(tenant.asks(), signed=False).status_code == 403
     assert world.stack.http.read("0" * 32, signed=False).status_code == 403
     assert world.close.requests(tenant.organization) == []
 
 
-def test_an_unknown_tenant_is_refused_without_the_name_of_a_secret(world: World) -> None:
+def test_an_unknown_tenant_is_rejected_without_the_name_of_a_secret(world: World) -> None:
     answer = world.stack.http.submit(Tenant("nobody", "", "").asks())
     assert answer.status_code == 404
     assert answer.json()["type"] == "urn:close-provisioner:problem:tenant-not-found"
@@ -140,7 +140,7 @@ def test_an_unknown_request_is_not_found(world: World) -> None:
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:close-provisioner:problem:request-not-found")
 
 
-def test_what_would_be_done_is_shown_and_then_done(world: World, tenant: Tenant) -> None:
+def test_a_plan_is_shown_and_then_executed(world: World, tenant: Tenant) -> None:
     there = [{"name": "State", "type": "choices", "choices": ["New"]}]
     world.close.add_type(tenant.organization, "Device", fields=there)
     fields = [{"name": "State", "type": "choices", "choices": ["Sold"]}, {"name": "Serial", "type": "text"}]
@@ -163,7 +163,7 @@ def test_what_would_be_done_is_shown_and_then_done(world: World, tenant: Tenant)
     assert late.json()["outcome"]["plan"]["steps"] == []
 
 
-def test_a_blueprint_makes_its_types_with_their_fields(world: World, tenant: Tenant) -> None:
+def test_a_blueprint_creates_its_types_with_their_fields(world: World, tenant: Tenant) -> None:
     values = {"product": "Acme Cloud"}
     asked = {"tenant": tenant.name, "request_id": "1", "blueprint": "saas-subscriptions", "values": values}
     answer = world.stack.http.submit(asked, {"Prefer": "respond-async"})

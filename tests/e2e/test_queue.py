@@ -48,7 +48,7 @@ def test_an_outcome_is_announced_as_a_cloud_event(world: World, tenant: Tenant) 
     assert data["types"][0]["custom_object_type"]["organization_id"] == tenant.organization
 
 
-def test_a_message_without_a_request_id_goes_by_its_own(world: World, tenant: Tenant) -> None:
+def test_a_message_without_a_request_id_uses_its_message_id(world: World, tenant: Tenant) -> None:
     asked = tenant.asks("Project")
     del asked["request_id"]
     (message_id,) = world.send(asked)
@@ -57,7 +57,7 @@ def test_a_message_without_a_request_id_goes_by_its_own(world: World, tenant: Te
     assert announcement.data["result"] == "created"
 
 
-def test_a_message_that_is_no_request_is_announced_and_kept(world: World) -> None:
+def test_an_invalid_message_is_announced_and_dead_lettered(world: World) -> None:
     (message_id,) = world.send("this is no request")
     (announcement,) = world.announced("default", message_id)
     assert announcement.event["id"] == message_key(message_id)
@@ -68,7 +68,7 @@ def test_a_message_that_is_no_request_is_announced_and_kept(world: World) -> Non
     assert "invalid JSON" in letter["MessageAttributes"]["reason"]["StringValue"]
 
 
-def test_a_known_request_id_with_other_content_is_announced_apart(world: World, tenant: Tenant) -> None:
+def test_a_known_request_id_with_other_content_is_announced_separately(world: World, tenant: Tenant) -> None:
     first = tenant.asks("Project")
     assert world.stack.http.submit(first).status_code == 201
     other = tenant.asks("Invoice", request_id=first["request_id"])
@@ -93,7 +93,7 @@ def test_one_request_many_times_is_created_once(world: World, tenant: Tenant) ->
     assert world.creates_sent(tenant) == 1
 
 
-def test_one_bad_message_does_not_spoil_its_batch(world: World, tenant: Tenant) -> None:
+def test_an_invalid_message_does_not_affect_its_batch(world: World, tenant: Tenant) -> None:
     good = [tenant.asks("Project"), tenant.asks("Contract")]
     _, bad, _ = world.send(good[0], {"tenant": tenant.name, "custom_object_type": {}}, good[1])
     assert [world.outcome(each).data["result"] for each in good] == ["created", "created"]
@@ -118,7 +118,7 @@ def test_a_message_that_fails_stays_on_the_queue_alone(world: World, tenant: Ten
     assert world.outcome(bad).data["result"] == "created"
 
 
-def test_a_create_whose_answer_got_lost_is_recovered(world: World, tenant: Tenant) -> None:
+def test_a_create_with_a_lost_response_is_recovered(world: World, tenant: Tenant) -> None:
     world.close.arm("create_then_hang_up", aim={"organization": tenant.organization})
     asked = tenant.asks("Project")
     world.send(asked)
@@ -128,7 +128,7 @@ def test_a_create_whose_answer_got_lost_is_recovered(world: World, tenant: Tenan
     assert world.creates_sent(tenant) == 1
 
 
-def test_a_create_that_close_never_answers_is_recovered(world: World, tenant: Tenant) -> None:
+def test_a_create_without_any_response_is_recovered(world: World, tenant: Tenant) -> None:
     world.close.arm("create_then_never_answer", aim={"organization": tenant.organization})
     asked = tenant.asks("Project")
     assert world.stack.http.submit(asked).status_code == 202, "the caller hears that it goes on"

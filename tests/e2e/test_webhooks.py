@@ -47,7 +47,7 @@ def test_each_preset_provisions_once_when_it_is_delivered_five_times(
 
 
 @pytest.mark.parametrize("source", ["stripe", "clerk", "auth0", "chargebee"])
-def test_who_does_not_sign_does_not_get_in(world: World, tenant: Tenant, source: str) -> None:
+def test_an_unsigned_request_is_rejected(world: World, tenant: Tenant, source: str) -> None:
     name = next(event for each, event in EVENTS if each == source)
     event = Event.of(source, name, tenant.name)
     other = world.stack.source_secrets["clerk"] if source != "clerk" else f"whsec_{'A' * 32}"
@@ -68,7 +68,7 @@ def test_a_body_arrives_byte_for_byte(world: World) -> None:
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:close-provisioner:problem:invalid-event")
 
 
-def test_an_event_that_nobody_understands_is_announced_once(world: World) -> None:
+def test_an_event_without_a_valid_request_is_announced_once(world: World) -> None:
     event = Event.of("workos", "organization.created", "no/tenant")
     answers = [deliver(world, event) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {422}
@@ -78,7 +78,7 @@ def test_an_event_that_nobody_understands_is_announced_once(world: World) -> Non
     assert announced.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-event"
 
 
-def test_what_means_no_signup_is_ignored(world: World) -> None:
+def test_an_event_that_is_not_a_signup_is_ignored(world: World) -> None:
     event = Event.of("stripe", "customer.created")
     answer = deliver(world, replace(event, document={**event.document, "type": "invoice.paid"}))
     assert (answer.status_code, answer.json()["state"]) == (200, "ignored")
@@ -105,7 +105,7 @@ def test_an_unknown_source_is_not_found(world: World) -> None:
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:close-provisioner:problem:source-not-found")
 
 
-def test_a_large_body_is_refused(world: World) -> None:
+def test_a_large_body_is_rejected(world: World) -> None:
     answer = world.stack.http.deliver("stripe", b"x" * 262_145, {})
     assert answer.status_code == 413
 

@@ -61,7 +61,7 @@ def _role(organization: Organization, role_id: str, name: str) -> dict[str, Any]
 
 
 def token(state: State, request: Request) -> Response:
-    """``POST /oauth2/token/``: exchanges a code or a refresh token. A refresh token is good for one exchange."""
+    """Exchange a code or a refresh token (``POST /oauth2/token/``). A refresh token is valid for one exchange."""
     form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
     client_id = _client(state, request, form)
     if client_id is None:
@@ -88,7 +88,7 @@ def revoke(state: State, request: Request) -> Response:
 
 
 def grant(state: State, organization_id: str, client_id: str, *, with_refresh_token: bool = True) -> dict[str, Any]:
-    """A new pair of tokens, in the words of the token endpoint."""
+    """Return a new pair of tokens, as the token endpoint responds."""
     organization = state.organizations[organization_id]
     lifetime = state.options_of(organization).token_lifetime_seconds
     access = secrets.token_urlsafe(32)
@@ -126,7 +126,7 @@ def _refreshed(state: State, text: str, client_id: str) -> Response:
 
 
 def _client(state: State, request: Request, form: dict[str, str]) -> str | None:
-    """The client that authenticated itself, in the form or by Basic."""
+    """Return the id of the client that authenticated itself in the form or by Basic; None without one."""
     client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "basic":
@@ -138,5 +138,5 @@ def _client(state: State, request: Request, form: dict[str, str]) -> str | None:
 
 
 def _oauth_error(status: int, error: str) -> Response:
-    """RFC 6749, section 5.2. Close's own words are not known."""
+    """Return an error of RFC 6749, section 5.2. Close's own messages are not known."""
     return json_response({"error": error, "error_description": error.replace("_", " ")}, status)

@@ -1,4 +1,4 @@
-"""``/custom_field/custom_object_type/``: fields of one type each; and the fields of a type, shared ones included."""
+"""``/custom_field/custom_object_type/``: fields of one type; and all fields of a type, shared ones included."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -59,7 +59,7 @@ def create_field(call: Call) -> Response:
 
 
 def store_field(call: Call, data: Mapping[str, Any]) -> Stored:
-    """Stores a field of a type. Raises ``Refused`` when its keys do not go together."""
+    """Store a field of a type. Raises ``Refused`` if its keys contradict each other."""
     stored = call.stored_now(call.signed(**{"id": new_id("cf"), **complete(call, data)}, is_shared=False))
     call.organization.fields[stored.id] = stored
     return stored
@@ -93,7 +93,7 @@ def shown_field(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def complete(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
-    """A new field with every key that Close shows. Raises ``Refused`` when the keys do not go together."""
+    """Return a new field with every key that Close shows. Raises ``Refused`` if its keys contradict each other."""
     defaults = {
         "description": None,
         "required": False,
@@ -145,12 +145,12 @@ def fields_of(organization: Organization, type_id: str, *, listed_at: float | No
 
 
 def referring_fields(organization: Organization, type_id: str) -> list[Stored]:
-    """Fields of other types (or of itself) that refer to a type."""
+    """Return the fields of any type that reference this type."""
     return [f for f in organization.fields.values() if f.data["referenced_custom_type_id"] == type_id]
 
 
 def nested(call: Call, data: Mapping[str, Any]) -> dict[str, Any]:
-    """A field as an entry of its type's ``fields``."""
+    """Return a field as an entry of its type's ``fields``."""
     keys = _NESTED if call.options.nested_fields == "bare" else _NESTED + _NESTED_IN_FULL
     shown = shown_field(call, data)
     return {key: shown.get(key) for key in keys}

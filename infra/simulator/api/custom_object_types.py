@@ -37,7 +37,7 @@ def list_types(call: Call) -> Response:
 
 
 def create_type(call: Call) -> Response:
-    """Close's own clone script posts whole objects as read, minus the organization: so must this take them."""
+    """Create a type. It accepts whole objects as read, which Close's own clone script sends."""
     if call.body.get("organization_id", call.organization.id) != call.organization.id:
         refuse({"organization_id": Mistake("foreign")}, call.options)
     data = checked(call.body, _RULES, call.options, partial=False, ignored=_COMPUTED)
@@ -52,7 +52,7 @@ def create_type(call: Call) -> Response:
 
 
 def store_type(call: Call, data: Mapping[str, Any]) -> Stored:
-    """Stores a type without judging it. Dates and lags of a seeded one come with ``data``."""
+    """Store a type without checks. ``data`` may have dates and lags."""
     defaults = {"description": None, "api_create_only": False, "editable_with_roles": None, "is_archived": False}
     stored = call.stored_now(call.signed(**{"id": new_id("cotype"), **defaults, **data}))
     stored.data["editable_with_roles"] = accepted_roles(stored.data["editable_with_roles"], call.roles(), call.options)
@@ -90,7 +90,7 @@ def delete_type(call: Call) -> Response:
 
 
 def shown_type(call: Call, stored: Stored, *, listed: bool = False) -> dict[str, Any]:
-    """The full object as Close echoes it everywhere; in a list with those of its fields that lists show yet."""
+    """Return the full object. In a list, it has only those fields that lists show already."""
     shown = call.with_dates(stored.data)
     if shown["description"] is None and call.options.description_when_omitted == "empty":
         shown["description"] = ""

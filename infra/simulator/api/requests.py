@@ -1,4 +1,4 @@
-"""A request as the resources see it: admitted, with its organization, and its body read."""
+"""Requests, and calls: authenticated requests with their organization and their body."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ class Request:
     chunked: bool = False
 
     def json_object(self) -> dict[str, Any] | None:
-        """The body, if it is a JSON object."""
+        """Return the body if it is a JSON object; otherwise None."""
         try:
             value = json.loads(self.body, parse_constant=_no_constant)
         except ValueError:
@@ -37,7 +37,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def body_of(request: Request, options: Options) -> dict[str, Any]:
-    """The JSON object that came with a POST or PUT. Raises ``Refused`` as Close's server library would."""
+    """Return the JSON object of a POST or PUT. Raises ``Refused`` as Close's server library would."""
     if request.chunked:
         raise Refused(error_response(400, "Chunked Transfer-Encoding is not supported."))
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -51,7 +51,7 @@ def body_of(request: Request, options: Options) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An admitted request: what the resources work with, under the world's lock."""
+    """An authenticated request, for the resources. They hold the state's lock."""
 
     state: State
     organization: Organization
@@ -61,22 +61,22 @@ class Call:
     body: dict[str, Any] = field(default_factory=dict)
 
     def stored(self, kind: str) -> Stored:
-        """The thing that the path's id names. ``kind`` is an attribute of ``Organization``. Raises ``Refused``."""
+        """Return the object that the path names. ``kind``: an attribute of ``Organization``. Raises ``Refused``."""
         return self.find(kind, self.parameters["id"])
 
-    def find(self, kind: str, wanted: str) -> Stored:
-        """A deleted thing may still be read for a while, but not written."""
+    def find(self, kind: str, object_id: str) -> Stored:
+        """Return an object. A deleted one can still be read for a while, but not written."""
         mine: dict[str, Stored] = getattr(self.organization, kind)
         if (
-            (found := mine.get(wanted))
+            (found := mine.get(object_id))
             and found.is_readable(self.now())
             and (found.exists or self.request.method == "GET")
         ):
             return found
-        foreign = any(wanted in getattr(other, kind) for other in self.state.organizations.values())
-        if foreign and wanted not in mine and self.options.foreign_id == 403:
+        foreign = any(object_id in getattr(other, kind) for other in self.state.organizations.values())
+        if foreign and object_id not in mine and self.options.foreign_id == 403:
             raise Refused(error_response(403, "Forbidden"))
-        raise Refused(not_found(wanted))
+        raise Refused(not_found(object_id))
 
     def now(self) -> float:
         """Return Unix seconds, by the clock of the state."""
@@ -86,11 +86,11 @@ class Call:
         return stored.is_listed(self.now())
 
     def roles(self) -> Mapping[str, str]:
-        """Names by id."""
+        """Return the names of all roles by id."""
         return LITERAL_ROLES | self.organization.roles
 
     def signed(self, **data: Any) -> dict[str, Any]:
-        """``data`` with who made it and when. A seeded thing brings its own."""
+        """Return ``data`` with its user and dates, unless it has its own."""
         moment, user = self.state.date(), self.organization.user_id
         return {
             "organization_id": self.organization.id,
@@ -112,7 +112,7 @@ class Call:
             stored.data["date_updated"] = self.state.date()
 
     def created(self, path: str, data: dict[str, Any]) -> Response:
-        """Answers a create: ``path`` is below ``/api/v1/`` and ends in a slash."""
+        """Return the response to a create. ``path`` is below ``/api/v1/`` and ends in a slash."""
         relative = f"/api/v1/{path}"
         locations = {"absolute": self.request.base_url + relative, "relative": relative}
         location = locations.get(self.options.location)
@@ -122,14 +122,14 @@ class Call:
         return json_response(selected(data, self.request.query))
 
     def listed(self, entries: list[dict[str, Any]]) -> Response:
-        """The whole list in the envelope that the switches ask for."""
+        """Return the whole list, in the envelope that the options ask for."""
         ordered = reversed(entries) if self.options.list_order == "newest_first" else entries
         envelopes: dict[str, dict[str, Any]] = {"has_more": {"has_more": False}, "cursor": {"cursor": None}}
         beside = envelopes.get(self.options.list_envelope, {})
         return json_response({"data": [selected(entry, self.request.query) for entry in ordered], **beside})
 
     def paged(self, entries: list[dict[str, Any]]) -> Response:
-        """One page by ``_skip`` and ``_limit`` (100 unless told), with ``has_more``."""
+        """Return one page by ``_skip`` and ``_limit`` (default 100), with ``has_more``."""
         skip, limit = (self._number(name, default) for name, default in (("_skip", 0), ("_limit", 100)))
         page = [selected(entry, self.request.query) for entry in entries[skip : skip + limit]]
         return json_response({"data": page, "has_more": len(entries) > skip + limit})
@@ -159,9 +159,9 @@ type Serve = Callable[[Call], Response]
 
 
 def selected(data: dict[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
-    """The keys that ``_fields`` asks for, or all."""
-    wanted = [name for name in query.get("_fields", "").split(",") if name]
-    return {name: data[name] for name in wanted if name in data} if wanted else data
+    """Return the keys that ``_fields`` names, or all."""
+    names = [name for name in query.get("_fields", "").split(",") if name]
+    return {name: data[name] for name in names if name in data} if names else data
 
 
 DELETED = {"204": Response(204), "200_object": json_response({}), "200_empty": Response(200)}

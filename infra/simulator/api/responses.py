@@ -1,4 +1,4 @@
-"""Answers as values, and the shapes in which Close says no."""
+"""Responses as values, and the forms of Close's errors."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Response:
 
 
 class Refused(Exception):
-    """Ends the work on a request: this is its answer."""
+    """A request is rejected. ``response`` is the response to it."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
@@ -43,7 +43,7 @@ def text_response(status: int, text: str, content_type: str = "text/plain") -> R
 
 
 def error_response(status: int, message: str, **further: object) -> Response:
-    """The shape of everything that is not about a field: ``{"error": …}``."""
+    """Return an error that does not concern a field: ``{"error": …}``."""
     return json_response({"error": message, **further}, status)
 
 
@@ -53,7 +53,7 @@ def unauthorized(options: Options) -> Response:
 
 
 def not_permitted(options: Options) -> Response:
-    """The role may not do this."""
+    """Return the response for a role without the permission."""
     if options.permission_failure == 401:
         return unauthorized(options)
     if options.permission_body == "text":
@@ -61,8 +61,8 @@ def not_permitted(options: Options) -> Response:
     return error_response(403, "You do not have permission to perform this action.")
 
 
-def not_found(what: str) -> Response:
-    return error_response(404, f"Empty query: {what} does not exist.")
+def not_found(name: str) -> Response:
+    return error_response(404, f"Empty query: {name} does not exist.")
 
 
 _SENTENCES = {
@@ -100,7 +100,7 @@ _SENTENCES_OF_BOTH = {
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with one field: a key of the sentences above."""
+    """The fault of one field: a key of the sentences above."""
 
     code: str
     limit: int | None = None
@@ -111,7 +111,7 @@ class Mistake:
 
 
 def validation_response(mistakes: Mapping[str, Mistake], options: Options, shape: str | None = None) -> Response:
-    """400 about fields, in the shape that the switches (or the caller) ask for."""
+    """Return a 400 about fields, in the form that the options or ``shape`` ask for."""
     sentences = {name: mistake.sentence(options) for name, mistake in mistakes.items()}
     listed = [f"{name}: {sentence}" for name, sentence in sentences.items()]
     match shape or options.validation_body:

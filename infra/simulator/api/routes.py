@@ -1,4 +1,4 @@
-"""Every path that the simulated Close knows, and what becomes of the others."""
+"""Every path of the simulated Close, and the responses for other paths."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -55,12 +55,12 @@ class Route:
 
     @property
     def customizes(self) -> bool:
-        """Whether it belongs to what a plan or a role may lack."""
+        """Return whether the route needs a permission of the plan and the role."""
         return self.pattern not in {"me/", "role/"}
 
     @property
     def group(self) -> str:
-        """The endpoint group that rate limits count by: method and path prefix."""
+        """Return the endpoint group for rate limits: method and path prefix."""
         return f"{self.method} {self.pattern.partition('/{')[0]}"
 
 
@@ -101,7 +101,7 @@ KNOWN = [*(f"{route.method} {API}{route.pattern}" for route in ROUTES), *(f"POST
 
 
 def route_of(request: Request, options: Options) -> tuple[Route, Mapping[str, str]]:
-    """The route and its parameters. Raises ``Refused``: 405, 501, or what becomes of a missing slash."""
+    """Return the route and its parameters. Raises ``Refused`` with 405, 501, or the response to a missing slash."""
     path = request.path
     served = _served(path)
     if not served and not path.endswith("/") and _served(f"{path}/"):
@@ -123,7 +123,7 @@ def route_of(request: Request, options: Options) -> tuple[Route, Mapping[str, st
 
 
 def unknown_path(request: Request) -> Response:
-    """What the simulator does not know it says so plainly, rather than guess what Close would do."""
+    """Return a 501: the simulator does not guess what Close would do."""
     message = f"The simulated Close does not know {request.method} {request.path}"
     return error_response(501, message, known=KNOWN)
 
@@ -134,7 +134,7 @@ def _served(path: str) -> list[tuple[Route, Mapping[str, str]]]:
 
 
 def parameters_of(pattern: str, path: str) -> dict[str, str] | None:
-    """The parameters that a path gives a pattern, percent-decoded; None when they do not fit."""
+    """Return the parameters of a path, percent-decoded; None if it does not match the pattern."""
     found = _expression(pattern).fullmatch(path)
     return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
 

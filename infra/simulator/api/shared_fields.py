@@ -38,7 +38,7 @@ def list_shared(call: Call) -> Response:
 
 
 def create_shared(call: Call) -> Response:
-    """Unlike a type's own field, a shared one is answered with 200."""
+    """Create a shared field. Its response is 200, unlike that of a type's own field."""
     stored = store_shared(
         call, checked(call.body, COMMON_RULES, call.options, partial=False, ignored=("associations",))
     )
@@ -46,7 +46,7 @@ def create_shared(call: Call) -> Response:
 
 
 def store_shared(call: Call, data: Mapping[str, Any]) -> Stored:
-    """Store a shared field. Raises ``Refused`` when its keys do not go together."""
+    """Store a shared field. Raises ``Refused`` if its keys contradict each other."""
     defaults = {"id": new_id("cf"), "associations": []}
     stored = call.stored_now(call.signed(**{**defaults, **complete(call, data)}, is_shared=True))
     call.organization.shared_fields[stored.id] = stored
@@ -113,17 +113,17 @@ def get_order(call: Call) -> Response:
 
 
 def put_order(call: Call) -> Response:
-    """``{"fields": [{"id"}, …]}``; ids left out move to the end, nothing is removed."""
+    """Order the fields (``{"fields": [{"id"}, …]}``). Omitted fields move to the end."""
     stored = call.stored("types")
     entries = call.body.get("fields")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and "id" in entry for entry in entries):
         refuse({"fields": Mistake("texts")}, call.options)
         raise AssertionError("unreachable")
-    wanted = [str(entry["id"]) for entry in entries]
+    ordered = [str(entry["id"]) for entry in entries]
     present = [data["id"] for data in fields_of(call.organization, stored.id)]
-    if not set(wanted) <= set(present):
+    if not set(ordered) <= set(present):
         refuse({"fields": Mistake("missing")}, call.options)
-    call.organization.field_order[stored.id] = wanted + [field_id for field_id in present if field_id not in wanted]
+    call.organization.field_order[stored.id] = ordered + [field_id for field_id in present if field_id not in ordered]
     return json_response(_schema(call, stored))
 
 
@@ -142,15 +142,15 @@ def shown_shared(call: Call, stored: Stored) -> dict[str, Any]:
 
 
 def _address(association: dict[str, Any]) -> str:
-    """Where an association lives below its field: ``lead``, ``custom_object_type/<id>`` and so on."""
+    """Return the path of an association below its field: ``lead``, ``custom_object_type/<id>`` and so on."""
     kind = str(association["object_type"])
     return f"{kind}/{association[f'{kind}_id']}" if kind in _WITH_TYPE else kind
 
 
 def _association(call: Call) -> dict[str, Any]:
-    wanted = call.parameters["address"]
+    address = call.parameters["address"]
     associations: list[dict[str, Any]] = call.stored("shared_fields").data["associations"]
     for association in associations:
-        if _address(association) == wanted:
+        if _address(association) == address:
             return association
-    raise Refused(not_found(wanted))
+    raise Refused(not_found(address))

@@ -1,4 +1,4 @@
-"""Bodies checked against a table of rules, one line per key."""
+"""The validation of bodies by a table of rules, one line per key."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ READ_ONLY = frozenset({"id", "organization_id", "created_by", "updated_by", "dat
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one key takes. ``name`` rules follow the switches about names."""
+    """The accepted values of one key. ``name`` rules depend on the options about names."""
 
     kind: Literal["name", "text", "flag", "texts", "choice"]
     required: bool = False
@@ -49,7 +49,7 @@ type Rules = Mapping[str, Rule]
 def checked(
     body: Mapping[str, Any], rules: Rules, options: Options, *, partial: bool, ignored: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """The known keys of a body. Raises ``Refused`` with every mistake. ``partial``: nothing is required."""
+    """Return the known keys of a body. Raises ``Refused`` with every mistake. ``partial``: no key is required."""
     mistakes = {} if partial else _absent(body, rules)
     for name, rule in rules.items():
         if name in body and (mistake := rule.mistake(body[name], options)):
@@ -68,13 +68,13 @@ def _absent(body: Mapping[str, Any], rules: Rules) -> dict[str, Mistake]:
 
 
 def refuse(mistakes: Mapping[str, Mistake], options: Options) -> None:
-    """Raises ``Refused`` if there are any."""
+    """Raise ``Refused`` if there are mistakes."""
     if mistakes:
         raise Refused(validation_response(mistakes, options))
 
 
 def refuse_duplicate(key: str, name: str, others: Iterable[str], rule: DuplicateRule, options: Options) -> None:
-    """Raises ``Refused`` in the shape that ``rule`` asks for, if one of the others has that name."""
+    """Raise ``Refused``, in the form that ``rule`` asks for, if one of the others has the name."""
 
     def comparable(text: str) -> str:
         return text.strip().casefold() if options.names_compared == "folded" else text
@@ -84,7 +84,7 @@ def refuse_duplicate(key: str, name: str, others: Iterable[str], rule: Duplicate
 
 
 def accepted_roles(roles: list[str] | None, known: Iterable[str], options: Options) -> list[str] | None:
-    """``editable_with_roles`` as it is stored."""
+    """Return ``editable_with_roles`` in the form that is stored."""
     known = set(known)
     if roles is None or options.unknown_roles == "accepted" or known.issuperset(roles):
         return roles

@@ -1,4 +1,4 @@
-"""Bodies of control calls. Query and path parameters arrive in them, too."""
+"""Bodies of control calls, which also hold the query and path parameters."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,11 +10,11 @@ type Body = dict[str, Any]
 
 
 def refuse_unknown(given: Mapping[str, object], known: Iterable[str]) -> None:
-    """Raises ``ValueError`` that names every key that should not be there."""
+    """Raise ``ValueError`` with the unknown keys, if there are any."""
     if unknown := given.keys() - set(known):
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
 
 
 def organization_in(service: Service, body: Body) -> Organization:
-    """The organization whose id is under ``organization``. Raises ``LookupError``."""
+    """Return the organization whose id is under ``organization``. Raises ``LookupError``."""
     return service.state.organizations[body["organization"]]

@@ -1,4 +1,4 @@
-"""The control API from Python, for tests and tools: one method per call, over HTTP."""
+"""The control API for Python: one method per call."""
 
 import json
 import time
@@ -11,7 +11,7 @@ type Body = dict[str, Any]
 
 
 class ControlError(Exception):
-    """The simulator refused a control call."""
+    """The simulator rejected a control call."""
 
 
 class Controls(ABC):
@@ -19,11 +19,13 @@ class Controls(ABC):
 
     @abstractmethod
     def call(self, method: str, path: str, body: Body | None = None) -> Body:
-        """Make one control call: ``path`` is below ``/_control/``. Raises ``ControlError`` when it is refused."""
+        """Make one control call: ``path`` is below ``/_control/``. Raises ``ControlError`` if it is rejected."""
 
     def add_organization(self, **settings: Any) -> Body:
-        """``id``, ``name``, ``keys``, ``types``, ``switches``, ``has_custom_objects``, ``may_customize``,
-        ``max_types``, ``rate_limit``: all optional. The answer's ``keys`` hold the keys, one made up if none given.
+        """Add an organization, and return it with its ``keys``; without any, the simulator makes one up.
+
+        Optional: ``id``, ``name``, ``keys``, ``types``, ``switches``, ``has_custom_objects``, ``may_customize``,
+        ``max_types``, ``rate_limit``.
         """
         return self.call("POST", "organizations/", settings)
 
@@ -31,7 +33,7 @@ class Controls(ABC):
         return self.call("PATCH", f"organizations/{organization}/", settings)
 
     def clear_organization(self, organization: str) -> Body:
-        """Forgets what the organization made; its keys and settings stay."""
+        """Remove the organization's objects. Its keys and settings stay."""
         return self.call("POST", f"organizations/{organization}/clear/")
 
     def add_key(self, organization: str, key: str | None = None, rate_limit: Body | None = None) -> str:
@@ -39,7 +41,7 @@ class Controls(ABC):
         return str(self.call("POST", f"organizations/{organization}/keys/", body)["key"])
 
     def revoke(self, key: str, *, revoked: bool = True) -> Body:
-        """Kills a key or an access token, or brings it back."""
+        """Revoke a key or an access token, or make it valid again."""
         return self.call("POST", "revoke/", {"key": key, "revoked": revoked})
 
     def add_oauth_client(self) -> Body:
@@ -76,12 +78,12 @@ class Controls(ABC):
     def arm(
         self, name: str, *, times: int | None = 1, skip: int = 0, aim: Body | None = None, **parameters: Any
     ) -> Body:
-        """Orders a fault. ``aim``: ``method``, ``path``, ``organization``, ``type_name``. ``times`` None: always."""
+        """Arm a fault. ``aim``: ``method``, ``path``, ``organization``, ``type_name``. ``times`` None: always."""
         body = {"name": name, "times": times, "skip": skip, "parameters": parameters, **(aim or {})}
         return self.call("POST", "faults/", body)
 
     def chaos(self, seed: int | str, probability: float, mix: Body | list[str], **further: Any) -> Body:
-        """``further``: ``method``, ``path``, ``organization``, ``parameters`` by fault, ``times``, ``times_each``."""
+        """Start chaos. ``further``: the aim, ``parameters`` by fault, ``times``, ``times_each``."""
         return self.call("PUT", "chaos/", {"seed": seed, "probability": probability, "mix": mix, **further})
 
     def disarm(self, organization: str | None = None) -> Body:
@@ -91,7 +93,7 @@ class Controls(ABC):
         return self.call("GET", f"faults/{_query(organization=organization)}")
 
     def fired(self, organization: str | None = None) -> dict[str, int]:
-        """How often each fault struck."""
+        """Return how often each fault struck."""
         counts: dict[str, int] = self.faults(organization)["fired"]
         return counts
 
@@ -103,7 +105,7 @@ class Controls(ABC):
         return log
 
     def state(self, organization: str) -> Body:
-        """``types`` (those not listed included), ``fields``, ``shared_fields``, ``duplicates``, ``creates``."""
+        """Return ``types`` (unlisted ones too), ``fields``, ``shared_fields``, ``duplicates`` and ``creates``."""
         response = self.call("GET", f"state/{_query(organization=organization)}")
         found: Body = response["organizations"][organization]
         return found
@@ -117,12 +119,12 @@ class Controls(ABC):
         return found
 
     def reset(self, *only: str) -> Body:
-        """Everything back to the setup, or only some of: faults, requests, switches, types."""
+        """Restore the setup, or only some of its parts: faults, requests, switches, types."""
         return self.call("POST", "reset/", {"only": list(only)} if only else {})
 
 
 class ControlClient(Controls):
-    """Controls the simulated Close at ``url`` (``http://127.0.0.1:<port>``), wherever it was started."""
+    """A client of the simulated Close at ``url`` (``http://127.0.0.1:<port>``) in any process."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -150,6 +152,6 @@ class ControlClient(Controls):
             time.sleep(0.02)
 
 
-def _query(**wanted: str | None) -> str:
-    given = {name: value for name, value in wanted.items() if value is not None}
+def _query(**parameters: str | None) -> str:
+    given = {name: value for name, value in parameters.items() if value is not None}
     return f"?{urlencode(given)}" if given else ""

@@ -1,4 +1,4 @@
-"""Control: what has happened, and what there is, shown or not."""
+"""Control calls that show the request log and the state."""
 
 from dataclasses import asdict
 
@@ -10,11 +10,11 @@ from infra.simulator.state import Organization
 
 
 def requests(service: Service, body: Body) -> Body:
-    """The log, oldest first; filtered by ``method``, ``path`` and ``organization``."""
+    """Return the log, oldest entry first, filtered by ``method``, ``path`` and ``organization``."""
     names = {"method": "method", "path": "path", "organization": "organization_id"}
-    wanted = {names[key]: value for key, value in body.items() if key in names}
+    filters = {names[key]: value for key, value in body.items() if key in names}
     log = [asdict(entry) for entry in service.state.log]
-    return {"data": [entry for entry in log if all(entry[name] == value for name, value in wanted.items())]}
+    return {"data": [entry for entry in log if all(entry[name] == value for name, value in filters.items())]}
 
 
 def forget_requests(service: Service, _: Body) -> Body:
@@ -23,7 +23,7 @@ def forget_requests(service: Service, _: Body) -> Body:
 
 
 def state(service: Service, body: Body) -> Body:
-    """Everything, types that the list does not show (yet) included; of one ``organization`` if given."""
+    """Return the state, unlisted types included, of one ``organization`` if given."""
     chosen = [organization_in(service, body)] if "organization" in body else service.state.organizations.values()
     return {
         "organizations": {organization.id: _state_of(service, organization) for organization in chosen},

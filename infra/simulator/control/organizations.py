@@ -1,4 +1,4 @@
-"""Control: organizations, who may enter them, and types put there by hand."""
+"""Control calls about organizations, their credentials, and objects made by hand."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,14 +28,14 @@ def list_organizations(service: Service, _: Body) -> Body:
 
 
 def add_organization(service: Service, body: Body) -> Body:
-    """Adds all of it or nothing. Keys that were made up are told here, and only here."""
+    """Add the organization with its keys and types, or nothing. Only this response shows invented keys in full."""
     settings = dict(body)
     new = Organization(settings.pop("id", None) or new_id("orga"), settings.pop("name", "An organization"))
     keys, types = settings.pop("keys", None) or [new_secret("api")], settings.pop("types", None) or []
     if new.id in service.state.organizations:
-        raise ValueError(f"organization {new.id} exists")
+        raise ValueError(f"organization {new.id} exists already")
     if not isinstance(keys, list) or not isinstance(types, list):
-        raise TypeError("keys and types are lists")
+        raise TypeError("keys and types must be lists")
     _change(new, settings)
     service.state.organizations[new.id] = new
     try:
@@ -66,19 +66,19 @@ def clear_organization(service: Service, body: Body) -> Body:
 def add_key(service: Service, body: Body) -> Body:
     organization, key = organization_in(service, body), body.get("key") or new_secret("api")
     if not isinstance(key, str) or ":" in key:
-        raise ValueError("a key is a text without colons")
+        raise ValueError("a key must be a string without colons")
     if key in service.state.credentials:
-        raise ValueError("that key exists")
+        raise ValueError("this key exists already")
     limit = _rate_limit(body.get("rate_limit"))
     service.state.credentials[key] = Credential("api_key", key, organization.id, rate_limit=limit)
     return {"organization": organization.id, "key": key}
 
 
 def revoke(service: Service, body: Body) -> Body:
-    """Kills a key or an access token. ``{"revoked": false}`` brings it back to life."""
+    """Revoke a key or an access token. ``{"revoked": false}`` makes it valid again."""
     credential = service.state.credentials.get(body["key"])
     if credential is None:
-        raise LookupError("that key")
+        raise LookupError("this key")
     credential.revoked = body.get("revoked", True)
     return {"key": suffix(credential.text), "revoked": credential.revoked}
 
@@ -90,7 +90,7 @@ def add_oauth_client(service: Service, body: Body) -> Body:
 
 
 def add_code(service: Service, body: Body) -> Body:
-    """An authorization code, as if the user had consented."""
+    """Return an authorization code, as if the user had consented."""
     code = new_secret("code")
     service.state.authorization_codes[code] = organization_in(service, body).id
     return {"code": code}
@@ -148,7 +148,7 @@ def _data(body: Body, keys: Iterable[str]) -> Body:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Raise ``ValueError`` for what Close would refuse."""
+    """Raise ``ValueError`` for input that Close would reject."""
     try:
         yield
     except Refused as refused:
@@ -156,7 +156,7 @@ def _refusals() -> Iterator[None]:
 
 
 def control_call(service: Service, organization: Organization) -> Call:
-    """A call without a request: what resources need in order to show what they hold."""
+    """Return a call without a request, with which resources can show their objects."""
     return Call(service.state, organization, service.state.options_of(organization), _NO_REQUEST, {})
 
 
@@ -195,7 +195,7 @@ def _rate_limit(setting: Body | None) -> RateLimit | None:
         return None
     limit = RateLimit(setting["requests"], setting.get("window_seconds", 8.0))
     if not _is_amount(limit.requests) or not _is_amount(limit.window_seconds):
-        raise ValueError("a rate limit is {requests, window_seconds}")
+        raise ValueError("a rate limit must be {requests, window_seconds}")
     return limit
 
 

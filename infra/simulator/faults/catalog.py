@@ -1,4 +1,4 @@
-"""The table of faults: what each does to a request, and what it takes."""
+"""The table of faults: the effect and the parameters of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ _VALUES: Mapping[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """``work`` says when the request is really carried out: never, first, after the wait, or later, when the client
-    has its answer. A fault that works first strikes only what succeeds: a refused create has nothing to lose.
+    """One kind of fault. ``work`` says when the request is executed: never, first, after the wait, or later, when the
+    client has its response. A fault that works first strikes only requests that succeed.
     """
 
     summary: str
@@ -29,11 +29,11 @@ class FaultKind:
     parameters: Parameters = field(default_factory=dict)
 
     def complete(self, given: Parameters) -> dict[str, Any]:
-        """All parameters, defaults included. Raises ``ValueError`` for one that this fault does not take."""
+        """Return all parameters, defaults included. Raises ``ValueError`` for an unknown one or an invalid value."""
         takes = {**self.parameters, **({"list_lag_seconds": None} if self.work == "first" else {})}
         for name, value in given.items():
             if name not in takes:
-                raise ValueError(f"no parameter {name!r}; this fault takes: {', '.join(sorted(takes)) or 'none'}")
+                raise ValueError(f"unknown parameter {name!r}; known: {', '.join(sorted(takes)) or 'none'}")
             if not _fits(name, value, takes[name]):
                 raise ValueError(f"parameter {name!r} cannot be {value!r}")
         return {**takes, **given}
@@ -59,63 +59,77 @@ _TOO_MANY = {"limit": 100, "remaining": 0, "reset": 1.0, "header": None, "retry_
 
 KINDS: Mapping[str, FaultKind] = {
     "create_then_hang_up": FaultKind(
-        "carries it out, then ends the connection without a byte",
+        "executes the request, then ends the connection without a response",
         "first",
         effects.hang_up,
         {"how": "reset", "seconds": 0},
     ),
     "create_then_never_answer": FaultKind(
-        "carries it out, then holds the connection until the client goes", "first", effects.hold, {"seconds": 120}
+        "executes the request, then sends nothing until the client disconnects", "first", effects.hold, {"seconds": 120}
     ),
-    "create_then_cut_short": FaultKind("carries it out, then breaks off within the answer", "first", effects.cut),
+    "create_then_cut_short": FaultKind(
+        "executes the request, then ends the connection within the response", "first", effects.cut
+    ),
     **{
         f"create_then_{status}": FaultKind(
-            f"carries it out, then answers {status}", "first", effects.proxy_status(status), _PROXY
+            f"executes the request, then responds with {status}", "first", effects.proxy_status(status), _PROXY
         )
         for status in _STATUSES
     },
     **{
-        f"{status}_before": FaultKind(f"answers {status} only", "never", effects.proxy_status(status), _PROXY)
+        f"{status}_before": FaultKind(
+            f"responds with {status}, without executing the request", "never", effects.proxy_status(status), _PROXY
+        )
         for status in _STATUSES
     },
     "hang_up_before": FaultKind(
-        "ends the connection without a byte", "never", effects.hang_up, {"how": "reset", "seconds": 0}
+        "ends the connection, without executing the request", "never", effects.hang_up, {"how": "reset", "seconds": 0}
     ),
-    "never_answer": FaultKind("holds the connection until the client goes", "never", effects.hold, {"seconds": 120}),
+    "never_answer": FaultKind(
+        "sends nothing until the client disconnects, without executing the request",
+        "never",
+        effects.hold,
+        {"seconds": 120},
+    ),
     "late_create": FaultKind(
-        "answers 408 at once, and carries it out so many seconds later",
+        "responds with 408 at once, and executes the request some seconds later",
         "later",
         effects.late,
         {"seconds": 1, "status": 408},
     ),
     "slow": FaultKind(
-        "waits, then carries it out, whether or not the client is still there",
+        "waits, then executes the request, also if the client has disconnected",
         "after_wait",
         effects.slow,
         {"seconds": 1},
     ),
     "list_lag": FaultKind(
-        "carries it out, but the list does not show it for so long",
+        "executes the request, but the list does not show the object for some time",
         "first",
-        effects.as_it_is,
+        effects.unchanged,
         {"list_lag_seconds": 5},
     ),
     "success_without_id": FaultKind(
-        "carries it out; the answer lacks the id (and Location, unless asked for)",
+        "executes the request; the response has no id, and no Location unless asked for",
         "first",
         effects.without_id,
         {"location": False},
     ),
-    "garbage_json": FaultKind("carries it out; the answer is half of its JSON", "first", effects.garbage_json),
-    "html_error": FaultKind("answers an HTML page only", "never", effects.html_error, {"status": 502}),
+    "garbage_json": FaultKind("executes the request; the response is half of its JSON", "first", effects.garbage_json),
+    "html_error": FaultKind(
+        "responds with an HTML page, without executing the request", "never", effects.html_error, {"status": 502}
+    ),
     "create_then_html_error": FaultKind(
-        "carries it out, then answers an HTML page", "first", effects.html_error, {"status": 502}
+        "executes the request, then responds with an HTML page", "first", effects.html_error, {"status": 502}
     ),
     "redirect": FaultKind(
-        "answers a redirect, to /elsewhere/ unless told", "never", effects.redirect, {"status": 307, "location": ""}
+        "responds with a redirect, by default to /elsewhere/",
+        "never",
+        effects.redirect,
+        {"status": 307, "location": ""},
     ),
-    "429": FaultKind("answers 429 in the spelling asked for", "never", effects.too_many, _TOO_MANY),
-    "401": FaultKind("answers as to a dead key", "never", effects.unauthorized),
-    "402": FaultKind("answers that the plan's limit is reached", "never", effects.payment_required),
-    "403": FaultKind("answers that the role may not", "never", effects.forbidden),
+    "429": FaultKind("responds with 429 in the requested form", "never", effects.too_many, _TOO_MANY),
+    "401": FaultKind("responds as to a revoked key", "never", effects.unauthorized),
+    "402": FaultKind("responds that the plan's limit is reached", "never", effects.payment_required),
+    "403": FaultKind("responds that the role lacks the permission", "never", effects.forbidden),
 }

@@ -1,4 +1,4 @@
-"""How a connection is treated, and the reactions that faults are made of."""
+"""Effects on a connection, and the functions that make them for each fault."""
 
 import json
 import math
@@ -16,10 +16,10 @@ type Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What the connection does: after ``wait`` seconds it answers, or ends otherwise.
+    """The behavior of the connection: after ``wait`` seconds it responds, or ends.
 
-    ``close`` and ``reset`` end it without a byte, ``cut`` in the middle of the answer. ``hold`` says nothing until the
-    client goes, at most ``wait`` seconds. ``work``, if any, makes the answer when the wait is over.
+    ``close`` and ``reset`` end it without a byte, ``cut`` in the middle of the response. ``hold`` sends nothing until
+    the client disconnects, at most for ``wait`` seconds. ``work`` makes the response when the wait is over.
     """
 
     response: Response | None
@@ -30,7 +30,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a reaction knows: what the request came to (``Answer(0)`` when it was not carried out), and where."""
+    """The input of an effect: the response to the request (``Response(0)`` if it was not executed), and its context."""
 
     response: Response
     options: Options
@@ -50,7 +50,7 @@ _PROXY_TEXTS = {
 
 
 def proxy_status(status: int) -> MakeEffect:
-    """What a proxy in front of Close, or Close in trouble, would say."""
+    """Return an effect that responds like a failing proxy or a failing Close."""
 
     def effect(_: Moment, parameters: Parameters) -> Effect:
         response = _bodied(status, _PROXY_TEXTS[status], parameters["body"])
@@ -85,7 +85,7 @@ def cut(moment: Moment, _: Parameters) -> Effect:
     return Effect(moment.response, "cut")
 
 
-def as_it_is(moment: Moment, _: Parameters) -> Effect:
+def unchanged(moment: Moment, _: Parameters) -> Effect:
     return Effect(moment.response)
 
 
@@ -98,7 +98,7 @@ def late(_: Moment, parameters: Parameters) -> Effect:
 
 
 def without_id(moment: Moment, parameters: Parameters) -> Effect:
-    """A success that does not say what was made. A body that is no object is left as it is."""
+    """Remove the id from a successful response. Other bodies than JSON objects stay unchanged."""
     try:
         made = json.loads(moment.response.body)
     except ValueError:
@@ -117,7 +117,7 @@ def html_error(_: Moment, parameters: Parameters) -> Effect:
 
 
 def garbage_json(moment: Moment, _: Parameters) -> Effect:
-    """A success that calls itself JSON and is half of it."""
+    """Return the first half of a successful JSON response."""
     half = moment.response.body[: max(1, len(moment.response.body) // 2)]
     return Effect(Response(moment.response.status, half, {"Content-Type": JSON}))
 
@@ -131,7 +131,7 @@ def too_many(moment: Moment, parameters: Parameters) -> Effect:
 
 
 def redirect(moment: Moment, parameters: Parameters) -> Effect:
-    """To a path of the simulator that it does not know: the request log shows who followed."""
+    """Redirect to an unknown path of the simulator: the request log shows which clients followed."""
     location = parameters["location"] or f"{moment.url}/elsewhere/"
     return Effect(Response(parameters["status"], b"", {"Location": location}))
 

@@ -104,7 +104,7 @@ class Chaos:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A fault about to strike a request. It counts once it did (``Orders.count``)."""
+    """A fault about to strike a request. It counts once it did (``Schedule.count``)."""
 
     name: str
     parameters: Mapping[str, Any]
@@ -171,5 +171,5 @@ class Schedule:
 def complete(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return a fault's parameters with its defaults. Raises ``ValueError`` for an unknown fault or parameter."""
     if name not in KINDS:
-        raise ValueError(f"There is no fault {name!r}. Use one of: {', '.join(KINDS)}.")
+        raise ValueError(f"Unknown fault {name!r}. Use one of: {', '.join(KINDS)}.")
     return KINDS[name].complete(parameters)

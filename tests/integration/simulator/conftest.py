@@ -17,7 +17,7 @@ _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 @pytest.fixture
 def close() -> Iterator[ControlClient]:
-    """The control of a simulator that has the organization ``orga_acme``."""
+    """Return the client of a simulator with the organization ``orga_acme``."""
     with CloseSimulator() as remote:
         remote.add_organization(id=ORGANIZATION, name="Acme", keys=[KEY])
         yield remote
@@ -25,7 +25,7 @@ def close() -> Iterator[ControlClient]:
 
 @pytest.fixture
 def new_client(close: ControlClient) -> Callable[[str], httpx.Client]:
-    """Makes a client for a key: Basic authentication, no redirects."""
+    """Return a function that makes a client for a key: Basic authentication, no redirects."""
 
     def make(key: str) -> httpx.Client:
         return httpx.Client(
@@ -37,6 +37,6 @@ def new_client(close: ControlClient) -> Callable[[str], httpx.Client]:
 
 @pytest.fixture
 def client(new_client: Callable[[str], httpx.Client]) -> Iterator[httpx.Client]:
-    """Acme's client."""
+    """Return a client with the key of ``orga_acme``."""
     with new_client(KEY) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Who may enter: keys, tokens, roles, plans, and how often."""
+"""Access: keys, tokens, roles, plans and rate limits."""
 
 import time
 
@@ -23,14 +23,14 @@ def test_a_caller_without_a_key_gets_401(close: ControlClient, authorization: st
     assert (response.status_code, response.json()) == (401, {"error": "Unauthorized"})
 
 
-def test_a_dead_key_gets_401_until_it_is_brought_back(close: ControlClient, client: httpx.Client) -> None:
+def test_a_revoked_key_gets_401_until_it_is_valid_again(close: ControlClient, client: httpx.Client) -> None:
     close.revoke(KEY)
     assert create(client).status_code == 401
     close.revoke(KEY, revoked=False)
     assert create(client).status_code == 201
 
 
-def test_me_tells_the_organisation(client: httpx.Client) -> None:
+def test_me_shows_the_organization(client: httpx.Client) -> None:
     me = client.get("me/").json()
     assert me["organizations"][0]["id"] == "orga_acme"
     assert me["memberships"][0]["organization_id"] == "orga_acme"
@@ -46,24 +46,24 @@ def test_roles_are_paged(client: httpx.Client) -> None:
     assert client.get("role/?_limit=x").status_code == 400
 
 
-def test_a_role_that_may_not_customize_may_read(close: ControlClient, client: httpx.Client) -> None:
+def test_a_role_without_customizing_can_still_read(close: ControlClient, client: httpx.Client) -> None:
     close.change_organization("orga_acme", may_customize=False)
     assert create(client).status_code == 403
     assert client.get("custom_object_type/").status_code == 200
 
 
-def test_a_plan_without_custom_objects(close: ControlClient, client: httpx.Client) -> None:
+def test_a_plan_without_custom_objects_rejects_writes(close: ControlClient, client: httpx.Client) -> None:
     close.change_organization("orga_acme", has_custom_objects=False)
     assert create(client).status_code == 402
     assert client.get("custom_object_type/").status_code == 200
 
 
-def test_a_plan_has_so_many_types(close: ControlClient, client: httpx.Client) -> None:
+def test_a_plan_limits_the_number_of_types(close: ControlClient, client: httpx.Client) -> None:
     close.change_organization("orga_acme", max_types=1)
     assert [create(client).status_code, create(client).status_code] == [201, 402]
 
 
-def test_a_key_may_call_so_often(close: ControlClient, client: httpx.Client) -> None:
+def test_a_key_has_a_rate_limit(close: ControlClient, client: httpx.Client) -> None:
     key = close.add_key("orga_acme", rate_limit={"requests": 2, "window_seconds": 60})
     answers = [client.get("me/", auth=(key, "")) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -74,7 +74,7 @@ def test_a_key_may_call_so_often(close: ControlClient, client: httpx.Client) -> 
     assert client.get("me/").status_code == 200, "another key"
 
 
-def test_an_organisation_may_call_so_often_with_all_its_keys(close: ControlClient, client: httpx.Client) -> None:
+def test_an_organization_has_a_rate_limit_for_all_its_keys(close: ControlClient, client: httpx.Client) -> None:
     close.change_organization("orga_acme", rate_limit={"requests": 2, "window_seconds": 0.5})
     other = (close.add_key("orga_acme"), "")
     assert [client.get("me/").status_code, client.get("me/", auth=other).status_code] == [200, 200]
@@ -84,7 +84,7 @@ def test_an_organisation_may_call_so_often_with_all_its_keys(close: ControlClien
     assert client.get("me/").status_code == 200
 
 
-def test_an_access_token_is_taken_as_bearer_until_it_is_revoked(close: ControlClient, client: httpx.Client) -> None:
+def test_an_access_token_is_accepted_as_bearer_until_it_is_revoked(close: ControlClient, client: httpx.Client) -> None:
     token = close.add_tokens("orga_acme")["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}
     assert httpx.get(f"{close.api_url}me/", headers=bearer, trust_env=False).status_code == 200
@@ -94,7 +94,7 @@ def test_an_access_token_is_taken_as_bearer_until_it_is_revoked(close: ControlCl
 
 
 def test_a_key_exists_once(close: ControlClient) -> None:
-    with pytest.raises(ControlError, match="that key exists"):
+    with pytest.raises(ControlError, match="this key exists already"):
         close.add_key("orga_acme", KEY)
     with pytest.raises(ControlError, match="not found: 'orga_none'"):
         close.add_key("orga_none")

@@ -1,4 +1,4 @@
-"""Faults on order: each does what its name says, to the request it is aimed at, and is counted."""
+"""Armed faults: each has its effect on the requests it is aimed at, and is counted."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ def names(close: ControlClient) -> list[str]:
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
 @pytest.mark.parametrize("created", [True, False], ids=["after", "before"])
-def test_a_bad_status_before_or_after_the_create(
+def test_an_error_status_comes_before_or_after_the_create(
     close: ControlClient, client: httpx.Client, status: int, created: bool
 ) -> None:
     name = f"create_then_{status}" if created else f"{status}_before"
@@ -37,7 +37,9 @@ def test_a_bad_status_before_or_after_the_create(
 
 @pytest.mark.parametrize("how", ["reset", "close"])
 @pytest.mark.parametrize(("name", "made"), [("create_then_hang_up", ["Invoice"]), ("hang_up_before", [])])
-def test_hanging_up(close: ControlClient, client: httpx.Client, how: str, name: str, made: list[str]) -> None:
+def test_a_connection_is_closed_without_a_response(
+    close: ControlClient, client: httpx.Client, how: str, name: str, made: list[str]
+) -> None:
     close.arm(name, how=how)
     with pytest.raises(httpx.ReadError if how == "reset" else httpx.RemoteProtocolError):
         create(client)
@@ -45,7 +47,7 @@ def test_hanging_up(close: ControlClient, client: httpx.Client, how: str, name: 
 
 
 @pytest.mark.parametrize(("name", "made"), [("create_then_never_answer", ["Invoice"]), ("never_answer", [])])
-def test_never_answering(close: ControlClient, client: httpx.Client, name: str, made: list[str]) -> None:
+def test_a_response_never_comes(close: ControlClient, client: httpx.Client, name: str, made: list[str]) -> None:
     close.arm(name)
     with pytest.raises(httpx.ReadTimeout):
         client.post("custom_object_type/", json=INVOICE, timeout=0.2)
@@ -53,20 +55,20 @@ def test_never_answering(close: ControlClient, client: httpx.Client, name: str, 
     assert close.requests()[-1]["status"] is None
 
 
-def test_holding_ends_after_its_time(close: ControlClient, client: httpx.Client) -> None:
+def test_a_held_connection_ends_after_its_time(close: ControlClient, client: httpx.Client) -> None:
     close.arm("never_answer", seconds=0.2)
     with pytest.raises(httpx.RemoteProtocolError):
         create(client)
 
 
-def test_an_answer_cut_short(close: ControlClient, client: httpx.Client) -> None:
+def test_a_response_is_cut_short(close: ControlClient, client: httpx.Client) -> None:
     close.arm("create_then_cut_short")
     with pytest.raises(httpx.RemoteProtocolError):
         create(client)
     assert names(close) == ["Invoice"]
 
 
-def test_a_create_that_comes_late(close: ControlClient, client: httpx.Client) -> None:
+def test_a_create_happens_after_the_response(close: ControlClient, client: httpx.Client) -> None:
     close.arm("late_create", seconds=0.3)
     assert create(client).status_code == 408
     assert (names(close), close.faults()["pending"]) == ([], 1)
@@ -78,7 +80,7 @@ def test_a_create_that_comes_late(close: ControlClient, client: httpx.Client) ->
     ]
 
 
-def test_slow_creates_even_when_the_client_has_gone(close: ControlClient, client: httpx.Client) -> None:
+def test_a_slow_create_happens_also_without_the_client(close: ControlClient, client: httpx.Client) -> None:
     close.arm("slow", seconds=0.4)
     with pytest.raises(httpx.ReadTimeout):
         client.post("custom_object_type/", json=INVOICE, timeout=0.1)
@@ -88,7 +90,7 @@ def test_slow_creates_even_when_the_client_has_gone(close: ControlClient, client
 
 
 @pytest.mark.parametrize("order", ["fault", "switch", "organization"])
-def test_a_list_that_lags(close: ControlClient, client: httpx.Client, order: str) -> None:
+def test_a_list_lags(close: ControlClient, client: httpx.Client, order: str) -> None:
     if order == "fault":
         close.arm("list_lag", list_lag_seconds=0.4)
     elif order == "switch":
@@ -103,14 +105,14 @@ def test_a_list_that_lags(close: ControlClient, client: httpx.Client, order: str
     assert client.get("custom_object_type/").json() == {"data": [made]}
 
 
-def test_a_lost_answer_and_a_list_that_lags_together(close: ControlClient, client: httpx.Client) -> None:
+def test_a_lost_response_and_a_lagging_list_combine(close: ControlClient, client: httpx.Client) -> None:
     close.arm("create_then_500", list_lag_seconds=30)
     assert create(client).status_code == 500
     assert client.get("custom_object_type/").json() == {"data": []}
     assert names(close) == ["Invoice"]
 
 
-def test_a_success_that_does_not_name_what_it_made(close: ControlClient, client: httpx.Client) -> None:
+def test_a_success_has_no_id(close: ControlClient, client: httpx.Client) -> None:
     close.arm("success_without_id")
     response = create(client)
     assert (response.status_code, response.json()["name"]) == (201, "Invoice")
@@ -119,20 +121,20 @@ def test_a_success_that_does_not_name_what_it_made(close: ControlClient, client:
     assert names(close) == ["Invoice"]
 
 
-def test_a_success_that_names_it_in_its_location_only(close: ControlClient, client: httpx.Client) -> None:
+def test_a_success_has_the_id_in_its_location_only(close: ControlClient, client: httpx.Client) -> None:
     close.arm("success_without_id", location=True)
     response = create(client)
     assert response.headers["Location"].endswith(f"/{close.types('orga_acme')[0]['id']}/")
     assert "id" not in response.json()
 
 
-def test_a_proxy_in_trouble_may_say_when_to_come_again(close: ControlClient, client: httpx.Client) -> None:
+def test_a_failing_proxy_may_send_retry_after(close: ControlClient, client: httpx.Client) -> None:
     close.arm("503_before", retry_after_seconds=1.5, body="html")
     response = create(client)
     assert (response.headers["Retry-After"], response.text[:6]) == ("2", "<html>")
 
 
-def test_garbage_instead_of_json(close: ControlClient, client: httpx.Client) -> None:
+def test_a_response_is_half_of_its_json(close: ControlClient, client: httpx.Client) -> None:
     close.arm("garbage_json")
     response = create(client)
     assert (response.status_code, response.headers["Content-Type"]) == (201, "application/json")
@@ -142,20 +144,20 @@ def test_garbage_instead_of_json(close: ControlClient, client: httpx.Client) -> 
 
 
 @pytest.mark.parametrize(("name", "made"), [("create_then_html_error", ["Invoice"]), ("html_error", [])])
-def test_an_html_page(close: ControlClient, client: httpx.Client, name: str, made: list[str]) -> None:
+def test_a_response_is_an_html_page(close: ControlClient, client: httpx.Client, name: str, made: list[str]) -> None:
     close.arm(name, status=503)
     response = create(client)
     assert (response.status_code, response.text[:6], names(close)) == (503, "<html>", made)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
-def test_refusals_on_order(close: ControlClient, client: httpx.Client, status: int) -> None:
+def test_a_rejection_can_be_armed(close: ControlClient, client: httpx.Client, status: int) -> None:
     close.arm(str(status))
     response = create(client)
     assert (response.status_code, [*response.json()], names(close)) == (status, ["error"], [])
 
 
-def test_a_redirect_shows_who_follows_it(close: ControlClient, client: httpx.Client) -> None:
+def test_the_log_shows_clients_that_follow_a_redirect(close: ControlClient, client: httpx.Client) -> None:
     close.arm("redirect")
     response = create(client)
     assert (response.status_code, response.headers["Location"]) == (307, f"{close.url}/elsewhere/")
@@ -177,7 +179,7 @@ def test_a_redirect_shows_who_follows_it(close: ControlClient, client: httpx.Cli
         ("absent", {}),
     ],
 )
-def test_429_in_every_spelling(
+def test_a_429_has_every_known_form(
     close: ControlClient, client: httpx.Client, header: str, expected: dict[str, str]
 ) -> None:
     close.arm("429", header=header, reset=2.5)
@@ -190,20 +192,22 @@ def test_429_in_every_spelling(
 
 
 @pytest.mark.parametrize(("form", "expected"), [("empty", b""), ("object", b"{}")])
-def test_429_with_little_to_read(close: ControlClient, client: httpx.Client, form: str, expected: bytes) -> None:
+def test_a_429_may_have_no_headers_and_no_body(
+    close: ControlClient, client: httpx.Client, form: str, expected: bytes
+) -> None:
     close.arm("429", too_many_body=form, retry_after="absent")
     response = create(client)
     assert (response.content, "Retry-After" in response.headers) == (expected, False)
 
 
-def test_429_with_the_old_body_and_a_date(close: ControlClient, client: httpx.Client) -> None:
+def test_a_429_may_have_the_legacy_body_and_a_date(close: ControlClient, client: httpx.Client) -> None:
     close.arm("429", too_many_body="legacy", retry_after="date", reset=0.87)
     response = create(client)
     assert response.json()["error"]["rate_reset"] == 0.87
     assert response.headers["Retry-After"].endswith(" GMT")
 
 
-def test_a_fault_strikes_what_it_is_aimed_at(close: ControlClient, client: httpx.Client) -> None:
+def test_a_fault_strikes_its_aim_only(close: ControlClient, client: httpx.Client) -> None:
     other = close.add_organization(id="orga_other")["keys"][0]
     close.arm("500_before", aim={"organization": "orga_other"})
     close.arm("502_before", aim={"type_name": "contract"})
@@ -217,19 +221,19 @@ def test_a_fault_strikes_what_it_is_aimed_at(close: ControlClient, client: httpx
     assert close.fired("orga_other") == {"500_before": 1}
 
 
-def test_a_fault_strikes_so_often_after_so_many(close: ControlClient, client: httpx.Client) -> None:
+def test_a_fault_skips_requests_and_strikes_a_number_of_times(close: ControlClient, client: httpx.Client) -> None:
     close.arm("500_before", times=2, skip=1)
     assert [create(client).status_code for _ in range(5)] == [201, 500, 500, 201, 201]
 
 
-def test_a_refused_create_does_not_use_up_a_fault(close: ControlClient, client: httpx.Client) -> None:
+def test_a_rejected_create_does_not_use_up_a_fault(close: ControlClient, client: httpx.Client) -> None:
     close.arm("create_then_500")
     assert client.post("custom_object_type/", json={}).status_code == 400
     assert close.fired() == {}
     assert create(client).status_code == 500
 
 
-def test_orders_are_taken_back(close: ControlClient, client: httpx.Client) -> None:
+def test_faults_are_disarmed(close: ControlClient, client: httpx.Client) -> None:
     close.arm("500_before", times=None)
     close.arm("502_before", times=None, aim={"organization": "orga_acme"})
     assert create(client).status_code == 500
@@ -243,8 +247,8 @@ def test_orders_are_taken_back(close: ControlClient, client: httpx.Client) -> No
 @pytest.mark.parametrize(
     ("name", "parameters", "complaint"),
     [
-        ("unheard_of", {}, "no fault 'unheard_of'"),
-        ("slow", {"how": "reset"}, "no parameter 'how'"),
+        ("unheard_of", {}, "Unknown fault 'unheard_of'"),
+        ("slow", {"how": "reset"}, "unknown parameter 'how'"),
         ("slow", {"seconds": -1}, "cannot be -1"),
         ("429", {"header": "loud"}, "cannot be 'loud'"),
         ("429", {"retry_after": 3}, "cannot be 3"),
@@ -255,17 +259,17 @@ def test_orders_are_taken_back(close: ControlClient, client: httpx.Client) -> No
         ("slow", {"skip": True}, "skip must be a whole number"),
     ],
 )
-def test_orders_that_make_no_sense_are_refused(
+def test_invalid_faults_are_rejected(
     close: ControlClient, name: str, parameters: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(ControlError, match=complaint):
         close.arm(name, **parameters)  # type: ignore[arg-type]
 
 
-def test_faults_fire_as_often_as_ordered_under_many_threads(
+def test_faults_strike_as_often_as_armed_under_many_threads(
     close: ControlClient, new_client: Callable[[str], httpx.Client]
 ) -> None:
-    """200 requests at once, 50 faults on order: exactly 50 strike, and every create is accounted for."""
+    """Send 200 requests at once, with 50 armed faults: exactly 50 strike, and no create is lost."""
     close.arm("create_then_hang_up", times=30)
     close.arm("408_before", times=20)
     ready = threading.Barrier(50)
@@ -307,7 +311,7 @@ def test_chaos_strikes_the_same_requests_for_the_same_seed(close: ControlClient,
     assert run(8) != first
 
 
-def test_chaos_knows_its_bounds(close: ControlClient, client: httpx.Client) -> None:
+def test_chaos_stops_at_its_bounds(close: ControlClient, client: httpx.Client) -> None:
     close.chaos(1, 1.0, ["500_before"], times_each=1, times=2, parameters={"500_before": {"body": "json"}})
     assert [create(client, name).status_code for name in ("A", "A", "B", "C")] == [500, 201, 500, 201]
     assert close.faults()["chaos"]["fired"] == 2
@@ -319,18 +323,18 @@ def test_chaos_knows_its_bounds(close: ControlClient, client: httpx.Client) -> N
         ({"probability": 2}, "a probability from 0 to 1"),
         ({"mix": {}}, "a mix of faults"),
         ({"mix": {"slow": 0}}, "weights above 0"),
-        ({"mix": ["unheard_of"]}, "no fault 'unheard_of'"),
+        ({"mix": ["unheard_of"]}, "Unknown fault 'unheard_of'"),
         ({"parameters": {"429": {}}}, "unknown: 429"),
         ({"times_each": 0.5}, "times_each must be a whole number"),
     ],
 )
-def test_chaos_that_makes_no_sense_is_refused(close: ControlClient, change: dict[str, object], complaint: str) -> None:
+def test_invalid_chaos_is_rejected(close: ControlClient, change: dict[str, object], complaint: str) -> None:
     sound = {"seed": 1, "probability": 0.5, "mix": ["slow"]}
     with pytest.raises(ControlError, match=complaint):
         close.call("PUT", "chaos/", {**sound, **change})
 
 
-def test_every_fault_says_what_it_does(close: ControlClient) -> None:
+def test_every_fault_has_a_summary(close: ControlClient) -> None:
     told = close.call("GET", "")["faults"]
     assert told.keys() == KINDS.keys()
     assert all(entry["does"] for entry in told.values())

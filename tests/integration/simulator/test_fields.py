@@ -82,13 +82,13 @@ def test_a_reference_shows_on_both_sides(client: httpx.Client, type_id: str) -> 
         ({"name": " "}, "name"),
     ],
 )
-def test_what_makes_no_sense_is_refused(client: httpx.Client, type_id: str, body: dict[str, Any], wrong: str) -> None:
+def test_invalid_fields_are_rejected(client: httpx.Client, type_id: str, body: dict[str, Any], wrong: str) -> None:
     response = add(client, type_id, **body)
     assert (response.status_code, [*response.json()["field-errors"]]) == (400, [wrong])
     assert client.get(FIELDS).json() == {"data": []}
 
 
-def test_deleting_a_type_deletes_its_fields_and_those_that_refer_to_it(client: httpx.Client, type_id: str) -> None:
+def test_the_deletion_of_a_type_deletes_its_fields_and_references(client: httpx.Client, type_id: str) -> None:
     customer = new_type(client, "Customer")
     add(client, customer)
     add(client, type_id, "Owed by", type="custom_object", referenced_custom_type_id=customer)
@@ -97,7 +97,7 @@ def test_deleting_a_type_deletes_its_fields_and_those_that_refer_to_it(client: h
     assert client.get(FIELDS).json() == {"data": [kept]}
 
 
-def test_the_order_of_fields(client: httpx.Client, type_id: str) -> None:
+def test_the_order_of_fields_can_be_changed(client: httpx.Client, type_id: str) -> None:
     first, second, third = (add(client, type_id, name).json()["id"] for name in ("A", "B", "C"))
     path = f"custom_field_schema/custom_object/{type_id}/"
     assert [entry["id"] for entry in client.get(path).json()["fields"]] == [first, second, third]
@@ -109,7 +109,7 @@ def test_the_order_of_fields(client: httpx.Client, type_id: str) -> None:
         assert client.put(path, json=bad).status_code == 400
 
 
-def test_a_shared_field_and_its_association(client: httpx.Client, type_id: str) -> None:
+def test_a_shared_field_is_associated(client: httpx.Client, type_id: str) -> None:
     created = client.post("custom_field/shared/", json={"name": "Region", "type": "text"})
     shared = created.json()
     assert (created.status_code, shared["associations"], shared["is_shared"]) == (200, [], True)
@@ -128,7 +128,7 @@ def test_a_shared_field_and_its_association(client: httpx.Client, type_id: str) 
     assert client.get(f"custom_object_type/{type_id}/").json()["fields"] == []
 
 
-def test_an_association_lives_only_where_it_was_made(client: httpx.Client, type_id: str) -> None:
+def test_an_association_exists_for_its_type_only(client: httpx.Client, type_id: str) -> None:
     shared = client.post("custom_field/shared/", json={"name": "Region", "type": "text"}).json()["id"]
     path = f"custom_field/shared/{shared}/association/"
     assert client.post(path, json={"object_type": "lead"}).status_code == 201

@@ -22,7 +22,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def close(clock: Clock) -> InProcessClose:
-    """A Close with the organization ``orga_acme``."""
+    """Return a simulated Close with the organization ``orga_acme``."""
     close = InProcessClose(clock=clock, sleep=clock.advance)
     close.add_organization(id="orga_acme", name="Acme", keys=[KEY])
     return close
@@ -88,7 +88,7 @@ def test_a_lost_response_is_an_error_of_httpx_and_the_type_exists(
     assert close.fired() == {fault: 1}
 
 
-def test_a_response_later_than_the_timeout_costs_the_timeout_and_the_work_is_done_at_its_own_time(
+def test_a_response_after_the_timeout_takes_the_timeout_and_the_work_is_done_later(
     close: InProcessClose, client: httpx.Client, clock: Clock
 ) -> None:
     close.arm("slow", seconds=30)
@@ -109,9 +109,7 @@ def test_a_slow_response_moves_the_clock(close: InProcessClose, client: httpx.Cl
     assert clock.now == START + 5
 
 
-def test_a_late_create_happens_when_the_clock_is_there(
-    close: InProcessClose, client: httpx.Client, clock: Clock
-) -> None:
+def test_a_late_create_happens_at_its_time(close: InProcessClose, client: httpx.Client, clock: Clock) -> None:
     close.arm("late_create", seconds=3)
 
     assert client.post("custom_object_type/", json=INVOICE).status_code == 408
@@ -120,7 +118,7 @@ def test_a_late_create_happens_when_the_clock_is_there(
     assert (listed(client), close.faults()["pending"]) == (["Invoice"], 0)
 
 
-def test_without_a_sleep_no_time_passes(clock: Clock) -> None:
+def test_no_time_passes_without_a_sleep(clock: Clock) -> None:
     close = InProcessClose({"organizations": [{"keys": [KEY], "switches": {"latency_seconds": 9}}]}, clock=clock)
 
     with close.client(KEY, timeout=10) as client:
@@ -147,7 +145,7 @@ def test_control_calls_store_types_fields_and_associations(close: InProcessClose
     ]
 
 
-def test_what_close_would_refuse_is_a_control_error(close: InProcessClose) -> None:
+def test_input_that_close_would_reject_is_a_control_error(close: InProcessClose) -> None:
     invoice = close.add_type("orga_acme", "Invoice")
 
     refused: list[Callable[[], object]] = [
@@ -165,7 +163,7 @@ def test_the_control_api_is_behind_the_transport_too(close: InProcessClose, clie
     assert client.get(f"{close.url}/_control/organizations/").json()["data"][0]["id"] == "orga_acme"
 
 
-def test_an_asynchronous_client_is_served(close: InProcessClose) -> None:
+def test_an_asynchronous_client_gets_responses(close: InProcessClose) -> None:
     async def create() -> int:
         async with httpx.AsyncClient(transport=close.transport, base_url=close.api_url, auth=(KEY, "")) as client:
             return (await client.post("custom_object_type/", json=INVOICE)).status_code

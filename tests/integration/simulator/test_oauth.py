@@ -62,7 +62,7 @@ def test_an_exchanged_refresh_token_may_have_a_grace(close: ControlClient, app: 
     assert [refresh(close, app, first).status_code for _ in range(2)] == [200, 200]
 
 
-def test_a_refresh_may_answer_without_a_refresh_token(close: ControlClient, app: Client) -> None:
+def test_a_refresh_may_return_no_refresh_token(close: ControlClient, app: Client) -> None:
     close.set_options(refresh_answers_with_refresh_token=False)
     first = close.add_tokens("orga_acme", app["client_id"])["refresh_token"]
     assert "refresh_token" not in refresh(close, app, first).json()
@@ -93,7 +93,9 @@ def test_revoking_ends_both_kinds_of_token(close: ControlClient, app: Client) ->
         ({"refresh_token": "unheard of"}, 400, "invalid_grant"),
     ],
 )
-def test_refusals(close: ControlClient, app: Client, form: dict[str, str], status: int, error: str) -> None:
+def test_invalid_token_requests_are_rejected(
+    close: ControlClient, app: Client, form: dict[str, str], status: int, error: str
+) -> None:
     sound = {**app, "grant_type": "refresh_token", "refresh_token": "x"}
     response = token(close, **{**sound, **form})
     assert (response.status_code, response.json()["error"]) == (status, error)

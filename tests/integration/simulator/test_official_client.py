@@ -1,4 +1,4 @@
-"""Close's own Python client (PyPI ``closeio`` 2.1), unchanged, against the simulated Close; and what its retries make.
+"""Close's own Python client (PyPI ``closeio`` 2.1) against the simulated Close, and the duplicates of its retries.
 
 Its pauses between attempts (2 s and more) are patched away: they are recorded instead of slept.
 """
@@ -19,7 +19,7 @@ INVOICE = {"name": "Invoice", "name_plural": "Invoices"}
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the official client would have slept."""
+    """Return the seconds that the official client would have slept."""
     slept: list[float] = []
     monkeypatch.setattr(closeio_api, "time", SimpleNamespace(sleep=slept.append))
     return slept
@@ -37,7 +37,7 @@ def names(close: ControlClient) -> list[str]:
     return [entry["name"] for entry in close.types("orga_acme")]
 
 
-def test_types(api: closeio_api.API) -> None:
+def test_types_are_managed_by_the_official_client(api: closeio_api.API) -> None:
     made = api.post("custom_object_type", data=INVOICE)
     path = f"custom_object_type/{made['id']}"
     assert api.get("custom_object_type") == {"data": [made]}
@@ -47,7 +47,7 @@ def test_types(api: closeio_api.API) -> None:
     assert api.get("custom_object_type") == {"data": []}
 
 
-def test_fields_and_their_order(api: closeio_api.API) -> None:
+def test_fields_and_their_order_are_managed_by_the_official_client(api: closeio_api.API) -> None:
     type_id = api.post("custom_object_type", data=INVOICE)["id"]
     of_type = {"custom_object_type_id": type_id}
     amount = api.post("custom_field/custom_object_type", data={**of_type, "name": "Amount", "type": "number"})
@@ -62,8 +62,8 @@ def test_fields_and_their_order(api: closeio_api.API) -> None:
     assert [field["name"] for field in api.get(f"custom_object_type/{type_id}")["fields"]] == ["Due on"]
 
 
-def test_an_organisation_is_copied_as_closes_own_script_does(close: ControlClient, api: closeio_api.API) -> None:
-    """It posts whole objects as read, without ``organization_id``, and maps the ids that it got."""
+def test_an_organization_is_copied_by_closes_own_script(close: ControlClient, api: closeio_api.API) -> None:
+    """Send whole objects as read, without ``organization_id``, and map their new ids."""
     source = api.post("custom_object_type", data=INVOICE)
     field = {"custom_object_type_id": source["id"], "name": "State", "type": "choices", "choices": ["open", "paid"]}
     api.post("custom_field/custom_object_type", data=field)
@@ -95,7 +95,7 @@ def test_a_duplicate_raises_validation_error_when_names_are_unique(close: Contro
 
 
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 500, 501])
-def test_other_refusals_raise_api_error(close: ControlClient, api: closeio_api.API, status: int) -> None:
+def test_other_rejections_raise_api_error(close: ControlClient, api: closeio_api.API, status: int) -> None:
     endpoint = {404: "custom_object_type/cotype_none", 501: "lead"}.get(status, "custom_object_type")
     if status in {401, 402, 403, 500}:
         close.arm({500: "500_before"}.get(status, str(status)), aim={"method": "GET"})
@@ -114,7 +114,7 @@ def test_other_refusals_raise_api_error(close: ControlClient, api: closeio_api.A
         ({"header": "absent", "retry_after": "absent"}, 2.0),  # its default
     ],
 )
-def test_429_is_waited_out_with_the_clients_own_parser(
+def test_the_official_client_waits_out_a_429(
     close: ControlClient, api: closeio_api.API, pauses: list[float], spelling: dict[str, Any], pause: float
 ) -> None:
     close.arm("429", times=2, reset=2.5, **spelling)
@@ -122,8 +122,8 @@ def test_429_is_waited_out_with_the_clients_own_parser(
     assert (pauses, names(close), close.fired()) == ([pause, pause], ["Invoice"], {"429": 2})
 
 
-def test_one_lost_answer_makes_two_types(close: ControlClient, api: closeio_api.API, pauses: list[float]) -> None:
-    """The reason for this project: the client sends the create again, and Close cannot know."""
+def test_one_lost_response_makes_two_types(close: ControlClient, api: closeio_api.API, pauses: list[float]) -> None:
+    """Show the reason for this project: the client sends the create again, and Close cannot recognize it."""
     close.arm("create_then_hang_up")
     made = api.post("custom_object_type", data=INVOICE)
     assert names(close) == ["Invoice", "Invoice"]
@@ -131,7 +131,7 @@ def test_one_lost_answer_makes_two_types(close: ControlClient, api: closeio_api.
     assert (pauses, close.fired()) == ([2], {"create_then_hang_up": 1})
 
 
-def test_every_answer_lost_makes_five_types_and_an_error(
+def test_five_lost_responses_make_five_types_and_an_error(
     close: ControlClient, api: closeio_api.API, pauses: list[float]
 ) -> None:
     close.arm("create_then_hang_up", times=None)
@@ -141,7 +141,7 @@ def test_every_answer_lost_makes_five_types_and_an_error(
     assert (pauses, close.fired()) == ([2, 2, 2, 2], {"create_then_hang_up": 5})
 
 
-def test_every_503_after_the_create_makes_five_types_too(close: ControlClient, api: closeio_api.API) -> None:
+def test_five_503_after_the_create_make_five_types_too(close: ControlClient, api: closeio_api.API) -> None:
     close.arm("create_then_503", times=None)
     with pytest.raises(closeio_api.APIError):
         api.post("custom_object_type", data=INVOICE)

@@ -1,4 +1,4 @@
-"""One switch for each question that Close's documentation leaves open."""
+"""Each option, which answers a question that Close's documentation leaves open."""
 
 import time
 from collections.abc import Callable
@@ -217,7 +217,7 @@ def test_delete_of_referenced_type(close: ControlClient, client: httpx.Client) -
     assert client.delete(f"{TYPES}{customer}/").status_code == 204
 
 
-# --- refusals
+# --- rejections
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_validation_body(close: ControlClient, client: httpx.Client, value: str,
     assert (response.status_code, response.json()) == (400, expected)
 
 
-def test_validation_body_that_is_no_json(close: ControlClient, client: httpx.Client) -> None:
+def test_validation_body_may_be_html(close: ControlClient, client: httpx.Client) -> None:
     close.set_options(validation_body="text")
     response = client.post(TYPES, json={})
     assert (response.status_code, response.headers["Content-Type"][:9]) == (400, "text/html")
@@ -336,7 +336,7 @@ def test_get_lag_seconds(close: ControlClient, client: httpx.Client) -> None:
 
 
 def test_delete_lag_seconds(close: ControlClient, client: httpx.Client) -> None:
-    """As was measured for leads: GET and list lag, a second DELETE already says 404."""
+    """Follow the behavior measured for leads: GET and list lag, and a second DELETE returns 404."""
     close.set_options(delete_lag_seconds=0.3)
     made = create(client).json()
     path = f"{TYPES}{made['id']}/"
@@ -355,10 +355,10 @@ def test_latency_seconds(close: ControlClient, client: httpx.Client) -> None:
     assert 0.2 <= time.monotonic() - began < 2
 
 
-# --- the switches themselves
+# --- the options themselves
 
 
-def test_an_organisation_has_its_own_values(close: ControlClient, new_client: Callable[[str], httpx.Client]) -> None:
+def test_an_organization_has_its_own_values(close: ControlClient, new_client: Callable[[str], httpx.Client]) -> None:
     close.add_organization(id="orga_strict", keys=["api_strict.123"], switches={"create_status": 200})
     with new_client(KEY) as acme, new_client("api_strict.123") as strict:
         assert (create(acme).status_code, create(strict).status_code) == (201, 200)
@@ -367,26 +367,24 @@ def test_an_organisation_has_its_own_values(close: ControlClient, new_client: Ca
 
 
 @pytest.mark.parametrize(
-    ("switch", "complaint"),
+    ("option", "error"),
     [
-        ({"color": "red"}, "no switch 'color'"),
-        ({"create_status": 202}, "takes 201 | 200, not 202"),
-        ({"archived_listed": 1}, "takes True | False, not 1"),
-        ({"list_lag_seconds": True}, "takes a number, not True"),
-        ({"name_max_length": 1.5}, "takes a whole number | None, not 1.5"),
+        ({"color": "red"}, "unknown option 'color'"),
+        ({"create_status": 202}, "must be 201 | 200, not 202"),
+        ({"archived_listed": 1}, "must be True | False, not 1"),
+        ({"list_lag_seconds": True}, "must be a number, not True"),
+        ({"name_max_length": 1.5}, "must be a whole number | None, not 1.5"),
     ],
 )
-def test_unknown_switches_and_values_are_refused(
-    close: ControlClient, switch: dict[str, object], complaint: str
-) -> None:
+def test_unknown_options_and_values_are_rejected(close: ControlClient, option: dict[str, object], error: str) -> None:
     for change in (close.set_options, lambda **new: close.change_organization("orga_acme", switches=new)):
-        with pytest.raises(ControlError) as refused:
-            change(**switch)
-        assert complaint in str(refused.value)
+        with pytest.raises(ControlError) as rejection:
+            change(**option)
+        assert error in str(rejection.value)
 
 
-@pytest.mark.parametrize("switch", [field.name for field in fields(Options)])
-def test_every_switch_is_tested(switch: str) -> None:
-    """Some test of this folder sets it."""
+@pytest.mark.parametrize("option", [field.name for field in fields(Options)])
+def test_every_option_is_tested(option: str) -> None:
+    """Find the name of the option in a test of this folder."""
     tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
-    assert f"{switch}=" in tests or f'"{switch}"' in tests
+    assert f"{option}=" in tests or f'"{option}"' in tests

@@ -1,4 +1,4 @@
-"""The simulator as a program, its control API as a user meets it, and its end."""
+"""The simulator as a program, its control API, and its end."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def run(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
 
-def test_it_runs_by_itself_from_a_setup_and_ends_when_told(tmp_path: Path) -> None:
+def test_the_program_starts_from_a_setup_and_ends_on_a_signal(tmp_path: Path) -> None:
     setup = tmp_path / "setup.json"
     organization = {"id": "orga_acme", "keys": ["api_acme.123"], "types": [{"name": "Invoice"}]}
     setup.write_text(json.dumps({"switches": {"create_status": 200}, "organizations": [organization]}))
@@ -46,12 +46,12 @@ def test_it_runs_by_itself_from_a_setup_and_ends_when_told(tmp_path: Path) -> No
     assert (process.returncode, errors) == (0, "")
 
 
-def test_a_busy_port_and_a_bad_setup_are_said_plainly(close: ControlClient, tmp_path: Path) -> None:
+def test_a_busy_port_and_an_invalid_setup_are_reported(close: ControlClient, tmp_path: Path) -> None:
     setup = tmp_path / "setup.json"
     setup.write_text('{"switches": {"color": "red"}}')
     for arguments, complaint in (
         (("--port", close.url.rpartition(":")[2]), "cannot listen on 127.0.0.1"),
-        (("--setup", str(setup)), "no switch 'color'"),
+        (("--setup", str(setup)), "unknown option 'color'"),
     ):
         with run(*arguments) as process:
             _, errors = process.communicate(timeout=10)
@@ -60,7 +60,7 @@ def test_a_busy_port_and_a_bad_setup_are_said_plainly(close: ControlClient, tmp_
         assert "Traceback" not in errors
 
 
-def test_a_reset_goes_back_to_the_setup(client: httpx.Client) -> None:
+def test_a_reset_restores_the_setup(client: httpx.Client) -> None:
     setup = {"switches": {"create_status": 200}, "organizations": [{"id": "orga_a", "types": [{"name": "Invoice"}]}]}
     with CloseSimulator(setup=setup) as close:
         close.set_options(create_status=201, latency_seconds=0.01)
@@ -75,7 +75,7 @@ def test_a_reset_goes_back_to_the_setup(client: httpx.Client) -> None:
         assert close.requests() == []
 
 
-def test_a_reset_of_parts_leaves_the_rest(close: ControlClient, client: httpx.Client) -> None:
+def test_a_reset_of_parts_keeps_the_rest(close: ControlClient, client: httpx.Client) -> None:
     close.add_type("orga_acme", "Invoice")
     close.arm("500_before")
     client.get("me/")
@@ -89,7 +89,7 @@ def test_a_reset_of_parts_leaves_the_rest(close: ControlClient, client: httpx.Cl
         close.reset("everything")
 
 
-def test_a_reset_forgets_what_was_to_come_late(close: ControlClient, client: httpx.Client) -> None:
+def test_a_reset_cancels_late_creates(close: ControlClient, client: httpx.Client) -> None:
     close.arm("late_create", seconds=0.2)
     client.post("custom_object_type/", json={"name": "Invoice", "name_plural": "Invoices"})
     close.reset("faults")
@@ -97,7 +97,7 @@ def test_a_reset_forgets_what_was_to_come_late(close: ControlClient, client: htt
     assert close.types("orga_acme") == []
 
 
-def test_one_organisation_is_cleared(close: ControlClient) -> None:
+def test_one_organization_is_cleared(close: ControlClient) -> None:
     close.add_organization(id="orga_other")
     for organization in ("orga_acme", "orga_other"):
         close.add_type(organization, "Invoice")
@@ -105,7 +105,7 @@ def test_one_organisation_is_cleared(close: ControlClient) -> None:
     assert (close.types("orga_acme"), len(close.types("orga_other"))) == ([], 1)
 
 
-def test_a_control_call_that_does_not_exist_gets_the_list(close: ControlClient) -> None:
+def test_an_unknown_control_call_gets_the_list(close: ControlClient) -> None:
     response = httpx.get(f"{close.url}/_control/colors/", trust_env=False)
     assert response.status_code == 501
     assert "GET /_control/state/" in response.json()["known"]
@@ -127,15 +127,13 @@ def test_a_control_call_that_does_not_exist_gets_the_list(close: ControlClient) 
         {"keys": ["api_acme.0123456789"]},
     ],
 )
-def test_an_organisation_that_makes_no_sense_is_refused_and_not_there(
-    close: ControlClient, body: dict[str, Any]
-) -> None:
+def test_an_invalid_organization_is_rejected_and_not_stored(close: ControlClient, body: dict[str, Any]) -> None:
     with pytest.raises(ControlError):
         close.add_organization(**body)
     assert [entry["id"] for entry in close.call("GET", "organizations/")["data"]] == ["orga_acme"]
 
 
-def test_the_log_can_be_asked_for_a_part(close: ControlClient, client: httpx.Client) -> None:
+def test_the_log_can_be_filtered(close: ControlClient, client: httpx.Client) -> None:
     client.get("me/")
     client.get("role/")
     client.post("custom_object_type/", json={})
@@ -145,7 +143,7 @@ def test_the_log_can_be_asked_for_a_part(close: ControlClient, client: httpx.Cli
 
 
 def test_connections_are_kept_alive(close: ControlClient) -> None:
-    """Through refusals, 204, chunked bodies and an unknown path: all on one connection."""
+    """Send rejected requests, chunked bodies and an unknown path, all on one connection."""
     with socket.create_connection(("127.0.0.1", port_of(close)), timeout=5) as connection:
         for request, status in (
             (b"GET /api/v1/me/ HTTP/1.1\r\nHost: x\r\n\r\n", b"401"),
@@ -162,15 +160,15 @@ def test_connections_are_kept_alive(close: ControlClient) -> None:
             assert head.split(b" ", 2)[1] == status
 
 
-def test_a_body_of_no_length_is_refused(close: ControlClient) -> None:
+def test_a_body_without_a_valid_length_is_rejected(close: ControlClient) -> None:
     for length in (b"many", b"-1", b"99999999999"):
         with socket.create_connection(("127.0.0.1", port_of(close)), timeout=5) as connection:
             connection.sendall(b"POST /api/v1/me/ HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 413")
 
 
-def test_a_request_that_breaks_off_is_not_carried_out(close: ControlClient) -> None:
-    """Half of a create creates nothing, even when the half is JSON by itself."""
+def test_an_incomplete_request_is_not_executed(close: ControlClient) -> None:
+    """Send half of a create: it creates nothing, even if the half is valid JSON."""
     head = (
         b"POST /api/v1/custom_object_type/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         b"Authorization: Basic " + b64encode(b"api_acme.0123456789:") + b"\r\nContent-Length: 99\r\n\r\n"

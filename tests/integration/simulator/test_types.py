@@ -49,7 +49,7 @@ def test_a_type_is_listed_read_changed_and_deleted(client: httpx.Client) -> None
     assert client.get("custom_object_type/").json() == {"data": []}
 
 
-def test_the_same_name_is_taken_twice_and_counted(close: ControlClient, client: httpx.Client) -> None:
+def test_a_duplicate_name_is_accepted_and_counted(close: ControlClient, client: httpx.Client) -> None:
     ids = {create(client).json()["id"], create(client, name=" INVOICE").json()["id"]}
     create(client, name="Contract")
     assert len(ids) == 2
@@ -57,7 +57,7 @@ def test_the_same_name_is_taken_twice_and_counted(close: ControlClient, client: 
     assert close.state("orga_acme")["creates"] == 3
 
 
-def test_a_whole_object_as_read_is_taken_by_another_organisation(close: ControlClient, client: httpx.Client) -> None:
+def test_a_whole_object_as_read_is_accepted_by_another_organization(close: ControlClient, client: httpx.Client) -> None:
     made = create(client).json()
     other = close.add_organization(id="orga_other")
     auth = (other["keys"][0], "")
@@ -70,14 +70,14 @@ def test_a_whole_object_as_read_is_taken_by_another_organisation(close: ControlC
     assert copied.json()["organization_id"] == "orga_other"
 
 
-def test_organisations_do_not_see_each_other(close: ControlClient, client: httpx.Client) -> None:
+def test_organizations_do_not_see_each_other(close: ControlClient, client: httpx.Client) -> None:
     made = create(client).json()
     auth = (close.add_organization()["keys"][0], "")
     assert client.get("custom_object_type/", auth=auth).json() == {"data": []}
     assert client.get(f"custom_object_type/{made['id']}/", auth=auth).status_code == 404
 
 
-def test_every_mistake_in_a_body_is_told(client: httpx.Client) -> None:
+def test_every_mistake_in_a_body_is_reported(client: httpx.Client) -> None:
     response = client.post("custom_object_type/", json={"name": 1, "api_create_only": "no", "description": None})
     assert response.status_code == 400
     assert response.json() == {
@@ -90,7 +90,7 @@ def test_every_mistake_in_a_body_is_told(client: httpx.Client) -> None:
     }
 
 
-def test_bodies_that_are_no_json_object_are_refused(client: httpx.Client) -> None:
+def test_bodies_other_than_json_objects_are_rejected(client: httpx.Client) -> None:
     json_header = {"Content-Type": "application/json"}
     bad = [b"", b"[]", b"{", b'{"name": NaN, "name_plural": "x"}', b'"name"', b"\xff"]
     answers = [client.post("custom_object_type/", content=body, headers=json_header) for body in bad]
@@ -101,13 +101,13 @@ def test_bodies_that_are_no_json_object_are_refused(client: httpx.Client) -> Non
     assert client.get("custom_object_type/").json() == {"data": []}
 
 
-def test_only_the_fields_asked_for_are_answered(client: httpx.Client) -> None:
+def test_only_the_requested_fields_are_returned(client: httpx.Client) -> None:
     made = create(client).json()
     assert client.get("custom_object_type/?_fields=id,name").json() == {"data": [{"id": made["id"], "name": "Invoice"}]}
     assert client.get(f"custom_object_type/{made['id']}/?_fields=name,unheard").json() == {"name": "Invoice"}
 
 
-def test_what_it_does_not_know_it_says_with_a_list_of_what_it_does(client: httpx.Client) -> None:
+def test_an_unknown_path_gets_501_with_the_known_ones(client: httpx.Client) -> None:
     response = client.get("lead/")
     assert response.status_code == 501
     assert "POST /api/v1/custom_object_type/" in response.json()["known"]
@@ -115,8 +115,8 @@ def test_what_it_does_not_know_it_says_with_a_list_of_what_it_does(client: httpx
     assert client.patch("custom_object_type/", json={}).headers["Allow"] == "GET, POST"
 
 
-def test_a_hundred_threads_lose_nothing(close: ControlClient, new_client: Callable[[str], httpx.Client]) -> None:
-    """Every create is there, each with an id of its own, though they all come at once."""
+def test_a_hundred_threads_lose_no_create(close: ControlClient, new_client: Callable[[str], httpx.Client]) -> None:
+    """Create types in parallel: each exists, with its own id."""
     ids: list[str] = []
     ready = threading.Barrier(100)
 
