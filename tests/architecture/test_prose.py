@@ -27,6 +27,7 @@ ENFORCED = (
     "infra/tools",
     "template.yaml",
     "tests/architecture",
+    "tests/e2e",
     "tests/integration",
 )
 """Areas that hold no banned phrase. ``python -m tests.architecture.prose_report`` counts what the others still hold."""

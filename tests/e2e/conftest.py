@@ -1,4 +1,4 @@
-"""One stack of its own for all end-to-end tests: on a free port, beside any ``make run`` of the same project."""
+"""One stack for all end-to-end tests, on a free port, so that ``make run`` may run at the same time."""
 
 from collections.abc import Iterator
 
@@ -20,11 +20,11 @@ def stack() -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def world(stack: LocalStack) -> World:
-    """The stack with all that arrived from its topic since it came up."""
+    """Return the stack, with all outcomes since its start."""
     return World(stack, Feed(stack.aws.client("sqs"), stack.description.outcomes_queue_url))
 
 
 @pytest.fixture
 def tenant(world: World) -> Tenant:
-    """A tenant that no other test has, with an ordinary organization."""
+    """Return a tenant for one test, with an organization without special settings."""
     return world.new_tenant()

@@ -1,6 +1,6 @@
-"""One function under the Lambda Runtime Interface Emulator: the runtime's own client, the artifact, and nothing else.
+"""One function under the Lambda Runtime Interface Emulator, with the runtime's own client and the artifact only.
 
-The emulator comes with SAM CLI. It takes one call at a time, and answers a time-out with 200 and plain text.
+The emulator comes with the SAM CLI. It accepts one call at a time, and responds to a timeout with 200 and plain text.
 """
 
 import json
@@ -22,12 +22,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 EMULATORS = PROJECT / ".tools" / "sam" / "lib" / "python3.13" / "site-packages" / "samcli" / "local" / "rapid"
 EMULATOR = EMULATORS / f"aws-lambda-rie-{'x86_64' if os.uname().machine == 'x86_64' else 'arm64'}"
 RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot_restore_py")
-"""The distributions that Lambda's runtime brings itself."""
+"""The distributions that are part of Lambda's runtime."""
 READY_WITHIN_SECONDS = 20
 
 
 def copy_runtime_client(folder: Path) -> None:
-    """Puts the runtime's client where it can be imported without the rest of this environment."""
+    """Copy the runtime's client to a folder, where it can be imported without the rest of this environment."""
     for distribution in RUNTIME_CLIENT:
         for entry in files(distribution) or []:
             if ".." not in entry.parts and "__pycache__" not in entry.parts:
@@ -37,18 +37,18 @@ def copy_runtime_client(folder: Path) -> None:
 
 
 class Function:
-    """A function that is being emulated on that port."""
+    """A function that the emulator runs on that port."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """What the function answers, or the error that it ended with (``errorType``, ``errorMessage``)."""
+        """Return the function's result, or its error (``errorType``, ``errorMessage``)."""
         request = urllib.request.Request(self._url, json.dumps(event).encode())  # noqa: S310 - this machine, http
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as error:  # what is wrong with the function itself comes as a 502
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+                return json.loads(response.read())
+        except urllib.error.HTTPError as error:  # a 502: the function itself failed
             return json.loads(error.read())
 
 
@@ -56,8 +56,8 @@ class Function:
 def emulated(
     artifact: Path, client: Path, handler: str, environment: Mapping[str, str], log: Path
 ) -> Iterator[Function]:
-    """Runs the handler from the artifact; what it prints goes to the log file."""
-    assert EMULATOR.exists(), "SAM CLI is not installed: run `make install`"
+    """Run the handler from the artifact. Its output goes to the log file."""
+    assert EMULATOR.exists(), "the SAM CLI is not installed: run `make install`"
     port, runtime_port = _free_port(), _free_port()
     command = [
         str(EMULATOR),
@@ -98,4 +98,4 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
             return
         time.sleep(0.02)
-    raise AssertionError(f"the emulator did not come up: {log.read_text()}")
+    raise AssertionError(f"the emulator did not start: {log.read_text()}")

@@ -1,7 +1,7 @@
-"""The built artifact under the real Lambda runtime: each function starts from it alone, and answers.
+"""The built artifact under the real Lambda runtime: each handler starts and responds.
 
-This is what tells whether anything is missing from the artifact: the local AWS runs functions on an interpreter that
-has packages of its own. A small server stands in for AWS, so that each door also speaks to the services it needs.
+These tests find files that are missing from the artifact: the local AWS runs functions on an interpreter with packages
+of its own. A small server replaces AWS, so that each handler also calls the services that it needs.
 """
 
 import base64
@@ -23,7 +23,7 @@ from tests.integration.test_artifact import HERE
 PUBLISHED = """<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult>
 <MessageId>1</MessageId></PublishResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></PublishResponse>"""
 CREDENTIAL = "api_2KBJ9t.hush"
-JSON_ANSWERS = {
+JSON_RESPONSES = {
     "secretsmanager.GetSecretValue": {"Name": "close-provisioner/tenants/default", "SecretString": CREDENTIAL},
     "DynamoDB_20120810.PutItem": {},
     "DynamoDB_20120810.GetItem": {},
@@ -34,7 +34,7 @@ JSON_ANSWERS = {
 
 @dataclass
 class StandIn:
-    """Answers the few calls that these tests lead to, and remembers which they were."""
+    """A replacement of AWS for the few calls of these tests, with a record of them."""
 
     port: int = 0
     calls: list[str] = field(default_factory=list)
@@ -44,12 +44,12 @@ class StandIn:
 def aws() -> Iterator[StandIn]:
     stand_in = StandIn()
 
-    class Answers(BaseHTTPRequestHandler):
+    class Responder(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             target = self.headers.get("X-Amz-Target")
             stand_in.calls.append(target or "SNS")
-            body = json.dumps(JSON_ANSWERS[target]) if target else PUBLISHED
+            body = json.dumps(JSON_RESPONSES[target]) if target else PUBLISHED
             self.send_response(200)
             self.send_header("Content-Type", "application/x-amz-json-1.0" if target else "text/xml")
             self.send_header("Content-Length", str(len(body)))
@@ -57,9 +57,9 @@ def aws() -> Iterator[StandIn]:
             self.wfile.write(body.encode())
 
         def log_message(self, *arguments: Any) -> None:
-            """Says nothing."""
+            """Print nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Responder) as server:
         stand_in.port = server.server_address[1]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield stand_in
@@ -82,7 +82,7 @@ def runtime_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(built: Path, runtime_client: Path, aws: StandIn, tmp_path: Path) -> Any:
-    """Starts a door by its name."""
+    """Return a function that starts a handler by its name."""
     environment = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws.port}",
         "AWS_ACCESS_KEY_ID": "test",
@@ -111,13 +111,13 @@ def start(built: Path, runtime_client: Path, aws: StandIn, tmp_path: Path) -> An
         "POWERTOOLS_METRICS_NAMESPACE": "CloseProvisioner",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
-    return lambda door, **more: emulated(
-        built, runtime_client, f"provisioner.{door}.lambda_handler", environment | more, tmp_path / "log"
+    return lambda name, **more: emulated(
+        built, runtime_client, f"provisioner.handlers.{name}.lambda_handler", environment | more, tmp_path / "log"
     )
 
 
 def http(method: str, resource: str, body: str | None = None, **parameters: str) -> dict[str, Any]:
-    """An event as a REST API sends it."""
+    """Return an event of a REST API."""
     return {
         "resource": resource,
         "path": resource.format(**parameters),
@@ -132,8 +132,8 @@ def http(method: str, resource: str, body: str | None = None, **parameters: str)
     }
 
 
-def problem(answer: dict[str, Any]) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(answer["body"])
+def problem(response: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(response["body"])
     return content
 
 
@@ -150,14 +150,14 @@ def test_the_api_handler_runs(start: Any, aws: StandIn) -> None:
 
 
 def test_no_credential_is_logged_even_at_the_lowest_level(start: Any, aws: StandIn, tmp_path: Path) -> None:
-    """Lambda's log level is the root logger's, so it would reach the SDKs, which log whole answers."""
+    """Set Lambda's log level, which is that of the root logger: at DEBUG, the SDKs would log whole responses."""
     body = {"request_id": "1", "custom_object_type": {"name": "Order", "name_plural": "Orders"}}
     event = http("POST", "/v1/provisioning-requests", json.dumps(body))
     event["multiValueHeaders"]["Prefer"] = ["respond-async"]
     levels = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "DEBUG", "POWERTOOLS_LOG_LEVEL": "DEBUG"}
     with start("api", **levels) as function:
-        answer = function.invoke(event)
-    assert answer["statusCode"] == 202, answer
+        response = function.invoke(event)
+    assert response["statusCode"] == 202, response
     assert "secretsmanager.GetSecretValue" in aws.calls
     log = (tmp_path / "log").read_text()
     assert '"service":"close-provisioner"' in log or "CloseProvisioner" in log, log
@@ -166,16 +166,16 @@ def test_no_credential_is_logged_even_at_the_lowest_level(start: Any, aws: Stand
 
 def test_the_webhooks_handler_runs(start: Any, aws: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     held = {"SecretString": json.dumps({"secrets": ["whsec_of_stripe"]})}
-    monkeypatch.setitem(JSON_ANSWERS, "secretsmanager.GetSecretValue", held)
+    monkeypatch.setitem(JSON_RESPONSES, "secretsmanager.GetSecretValue", held)
     event = Event.of("stripe", "customer.created", "acme")
     sent = event.sent(["whsec_of_stripe"])
     signed = http("POST", "/v1/webhooks/{source}", sent.body.decode(), source="stripe")
     signed["multiValueHeaders"] |= {name: [value] for name, value in sent.headers.items()}
     unsigned = http("POST", "/v1/webhooks/{source}", sent.body.decode(), source="stripe")
-    unknown = http("POST", "/v1/webhooks/{source}", "{}", source="nobody")
+    unknown = http("POST", "/v1/webhooks/{source}", "{}", source="unknown")
     with start("webhooks") as function:
-        answers = [function.invoke(each) for each in (signed, unsigned, unknown)]
-    assert [answer["statusCode"] for answer in answers] == [202, 401, 404], answers
+        responses = [function.invoke(each) for each in (signed, unsigned, unknown)]
+    assert [response["statusCode"] for response in responses] == [202, 401, 404], responses
     assert aws.calls == ["secretsmanager.GetSecretValue", "DynamoDB_20120810.PutItem", "AmazonSQS.SendMessage"]
 
 
@@ -191,20 +191,20 @@ def test_the_worker_handler_runs(start: Any, aws: StandIn) -> None:
         "awsRegion": "us-east-1",
     }
     with start("worker") as function:
-        answer = function.invoke({"Records": [record]})
-    assert answer == {"batchItemFailures": []}
+        response = function.invoke({"Records": [record]})
+    assert response == {"batchItemFailures": []}
     assert aws.calls == ["SNS", "AmazonSQS.SendMessage"]
 
 
 def test_the_sweeper_handler_runs(start: Any, aws: StandIn) -> None:
     with start("sweeper") as function:
-        answer = function.invoke({})
-    assert "errorType" not in answer
+        response = function.invoke({})
+    assert "errorType" not in response
     assert aws.calls == ["DynamoDB_20120810.Query"]
 
 
 def test_an_incomplete_artifact_fails(built: Path, runtime_client: Path, start: Any, tmp_path: Path) -> None:
-    """So that the tests above mean something."""
+    """Remove one package, to prove that the tests above would find it missing."""
     broken = tmp_path / "broken"
     broken.mkdir()
     for path in built.iterdir():
@@ -213,6 +213,6 @@ def test_an_incomplete_artifact_fails(built: Path, runtime_client: Path, start: 
     with emulated(
         broken, runtime_client, "provisioner.handlers.worker.lambda_handler", {}, tmp_path / "log"
     ) as function:
-        answer = function.invoke({"Records": []})
-    assert answer["errorType"] == "Runtime.ImportModuleError"
-    assert "httpx" in answer["errorMessage"]
+        response = function.invoke({"Records": []})
+    assert response["errorType"] == "Runtime.ImportModuleError"
+    assert "httpx" in response["errorMessage"]

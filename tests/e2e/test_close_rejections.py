@@ -1,4 +1,4 @@
-"""What Close does not allow fails at once, says who can mend it, and is not tried again."""
+"""A request that Close does not allow fails at once, and is not tried again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A credential is used for its tenant and its organization only, and shows up nowhere."""
+"""A credential is used for its tenant and its organization only, and is written nowhere."""
 
 import base64
 import json
@@ -46,20 +46,20 @@ def test_each_tenant_has_its_own_credential(world: World) -> None:
 
 
 def test_no_credential_is_written_anywhere(world: World) -> None:
-    """After all that can go wrong with one: success, loss, refusal, a dead key, a token, a secret that is none."""
-    fine, dead, token = world.new_tenant(), world.new_tenant(), tenant_with_access_token(world)
-    world.close.revoke(dead.secret)
+    """Search all output after a success, a lost response, a revoked key, a token and an invalid secret."""
+    fine, revoked, token = world.new_tenant(), world.new_tenant(), tenant_with_access_token(world)
+    world.close.revoke(revoked.secret)
     world.close.arm("create_then_cut_short", aim={"organization": fine.organization})
     broken = Tenant(f"broken-{uuid4().hex[:12]}", "", f"api_{uuid4().hex}")
     world.keep_secret(broken.name, broken.secret, f'{{"api_key": "{broken.secret}"')
-    asked = [each.asks() for each in (fine, dead, token, broken)]
-    answers = [world.stack.http.submit(each).text for each in asked[1:]]
-    world.send(*asked, f"no request, {uuid4()}")
+    asked = [each.asks() for each in (fine, revoked, token, broken)]
+    responses = [world.stack.http.submit(each).text for each in asked[1:]]
+    world.send(*asked, f"invalid, {uuid4()}")
     events = [world.outcome(each) for each in asked]
     assert [each.data["result"] for each in events] == ["recovered", "failed", "created", "failed"]
 
     written = {
-        "an answer": answers,
+        "a response": responses,
         "an event": [each.text + json.dumps(each.attributes) for each in world.feed.arrived],
         "a log": [*world.logged()],
         "the ledger": [*in_the_ledger(world)],
@@ -67,7 +67,7 @@ def test_no_credential_is_written_anywhere(world: World) -> None:
     }
     assert len(world.secrets) >= 4
     for where, texts in written.items():
-        assert any(fine.name in text for text in texts) or where != "a log", "the logs are those of these requests"
+        assert any(fine.name in text for text in texts) or where != "a log", "the logs are of these requests"
         found = [text for text in texts for secret in world.secrets if any(form in text for form in forms(secret))]
         assert not found, f"a credential is in {where}"
 
@@ -81,7 +81,7 @@ def tenant_with_access_token(world: World) -> Tenant:
 
 
 def forms(secret: str) -> tuple[str, str]:
-    """A credential as it is, and as HTTP Basic sends it."""
+    """Return a credential in plain form, and in the form of HTTP Basic."""
     return secret, base64.b64encode(f"{secret}:".encode()).decode().rstrip("=")
 
 

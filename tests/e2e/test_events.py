@@ -1,4 +1,4 @@
-"""Requests put on EventBridge's bus, through the deployed stack."""
+"""Requests on EventBridge's bus, through the deployed stack."""
 
 import json
 from typing import Any

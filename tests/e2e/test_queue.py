@@ -58,14 +58,14 @@ def test_a_message_without_a_request_id_uses_its_message_id(world: World, tenant
 
 
 def test_an_invalid_message_is_announced_and_dead_lettered(world: World) -> None:
-    (message_id,) = world.send("this is no request")
+    (message_id,) = world.send("not a request")
     (announcement,) = world.announced("default", message_id)
     assert announcement.event["id"] == message_key(message_id)
     assert announcement.event["type"] == "close-provisioner.provisioning.failed"
     assert announcement.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-request"
-    letter = world.dead_letter(message_id)
-    assert letter["Body"] == "this is no request"
-    assert "invalid JSON" in letter["MessageAttributes"]["reason"]["StringValue"]
+    dead_letter = world.dead_letter(message_id)
+    assert dead_letter["Body"] == "not a request"
+    assert "invalid JSON" in dead_letter["MessageAttributes"]["reason"]["StringValue"]
 
 
 def test_a_known_request_id_with_other_content_is_announced_separately(world: World, tenant: Tenant) -> None:
@@ -80,7 +80,7 @@ def test_a_known_request_id_with_other_content_is_announced_separately(world: Wo
     assert json.loads(world.dead_letter(message_id)["Body"]) == other
     assert world.type_names(tenant) == ["Project"]
     shown = world.stack.http.read(request_key(tenant.name, first["request_id"])).json()
-    assert shown["outcome"]["result"] == "created", "the first request's outcome stays what it is"
+    assert shown["outcome"]["result"] == "created", "the outcome of the first request is unchanged"
 
 
 def test_one_request_many_times_is_created_once(world: World, tenant: Tenant) -> None:
@@ -104,7 +104,7 @@ def test_an_invalid_message_does_not_affect_its_batch(world: World, tenant: Tena
 
 
 def test_a_message_that_fails_stays_on_the_queue_alone(world: World, tenant: Tenant) -> None:
-    """What nobody foresaw: its item in the ledger cannot be read, until somebody mends it."""
+    """Break the request's item in the ledger: an unexpected failure, until the item is removed."""
     good, bad = tenant.asks("Project"), tenant.asks("Contract")
     table, ledger = world.stack.description.table_name, world.stack.aws.client("dynamodb")
     item = request_item_key(request_key(tenant.name, bad["request_id"]))
@@ -114,7 +114,7 @@ def test_a_message_that_fails_stays_on_the_queue_alone(world: World, tenant: Ten
     eventually(lambda: [line for line in world.logged() if message_id in line and "stays on the queue" in line])
     eventually(lambda: world.messages_in_flight() == 1)
     ledger.delete_item(TableName=table, Key=item)
-    world.send(bad)  # does at once what the message itself does when its pause, of a minute, is over
+    world.send(bad)  # a second message does not wait for the first one's minute of invisibility
     assert world.outcome(bad).data["result"] == "created"
 
 
@@ -131,8 +131,8 @@ def test_a_create_with_a_lost_response_is_recovered(world: World, tenant: Tenant
 def test_a_create_without_any_response_is_recovered(world: World, tenant: Tenant) -> None:
     world.close.arm("create_then_never_answer", aim={"organization": tenant.organization})
     asked = tenant.asks("Project")
-    assert world.stack.http.submit(asked).status_code == 202, "the caller hears that it goes on"
-    world.send(asked)  # does at once what the request's own delayed message would do later
+    assert world.stack.http.submit(asked).status_code == 202, "the caller knows that the request continues"
+    world.send(asked)  # a second message does not wait for the delay of the first
     assert world.outcome(asked).data["result"] == "recovered"
     assert world.close.fired(tenant.organization) == {"create_then_never_answer": 1}
     assert world.creates_sent(tenant) == 1

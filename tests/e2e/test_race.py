@@ -1,4 +1,4 @@
-"""Forty-one requests for one type, at once and over both doors of the deployed stack."""
+"""Forty-one requests for one type at the same time, over HTTP and the queue of the deployed stack."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tests.e2e.world import PATIENCE, Tenant, World, eventually
 
 SPELLINGS = ("Project", "project", " PROJECT ", "pRoJeCt", "  project")
 REQUESTS = 41
-OVER_HTTP = 10  # each occupies a function of its own while it waits, on however few cores this machine has
+OVER_HTTP = 10  # each keeps one function busy while it waits, also on a machine with few cores
 
 
 def test_forty_one_requests_for_one_type_make_one(world: World, tenant: Tenant) -> None:
@@ -34,19 +34,19 @@ def test_forty_one_requests_for_one_type_make_one(world: World, tenant: Tenant) 
 
 
 def _insist(world: World, request: Mapping[str, Any]) -> int:
-    """The status; asked again, as any caller does, where no answer came or none that says anything."""
+    """Return the status. Send the request again without a response or after a 5xx, as callers do."""
 
-    def ask() -> int | None:
+    def submit() -> int | None:
         with suppress(httpx.HTTPError):
             status = world.stack.http.submit(request).status_code
             return status if status < 500 else None
         return None
 
-    return eventually(ask, 2 * PATIENCE)
+    return eventually(submit, 2 * PATIENCE)
 
 
 def _outcome(world: World, request: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Announced, always under one id and with one content."""
+    """Return the outcome. Every announcement has the same id and content."""
     announced = world.feed.wait_for(
         lambda each: each.concerns == (request["tenant"], request["request_id"]), 2 * PATIENCE
     )

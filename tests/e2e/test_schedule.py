@@ -1,4 +1,4 @@
-"""The sweeper, deployed with its own role: what was accepted and then forgotten is finished."""
+"""The deployed sweeper finishes requests whose message was lost."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Signed webhooks through the deployed stack: each preset provisions, once, however often its event is delivered."""
+"""Signed webhooks through the deployed stack: each preset provisions once, however often its event is delivered."""
 
 import json
 import time
@@ -31,13 +31,15 @@ def test_each_preset_provisions_once_when_it_is_delivered_five_times(
 ) -> None:
     event = Event.of(source, name, tenant.name)
     with ThreadPoolExecutor(3) as senders:
-        answers = list(senders.map(lambda _: deliver(world, event), range(5)))
-    assert {answer.status_code for answer in answers} == {202}
-    [told] = {(each["tenant"], each["request_id"], each["id"]) for each in (answer.json() for answer in answers)}
-    assert told[0] == tenant.name
-    [announced] = world.announced(tenant.name, told[1])
+        responses = list(senders.map(lambda _: deliver(world, event), range(5)))
+    assert {response.status_code for response in responses} == {202}
+    [accepted] = {
+        (each["tenant"], each["request_id"], each["id"]) for each in (response.json() for response in responses)
+    }
+    assert accepted[0] == tenant.name
+    [announced] = world.announced(tenant.name, accepted[1])
     assert announced.data["result"] == "created"
-    assert announced.event["id"] == told[2]
+    assert announced.event["id"] == accepted[2]
     creates = world.creates_sent(tenant)
     assert sorted(world.type_names(tenant)) == MADE_BY[BLUEPRINTS[source, name]]
     assert world.close.state(tenant.organization)["duplicates"] == {}
@@ -51,28 +53,28 @@ def test_an_unsigned_request_is_rejected(world: World, tenant: Tenant, source: s
     name = next(event for each, event in EVENTS if each == source)
     event = Event.of(source, name, tenant.name)
     other = world.stack.source_secrets["clerk"] if source != "clerk" else f"whsec_{'A' * 32}"
-    answers = [
+    responses = [
         deliver(world, event, f"{other}:x" if source == "chargebee" else other),
         world.stack.http.deliver(source, event.sent([world.stack.source_secrets[source]]).body, {}),
     ]
-    assert {answer.status_code for answer in answers} == {401}
+    assert {response.status_code for response in responses} == {401}
     assert world.close.requests(tenant.organization) == []
 
 
 def test_a_body_arrives_byte_for_byte(world: World) -> None:
-    """Signed bytes that are no UTF-8: that they were verified shows in that they are said to be no JSON."""
+    """Send signed bytes that are not UTF-8. The problem is the event, so the signature was valid."""
     body = b'{"type": "customer.created", "name": "\xff\xfe"}'
     secrets = [world.stack.source_secrets["stripe"]]
     headers = signed_headers("stripe", secrets, body, now=time.time(), delivery_id="msg_1")
-    answer = world.stack.http.deliver("stripe", body, headers)
-    assert (answer.status_code, answer.json()["type"]) == (422, "urn:close-provisioner:problem:invalid-event")
+    response = world.stack.http.deliver("stripe", body, headers)
+    assert (response.status_code, response.json()["type"]) == (422, "urn:close-provisioner:problem:invalid-event")
 
 
 def test_an_event_without_a_valid_request_is_announced_once(world: World) -> None:
     event = Event.of("workos", "organization.created", "no/tenant")
-    answers = [deliver(world, event) for _ in range(3)]
-    assert {answer.status_code for answer in answers} == {422}
-    assert "has no tenant" in answers[0].json()["detail"]
+    responses = [deliver(world, event) for _ in range(3)]
+    assert {response.status_code for response in responses} == {422}
+    assert "has no tenant" in responses[0].json()["detail"]
     [announced] = world.announced("unknown", str(event.document["id"]))
     assert announced.event["type"] == "close-provisioner.provisioning.failed"
     assert announced.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-event"
@@ -80,20 +82,23 @@ def test_an_event_without_a_valid_request_is_announced_once(world: World) -> Non
 
 def test_an_event_that_is_not_a_signup_is_ignored(world: World) -> None:
     event = Event.of("stripe", "customer.created")
-    answer = deliver(world, replace(event, document={**event.document, "type": "invoice.paid"}))
-    assert (answer.status_code, answer.json()["state"]) == (200, "ignored")
+    response = deliver(world, replace(event, document={**event.document, "type": "invoice.paid"}))
+    assert (response.status_code, response.json()["state"]) == (200, "ignored")
 
 
 def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
-    """Nobody but AWS may put on the bus what CloudTrail tells: here its function is called as the rule would."""
+    """Call the function directly, as the rule would: only AWS may put events of CloudTrail on the bus."""
     name = f"t-{uuid4().hex[:12]}"
     event = Event.of("paddle", "customer.created", name)
     assert deliver(world, event).status_code == 202
     eventually(lambda: [line for line in world.logged() if name in line and "has no credential" in line])
     tenant = world.new_tenant(name)
     secret = f"{world.stack.description.tenant_secret_prefix}/{name}"
-    function, told = world.stack.description.functions["events"].name, json.dumps(called("CreateSecret", name=secret))
-    world.stack.aws.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=told)
+    function, payload = (
+        world.stack.description.functions["events"].name,
+        json.dumps(called("CreateSecret", name=secret)),
+    )
+    world.stack.aws.client("lambda").invoke(FunctionName=function, InvocationType="Event", Payload=payload)
     [announced] = world.announced(name, str(event.document["event_id"]))
     assert announced.data["result"] == "created"
     assert world.type_names(tenant) == ["Account"]
@@ -101,13 +106,13 @@ def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
 
 
 def test_an_unknown_source_is_not_found(world: World) -> None:
-    answer = world.stack.http.deliver("nobody", b"{}", {})
-    assert (answer.status_code, answer.json()["type"]) == (404, "urn:close-provisioner:problem:source-not-found")
+    response = world.stack.http.deliver("unknown", b"{}", {})
+    assert (response.status_code, response.json()["type"]) == (404, "urn:close-provisioner:problem:source-not-found")
 
 
 def test_a_large_body_is_rejected(world: World) -> None:
-    answer = world.stack.http.deliver("stripe", b"x" * 262_145, {})
-    assert answer.status_code == 413
+    response = world.stack.http.deliver("stripe", b"x" * 262_145, {})
+    assert response.status_code == 413
 
 
 def test_no_secret_of_a_sender_is_written_anywhere(world: World, tenant: Tenant) -> None:
