@@ -58,10 +58,16 @@ class Ingest:
     def from_settings(cls, settings: Settings, client: Callable[[str], Any], clock: Callable[[], float]) -> Self:
         """Return the parts. ``client`` makes an AWS client by its service's name, ``clock`` returns Unix seconds."""
         stores = Stores.from_settings(settings, client, clock)
-        table = (client("dynamodb"), settings.ledger_table_name, settings.request_retention_days, clock)
+        ledger = stores.ledger
+        table = (
+            ledger.dynamodb,
+            ledger.table,
+            ledger.retention_days,
+            clock,
+        )  # one client: making it costs milliseconds
         return cls(
             sources=Sources(),
-            ledger=stores.ledger,
+            ledger=ledger,
             queue=stores.queue,
             topic=stores.topic,
             rejected=RejectedEvents(*table),

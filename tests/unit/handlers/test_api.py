@@ -120,8 +120,8 @@ class TestSettledWhileTheCallerWaits:
 class TestNotSettledInTime:
     def check_accepted(self, answer: Answer, pending_reason: str = "") -> None:
         assert answer.status == 202
-        told = {"id": ID, "tenant": "acme", "request_id": "signup-8841", "state": "accepted"}
-        assert answer.body == told | ({"pending_reason": pending_reason} if pending_reason else {})
+        expected = {"id": ID, "tenant": "acme", "request_id": "signup-8841", "state": "accepted"}
+        assert answer.body == expected | ({"pending_reason": pending_reason} if pending_reason else {})
         assert answer.headers["Location"] == f"provisioning-requests/{ID}"
         assert int(answer.headers["Retry-After"]) > 0
 

@@ -138,7 +138,7 @@ ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:close-provisioner
 
 
 @pytest.mark.parametrize(
-    "told",
+    "call",
     [
         called("CreateSecret", name="close-provisioner/tenants/acme", clientRequestToken="1"),
         called("PutSecretValue", secretId="close-provisioner/tenants/acme"),
@@ -148,19 +148,19 @@ ARN = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:close-provisioner
         called("RestoreSecret", secretId=ARN),
     ],
 )
-def test_waiting_requests_resume_when_their_tenants_secret_is_stored(upstream: Upstream, told: dict[str, Any]) -> None:
+def test_waiting_requests_resume_when_their_tenants_secret_is_stored(upstream: Upstream, call: dict[str, Any]) -> None:
     for request_id, tenant in (("1", "acme"), ("2", "acme"), ("3", "globex")):
         take(upstream, event(REQUEST | {"request_id": request_id, "tenant": tenant}))
         upstream.waitlist.add(tenant, request_key(tenant, request_id))
     upstream.queue.waiting.clear()
-    take(upstream, told, told)
+    take(upstream, call, call)
     assert sorted(body["request_id"] for body, _, _ in upstream.queue.waiting) == ["1", "2"]
     assert {delay for _, _, delay in upstream.queue.waiting} == {0}
     assert upstream.waitlist.of("globex") == [request_key("globex", "3")]
 
 
 @pytest.mark.parametrize(
-    "told",
+    "call",
     [
         called("CreateSecret", name="close-provisioner/sources/acme"),
         called("CreateSecret", name="another/close-provisioner/tenants/acme"),
@@ -171,11 +171,11 @@ def test_waiting_requests_resume_when_their_tenants_secret_is_stored(upstream: U
         called("CreateSecret", name=None),
     ],
 )
-def test_other_calls_resume_no_request(upstream: Upstream, told: dict[str, Any]) -> None:
+def test_other_calls_resume_no_request(upstream: Upstream, call: dict[str, Any]) -> None:
     take(upstream, event(REQUEST))
     upstream.waitlist.add("acme", request_key("acme", "signup-1"))
     upstream.queue.waiting.clear()
-    take(upstream, told)
+    take(upstream, call)
     failed = called("PutSecretValue", secretId=ARN)
     failed["detail"]["errorCode"] = "AccessDenied"
     take(upstream, failed)

@@ -59,10 +59,10 @@ def test_a_request_that_cannot_be_requeued_stops_no_other(world: HandlerWorld, m
     for number in range(3):
         world.ledger.accept(a_request(f"{number}"))
     find = world.ledger.find
-    broken = a_request("1").id
+    failing = a_request("1").id
 
     def breaks_on_one(key: str) -> Any:
-        if key == broken:
+        if key == failing:
             raise Unavailable("boom")
         return find(key)
 

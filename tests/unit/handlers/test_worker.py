@@ -245,19 +245,19 @@ class TestDeferrals:
 
 class TestWorkerFailures:
     @pytest.fixture
-    def broken(self, world: HandlerWorld) -> HandlerWorld:
+    def failing(self, world: HandlerWorld) -> HandlerWorld:
         world.close.list_fails = RuntimeError("boom")
         return world
 
-    def test_the_message_stays_hidden_for_a_while(self, broken: HandlerWorld) -> None:
-        assert work(broken, record(body(), receive_count=3)) == ["m1"]
-        assert broken.queue.hidden == [("handle of m1", 3, 0)]
-        assert broken.topic.events == []
+    def test_the_message_stays_hidden_for_a_while(self, failing: HandlerWorld) -> None:
+        assert work(failing, record(body(), receive_count=3)) == ["m1"]
+        assert failing.queue.hidden == [("handle of m1", 3, 0)]
+        assert failing.topic.events == []
 
-    def test_the_last_receive_announces_unresolved(self, broken: HandlerWorld) -> None:
-        assert work(broken, record(body(), receive_count=5)) == ["m1"]  # SQS moves it to the dead-letter queue
+    def test_the_last_receive_announces_unresolved(self, failing: HandlerWorld) -> None:
+        assert work(failing, record(body(), receive_count=5)) == ["m1"]  # SQS moves it to the dead-letter queue
 
-        [(event_id, outcome)] = broken.topic.events
+        [(event_id, outcome)] = failing.topic.events
         assert (event_id, outcome.result) == (a_request("1").id, "unresolved")
         assert outcome.problem
         assert outcome.problem.detail.startswith("The service failed 5 times in a row")
@@ -274,16 +274,16 @@ class TestWorkerFailures:
         [(event_id, outcome)] = world.topic.events
         assert (event_id, outcome.result) == (message_key("m1"), "unresolved")
 
-    def test_a_message_is_returned_when_the_queue_is_down_too(self, broken: HandlerWorld) -> None:
-        broken.queue.fails = RuntimeError("SQS is down, too")
+    def test_a_message_is_returned_when_the_queue_is_down_too(self, failing: HandlerWorld) -> None:
+        failing.queue.fails = RuntimeError("SQS is down, too")
 
-        assert work(broken, record(body())) == ["m1"]
+        assert work(failing, record(body())) == ["m1"]
 
-    def test_silent_no_exception_reaches_an_outcome(self, broken: HandlerWorld) -> None:
-        broken.close.list_fails = RuntimeError("api_1aZ9.s3cret")
-        work(broken, record(body(), receive_count=5))
+    def test_silent_no_exception_reaches_an_outcome(self, failing: HandlerWorld) -> None:
+        failing.close.list_fails = RuntimeError("api_1aZ9.s3cret")
+        work(failing, record(body(), receive_count=5))
 
-        assert "s3cret" not in broken.topic.events[0][1].to_json()
+        assert "s3cret" not in failing.topic.events[0][1].to_json()
 
 
 class TestNoRequest:
@@ -358,7 +358,7 @@ class TestDeadLettersRedriven:
         unresolved.clock.advance(61)
 
         assert work(unresolved, record(body("1"))) == []
-        assert [told.result for _, told in unresolved.topic.types] == ["recovered"]
+        assert [outcome.result for _, outcome in unresolved.topic.types] == ["recovered"]
         assert results(unresolved) == [("1", "unresolved")]
 
     def test_a_message_that_still_has_to_wait_stays(self, unresolved: HandlerWorld) -> None:
