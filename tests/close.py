@@ -1,24 +1,37 @@
 """One Close organization in this process: the simulated Close behind httpx, with faults of the network in between."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from infra.simulator.api.custom_fields import fields_of
 from infra.simulator.api.custom_object_types import shown_type
 from infra.simulator.control.organizations import control_call
 from infra.simulator.embedded import InProcessClose
+from infra.simulator.state import Organization as SimulatedOrganization
+from infra.simulator.state import Stored
 from provisioner.close.client import CloseApi
 from provisioner.close.list_cache import Organization
-from provisioner.close.models import Credential, CustomObjectType
+from provisioner.close.models import Credential, CustomField, CustomObjectType
 from provisioner.close.transport import Connection
 from provisioner.contract.errors import ProvisioningError, Rejected, RetryLater, Unavailable
-from tests.fakes import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Fault, Killed
 
 ID = "orga_acme"
 KEY = "api_acme.secret"
+
+type Fault = str | Exception | None
+
+LOST = "the write happens, its response is lost"
+LOST_BEFORE = "the write is lost on its way"
+KILLED = "the write happens, and its sender is killed"
+KILLED_BEFORE = "the sender is killed before it sends the write"
+
+
+class Killed(BaseException):
+    """The function ended here without a trace."""
 
 
 @dataclass
@@ -34,6 +47,7 @@ class SimulatedClose:
     list_fails: Exception | None = None
     before_list: Callable[[], object] = lambda: None
     requests: list[httpx.Request] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.simulator = InProcessClose(clock=self.clock)
@@ -52,23 +66,103 @@ class SimulatedClose:
             CloseApi(Connection(self.http, self.simulator.api_url, credential, 20, lambda: 60, self.clock))
         )
 
-    def add(self, name: str, **further: Any) -> CustomObjectType:
-        """Create a type by hand. ``further``: other keys of the type."""
-        return CustomObjectType.model_validate(self.simulator.add_type(ID, name, **further))
-
     @property
-    def existing(self) -> list[CustomObjectType]:
-        """The types, whether or not the lists show them."""
-        service = self.simulator.service
-        with service.state.lock:
-            organization = service.state.organizations[ID]
-            call = control_call(service, organization)
-            return [CustomObjectType.model_validate(shown_type(call, each)) for each in organization.existing_types()]
+    def lag(self) -> float:
+        """The seconds until a list shows a new object."""
+        return self.simulator.service.state.options.list_lag_seconds
+
+    @lag.setter
+    def lag(self, seconds: float) -> None:
+        self.simulator.set_options(list_lag_seconds=seconds)
+
+    # --- changes by hand, which the lists show at once
+
+    def add(self, name: str, **further: Any) -> CustomObjectType:
+        """Create a type. ``further``: other keys of the type."""
+        return CustomObjectType.model_validate(self.simulator.add_type(ID, name, list_lag_seconds=0, **further))
+
+    def add_field(self, type_id: str | None, name: str, **further: Any) -> CustomField:
+        """Create a field of that type or, without a type, a shared field."""
+        created = self.simulator.add_field(ID, type_id, name, list_lag_seconds=0, **further)
+        self._append_new_fields()
+        return CustomField.model_validate(created)
+
+    def add_association(self, field_id: str, type_id: str, **body: Any) -> None:
+        self.simulator.add_association(ID, field_id, type_id, list_lag_seconds=0, **body)
+        self._append_new_fields()
+
+    def add_roles(self, **names: str) -> None:
+        """Create roles: their names by id."""
+        self.simulator.change_organization(ID, roles=names)
+
+    def change(self, close_id: str, **data: Any) -> None:
+        """Change a type or a field."""
+        self._stored[close_id].data.update(data)
+
+    def sort_fields(self, type_id: str, field_ids: Sequence[str]) -> None:
+        self._organization.field_order[type_id] = list(field_ids)
+
+    def delete_all(self) -> None:
+        self.simulator.clear_organization(ID)
+
+    def hide(self, close_id: str, seconds: float) -> None:
+        """Let no read show the type for this time."""
+        stored = self._stored[close_id]
+        stored.listed_from = stored.readable_from = self.clock() + seconds
+
+    # --- the present state, whether or not the lists show it
 
     @property
     def names(self) -> list[str]:
-        organization = self.simulator.service.state.organizations[ID]
-        return [each.data["name"] for each in organization.existing_types()]
+        return [each.data["name"] for each in self._organization.existing_types()]
+
+    @property
+    def existing(self) -> list[CustomObjectType]:
+        call = control_call(self.simulator.service, self._organization)
+        return [CustomObjectType.model_validate(shown_type(call, each)) for each in self._organization.existing_types()]
+
+    @property
+    def fields(self) -> list[CustomField]:
+        return [self._field(each) for each in self._organization.fields.values()]
+
+    @property
+    def shared(self) -> list[CustomField]:
+        return [self._field(each) for each in self._organization.shared_fields.values()]
+
+    @property
+    def order(self) -> dict[str, list[str]]:
+        """The ids of each type's fields in order, shared ones included."""
+        organization = self._organization
+        types = [each.id for each in organization.existing_types()]
+        return {type_id: [field["id"] for field in fields_of(organization, type_id)] for type_id in types}
+
+    @property
+    def associations(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The keys of each association, by field and type."""
+        return {
+            (stored.id, each["custom_object_type_id"]): {key: each[key] for key in ("required", "editable_with_roles")}
+            for stored in self._organization.shared_fields.values()
+            for each in stored.data["associations"]
+        }
+
+    def _append_new_fields(self) -> None:
+        """Put new fields and associations at the end of their types, in the order of their creation."""
+        orders = self._organization.field_order
+        for type_id, ids in self.order.items():
+            known = orders.setdefault(type_id, [])
+            known.extend(each for each in ids if each not in known)
+
+    @property
+    def _organization(self) -> SimulatedOrganization:
+        return self.simulator.service.state.organizations[ID]
+
+    @property
+    def _stored(self) -> dict[str, Stored]:
+        return self._organization.types | self._organization.fields | self._organization.shared_fields
+
+    def _field(self, stored: Stored) -> CustomField:
+        call = control_call(self.simulator.service, self._organization)
+        return CustomField.model_validate(call.with_dates(stored.data))
 
     def _respond(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -83,14 +177,29 @@ class SimulatedClose:
             return response_for(request, fault)
         if fault == KILLED_BEFORE:
             raise Killed
+        self.writes.append(_name_of(request))
         if fault == LOST_BEFORE:
             raise httpx.ReadError("no response", request=request)
         response = self.simulator.handle(request)
+        if request.method == "POST":
+            self._append_new_fields()
         if fault == KILLED:
             raise Killed
         if fault == LOST:
             raise httpx.ReadError("no response", request=request)
         return response
+
+
+def _name_of(write: httpx.Request) -> str:
+    """Return a name for a write, such as "create field"."""
+    path = write.url.path
+    if path.startswith("/api/v1/custom_field_schema/"):
+        return "reorder"
+    create = write.method == "POST"
+    if "/association/" in path:
+        return "associate" if create else "update association"
+    kind = "type" if path.startswith("/api/v1/custom_object_type/") else "field"
+    return f"{'create' if create else 'update'} {kind}"
 
 
 def credential_of(key: str) -> Credential:
@@ -107,7 +216,7 @@ def response_for(request: httpx.Request, error: Exception) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
     if isinstance(error, Rejected):
         problem = error.problem
-        errors = {each.pointer.removeprefix("/"): each.detail for each in problem.errors}
+        errors = {each.pointer.removeprefix("/") or "errors": each.detail for each in problem.errors}
         return httpx.Response(problem.close_status or 402, json={"error": str(error), "field-errors": errors})
     assert not isinstance(error, ProvisioningError)
     raise error

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from infra.simulator.embedded import InProcessClose
-from provisioner.close.list_cache import Organization
 from provisioner.close.models import Credential
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.service import Service
 from provisioner.settings import Settings
-from tests.close import KEY, SimulatedClose, credential_of
-from tests.fakes import UseCaseWorld
+from tests.close import KEY, credential_of
+from tests.fakes import MemoryWorld
 
 SETTINGS = Settings(
     ledger_table_name="ledger",
@@ -78,7 +77,7 @@ class MemoryQueue:
             raise self.fails
 
 
-class HandlerWorld(UseCaseWorld):
+class HandlerWorld(MemoryWorld):
     """The dependencies of the handlers: ``service`` holds every part."""
 
     def __init__(self, **settings: Any) -> None:
@@ -86,7 +85,6 @@ class HandlerWorld(UseCaseWorld):
         super().__init__(self.settings.list_lag_seconds, self.settings.wait_limit_seconds)
         self.tenants = MemoryTenants()
         self.queue = MemoryQueue()
-        self.close = SimulatedClose(self.clock)
         self.seen = self.close.requests
         parts: dict[str, Any] = {"ledger": self.ledger, "queue": self.queue, "topic": self.topic}
         self.service = Service(
@@ -96,6 +94,3 @@ class HandlerWorld(UseCaseWorld):
             http=self.close.http,
             **parts,
         )
-
-    def organization(self, rejection: Exception | None = None) -> Organization:
-        return self.close.open(rejection)

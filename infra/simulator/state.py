@@ -184,7 +184,7 @@ class State:
         self.windows.clear()
 
     def options_of(self, organization: Organization | None) -> Options:
-        return self.options.changed(organization.options) if organization else self.options
+        return self.options.changed(organization.options) if organization and organization.options else self.options
 
     def organization_of(self, credential: Credential | None) -> Organization | None:
         return self.organizations.get(credential.organization_id) if credential else None

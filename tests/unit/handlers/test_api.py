@@ -7,7 +7,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from provisioner.close.transport import MIN_WRITE_SECONDS, SETTLE_SECONDS
 from provisioner.contract.errors import ProblemType, Rejected, Unavailable
-from tests.fakes import LOST, LOST_BEFORE, a_request
+from tests.close import LOST, LOST_BEFORE
+from tests.fakes import a_request
 from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, ID, Answer, Caller
 

@@ -15,7 +15,8 @@ from provisioner.contract.request import ProvisioningRequest
 from provisioner.handlers.worker import MESSAGE_SECONDS, Worker
 from provisioner.ledger.models import RequestRecord
 from provisioner.telemetry import logger
-from tests.fakes import LOST, LOST_BEFORE, a_request
+from tests.close import LOST, LOST_BEFORE
+from tests.fakes import a_request
 from tests.handlers import HandlerWorld
 
 

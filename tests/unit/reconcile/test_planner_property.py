@@ -9,17 +9,18 @@ from typing import Any
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from provisioner.close.models import Role
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import natural_key
 from provisioner.reconcile.plan import Action, Plan
-from tests.fakes import MemoryClose, MemoryWorld
+from tests.close import SimulatedClose
+from tests.fakes import MemoryWorld
 
 TYPES, FIELDS = ("Alpha", "Beta", "Gamma"), ("One", "Two", "Three", "Four")
 CHOICES = ("Free", "Paid", "Large")
-ROLES = [Role(id="role_1", name="Admin"), Role(id="role_2", name="Sales")]
+ROLES = {"role_1": "Manager", "role_2": "Sales"}
 KINDS = ("text", "number", "choices", "user", "custom_object")
+NESTED = {"fields", "back_reference_fields", "associations"}
 TEXTS = st.sampled_from(["", "old", "new"])
 
 
@@ -51,7 +52,7 @@ def field_keys(draw: st.DrawFn, *, shared: bool, spec: bool) -> dict[str, Any]:
 
 
 def of_association(*, spec: bool) -> st.SearchStrategy[dict[str, Any]]:
-    roles = ["Admin", "SALES", "role_2"] if spec else [each.id for each in ROLES]
+    roles = ["Manager", "SALES", "role_2"] if spec else list(ROLES)
     several = st.lists(st.sampled_from(roles), max_size=2, unique=True)
     return st.fixed_dictionaries({}, optional={"required": st.booleans(), "editable_with_roles": several})
 
@@ -80,7 +81,7 @@ def worlds(draw: st.DrawFn) -> MemoryWorld:
     """Return an organization that users of Close have filled before, not always tidily."""
     world = MemoryWorld(list_lag=60)
     close = world.close
-    close.roles = ROLES
+    close.add_roles(**ROLES)
     for name in draw(st.lists(spelled(TYPES), max_size=4)):  # a name may occur twice
         close.add(name, name_plural=draw(st.sampled_from(["As", "Bs"])), description=draw(TEXTS))
     for name in draw(some(FIELDS)):
@@ -91,25 +92,24 @@ def worlds(draw: st.DrawFn) -> MemoryWorld:
             keys = draw(field_keys(shared=False, spec=False))
             if reference := keys.get("referenced_custom_type_id"):
                 found = [other.id for other in close.existing if other.name == reference]
-                keys["referenced_custom_type_id"] = found[0] if found else "cotype_gone"
+                keys["referenced_custom_type_id"] = found[0] if found else each.id
             close.add_field(each.id, name, **keys)
         for field in close.shared:
             if draw(st.booleans()):
                 close.add_association(field.id, each.id, **draw(of_association(spec=False)))
-        if each.id in close.order:
-            close.order[each.id] = draw(st.permutations(close.order[each.id]))
+        close.sort_fields(each.id, draw(st.permutations(close.order[each.id])))
     return world
 
 
-def snapshot(close: MemoryClose) -> dict[str, dict[str, Any]]:
+def snapshot(close: SimulatedClose) -> dict[str, dict[str, Any]]:
     """Return every object in Close by its id, and associations by both ids."""
     rows = (*close.existing, *close.fields, *close.shared)
-    operations = {each.id: each.model_dump(mode="json", exclude={"fields"}) for each in rows}
+    operations = {each.id: each.model_dump(mode="json", exclude=NESTED) for each in rows}
     return operations | {f"{a} of {b}": dict(body) for (a, b), body in close.associations.items()}
 
 
 def check_nothing_is_lost(
-    before: Mapping[str, dict[str, Any]], orders: dict[str, list[str]], close: MemoryClose
+    before: Mapping[str, dict[str, Any]], orders: dict[str, list[str]], close: SimulatedClose
 ) -> None:
     after = snapshot(close)
     assert before.keys() <= after.keys()
@@ -124,7 +124,7 @@ def check_nothing_is_lost(
         assert set(ids) <= set(close.order[type_id])
 
 
-def names(close: MemoryClose) -> Counter[tuple[str | None, str]]:
+def names(close: SimulatedClose) -> Counter[tuple[str | None, str]]:
     """Count types, shared fields, and fields of a type (shared ones included) by name."""
     shared = {each.id: each for each in close.shared}
     associated = ((type_id, shared[field_id].natural_key) for field_id, type_id in close.associations)
@@ -137,11 +137,11 @@ def names(close: MemoryClose) -> Counter[tuple[str | None, str]]:
     )
 
 
-def check_nothing_is_doubled(before: Counter[tuple[str | None, str]], close: MemoryClose) -> None:
+def check_nothing_is_doubled(before: Counter[tuple[str | None, str]], close: SimulatedClose) -> None:
     assert all(number <= max(before[name], 1) for name, number in names(close).items())
 
 
-def check_steps_add(planned: Plan, close: MemoryClose) -> None:
+def check_steps_add(planned: Plan, close: SimulatedClose) -> None:
     """Assert that no step removes anything."""
     fields = {each.id: each for each in (*close.fields, *close.shared)}
     for step in planned.steps:
@@ -162,7 +162,7 @@ def planned_by(world: MemoryWorld, request: ProvisioningRequest) -> Plan:
     return world.provisioner.plan(request, world.organization())
 
 
-def assume_references(request: ProvisioningRequest, close: MemoryClose) -> None:
+def assume_references(request: ProvisioningRequest, close: SimulatedClose) -> None:
     there = {natural_key(name) for name in close.names} | {each.natural_key for each in request.types}
     assume(all(each.reference_key in {None, *there} for spec in request.types for each in spec.fields))
 

@@ -7,7 +7,8 @@ from provisioner.contract.outcome import Outcome, Result
 from provisioner.ledger.models import RequestState
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
-from tests.fakes import LOST, MemoryWorld, a_request, kind_of
+from tests.close import LOST
+from tests.fakes import MemoryWorld, a_request, kind_of
 
 DAY = 24 * 3600
 
@@ -24,7 +25,7 @@ class TestWithoutTrouble:
         assert (outcome.result, runs, outcome.attempts) == ("created", 1, 1)
         assert (outcome.tenant, outcome.request_id) == ("acme", "signup-8841")
         [made] = outcome.types
-        assert (made.name, made.id, made.result) == ("Account", "cotype_1", "created")
+        assert (made.name, made.id, made.result) == ("Account", world.close.existing[0].id, "created")
         assert made.custom_object_type
         assert made.custom_object_type["description"] == "Who pays us"
         assert outcome.settled_at == "2027-01-15T08:00:00+00:00"
@@ -49,13 +50,13 @@ class TestWithoutTrouble:
         assert (outcome.result, outcome.types[0].differences) == ("unchanged", ())
 
     def test_an_existing_type_fails_when_it_must_be_new(self, world: MemoryWorld) -> None:
-        world.close.add("Account")
+        existing = world.close.add("Account")
 
         outcome, _ = world.settle(a_request(if_exists="fail"))
 
         assert (outcome.result, kind_of(outcome)) == ("failed", "type-exists")
         assert outcome.problem
-        assert (outcome.problem.status, "cotype_1" in outcome.problem.detail) == (409, True)
+        assert (outcome.problem.status, existing.id in outcome.problem.detail) == (409, True)
 
     def test_a_type_that_must_be_new_is_created(self, world: MemoryWorld) -> None:
         assert world.settle(a_request(if_exists="fail"))[0].result == "created"
@@ -100,7 +101,7 @@ class TestSettledAndAnnounced:
 
     def test_an_outcome_never_changes(self, world: MemoryWorld) -> None:
         first, _ = world.settle(a_request("1"))
-        world.close.existing.clear()
+        world.close.delete_all()
         world.clock.advance(DAY)
 
         assert world.settle(a_request("1"))[0] == first
@@ -149,22 +150,22 @@ class TestSettledAndAnnounced:
 
 class TestRejectedByClose:
     @pytest.mark.parametrize(
-        "kind",
+        ("kind", "status"),
         [
-            ProblemType.SPEC_REJECTED,
-            ProblemType.CREDENTIAL_REJECTED,
-            ProblemType.PLAN_LIMIT,
-            ProblemType.PERMISSION_MISSING,
+            (ProblemType.SPEC_REJECTED, 400),
+            (ProblemType.CREDENTIAL_REJECTED, 401),
+            (ProblemType.PLAN_LIMIT, 402),
+            (ProblemType.PERMISSION_MISSING, 403),
         ],
     )
-    def test_a_rejected_create_fails_at_once(self, world: MemoryWorld, kind: ProblemType) -> None:
-        world.close.faults = [Rejected(kind, "no", close_status=402)]
+    def test_a_rejected_create_fails_at_once(self, world: MemoryWorld, kind: ProblemType, status: int) -> None:
+        world.close.faults = [Rejected(kind, "no", close_status=status)]
 
         outcome, runs = world.settle(a_request())
 
         assert (outcome.result, runs, outcome.problem and outcome.problem.type) == ("failed", 1, kind.uri)
         assert outcome.problem
-        assert outcome.problem.close_status == 402
+        assert outcome.problem.close_status == status
 
     def test_a_rejected_list_fails_at_once(self, world: MemoryWorld) -> None:
         world.close.list_fails = Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
@@ -216,7 +217,7 @@ class TestDeferred:
         assert world.close.names == ["Account"]
 
     def test_a_deferred_request_holds_no_lease(self, world: MemoryWorld) -> None:
-        world.close.faults = [RetryLater("429", 600)]
+        world.close.faults = [Unavailable("refused connection")]
         world.reconcile(a_request("1"))
 
         assert world.settle(a_request("2"))[1] == 1

@@ -16,7 +16,7 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.provisioner import Job, Provisioner
-from tests.fakes import MemoryOrganization, MemoryWorld, a_request
+from tests.fakes import MemoryWorld, a_request
 
 GONE = Rejected(ProblemType.TENANT_NOT_FOUND, "no such tenant")
 REJECTED = Rejected(ProblemType.CREDENTIAL_REJECTED, "the key is dead", close_status=401)
@@ -82,7 +82,7 @@ def run(
     ours = world.provisioner
     provisioner = Provisioner(ledger, outcomes, ours.list_lag, ours.wait_limit, world.clock)
     with suppress(RetryLater):
-        organization = Watched(MemoryOrganization(world.close, rejection), before)
+        organization = Watched(world.organization(rejection), before)
         provisioner.reconcile(Job(ledger.accept(request), request, organization))
 
 

@@ -1,33 +1,32 @@
 """Once: after a lost response, after a kill, and after both."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
 
-from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.plan import type_resource
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
-from tests.fakes import LOST, LOST_BEFORE, MemoryOrganization, MemoryWorld, a_request, kind_of
+from tests.close import LOST, LOST_BEFORE
+from tests.fakes import MemoryWorld, a_request, kind_of
 
 DAY = 24 * 3600
-
-
-class BlindOrganization(MemoryOrganization):
-    """An organization whose credential Close no longer accepts."""
-
-    def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
-        raise Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
 
 
 @pytest.fixture
 def world() -> MemoryWorld:
     return MemoryWorld(list_lag=60)
+
+
+def reconcile_with_a_revoked_key(world: MemoryWorld, request: ProvisioningRequest) -> Outcome | Deferred:
+    world.close.list_fails = Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
+    result = world.reconcile(request)
+    world.close.list_fails = None
+    return result
 
 
 class TestOnceAfterALostResponse:
@@ -205,7 +204,7 @@ class TestOnceAfterALostResponse:
         world.reconcile(a_request("1"))
         assert world.settle(a_request("2"))[0].result == "unchanged"
 
-        outcome = world.reconcile(a_request("1"), BlindOrganization(world.close))
+        outcome = reconcile_with_a_revoked_key(world, a_request("1"))
 
         assert isinstance(outcome, Outcome)
         assert outcome.result == "unresolved"
@@ -214,7 +213,7 @@ class TestOnceAfterALostResponse:
         """It was delivered twice at once. The other run was rejected, and its published outcome stays true."""
         world.ledger.accept(a_request("1"))
         stale = world.ledger.accept(a_request("1"))
-        failed = world.reconcile(a_request("1"), BlindOrganization(world.close))
+        failed = reconcile_with_a_revoked_key(world, a_request("1"))
         assert isinstance(failed, Outcome)
         assert failed.result == "failed"
 
@@ -236,7 +235,7 @@ class TestOnceAfterALostResponse:
     def test_a_type_deleted_after_its_lost_response_is_created_again(self, world: MemoryWorld) -> None:
         world.close.faults = [LOST]
         world.reconcile(a_request())
-        world.close.existing.clear()
+        world.close.delete_all()
 
         assert world.settle(a_request())[0].result == "created"
 

@@ -11,7 +11,8 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unava
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import natural_key
-from tests.fakes import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed, MemoryWorld, a_request
+from tests.close import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed
+from tests.fakes import MemoryWorld, a_request
 
 FAULTS = st.sampled_from(
     [

@@ -7,7 +7,8 @@ import pytest
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
-from tests.fakes import LOST_BEFORE, MemoryWorld, a_request
+from tests.close import LOST_BEFORE
+from tests.fakes import MemoryWorld, a_request
 
 DAY = 24 * 3600
 
@@ -20,7 +21,7 @@ def world() -> MemoryWorld:
 class TestChangedByHandInClose:
     def test_a_deleted_type_is_created_again(self, world: MemoryWorld) -> None:
         world.settle(a_request("1"))
-        world.close.existing.clear()
+        world.close.delete_all()
         world.clock.advance(3600)
 
         assert world.settle(a_request("2"))[0].result == "created"
@@ -28,12 +29,11 @@ class TestChangedByHandInClose:
 
     def test_a_new_type_that_no_read_shows_is_not_created_again(self, world: MemoryWorld) -> None:
         world.settle(a_request("1"))
-        hidden, world.close.existing = world.close.existing, []
+        world.close.hide(world.close.existing[0].id, seconds=60)
 
         result = world.reconcile(a_request("2"))
         assert isinstance(result, Deferred)
 
-        world.close.existing = hidden
         world.clock.advance(result.seconds)
         assert world.settle(a_request("2"))[0].result == "unchanged"
 
@@ -46,7 +46,7 @@ class TestChangedByHandInClose:
 
     def test_a_renamed_type_is_adopted(self, world: MemoryWorld) -> None:
         world.settle(a_request("1"))
-        world.close.existing = [world.close.existing[0].model_copy(update={"name": "Customer"})]
+        world.close.change(world.close.existing[0].id, name="Customer")
 
         outcome, _ = world.settle(a_request("2"))
 
@@ -56,12 +56,13 @@ class TestChangedByHandInClose:
 
     def test_a_second_type_by_hand_does_not_hide_the_first(self, world: MemoryWorld) -> None:
         first, _ = world.settle(a_request("1"))
-        world.close.add("account")
+        world.clock.advance(1)
+        second = world.close.add("account")
 
         outcome, _ = world.settle(a_request("2"))
 
         assert outcome.types[0].custom_object_type == first.types[0].custom_object_type
-        assert outcome.types[0].other_matches == ("cotype_2",)
+        assert outcome.types[0].other_matches == (second.id,)
 
 
 class TestUnresolvedRequests:
