@@ -30,6 +30,7 @@ from provisioner.handlers.apigateway import (
     response,
     unavailable,
 )
+from provisioner.handlers.request_log import log_queue_error, request_keys
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.render import plan_as_json, plan_as_text
@@ -99,7 +100,7 @@ class Api:
             return _settled(record, record.outcome, {"Idempotency-Replayed": "true"})
         if not record.fresh:
             return _accepted(record, RETRY_AFTER_SECONDS)
-        _log_queue_error(record, accepted.queue_error)
+        log_queue_error(record, accepted.queue_error)
         if respond_async and not accepted.queue_error:
             count(["Accepted"])
             return _accepted(record, RETRY_AFTER_SECONDS, {"Preference-Applied": "respond-async"})
@@ -140,21 +141,21 @@ class Api:
         try:
             result = self.service.provisioner.reconcile(Job(record, request, organization))
         except Exception:  # the request is stored, and the delayed message continues it
-            logger.exception("the request was left to the worker", extra=_log_keys(record))
+            logger.exception("the request was left to the worker", extra=request_keys(record))
             count(["Retried"])
             return self._current_state(record)
         if isinstance(result, Deferred):
-            logger.info("deferred", extra={**_log_keys(record), "seconds": result.seconds, "reason": result.reason})
+            logger.info("deferred", extra={**request_keys(record), "seconds": result.seconds, "reason": result.reason})
             count(["Deferred"])
             return _accepted(replace(record, pending_reason=result.reason), self._reschedule(record, request, result))
-        logger.info("settled", extra={**_log_keys(record), "result": result.result, "attempts": result.attempts})
+        logger.info("settled", extra={**request_keys(record), "result": result.result, "attempts": result.attempts})
         count([result.result.capitalize()])
         return _settled(record, result)
 
     def _reschedule(self, record: RequestRecord, request: ProvisioningRequest, wait: Deferred) -> int:
         """Send a message due after the wait, and return the seconds after which the caller may ask again."""
         if not wait.exceeds_queue_delay:
-            _log_queue_error(record, self.service.outbox.send(request, wait.deferrals, wait.seconds))
+            log_queue_error(record, self.service.outbox.send(request, wait.deferrals, wait.seconds))
         return min(math.ceil(wait.seconds), MAX_QUEUE_DELAY_SECONDS) + 1
 
     def _current_state(self, record: RequestRecord) -> Response:
@@ -171,15 +172,6 @@ class Api:
         record, _ = found
         headers = {} if record.outcome else {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return response(200, _representation(record, record.outcome), headers)
-
-
-def _log_keys(record: RequestRecord) -> dict[str, str]:
-    return {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
-
-
-def _log_queue_error(record: RequestRecord, error: Exception | None) -> None:
-    if error:
-        logger.error("the queue is unavailable; the sweeper sends the request", exc_info=error, extra=_log_keys(record))
 
 
 def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str, Any]:

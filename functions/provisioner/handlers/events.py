@@ -21,6 +21,7 @@ from provisioner.contract.errors import Rejected
 from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import valid_identifier_or
 from provisioner.credentials.cloudtrail import tenants_affected_by
+from provisioner.handlers.request_log import log_accepted
 from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
 from provisioner.ingest.mapping import Ignored
 from provisioner.settings import Settings
@@ -66,14 +67,8 @@ class Events:
             logger.info("ignored", extra={**log_keys, "reason": accepted.reason})
             count(["Ignored"], source=_source_dimension(event))
             return
-        record = accepted.record
-        log_keys |= {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
-        if accepted.queue_error:
-            logger.error(
-                "the queue is unavailable; the sweeper sends the request", exc_info=accepted.queue_error, extra=log_keys
-            )
-        logger.info("accepted" if record.fresh else "delivered again", extra=log_keys)
-        count(["Accepted" if record.fresh else "Redelivered"], source=_source_dimension(event))
+        log_accepted(accepted, **log_keys)
+        count(["Accepted" if accepted.record.fresh else "Redelivered"], source=_source_dimension(event))
 
     def _requested(self, event: Mapping[str, Any]) -> AcceptedEvent:
         detail = event["detail"]

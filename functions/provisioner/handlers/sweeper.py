@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from provisioner.handlers.request_log import request_keys
 from provisioner.ledger.models import RequestState
 from provisioner.service import Service
 from provisioner.settings import Settings
@@ -59,6 +60,5 @@ class Sweeper:
             return "RequeueFailed"
         if accepted.tenant_last_missing_at and not accepted.outcome:
             return None  # it waited for its tenant, so it was overdue without a fault
-        log_keys = {"tenant": accepted.tenant, "request_id": accepted.request_id, "id": accepted.id}
-        logger.warning("requeued", extra=log_keys)
+        logger.warning("requeued", extra=request_keys(accepted))
         return "Unannounced" if accepted.outcome else "Unsettled"

@@ -16,6 +16,7 @@ from provisioner.aws import make_clients
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.credentials.cache import SecretCache, SecretMissing, SecretUnavailable, SecretUnreadable
 from provisioner.handlers.apigateway import Response, body_of, headers_of, rejection_response, response, unavailable
+from provisioner.handlers.request_log import log_accepted
 from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
 from provisioner.ingest.mapping import Ignored, Source
 from provisioner.ingest.signatures import Delivery, Verified, verify
@@ -119,15 +120,12 @@ class Webhooks:
 
     def _accepted(self, source: Source, accepted: AcceptedEvent) -> Response:
         record = accepted.record
-        shown = {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
-        log_keys = {"source": source.name, **shown}
-        if accepted.queue_error:
-            logger.error(
-                "the queue is unavailable; the sweeper sends the request", exc_info=accepted.queue_error, extra=log_keys
-            )
-        logger.info("accepted" if record.fresh else "delivered again", extra=log_keys)
+        log_accepted(accepted, source=source.name)
         _count("Accepted" if record.fresh else "Redelivered", source)
-        return response(202, {**shown, "state": "settled" if record.outcome else "accepted"})
+        state = "settled" if record.outcome else "accepted"
+        return response(
+            202, {"id": record.id, "tenant": record.tenant, "request_id": record.request_id, "state": state}
+        )
 
 
 def _count(name: str, source: Source | None) -> None:

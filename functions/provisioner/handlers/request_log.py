@@ -1,0 +1,24 @@
+"""The log lines about a request that several handlers write, with the keys to search for it."""
+
+from provisioner.ledger.models import RequestRecord
+from provisioner.messaging.outbox import Accepted
+from provisioner.telemetry import logger
+
+
+def request_keys(record: RequestRecord) -> dict[str, str]:
+    """Return the keys of a log line that identify the request."""
+    return {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
+
+
+def log_queue_error(record: RequestRecord, error: Exception | None) -> None:
+    """Log that a stored request is not on the queue yet."""
+    if error:
+        logger.error("the queue failed; the sweeper sends the request", exc_info=error, extra=request_keys(record))
+
+
+def log_accepted(accepted: Accepted[RequestRecord], **keys: str) -> None:
+    """Log an accepted event of a sender."""
+    log_queue_error(accepted.record, accepted.queue_error)
+    logger.info(
+        "accepted" if accepted.record.fresh else "delivered again", extra={**keys, **request_keys(accepted.record)}
+    )
