@@ -41,7 +41,7 @@ def _arguments() -> argparse.Namespace:
         default=0,
         help="a port of 127.0.0.1; 0 takes a free one. The first line printed has the URLs",
     )
-    parser.add_argument("--setup", type=Path, help='JSON: {"switches": {…}, "organizations": [{"id", "keys", …}]}')
+    parser.add_argument("--setup", type=Path, help='JSON: {"options": {…}, "organizations": [{"id", "keys", …}]}')
     return parser.parse_args()
 
 

@@ -31,7 +31,7 @@ class InProcessClose(Controls):
     """A simulated Close for the tests of one process. Safe to share between threads.
 
         close = InProcessClose(clock=clock, sleep=clock.advance)
-        close.add_organization(id="orga_acme", keys=["api_acme.1"], switches={"list_lag_seconds": 60})
+        close.add_organization(id="orga_acme", keys=["api_acme.1"], options={"list_lag_seconds": 60})
         close.arm("create_then_hang_up")
         http = close.client("api_acme.1")
 

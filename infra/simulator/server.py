@@ -189,7 +189,7 @@ class CloseSimulator:
             organization = close.add_organization()
             close.arm("create_then_hang_up")
 
-    ``setup`` may hold ``switches`` and ``organizations``. A reset restores it. Raises ``OSError`` if the port is taken,
+    ``setup`` may hold ``options`` and ``organizations``. A reset restores it. Raises ``OSError`` if the port is taken,
     ``ValueError`` if the setup is invalid.
     """
 

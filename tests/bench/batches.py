@@ -34,7 +34,7 @@ def measure(installed: Installations) -> Section:
 
 
 def _best(handler: Handler) -> dict[str, float]:
-    setup = {"switches": {"latency_seconds": LATENCY_SECONDS}, "organizations": [{"keys": [API_KEY]}]}
+    setup = {"options": {"latency_seconds": LATENCY_SECONDS}, "organizations": [{"keys": [API_KEY]}]}
     with TemporaryDirectory() as folder, CloseSimulator(setup=setup) as close:
         file = Path(folder) / "best.json"
         program = handler.program("time_batches", file)

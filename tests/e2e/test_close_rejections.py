@@ -42,7 +42,7 @@ def test_a_revoked_key_fails_at_once(world: World) -> None:
 
 
 def test_a_rejection_by_close_points_at_the_field(world: World, tenant: Tenant) -> None:
-    world.close.change_organization(tenant.organization, switches={"name_max_length": 8})
+    world.close.change_organization(tenant.organization, options={"name_max_length": 8})
     answer = world.stack.http.submit(tenant.asks(name_plural="Projects of all kinds"))
     assert answer.status_code == 422
     assert answer.json()["close_status"] == 400

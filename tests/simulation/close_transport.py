@@ -82,8 +82,8 @@ class CloseTransport:
 
     def add(self, tenant: str, keys: list[str], **settings: Any) -> Organization:
         """An organization for the tenant. Its list lags."""
-        switches = {"list_lag_seconds": LIST_LAG_SECONDS, **settings.pop("switches", {})}
-        shown = add_organization(self.service, {"name": tenant, "keys": keys, "switches": switches, **settings})
+        options = {"list_lag_seconds": LIST_LAG_SECONDS, **settings.pop("options", {})}
+        shown = add_organization(self.service, {"name": tenant, "keys": keys, "options": options, **settings})
         self.tenants[tenant] = shown["id"]
         return self.organization(tenant)
 

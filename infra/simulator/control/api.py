@@ -28,8 +28,8 @@ _CALLS: tuple[tuple[str, str, Callable[[Service, Body], Body]], ...] = (
     ("POST", "organizations/{organization}/tokens/", organizations.add_tokens),
     ("POST", "oauth_clients/", organizations.add_oauth_client),
     ("POST", "revoke/", organizations.revoke),
-    ("GET", "switches/", behavior.options),
-    ("PATCH", "switches/", behavior.change_options),
+    ("GET", "options/", behavior.options),
+    ("PATCH", "options/", behavior.change_options),
     ("GET", "faults/", behavior.faults),
     ("POST", "faults/", behavior.arm),
     ("DELETE", "faults/", behavior.disarm),
@@ -44,13 +44,13 @@ _KNOWN = [f"{method} {PREFIX}{pattern}" for method, pattern in (*_OWN, *(call[:2
 
 @dataclass(slots=True)
 class Control:
-    """The control API below ``/_control/``. A reset restores ``setup`` (``switches``, ``organizations``)."""
+    """The control API below ``/_control/``. A reset restores ``setup`` (``options``, ``organizations``)."""
 
     service: Service = field(default_factory=Service)
     setup: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        refuse_unknown(self.setup, {"switches", "organizations"})
+        refuse_unknown(self.setup, {"options", "organizations"})
         self._set_up()
 
     def handle(self, request: Request) -> Response:
@@ -82,11 +82,11 @@ class Control:
         return None
 
     def reset(self, body: Body) -> Body:
-        """Restore the setup, or only parts: ``{"only": ["faults", "requests", "switches", "types"]}``."""
+        """Restore the setup, or only parts: ``{"only": ["faults", "requests", "options", "types"]}``."""
         parts = {
             "faults": self._reset_faults,
             "requests": self.service.state.log.clear,
-            "switches": self._reset_switches,
+            "options": self._reset_options,
             "types": self._reset_types,
         }
         only = body.get("only") or [*parts]
@@ -99,7 +99,7 @@ class Control:
 
     def _set_up(self) -> None:
         self.service.state.clear()
-        self._reset_switches()
+        self._reset_options()
         for organization in self.setup.get("organizations", ()):
             organizations.add_organization(self.service, organization)
 
@@ -107,8 +107,8 @@ class Control:
         self.service.forget_pending()
         self.service.schedule.reset()
 
-    def _reset_switches(self) -> None:
-        self.service.state.options = Options().changed(self.setup.get("switches", {}))
+    def _reset_options(self) -> None:
+        self.service.state.options = Options().changed(self.setup.get("options", {}))
 
     def _reset_types(self) -> None:
         for organization in self.service.state.organizations.values():
@@ -121,5 +121,5 @@ def index() -> Body:
         "close": KNOWN,
         "control": _KNOWN,
         "faults": {name: {"does": kind.summary, **kind.complete({})} for name, kind in KINDS.items()},
-        "switches": Options.choices(),
+        "options": Options.choices(),
     }

@@ -24,7 +24,7 @@ class Controls(ABC):
     def add_organization(self, **settings: Any) -> Body:
         """Add an organization, and return it with its ``keys``; without any, the simulator makes one up.
 
-        Optional: ``id``, ``name``, ``keys``, ``types``, ``switches``, ``has_custom_objects``, ``may_customize``,
+        Optional: ``id``, ``name``, ``keys``, ``types``, ``options``, ``has_custom_objects``, ``may_customize``,
         ``max_types``, ``rate_limit``.
         """
         return self.call("POST", "organizations/", settings)
@@ -73,7 +73,7 @@ class Controls(ABC):
         return self.call("POST", f"organizations/{organization}/associations/", body)
 
     def set_options(self, **changes: Any) -> Body:
-        return self.call("PATCH", "switches/", changes)
+        return self.call("PATCH", "options/", changes)
 
     def arm(
         self, name: str, *, times: int | None = 1, skip: int = 0, aim: Body | None = None, **parameters: Any
@@ -119,7 +119,7 @@ class Controls(ABC):
         return found
 
     def reset(self, *only: str) -> Body:
-        """Restore the setup, or only some of its parts: faults, requests, switches, types."""
+        """Restore the setup, or only some of its parts: faults, requests, options, types."""
         return self.call("POST", "reset/", {"only": list(only)} if only else {})
 
 

@@ -161,11 +161,11 @@ def control_call(service: Service, organization: Organization) -> Call:
 
 
 def _change(organization: Organization, settings: Body) -> None:
-    """Change settings. The options in ``switches`` are merged with the present ones; ``null`` removes one."""
-    refuse_unknown(settings, {"name", "rate_limit", "switches", *_SETTINGS})
+    """Change settings. ``options`` are merged with the present ones; ``null`` removes one."""
+    refuse_unknown(settings, {"name", "rate_limit", "options", *_SETTINGS})
     changes = dict(settings)
-    if "switches" in changes:
-        merged = {**organization.options, **changes.pop("switches")}
+    if "options" in changes:
+        merged = {**organization.options, **changes.pop("options")}
         changes["options"] = {name: value for name, value in merged.items() if value is not None}
         Options().changed(changes["options"])
     if "rate_limit" in changes:
@@ -208,7 +208,7 @@ def _shown(service: Service, organization: Organization) -> Body:
     mine = [held for held in service.state.credentials.values() if held.organization_id == organization.id]
     return {
         "id": organization.id,
-        "switches": organization.options,
+        "options": organization.options,
         **{key: getattr(organization, key) for key in ("name", "user_id", *_SETTINGS)},
         "rate_limit": asdict(organization.rate_limit) if organization.rate_limit else None,
         "credentials": [

@@ -151,7 +151,7 @@ class TestUpdate:
 
     def test_closes_field_errors_lead_to_the_field(self, stack: Stack) -> None:
         organization = stack.organizations["acme"]
-        stack.close.change_organization(organization, switches={"name_max_length": 12})
+        stack.close.change_organization(organization, options={"name_max_length": 12})
 
         answer = stack.post(a_request(**a_type(SEATS, {"name": "A very long name", "type": "text"})))
 
@@ -170,7 +170,7 @@ def values_of(hint: Any) -> list[Any]:
 
 OF_REFUSALS = ("delete", "field_delete", "validation", "wrong_", "permission", "plan_", "type_limit", "foreign", "www_")
 OF_OTHER_STORIES = ("rate_limit", "retry_after", "too_many", "refresh", *OF_REFUSALS)
-SWITCHES = [
+OPTIONS = [
     (name, value)
     for name, hint in get_type_hints(Options).items()
     for value in values_of(hint)
@@ -178,10 +178,10 @@ SWITCHES = [
 ]
 
 
-@pytest.mark.parametrize(("switch", "value"), SWITCHES)
-def test_every_option_of_close_is_supported(stack: Stack, switch: str, value: Any) -> None:
+@pytest.mark.parametrize(("option", "value"), OPTIONS)
+def test_every_option_of_close_is_supported(stack: Stack, option: str, value: Any) -> None:
     """Made once, at rest afterwards, and as wanted: for every question that Close's documentation leaves open."""
-    stack.close.change_organization(stack.organizations["acme"], switches={switch: value})
+    stack.close.change_organization(stack.organizations["acme"], options={option: value})
     parent = {"name": "Parent", "type": "custom_object", "references": "Account", "back_reference_is_visible": True}
     tags = {"name": "Tags", "type": "choices", "choices": ["a", "b"], "accepts_multiple_values": True}
     desired = a_type(tags, parent, {**SEATS, "required": False}, REGION, description="d", api_create_only=True)

@@ -23,7 +23,7 @@ class TestFinalFailures:
         assert stack.creates() == 1
 
     def test_closes_field_errors_become_pointers(self, stack: Stack) -> None:
-        stack.add_tenant("strict", switches={"name_max_length": 8})
+        stack.add_tenant("strict", options={"name_max_length": 8})
 
         answer = stack.post(a_request(name="Customer", tenant="strict"))
 

@@ -19,8 +19,8 @@ OF_TIME = {"list_lag_seconds", "get_lag_seconds", "delete_lag_seconds", "latency
 """The clock of these tests stands still, the simulator's does not; tests/simulation/ has both on one."""
 
 
-def switched() -> Iterator[Any]:
-    """One case for each value of each switch that has several."""
+def option_values() -> Iterator[Any]:
+    """One case for each value of each option that has several."""
     for name, hint in get_type_hints(Options).items():
         values = get_args(hint) if get_origin(hint) is Literal else (True, False) if hint is bool else ()
         for value in values:
@@ -71,9 +71,9 @@ def plans(stack: Stack, request: ProvisioningRequest) -> dict[str, Any]:
     return shown
 
 
-@pytest.mark.parametrize("switches", [pytest.param({}, id="as documented"), *switched()])
-def test_a_blueprint_is_provisioned_once_and_then_only_added_to(stack: Stack, switches: dict[str, Any]) -> None:
-    stack.close.change_organization(stack.organizations["acme"], switches=switches)
+@pytest.mark.parametrize("options", [pytest.param({}, id="as documented"), *option_values()])
+def test_a_blueprint_is_provisioned_once_and_then_only_added_to(stack: Stack, options: dict[str, Any]) -> None:
+    stack.close.change_organization(stack.organizations["acme"], options=options)
 
     first, _ = stack.settle(blueprint("1"))
     assert {each.name: (each.result, len(each.fields)) for each in first.types} == {

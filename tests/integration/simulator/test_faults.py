@@ -89,14 +89,14 @@ def test_a_slow_create_happens_also_without_the_client(close: ControlClient, cli
     assert names(close) == ["Invoice"]
 
 
-@pytest.mark.parametrize("order", ["fault", "switch", "organization"])
+@pytest.mark.parametrize("order", ["fault", "option", "organization"])
 def test_a_list_lags(close: ControlClient, client: httpx.Client, order: str) -> None:
     if order == "fault":
         close.arm("list_lag", list_lag_seconds=0.4)
-    elif order == "switch":
+    elif order == "option":
         close.set_options(list_lag_seconds=0.4)
     else:
-        close.change_organization("orga_acme", switches={"list_lag_seconds": 0.4})
+        close.change_organization("orga_acme", options={"list_lag_seconds": 0.4})
     made = create(client).json()
     assert client.get("custom_object_type/").json() == {"data": []}
     assert client.get(f"custom_object_type/{made['id']}/").json() == made

@@ -48,7 +48,7 @@ def test_a_created_type_has_the_date_of_the_clock_and_is_listed(client: httpx.Cl
 
 
 def test_list_lag_follows_the_clock(close: InProcessClose, client: httpx.Client, clock: Clock) -> None:
-    close.change_organization("orga_acme", switches={"list_lag_seconds": 60})
+    close.change_organization("orga_acme", options={"list_lag_seconds": 60})
     client.post("custom_object_type/", json=INVOICE)
 
     clock.advance(59.9)
@@ -119,7 +119,7 @@ def test_a_late_create_happens_at_its_time(close: InProcessClose, client: httpx.
 
 
 def test_no_time_passes_without_a_sleep(clock: Clock) -> None:
-    close = InProcessClose({"organizations": [{"keys": [KEY], "switches": {"latency_seconds": 9}}]}, clock=clock)
+    close = InProcessClose({"organizations": [{"keys": [KEY], "options": {"latency_seconds": 9}}]}, clock=clock)
 
     with close.client(KEY, timeout=10) as client:
         assert client.get("me/").status_code == 200

@@ -284,7 +284,7 @@ def test_permission_failure(close: ControlClient, client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("status", [402, 403, 404])
 def test_plan_failure(close: ControlClient, client: httpx.Client, status: int) -> None:
-    close.change_organization("orga_acme", has_custom_objects=False, switches={"plan_failure": status})
+    close.change_organization("orga_acme", has_custom_objects=False, options={"plan_failure": status})
     assert (create(client).status_code, client.get(TYPES).status_code) == (status, 200)
     close.set_options(plan_failure_on="everything")
     assert (client.get(TYPES).status_code, client.get("me/").status_code) == (status, 200)
@@ -292,7 +292,7 @@ def test_plan_failure(close: ControlClient, client: httpx.Client, status: int) -
 
 @pytest.mark.parametrize("status", [402, 400, 403])
 def test_type_limit_failure(close: ControlClient, client: httpx.Client, status: int) -> None:
-    close.change_organization("orga_acme", max_types=0, switches={"type_limit_failure": status})
+    close.change_organization("orga_acme", max_types=0, options={"type_limit_failure": status})
     assert create(client).status_code == status
 
 
@@ -359,10 +359,10 @@ def test_latency_seconds(close: ControlClient, client: httpx.Client) -> None:
 
 
 def test_an_organization_has_its_own_values(close: ControlClient, new_client: Callable[[str], httpx.Client]) -> None:
-    close.add_organization(id="orga_strict", keys=["api_strict.123"], switches={"create_status": 200})
+    close.add_organization(id="orga_strict", keys=["api_strict.123"], options={"create_status": 200})
     with new_client(KEY) as acme, new_client("api_strict.123") as strict:
         assert (create(acme).status_code, create(strict).status_code) == (201, 200)
-        close.change_organization("orga_strict", switches={"create_status": None, "location": "absent"})
+        close.change_organization("orga_strict", options={"create_status": None, "location": "absent"})
         assert (create(strict).status_code, "Location" in create(strict).headers) == (201, False)
 
 
@@ -377,7 +377,7 @@ def test_an_organization_has_its_own_values(close: ControlClient, new_client: Ca
     ],
 )
 def test_unknown_options_and_values_are_rejected(close: ControlClient, option: dict[str, object], error: str) -> None:
-    for change in (close.set_options, lambda **new: close.change_organization("orga_acme", switches=new)):
+    for change in (close.set_options, lambda **new: close.change_organization("orga_acme", options=new)):
         with pytest.raises(ControlError) as rejection:
             change(**option)
         assert error in str(rejection.value)

@@ -34,7 +34,7 @@ def run(*arguments: str) -> subprocess.Popen[str]:
 def test_the_program_starts_from_a_setup_and_ends_on_a_signal(tmp_path: Path) -> None:
     setup = tmp_path / "setup.json"
     organization = {"id": "orga_acme", "keys": ["api_acme.123"], "types": [{"name": "Invoice"}]}
-    setup.write_text(json.dumps({"switches": {"create_status": 200}, "organizations": [organization]}))
+    setup.write_text(json.dumps({"options": {"create_status": 200}, "organizations": [organization]}))
     with run("--port", "0", "--setup", str(setup)) as process:
         assert process.stdout is not None
         urls = json.loads(process.stdout.readline())
@@ -48,7 +48,7 @@ def test_the_program_starts_from_a_setup_and_ends_on_a_signal(tmp_path: Path) ->
 
 def test_a_busy_port_and_an_invalid_setup_are_reported(close: ControlClient, tmp_path: Path) -> None:
     setup = tmp_path / "setup.json"
-    setup.write_text('{"switches": {"color": "red"}}')
+    setup.write_text('{"options": {"color": "red"}}')
     for arguments, complaint in (
         (("--port", close.url.rpartition(":")[2]), "cannot listen on 127.0.0.1"),
         (("--setup", str(setup)), "unknown option 'color'"),
@@ -61,7 +61,7 @@ def test_a_busy_port_and_an_invalid_setup_are_reported(close: ControlClient, tmp
 
 
 def test_a_reset_restores_the_setup(client: httpx.Client) -> None:
-    setup = {"switches": {"create_status": 200}, "organizations": [{"id": "orga_a", "types": [{"name": "Invoice"}]}]}
+    setup = {"options": {"create_status": 200}, "organizations": [{"id": "orga_a", "types": [{"name": "Invoice"}]}]}
     with CloseSimulator(setup=setup) as close:
         close.set_options(create_status=201, latency_seconds=0.01)
         close.add_organization(id="orga_b")
@@ -69,7 +69,7 @@ def test_a_reset_restores_the_setup(client: httpx.Client) -> None:
         close.arm("late_create", times=None)
         close.reset()
         assert close.faults() == {"fired": {}, "pending": 0, "orders": [], "chaos": None}
-        assert close.call("GET", "switches/")["create_status"] == 200
+        assert close.call("GET", "options/")["create_status"] == 200
         assert close.call("GET", "state/")["organizations"].keys() == {"orga_a"}
         assert [entry["name"] for entry in close.types("orga_a")] == ["Invoice"]
         assert close.requests() == []
@@ -83,7 +83,7 @@ def test_a_reset_of_parts_keeps_the_rest(close: ControlClient, client: httpx.Cli
     assert (close.faults()["orders"], close.requests()) == ([], [])
     assert [entry["name"] for entry in close.types("orga_acme")] == ["Invoice"]
     assert client.get("me/").status_code == 200
-    close.reset("types", "switches")
+    close.reset("types", "options")
     assert close.types("orga_acme") == []
     with pytest.raises(ControlError, match="unknown: everything"):
         close.reset("everything")
@@ -117,7 +117,7 @@ def test_an_unknown_control_call_gets_the_list(close: ControlClient) -> None:
     [
         {"id": "orga_acme"},
         {"color": "red"},
-        {"switches": {"color": "red"}},
+        {"options": {"color": "red"}},
         {"types": [{}]},
         {"keys": "x"},
         {"keys": [1]},
@@ -153,7 +153,7 @@ def test_connections_are_kept_alive(close: ControlClient) -> None:
                 b"501",
             ),
             (b"HEAD /nothing/ HTTP/1.1\r\nHost: x\r\n\r\n", b"501"),
-            (b"GET /_control/switches/ HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
+            (b"GET /_control/options/ HTTP/1.1\r\nHost: x\r\n\r\n", b"200"),
         ):
             connection.sendall(request)
             head = connection.recv(65536)
