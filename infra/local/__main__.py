@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 RUN = "Start the whole stack on this machine, send the examples, print every outcome, and serve until Ctrl-C."
-SEND = "Send one signed webhook of an upstream source to the stack of `make run`, and print the outcome."
+SEND = "Send one signed webhook to the stack of `make run`, and print the outcome."
 CLEAN = "Check that no local stack is up, and stop the processes that a killed run left."
 
 

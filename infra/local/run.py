@@ -4,6 +4,7 @@ import signal
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -55,7 +56,7 @@ class Run:
         exchanges = self._send_all([each for each in examples if each not in too_slow])
         self.screen.paragraphs(summary(exchanges, too_slow, self.stack.close))
         if self.options.record:
-            self.options.record.write_text(picture(exchanges), encoding="utf-8")
+            _write(self.options.record, picture(exchanges))
         return not any(exchange.faults() for exchange in exchanges)
 
     def serve(self) -> None:
@@ -132,6 +133,14 @@ def _end(ending: ExitStack, progress: Progress, *, up: bool) -> None:
         return
     with progress.step("stopping the stack"):
         ending.close()
+
+
+def _write(path: Path, svg: str) -> None:
+    try:
+        path.write_text(svg, encoding="utf-8")
+    except OSError as error:
+        reason = f"{path} was not written ({error.strerror})."
+        raise StartupError(f"{reason} Set RECORD to a file in a folder that exists.") from None
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

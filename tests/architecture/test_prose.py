@@ -29,6 +29,7 @@ ENFORCED = (
     "tests/architecture",
     "tests/e2e",
     "tests/integration",
+    "tests/unit",
 )
 """Areas that hold no banned phrase. ``python -m tests.architecture.prose_report`` counts what the others still hold."""
 

@@ -38,7 +38,7 @@ def test_an_unexpected_result_is_reported(stack: LocalStack, monkeypatch: pytest
     monkeypatch.setattr("infra.local.run.load_examples", lambda: [otherwise])
     shown = io.StringIO()
     assert Run.of(OPTIONS, stack, Console(file=shown, width=200)).examples() is False
-    assert "10-unknown-tenant: status is 404, expected 201" in shown.getvalue()
+    assert "10-unknown-tenant: status: expected 201, got 404" in shown.getvalue()
 
 
 def test_stack_json_holds_every_address(stack: LocalStack) -> None:

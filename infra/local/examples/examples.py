@@ -101,12 +101,12 @@ class Exchange:
         return found
 
     def faults(self) -> list[str]:
-        """Return the differences from the expected result, each as a clause."""
+        """Return the differences from the expected result, each as a phrase."""
         if self.error:
             return [self.error]
         actual = self._actual()
         return [
-            f"{name} is {actual.get(name)!r}, expected {expected!r}"
+            f"{name}: expected {expected!r}, got {actual.get(name)!r}"
             for name, expected in self.example.expect.items()
             if not _meets(actual.get(name), expected)
         ]

@@ -27,9 +27,9 @@ class TestExamples:
 
     def test_a_difference_from_the_expected_result_is_a_fault(self) -> None:
         exchange = sent({"status": 201, "headers": {"Preference-Applied": "respond-async"}, "announced": "created"})
-        assert [fault.split()[0] for fault in exchange.faults()] == ["status", "headers", "announced"]
+        assert [fault.partition(":")[0] for fault in exchange.faults()] == ["status", "headers", "announced"]
         exchange.status, exchange.headers = 201, {"preference-applied": "respond-async"}
-        assert exchange.faults() == ["announced is None, expected 'created'"]
+        assert exchange.faults() == ["announced: expected 'created', got None"]
         assert exchange.takes(announced("created"))
         assert exchange.faults() == []
 
