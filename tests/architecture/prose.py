@@ -86,7 +86,7 @@ RULES = (
     _rule(
         r"\b(?:is|are|was|were) no (?!longer\b|more than\b|less than\b|later than\b|earlier than\b)[a-z]", "is not a …"
     ),
-    _rule(r"\b(?:is|are|was|were) none\b(?! of)", "is not one, does not exist"),
+    _rule(r"\b(?:is|are|was|were) (?-i:none)\b(?! of)", "is not one, does not exist"),
     _rule(r"\bthings?\b", "name it: resource, type, field, write"),
     _rule(r"\bat large\b", "may still land, is in doubt"),
     _rule(

@@ -26,6 +26,7 @@ ENFORCED = (
     "infra/simulator",
     "infra/tools",
     "template.yaml",
+    "tests",
     "tests/architecture",
     "tests/e2e",
     "tests/integration",
