@@ -19,6 +19,8 @@ REGION: dict[str, Any] = {"name": "Region", "type": "text", "shared": True}
 DEAL: dict[str, Any] = {"name": "Deal", "type": "custom_object", "references": "Deal"}
 ALL: list[dict[str, Any]] = [SEATS, PLAN, REGION]
 WRITES = ["create type", "create field", "create field", "create field", "associate"]
+PLACES = (0, 1, 3, 4)
+"""One write of each kind: of a type, a field, a shared field and an association."""
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ class TestCreatedWithFields:
 class TestLostResponsesOfFields:
     """Each kind of create: the type, a field, a shared field, an association."""
 
-    @pytest.mark.parametrize("place", range(len(WRITES)))
+    @pytest.mark.parametrize("place", PLACES)
     def test_a_create_that_happened_is_recovered(self, world: MemoryWorld, place: int) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, LOST]
@@ -127,10 +129,10 @@ class TestLostResponsesOfFields:
         assert is_well_formed(world)
         assert world.close.writes == WRITES
         assert (outcome.result, runs) == ("recovered" if place == 0 else "created", 2)
-        if place in {1, 2}:
+        if place == 1:
             assert list(fields_of(outcome.types[0]).values()).count("recovered") == 1
 
-    @pytest.mark.parametrize("place", range(len(WRITES)))
+    @pytest.mark.parametrize("place", PLACES)
     def test_a_create_that_did_not_happen_is_resent(self, world: MemoryWorld, place: int) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, LOST_BEFORE]
@@ -142,7 +144,7 @@ class TestLostResponsesOfFields:
         assert outcome.result == "created"
         assert set(fields_of(outcome.types[0]).values()) == {"created"}
 
-    @pytest.mark.parametrize("place", range(len(WRITES)))
+    @pytest.mark.parametrize("place", PLACES)
     def test_a_create_lost_twice_is_unresolved_and_never_sent_again(self, world: MemoryWorld, place: int) -> None:
         world.close.faults = [*[None] * place, LOST_BEFORE, LOST_BEFORE]
 
@@ -155,7 +157,7 @@ class TestLostResponsesOfFields:
         assert world.settle(wants(*ALL, request_id="2", if_exists="update"))[0].result == "unresolved"
         assert world.close.writes == [*WRITES[: place + 1], WRITES[place]]
 
-    @pytest.mark.parametrize("place", range(len(WRITES)))
+    @pytest.mark.parametrize("place", PLACES)
     def test_no_run_creates_before_two_lags_have_passed(self, world: MemoryWorld, place: int) -> None:
         world.close.faults = [*[None] * place, LOST_BEFORE]
         world.reconcile(wants(*ALL))
@@ -201,7 +203,7 @@ class TestLostResponsesOfFields:
 
 class TestKilledRuns:
     @pytest.mark.parametrize("fault", [KILLED, KILLED_BEFORE])
-    @pytest.mark.parametrize("place", range(len(WRITES)))
+    @pytest.mark.parametrize("place", PLACES)
     def test_a_killed_request_continues_where_it_stopped(self, world: MemoryWorld, place: int, fault: str) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, fault]
@@ -214,7 +216,7 @@ class TestKilledRuns:
         assert world.close.writes == WRITES
         assert outcome.succeeded
 
-    @pytest.mark.parametrize("place", range(len(WRITES)))
+    @pytest.mark.parametrize("place", PLACES)
     def test_another_request_continues_where_a_killed_one_stopped(self, world: MemoryWorld, place: int) -> None:
         world.close.lag = 50
         world.close.faults = [*[None] * place, KILLED]
@@ -482,7 +484,7 @@ class TestSeveralTypes:
         assert targets[account, "Parent"] == targets[deal, "Account"] == account
         assert (field_names(world), field_names(world, "Deal")) == (["Deal", "Seats", "Parent"], ["Account", "Seats"])
 
-    @pytest.mark.parametrize("fault", [LOST, LOST_BEFORE, KILLED, KILLED_BEFORE])
+    @pytest.mark.parametrize("fault", [LOST_BEFORE, KILLED])
     @pytest.mark.parametrize("place", range(6))
     def test_a_cycle_of_references_survives_any_failure(self, world: MemoryWorld, place: int, fault: str) -> None:
         world.close.lag = 50
@@ -575,8 +577,9 @@ class TestFailuresHalfway:
         assert outcome.result == "updated"
         assert is_well_formed(world)
 
-    @pytest.mark.parametrize("if_exists", ["adopt", "update", "fail"])
-    @pytest.mark.parametrize("place", range(len(WRITES)))
+    @pytest.mark.parametrize(
+        ("place", "if_exists"), [*((place, "adopt") for place in PLACES), (1, "update"), (1, "fail")]
+    )
     def test_a_429_halfway_defers_the_request(self, world: MemoryWorld, place: int, if_exists: str) -> None:
         world.close.faults = [*[None] * place, RetryLater("Close rate-limited this tenant (429)", 3)]
 
