@@ -212,8 +212,8 @@ def _settled(record: RequestRecord, outcome: Outcome, headers: Mapping[str, str]
 def _unavailable(error: RetryLater | Unavailable) -> Response:
     """Return the response to a plan for which Close could not be read."""
     seconds = math.ceil(error.seconds) if isinstance(error, RetryLater) else RETRY_AFTER_SECONDS
-    fault = make_problem(
+    problem = make_problem(
         ProblemType.UNAVAILABLE,
         f"The plan needs Close, which could not be read: {error}. Send the request again later.",
     )
-    return rejection_response(fault, {"Retry-After": str(max(seconds, 1))})
+    return rejection_response(problem, {"Retry-After": str(max(seconds, 1))})

@@ -93,13 +93,13 @@ def problem_response(status: int, document: dict[str, Any], headers: Mapping[str
     return response(status, document, {"Content-Type": "application/problem+json", **(headers or {})})
 
 
-def rejection_response(fault: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    return problem_response(fault.status, fault.model_dump(mode="json"), headers)
+def rejection_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return problem_response(problem.status, problem.model_dump(mode="json"), headers)
 
 
 def unavailable() -> Response:
     """Return a 503 that shows the caller nothing of the failure."""
-    fault = make_problem(
+    problem = make_problem(
         ProblemType.UNAVAILABLE, "The request may or may not have been accepted. Send it again with the same id."
     )
-    return rejection_response(fault, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return rejection_response(problem, {"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -111,14 +111,14 @@ def _describe(where: tuple[str | int, ...], sort: str, text: str) -> str:
     key = ".".join(str(step) if BARE_KEY.fullmatch(str(step)) else f'"{step}"' for step in where)
     match sort:
         case "missing":
-            said = "is missing"
+            message = "is missing"
         case "extra_forbidden":
-            said = f"is an unknown key; use one of {', '.join((_Event if len(where) > 1 else _Source).model_fields)}"
+            message = f"is an unknown key; use one of {', '.join((_Event if len(where) > 1 else _Source).model_fields)}"
         case "model_type" | "dict_type":
-            said = "must be a table"
+            message = "must be a table"
         case _:
-            said = re.sub("^(Value error, |Input |String |Dictionary )", "", text)
-    return f"{key} {said}".strip()
+            message = re.sub("^(Value error, |Input |String |Dictionary )", "", text)
+    return f"{key} {message}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ DELIVERY_SECONDS = 60
 """SQS delivers a message well within this time after its delay; later than that, the sweeper requeues the request."""
 
 
-class Record(Protocol):
+class StoredRequest(Protocol):
     """The part of a ledger record that the outbox reads."""
 
     @property
@@ -22,14 +22,14 @@ class Record(Protocol):
     def deferrals(self) -> int: ...
 
 
-class Ledger[R: Record](Protocol):
+class RequestStore[R: StoredRequest](Protocol):
     """The part of the ledger that the outbox calls."""
 
     def accept(self, request: ProvisioningRequest, expected_after: float) -> R: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted[R: Record]:
+class Accepted[R: StoredRequest]:
     """A request in the ledger. ``queue_error``: why it is not on the queue; the sweeper then sends it."""
 
     record: R
@@ -37,10 +37,10 @@ class Accepted[R: Record]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox[R: Record]:
+class Outbox[R: StoredRequest]:
     """The ledger and the queue, written in this order."""
 
-    ledger: Ledger[R]
+    ledger: RequestStore[R]
     queue: Queue
 
     def accept(self, request: ProvisioningRequest, delay_seconds: float = 0) -> Accepted[R]:
