@@ -131,6 +131,8 @@ class Options:
 
     def changed(self, changes: Mapping[str, object]) -> Self:
         """Return a copy with these changes. Raises ``ValueError`` for an unknown name or value."""
+        if not changes:  # as for most requests: a copy would cost more than the rest of this method
+            return self
         hints = _hints()
         for name, value in changes.items():
             if name not in hints:

@@ -32,7 +32,7 @@ def system_clock() -> float:
 
 def new_id(prefix: str) -> str:
     """Return ``<prefix>_<base62>``, as long as Close's own ids of that kind."""
-    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(_LENGTHS[prefix]))}"
+    return f"{prefix}_{''.join(_ALPHABET[byte % 62] for byte in secrets.token_bytes(_LENGTHS[prefix]))}"
 
 
 def new_secret(prefix: str) -> str:
@@ -184,7 +184,7 @@ class State:
         self.windows.clear()
 
     def options_of(self, organization: Organization | None) -> Options:
-        return self.options.changed(organization.options) if organization and organization.options else self.options
+        return self.options.changed(organization.options) if organization else self.options
 
     def organization_of(self, credential: Credential | None) -> Organization | None:
         return self.organizations.get(credential.organization_id) if credential else None
