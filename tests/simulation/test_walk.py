@@ -1,0 +1,23 @@
+"""The way of one request through the files: it may get shorter, never longer."""
+
+import pytest
+
+from tests.bench.walk import VOCABULARY, Walk, walk
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Walk:
+    return walk()
+
+
+@pytest.mark.parametrize(("without", "files", "moves"), [(frozenset(), 34, 396), (VOCABULARY, 28, 138)])
+def test_a_create_visits_no_more_files_than_before(
+    recorded: Walk, without: frozenset[str], files: int, moves: int
+) -> None:
+    assert len(recorded.files(without)) <= files
+    assert recorded.moves(without).total() <= moves, recorded.moves(without).most_common(10)
+
+
+def test_the_walk_goes_from_the_http_api_to_the_topic(recorded: Walk) -> None:
+    assert {"handlers/api.py", "ledger/store.py", "close/client.py", "messaging/topic.py"} <= recorded.files()
+    assert VOCABULARY <= recorded.files(), "a vocabulary file has moved: name it in tests/bench/walk.py"
