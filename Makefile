@@ -8,7 +8,6 @@ TOOLS := .tools
 UV := $(TOOLS)/uv/bin/uv
 PYTHON := .venv/bin/python
 QUIET := @infra/tools/run-quiet
-TESTS := $(wildcard tests/architecture tests/unit tests/integration tests/e2e)
 
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_INSTALL_DIR := $(CURDIR)/$(TOOLS)/python
@@ -66,9 +65,7 @@ sources: .venv/.installed ## check every source of functions/sources against its
 	@$(PYTHON) -m infra.build.sources
 
 test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test, as CI runs them
-	@$(PYTHON) -m pytest -q tests/simulation  # in a process of its own: it drives the clock
-	@$(PYTHON) -m pytest -q tests/chaos
-	@$(PYTHON) -m pytest $(TESTS)
+	@$(PYTHON) -m tests.suite
 
 bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm requests, batches and size
 	@$(PYTHON) -m tests.bench

@@ -78,7 +78,7 @@ class Walk:
             yield
         finally:
             sys.setprofile(before)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
 
 
 def _file_of(frame: FrameType) -> str | None:

@@ -75,16 +75,16 @@ def run(case: Case, system: SystemUnderTest) -> CaseResult:
         )
 
 
-def singles(scenario: str, system: SystemUnderTest) -> Iterator[Case]:
-    """Every single fault that can strike this scenario."""
-    for call in run(Case(scenario), system).calls:
+def singles(scenario: str, calls: Sequence[str]) -> Iterator[Case]:
+    """Return a case for every single fault that can hit one of the calls of the scenario's fault-free run."""
+    for call in calls:
         for kind, position in _kinds(call):
             yield Case(scenario, (Fault(kind, position, call),))
 
 
-def pairs(scenario: str, system: SystemUnderTest) -> Iterator[Case]:
-    """Every two faults in the critical stretch, at two calls or at the same call and its repetition."""
-    calls = critical(run(Case(scenario), system).calls)
+def pairs(scenario: str, calls: Sequence[str]) -> Iterator[Case]:
+    """Return a case for every two faults in the critical section: at two calls, or at one call and its repetition."""
+    calls = critical(calls)
     again = [(call, f"{call.rpartition('#')[0]}#{int(call.rpartition('#')[2]) + 1}") for call in calls]
     for one, other in [*itertools.combinations(calls, 2), *again]:
         for (kind, position), (next_kind, next_position) in itertools.product(IN_PAIRS, IN_PAIRS):
@@ -96,8 +96,9 @@ def whole(system: SystemUnderTest) -> Iterator[Case]:
     for scenario in SCENARIOS:
         if scenario in system.cannot:
             continue
-        yield from singles(scenario, system)
-        of_two = list(pairs(scenario, system))
+        calls = run(Case(scenario), system).calls
+        yield from singles(scenario, calls)
+        of_two = list(pairs(scenario, calls))
         if scenario not in PAIRED and len(of_two) > SOME_PAIRS:
             of_two = random.Random(scenario).sample(of_two, SOME_PAIRS)  # noqa: S311
         yield from of_two
