@@ -42,7 +42,7 @@ class GroupResult:
         return "\n".join([f"== {self.group.name}: {ended} in {self.seconds:.0f} s", *lines])
 
 
-UNIT = Group(
+IN_PROCESS = Group(
     "architecture, unit and integration",
     (
         "-n",
@@ -59,7 +59,7 @@ SIMULATION = Group("simulation", ("tests/simulation",))
 END_TO_END = Group("end to end", ("tests/e2e",))
 CHAOS = Group("chaos", ("tests/chaos",))
 
-STAGES: Sequence[Sequence[Sequence[Group]]] = (((UNIT,),), ((SIMULATION, END_TO_END), (CHAOS,)))
+STAGES: Sequence[Sequence[Sequence[Group]]] = (((IN_PROCESS,),), ((SIMULATION, END_TO_END), (CHAOS,)))
 """One stage after the other; the lanes of a stage at the same time; the groups of a lane one after the other."""
 
 
