@@ -23,7 +23,7 @@ REQUEST = {
 }
 
 
-def test_the_generated_files_are_what_the_models_say() -> None:
+def test_the_generated_files_agree_with_the_models() -> None:
     assert outdated() == [], "run python -m infra.generate"
 
 

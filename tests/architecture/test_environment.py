@@ -12,7 +12,7 @@ def test_every_function_gets_exactly_its_settings(template: Template) -> None:
         assert set(function["Environment"]["Variables"]) == expected, name
 
 
-def test_the_settings_are_sound(template: Template) -> None:
+def test_the_default_settings_are_valid(template: Template) -> None:
     """Every parameter is at its default, and each reference is replaced by a name."""
     for function in template.resources("AWS::Lambda::Function").values():
         variables = function["Environment"]["Variables"].items()

@@ -115,7 +115,7 @@ def test_every_role_is_known(template: Template) -> None:
 
 
 @pytest.mark.parametrize("name", GRANTED)
-def test_a_role_grants_exactly_what_its_function_does(template: Template, name: str) -> None:
+def test_a_role_grants_exactly_the_calls_of_its_function(template: Template, name: str) -> None:
     expected = {(action, json.dumps(resource, sort_keys=True)) for action, resource in GRANTED[name]}
     assert set(granted(template.resources("AWS::IAM::Role")[name])) == expected
 
@@ -192,7 +192,7 @@ def operations_called() -> set[str]:
     return called
 
 
-def test_the_artifact_holds_the_models_of_what_the_source_calls() -> None:
+def test_the_artifact_holds_the_models_of_the_called_services() -> None:
     assert operations_called() == {f"{service}:{name}" for service in OPERATIONS for name in OPERATIONS[service]}
 
 

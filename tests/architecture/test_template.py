@@ -56,7 +56,7 @@ def test_the_stage_logs_throttles_and_traces(template: Template) -> None:
         assert each["DataTraceEnabled"] is False
 
 
-def test_strangers_leave_the_signed_routes_their_share(template: Template) -> None:
+def test_unsigned_calls_leave_a_share_of_the_rate_limit_to_signed_ones(template: Template) -> None:
     """The route without authentication has a rate limit of its own."""
     given = Template(template.source, {"WebhooksPerSecond": 7, "WebhooksBurst": 8})
     [public] = [each for each in given.properties("ApiliveStage")["MethodSettings"] if each["HttpMethod"] == "POST"]
