@@ -39,7 +39,7 @@ class SimulatedClose:
     """An organization that every tenant's key opens, on the caller's clock.
 
     ``faults`` strike the next writes, one each: LOST, LOST_BEFORE, KILLED, KILLED_BEFORE, an exception, or None to let
-    one pass. ``list_fails`` strikes every read of a list. An error of Close becomes the response that means it.
+    one pass. ``list_fails`` strikes every read of the list of types. Errors become the responses that mean them.
     """
 
     clock: Callable[[], float]
