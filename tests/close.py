@@ -21,6 +21,8 @@ from provisioner.contract.errors import ProvisioningError, Rejected, RetryLater,
 
 ID = "orga_acme"
 KEY = "api_acme.secret"
+OTHER_ID = "orga_globex"
+OTHER_KEY = "api_globex.secret"
 
 type Fault = str | Exception | None
 
@@ -36,10 +38,11 @@ class Killed(BaseException):
 
 @dataclass
 class SimulatedClose:
-    """An organization that every tenant's key opens, on the caller's clock.
+    """An organization that the keys of all tenants but globex open, on the caller's clock.
 
     ``faults`` strike the next writes, one each: LOST, LOST_BEFORE, KILLED, KILLED_BEFORE, an exception, or None to let
     one pass. ``list_fails`` strikes every read of the list of types. Errors become the responses that mean them.
+    ``requests``: all but those that ask which organization a key opens.
     """
 
     clock: Callable[[], float]
@@ -52,15 +55,16 @@ class SimulatedClose:
     def __post_init__(self) -> None:
         self.simulator = InProcessClose(clock=self.clock)
         self.simulator.add_organization(id=ID, keys=[KEY])
+        self.simulator.add_organization(id=OTHER_ID, keys=[OTHER_KEY])
         self.http = httpx.Client(transport=httpx.MockTransport(self._respond), trust_env=False)
 
-    def open(self, rejection: Exception | None = None) -> Organization:
+    def open(self, rejection: Exception | None = None, key: str = KEY) -> Organization:
         """Return the organization for one batch. ``rejection``: raised in place of the credential."""
 
         def credential(_: Credential | None) -> Credential:
             if rejection:
                 raise rejection
-            return credential_of(KEY)
+            return credential_of(key)
 
         return Organization(
             CloseApi(Connection(self.http, self.simulator.api_url, credential, 20, lambda: 60, self.clock))
@@ -165,13 +169,19 @@ class SimulatedClose:
         return CustomField.model_validate(call.with_dates(stored.data))
 
     def _respond(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        if request.method == "GET":
-            if request.url.path == "/api/v1/custom_object_type/":
-                self.before_list()
-                if self.list_fails:
-                    return response_for(request, self.list_fails)
+        if request.url.path == "/api/v1/me/":
             return self.simulator.handle(request)
+        self.requests.append(request)
+        return self._read(request) if request.method == "GET" else self._write(request)
+
+    def _read(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/v1/custom_object_type/":
+            self.before_list()
+            if self.list_fails:
+                return response_for(request, self.list_fails)
+        return self.simulator.handle(request)
+
+    def _write(self, request: httpx.Request) -> httpx.Response:
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, Exception):
             return response_for(request, fault)

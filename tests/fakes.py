@@ -12,13 +12,15 @@ from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.models import InDoubt, Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord
+from provisioner.ledger.in_doubt import InDoubt
+from provisioner.ledger.models import Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord, TenantRecord
 from provisioner.reconcile.plan import resources_to_lock
 from provisioner.reconcile.provisioner import Job, Provisioner
 from provisioner.reconcile.retries import Deferred
 from tests.close import SimulatedClose
 
 START = 1_800_000_000.0
+ORGANIZATION = "orga_acme"
 
 
 @dataclass
@@ -50,10 +52,11 @@ class MemoryLedger:
     lease_seconds: float = 90
     requests: dict[str, tuple[RequestRecord, ProvisioningRequest]] = field(default_factory=dict)
     resources: dict[ResourceKey, ResourceRecord] = field(default_factory=dict)
-    intents: dict[ResourceKey, tuple[str, ...]] = field(default_factory=dict)
+    intents: dict[ResourceKey, tuple[InDoubt, ...]] = field(default_factory=dict)
     leased_until: dict[ResourceKey, float] = field(default_factory=dict)
     released: dict[ResourceKey, int] = field(default_factory=dict)
     pauses: dict[str, float] = field(default_factory=dict)
+    tenants: dict[str, TenantRecord] = field(default_factory=dict)
 
     def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
         if request.id in self.requests:
@@ -74,18 +77,15 @@ class MemoryLedger:
             raise RetryLater("leased", min(until - self.clock(), 2))
         known = self.resources.get(resource, ResourceRecord(resource))
         orphaned = self.intents.get(resource, ())
-        since = until or (known.orphaned.since if known.orphaned else 0)
-        leased = replace(
-            known, fencing_token=known.fencing_token + 1, orphaned=InDoubt(since, orphaned) if orphaned else None
-        )
-        self.resources[resource], self.leased_until[resource] = leased, self.clock() + self.lease_seconds
-        self.intents[resource] = (*orphaned, record.id)
+        leased = replace(known, fencing_token=known.fencing_token + 1, orphaned=orphaned)
+        until = self.clock() + self.lease_seconds
+        self.resources[resource], self.leased_until[resource] = leased, until
+        self.intents[resource] = (*orphaned, InDoubt(until, record.id))
         return Lease(leased)
 
     def read(self, resource: ResourceKey) -> ResourceRecord:
-        known, intents = self.resources.get(resource, ResourceRecord(resource)), self.intents.get(resource, ())
-        since = self.leased_until.get(resource) or (known.orphaned.since if known.orphaned else 0)
-        return replace(known, orphaned=InDoubt(since, intents) if intents else None)
+        known = self.resources.get(resource, ResourceRecord(resource))
+        return replace(known, orphaned=self.intents.get(resource, ()))
 
     def stored_outcome(self, record: RequestRecord) -> Outcome | None:
         return self.requests[record.id][0].outcome
@@ -96,20 +96,20 @@ class MemoryLedger:
                 self._require(lease)
                 del self.leased_until[lease.resource]
                 self.resources[lease.resource], self.released[lease.resource] = lease.record, lease.fencing_token
-                self.intents[lease.resource] = lease.record.orphaned.requests if lease.record.orphaned else ()
+                self.intents[lease.resource] = lease.record.orphaned
 
     def settle(
         self,
         record: RequestRecord,
         outcome: Outcome,
         release: Sequence[Lease] = (),
-        unchanged: Iterable[ResourceRecord] = (),
+        unchanged: Iterable[ResourceRecord | TenantRecord] = (),
     ) -> Outcome:
         stored, request = self.requests[record.id]
         if stored.outcome is None:
             for lease in release:
                 self._require(lease)
-            if any(self.read(each.resource).fencing_token != each.fencing_token for each in unchanged):
+            if not all(self._is_unchanged(each) for each in unchanged):
                 raise RetryLater("another run has the lease, or had it in the meantime", 2)
         self.release(release)
         if stored.outcome:
@@ -117,11 +117,23 @@ class MemoryLedger:
         self.requests[record.id] = replace(stored, outcome=outcome, state=RequestState.SETTLED), request
         return outcome
 
-    def paused_until(self, tenant: str) -> float:
-        return self.pauses.get(tenant, 0)
+    def tenant(self, tenant: str) -> TenantRecord:
+        return self.tenants.get(tenant, TenantRecord(tenant))
 
-    def pause(self, tenant: str, until: float) -> None:
-        self.pauses[tenant] = max(until, self.paused_until(tenant))
+    def bind(self, known: TenantRecord, organization: str) -> TenantRecord:
+        if self.tenant(known.tenant).organization == known.organization:
+            earlier = tuple(each for each in known.organizations if each != organization)
+            self.tenants[known.tenant] = TenantRecord(known.tenant, organization, earlier)
+        return self.tenant(known.tenant)
+
+    def pause_tenant(self, tenant: str, until: float) -> None:
+        self.tenants[tenant] = self.tenant(tenant)._replace(paused_until=until)
+
+    def paused_until(self, organization: str) -> float:
+        return self.pauses.get(organization, 0)
+
+    def pause(self, organization: str, until: float) -> None:
+        self.pauses[organization] = max(until, self.paused_until(organization))
 
     def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
         deferrals = self.requests[record.id][0].deferrals + 1
@@ -138,6 +150,11 @@ class MemoryLedger:
     def _change(self, record: RequestRecord, **changes: Any) -> None:
         stored, request = self.requests[record.id]
         self.requests[record.id] = replace(stored, **changes), request
+
+    def _is_unchanged(self, record: ResourceRecord | TenantRecord) -> bool:
+        if isinstance(record, TenantRecord):
+            return self.tenant(record.tenant).organization == record.organization
+        return self.read(record.resource).fencing_token == record.fencing_token
 
     def _require(self, lease: Lease) -> None:
         if (
@@ -195,7 +212,8 @@ class MemoryWorld:
 
     def lease_and_vanish(self, request: ProvisioningRequest) -> None:
         """Lease the request's resources as a run that is then killed."""
-        for resource in resources_to_lock(request):
+        self.ledger.bind(self.ledger.tenant(request.tenant), ORGANIZATION)
+        for resource in resources_to_lock(request, ORGANIZATION):
             self.ledger.lease(self.ledger.accept(request), resource)
 
 

@@ -9,7 +9,7 @@ from provisioner.close.models import Credential
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.service import Service
 from provisioner.settings import Settings
-from tests.close import KEY, credential_of
+from tests.close import KEY, OTHER_KEY, credential_of
 from tests.fakes import MemoryWorld
 
 SETTINGS = Settings(
@@ -34,7 +34,7 @@ SETTINGS = Settings(
 
 @dataclass
 class MemoryTenants:
-    """Tenants by name. All of them share one organization and its key."""
+    """Tenants by name. All of them but globex share one organization and its key."""
 
     known: set[str] = field(default_factory=lambda: {"acme", "globex", "default"})
     fails: Exception | None = None
@@ -44,7 +44,7 @@ class MemoryTenants:
             raise self.fails
         if tenant not in self.known:
             raise Rejected(ProblemType.TENANT_NOT_FOUND, f"Tenant {tenant!r} has no credential.")
-        return credential_of(KEY)
+        return credential_of(OTHER_KEY if tenant == "globex" else KEY)
 
 
 @dataclass

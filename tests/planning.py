@@ -3,9 +3,12 @@
 from collections.abc import Collection, Mapping
 
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.models import ResourceRecord
 from provisioner.reconcile.match import match_resources
-from provisioner.reconcile.plan import ObservedState, Plan
+from provisioner.reconcile.plan import ObservedState, Plan, resources_to_lock
 from provisioner.reconcile.planner import make_plan
+
+ORGANIZATION = "orga_acme"
 
 
 def plan(
@@ -14,5 +17,10 @@ def plan(
     ids: Mapping[str, str] | None = None,
     created_by_request: Collection[str] = (),
 ) -> Plan:
-    """``ids``: known ids of types in Close, by natural key."""
-    return make_plan(request, state, match_resources(request, state, ids or {}), created_by_request)
+    """Plan a request. ``ids``: the known ids of types in Close, by natural key."""
+    state = state._replace(organization=ORGANIZATION)
+    records = {
+        resource: ResourceRecord(resource, close_id=(ids or {}).get(resource.name))
+        for resource in resources_to_lock(request, ORGANIZATION)
+    }
+    return make_plan(request, state, match_resources(request, state, records), created_by_request)

@@ -83,7 +83,8 @@ class CloseTransport:
     def add(self, tenant: str, keys: list[str], **settings: Any) -> Organization:
         """An organization for the tenant. Its list lags."""
         options = {"list_lag_seconds": LIST_LAG_SECONDS, **settings.pop("options", {})}
-        shown = add_organization(self.service, {"name": tenant, "keys": keys, "options": options, **settings})
+        described = {"id": f"orga_{tenant}", "name": tenant, "keys": keys, "options": options, **settings}
+        shown = add_organization(self.service, described)
         self.tenants[tenant] = shown["id"]
         return self.organization(tenant)
 

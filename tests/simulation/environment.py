@@ -121,7 +121,7 @@ class SimulatedEnvironment:
     ) -> Answer | None:
         """One invocation; None when it was killed or failed. Then a new environment takes over its work."""
         now = self.clock.now
-        invocation = Invocation(door, now, now + TIMEOUT_SECONDS[door], self.system.pauses(aws.items(TABLE)))
+        invocation = Invocation(door, now, now + TIMEOUT_SECONDS[door], self._pauses())
         try:
             with self.network.of(invocation):
                 environment = self.idle[door].pop() if self.idle[door] else self.system.start()
@@ -134,6 +134,14 @@ class SimulatedEnvironment:
             return None
         self.idle[door].append(environment)
         return response
+
+    def _pauses(self) -> dict[str, float]:
+        """The pauses that the ledger knows of, by tenant."""
+        known = self.system.pauses(aws.items(TABLE))
+        return {
+            tenant: max(known.get(tenant, 0), known.get(organization, 0))
+            for tenant, organization in self.close.tenants.items()
+        }
 
     def deliver(self) -> bool:
         """Hand what is visible on the queue to the worker, as Lambda's event source does. False if there is nothing."""

@@ -105,7 +105,7 @@ def whole(system: SystemUnderTest) -> Iterator[Case]:
 
 
 def critical(calls: Sequence[str]) -> list[str]:
-    """From the write before the first look at Close (the lease) until after the first publish."""
+    """From the call before the first one to Close until after the first publish."""
     calls = [call for call in calls if not call.startswith("clock ")]
     first = next((index for index, call in enumerate(calls) if call.startswith("close.")), len(calls))
     published = next((i for i, call in enumerate(calls) if i > first and call.startswith("sns.")), len(calls))

@@ -88,8 +88,9 @@ class CloseProvisioner:
         return any("unfinished" in item for item in items.values())
 
     def pauses(self, items: Items) -> Mapping[str, float]:
-        paused = {pk.removeprefix("TENANT#"): item for pk, item in items.items() if pk.startswith("TENANT#")}
-        return {tenant: float(item["not_before"]["N"]) for tenant, item in paused.items() if "not_before" in item}
+        """By the tenant, or by Close's id of its organization: until when Close must not be called (Unix seconds)."""
+        paused = {pk.partition("#")[2]: item for pk, item in items.items() if "not_before" in item}
+        return {name: float(item["not_before"]["N"]) for name, item in paused.items()}
 
     def patches(self, now: Callable[[], float]) -> AbstractContextManager[None]:
         return nullcontext()

@@ -52,16 +52,20 @@ def test_the_matrix_holds_every_dependency_and_every_kind() -> None:
     assert {fault.kind for fault in cases} == {*FaultKind}
 
 
-def test_the_critical_section_goes_from_the_lease_until_after_the_publish() -> None:
-    calls = [call.partition(" ")[0] for call in critical(fault_free("queue create").calls)]
+def test_the_critical_section_goes_from_the_tenants_organization_until_after_the_publish() -> None:
+    calls = [call.partition("#")[0] for call in critical(fault_free("queue create").calls)]
     assert calls == [
-        "dynamodb.UpdateItem",
-        "close.GET",
-        "dynamodb.GetItem",
-        "close.POST",
-        "dynamodb.TransactWriteItems",
-        "sns.Publish",
-        "dynamodb.UpdateItem",
+        "dynamodb.GetItem TENANT",
+        "close.GET me/ of acme",
+        "dynamodb.UpdateItem TENANT",
+        "dynamodb.GetItem ORGANIZATION",
+        "dynamodb.UpdateItem TYPE",
+        "close.GET custom_object_type/ of acme",
+        "dynamodb.GetItem REQUEST",
+        "close.POST custom_object_type/ of acme 'Account'",
+        "dynamodb.TransactWriteItems REQUEST",
+        "sns.Publish of one",
+        "dynamodb.UpdateItem REQUEST",
     ]
 
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from provisioner.close.models import CloseModel, CustomField, CustomObjectType
+from provisioner.close.models import CloseModel, CustomField, CustomObjectType, Role
 from provisioner.close.responses import CloseResponse
 from provisioner.close.transport import TYPES, Connection
-from provisioner.contract.errors import OutcomeUnknown, ProblemType, Rejected, Unavailable
+from provisioner.contract.errors import OutcomeUnknown, Unavailable
 
 FIELDS = "custom_field/custom_object_type/"
 SHARED_FIELDS = "custom_field/shared/"
@@ -69,24 +69,23 @@ class CloseApi(NamedTuple):
             raise Unavailable("Close returned an unreadable field")
         return found
 
-    def check_organization(self, expected: str, shown: set[str | None]) -> None:
-        """Raise ``Rejected`` unless the credential belongs to the expected organization only.
+    def organization_ids(self) -> set[str]:
+        """Return the id of the organization that the credential opens, or several when Close does not say which.
 
-        ``shown``: the organizations of the listed types; without any, Close is asked.
+        A user may belong to several organizations while a key opens one: then the roles of that one tell which.
         """
-        found = shown or _organization_ids(self.connection.get("me/?_fields=organizations").json())
-        if found != {expected}:
-            names = ", ".join(sorted(map(str, found))) or "none"
-            raise _wrong_organization(expected, f"it belongs to {names}. Nothing was written")
+        me = self.connection.get("me/?_fields=organizations").json()
+        rows = me.get("organizations") if isinstance(me, dict) else None
+        found = {str(each["id"]) for each in rows or [] if isinstance(each, dict) and each.get("id")}
+        if len(found) < 2:
+            return found
+        roles = self.read_list(Role, ROLES).values()
+        return {str(each) for role in roles if (each := role.value("organization_id"))} or found
 
     # --- writing
 
     def create_type(self, body: Mapping[str, object]) -> CustomObjectType:
-        created = _written(CustomObjectType, self.connection.write("POST", TYPES, body))
-        expected = self.connection.expected_organization
-        if expected and created.organization_id not in {None, expected}:
-            raise _wrong_organization(expected, f"it created the type {created.id} in {created.organization_id}")
-        return created
+        return _written(CustomObjectType, self.connection.write("POST", TYPES, body))
 
     def update_type(self, close_id: str, body: Mapping[str, object]) -> CustomObjectType:
         return _written(CustomObjectType, self.connection.write("PUT", f"{TYPES}{close_id}/", body))
@@ -128,16 +127,3 @@ def _written[Row: CloseModel](model: type[Row], response: CloseResponse) -> Row:
     if found is None:
         raise OutcomeUnknown(f"Close returned {response.status} to a write, without the written resource")
     return found
-
-
-def _organization_ids(me: Any) -> set[str | None]:
-    rows = me.get("organizations") if isinstance(me, dict) else None
-    return {each.get("id") for each in rows or [] if isinstance(each, dict)}
-
-
-def _wrong_organization(expected: str, found: str) -> Rejected:
-    return Rejected(
-        ProblemType.WRONG_ORGANIZATION,
-        f"The tenant's credential must belong to organization {expected} only, but {found}. "
-        "Ask the operator of this service to fix the secret.",
-    )

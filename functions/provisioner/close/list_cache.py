@@ -11,6 +11,7 @@ from typing import Any
 from provisioner.close.client import FIELDS, ROLES, SHARED_FIELDS, CloseApi
 from provisioner.close.models import CloseModel, CustomField, CustomObjectType, Role
 from provisioner.close.transport import TYPES
+from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 
 
 @dataclass(slots=True)
@@ -41,17 +42,49 @@ class Organization:
     _shared: _CachedList[CustomField] = field(default_factory=lambda: _CachedList(CustomField, SHARED_FIELDS))
     _roles: _CachedList[Role] = field(default_factory=lambda: _CachedList(Role, ROLES))
     _read_with_generation: int = 0
-    _verified: bool = False
+    _expected_id: str | None = None
+    _opened_ids: frozenset[str] = frozenset()  # organizations that the credential opens, as far as that is known
 
     def prepare(self) -> None:
         """Load the credential. Raises the errors of ``Connection.prepare``."""
         self.api.connection.prepare()
 
+    # --- which organization it is
+
+    @property
+    def pinned_id(self) -> str | None:
+        """The id of the organization that the tenant's secret names, if it names one."""
+        return self.api.connection.pinned_organization
+
+    def renew(self) -> bool:
+        """Load the credential again. Return whether it is another one."""
+        return self.api.connection.renew()
+
+    def expect(self, close_id: str) -> None:
+        """Require that the credential opens this organization, whenever the types are listed."""
+        self._expected_id = close_id
+
+    def identify(self) -> str:
+        """Return the id of the organization that the credential opens. Raises ``Rejected`` when Close names several."""
+        self._forget_if_renewed()
+        if not self._opened_ids:
+            self._opened_ids = frozenset(self.api.organization_ids())
+        if len(self._opened_ids) != 1:
+            names = ", ".join(sorted(self._opened_ids)) or "none"
+            raise _wrong_organization(f"Close does not say which organization it opens: {names}")
+        return next(iter(self._opened_ids))
+
+    def verify(self) -> None:
+        """Raise ``Rejected`` if the credential opens another organization than the expected one."""
+        opened = self.identify()
+        if self._expected_id not in {None, opened}:
+            raise _wrong_organization(f"it must open {self._expected_id} and opens {opened}. Nothing was written")
+
     # --- reading
 
     def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
         """Return all types, from a list read at ``not_before`` (Unix seconds) or later; so do the other lists."""
-        return self._read(self._types, not_before, self._verify_organization)
+        return self._read(self._types, not_before, self._verify_listed)
 
     def fields(self, not_before: float = 0) -> Sequence[CustomField]:
         """Return the fields that belong to one type, for all types."""
@@ -74,7 +107,12 @@ class Organization:
     # --- writing
 
     def create_type(self, body: Mapping[str, object]) -> CustomObjectType:
-        return self._types.keep(self.api.create_type(body))
+        created = self.api.create_type(body)
+        if self._expected_id and created.organization_id not in {None, self._expected_id}:
+            raise _wrong_organization(
+                f"it must open {self._expected_id}, and it created the type {created.id} in {created.organization_id}"
+            )
+        return self._types.keep(created)
 
     def update_type(self, close_id: str, body: Mapping[str, object]) -> CustomObjectType:
         return self._types.keep(self.api.update_type(close_id, body))
@@ -112,24 +150,23 @@ class Organization:
     def _read[Row: CloseModel](
         self, cached: _CachedList[Row], not_before: float, verify: Callable[[], None] | None = None
     ) -> Sequence[Row]:
-        connection = self.api.connection
-        if self._read_with_generation != connection.credential_generation:
-            self._forget()
+        self._forget_if_renewed()
         if cached.read_at is None or cached.read_at < not_before:
-            read_at = connection.clock()
+            read_at = self.api.connection.clock()
             rows = self.api.read_list(cached.model, cached.path)
-            if self._read_with_generation != connection.credential_generation:
-                self._forget()
+            self._forget_if_renewed()
             cached.rows, cached.read_at = rows, read_at
             if verify:
                 verify()
         return list(cached.rows.values())
 
-    def _forget(self) -> None:
-        """Drop all lists: another credential read them, perhaps from another organization."""
-        for each in (self._types, self._fields, self._shared, self._roles):
-            each.read_at = None
-        self._verified, self._read_with_generation = False, self.api.connection.credential_generation
+    def _forget_if_renewed(self) -> None:
+        """Drop all lists that another credential read, perhaps from another organization."""
+        generation = self.api.connection.credential_generation
+        if self._read_with_generation != generation:
+            for each in (self._types, self._fields, self._shared, self._roles):
+                each.read_at = None
+            self._opened_ids, self._read_with_generation = frozenset(), generation
 
     def _change_rows(self, type_id: str, change: Callable[[list[dict[str, Any]]], Iterable[dict[str, Any]]]) -> None:
         """Apply a write to the fields of a type in the cached list of types."""
@@ -137,8 +174,28 @@ class Organization:
             rows = [dict(known.field_row(close_id)) for close_id in known.field_ids]
             self._types.keep(known.model_copy(update={"fields": [*change(rows)]}))
 
-    def _verify_organization(self) -> None:
-        """Verify once that the credential belongs to the expected organization, before any write."""
-        if (expected := self.api.connection.expected_organization) and not self._verified:
-            self.api.check_organization(expected, {each.organization_id for each in self._types.rows.values()} - {None})
-            self._verified = True
+    def _verify_listed(self) -> None:
+        """Verify the organization before anything is concluded from the list of types, or written.
+
+        Every type names its organization; without any, Close is asked. An old copy of the secret is replaced
+        before the tenant's requests fail for it.
+        """
+        if self._expected_id is None:
+            return
+        listed = {str(each.organization_id) for each in self._types.rows.values() if each.organization_id}
+        self._opened_ids = frozenset(listed) or self._opened_ids
+        try:
+            self.verify()
+        except Rejected:
+            self._types.read_at = None
+            if self.renew() or self.pinned_id not in {None, self._expected_id}:
+                raise RetryLater("the tenant's credential was renewed", 0) from None
+            raise
+
+
+def _wrong_organization(found: str) -> Rejected:
+    return Rejected(
+        ProblemType.WRONG_ORGANIZATION,
+        f"The tenant's credential does not open the tenant's organization: {found}. If the tenant moved to another "
+        "organization, ask the operator of this service to name it as organization_id in the tenant's secret.",
+    )

@@ -64,9 +64,18 @@ class Connection:
         if self._credential is None:
             self._credential = self.credentials(None)
 
+    def renew(self) -> bool:
+        """Load the credential again. Return whether it is another one."""
+        previous = self._credential
+        self._credential = self.credentials(previous)
+        if self._credential == previous:
+            return False
+        self.credential_generation += 1
+        return True
+
     @property
-    def expected_organization(self) -> str | None:
-        """The organization that the credential must belong to, if the tenant's secret names one."""
+    def pinned_organization(self) -> str | None:
+        """The id of the organization that the tenant's secret names, if it names one."""
         return self._credential.organization_id if self._credential else None
 
     def get(self, path: str, *, may_be_missing: bool = False) -> CloseResponse:

@@ -56,10 +56,12 @@ class TypeOutcome(StrictModel):
     """The type as Close returned it, without its fields."""
     omitted: tuple[str, ...] = ()  # keys of custom_object_type that are too large to show
     fields: tuple[FieldOutcome, ...] = ()
-    steps: tuple[str, ...] = ()  # the writes of this request, in words
-    differences: tuple[Difference, ...] = ()  # left unchanged
-    blocked: tuple[Blocked, ...] = ()  # left unchanged, because the change would be destructive
-    other_matches: tuple[str, ...] = ()  # ids of other types with this name; the oldest is used
+    steps: tuple[str, ...] = ()  # what this request did, in words
+    differences: tuple[Difference, ...] = ()  # left alone
+    blocked: tuple[Blocked, ...] = ()  # would have to destroy something: left alone
+    renamed: str | None = OMITTED_IF_NULL
+    """The type's present name in Close, if a person renamed it. Such a type is adopted and never written to."""
+    other_matches: tuple[str, ...] = ()  # ids of further types by that name: the oldest was taken
 
 
 class Outcome(StrictModel):

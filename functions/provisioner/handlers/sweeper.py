@@ -38,15 +38,25 @@ class Sweeper:
     service: Service
 
     def sweep(self, time_left: Callable[[], float]) -> dict[str, int]:
-        """Requeue overdue requests, the longest overdue first, as long as there is time."""
-        found = [self._requeue(key) for key in self.service.ledger.overdue(BATCH) if time_left() > MARGIN_SECONDS]
+        """Put overdue requests back on the queue, the longest overdue first, as long as there is time."""
+        found = [self._requeue(key) for key in self._overdue() if time_left() > MARGIN_SECONDS]
         counts = {kind: found.count(kind) for kind in ("Unsettled", "Unannounced", "RequeueFailed")}
         emit(counts)
         logger.info("swept", extra=counts)
         return counts
 
-    def _requeue(self, request_key: str) -> str | None:
-        """Requeue one request, and return its metric. Log an error, so that it does not stop the other requests."""
+    def _overdue(self) -> list[str | None]:
+        """Keys of overdue requests; None when they cannot be listed: the next sweep finds them."""
+        try:
+            return [*self.service.ledger.overdue(BATCH)]
+        except Exception:
+            logger.exception("could not list the overdue requests")
+            return [None]
+
+    def _requeue(self, request_key: str | None) -> str | None:
+        """Put one request back on the queue. A failure leaves the others alone."""
+        if request_key is None:
+            return "RequeueFailed"
         try:
             found = self.service.ledger.find(request_key)
             if found is None or found[0].state is RequestState.ANNOUNCED:  # the index lags behind the table

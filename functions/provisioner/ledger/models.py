@@ -6,7 +6,7 @@ A request's item:
                           │  ▲
                           └──┘ defer (counted; nothing else changes)
 
-A resource's item: one for each type of a tenant and one for each shared field, by its natural key, kept for good:
+A resource's item: one for each type of an organization and each shared field, by its natural key, kept for good:
 
     free ──lease──► leased ──settle──► known (its id in Close)      and known ──lease──► leased, again
      ▲                │  │
@@ -30,12 +30,10 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from provisioner.contract.outcome import Outcome
+from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, last_observation, sent_since
 
 CREATE_RESOURCE = "create"
 """The operation that creates the type, or the shared field, itself."""
-
-ABSENCE_LAGS = 2
-"""After this many list lags, an observation without a resource proves that it was not created."""
 
 MAX_QUEUE_DELAY_SECONDS = 900
 """The longest delay of a message in SQS. A longer deferral has no message: the sweeper requeues the request."""
@@ -75,30 +73,31 @@ class ResourceKind(StrEnum):
 
 
 class ResourceKey(NamedTuple):
-    """The address of one resource: a type or a shared field of a tenant. ``name``: its natural key."""
+    """The address of one resource: a type or a shared field of an organization. ``name``: its natural key.
+
+    ``organization`` is Close's id of it, never the tenant: two tenants may hold keys of one organization.
+    """
 
     kind: ResourceKind
-    tenant: str
+    organization: str
     name: str
 
 
-class InDoubt(NamedTuple):
-    """Creates that may still land. ``since``: the latest time at which one was sent (Unix seconds)."""
+class TenantRecord(NamedTuple):
+    """The organization that the ledger remembers for a tenant, by Close's id. None: it never worked for the tenant.
 
-    since: float
-    requests: tuple[str, ...]  # the requests that sent them, one entry for each create
-    lost: int = 0  # how many of them were certainly sent and got no response
+    ``earlier``: those that it worked in before the tenant's secret named another one.
+    """
 
-    def next_observation(self, now: float, lag: float) -> float | None:
-        """Return when to observe next: one lag after the last create, then two lags; None after that."""
-        return next((moment for moment in self._moments(lag) if moment > now), None)
+    tenant: str
+    organization: str | None = None
+    earlier: tuple[str, ...] = ()
+    paused_until: float = 0  # Close must not be called before (Unix seconds): met before the organization was known
 
-    def last_observation(self, now: float, lag: float) -> float:
-        """Return the earliest valid time of an observation: the latest of these moments that has passed, else 0."""
-        return max((moment for moment in self._moments(lag) if moment <= now), default=0)
-
-    def _moments(self, lag: float) -> list[float]:
-        return [self.since + lags * lag for lags in range(1, ABSENCE_LAGS + 1)]
+    @property
+    def organizations(self) -> tuple[str, ...]:
+        """All of them, the present one first."""
+        return (*((self.organization,) if self.organization else ()), *self.earlier)
 
 
 class Provenance(StrEnum):
@@ -116,7 +115,11 @@ class AppliedWrite(NamedTuple):
     close_id: str
     at: float
     how: Provenance
-    requests: tuple[str, ...]
+    requests: tuple[str, ...]  # that wrote it or, when it was observed, that may have
+
+    def forgotten(self) -> Self:
+        """The same without its time and its requests: all that is left of it is the id."""
+        return self._replace(at=0, requests=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +131,23 @@ class ResourceRecord:
 
     resource: ResourceKey
     fencing_token: int = 0
-    orphaned: InDoubt | None = None  # of holders that died: any of their creates may still land
-    in_doubt: Mapping[str, InDoubt] = field(default_factory=dict)  # by operation
+    orphaned: tuple[InDoubt, ...] = ()  # of holders that died: any of their creates may still land; oldest first
+    in_doubt: Mapping[str, tuple[InDoubt, ...]] = field(default_factory=dict)  # by operation; oldest first
     writes: Mapping[str, AppliedWrite] = field(default_factory=dict)  # by operation
     close_id: str | None = None  # the last known id of the type or shared field in Close
     last_observed_at: float = 0
     reads_valid_from: float = 0  # reads of Close before this time are too old
 
     def in_doubt_about(self, operation: str) -> tuple[InDoubt, ...]:
-        """Return the entries by which a create of this operation may still land."""
-        return tuple(each for each in (self.orphaned, self.in_doubt.get(operation)) if each)
-
-    def in_doubt_requests(self, operation: str) -> tuple[str, ...]:
-        """Return the requests whose creates of this operation may still land, one entry for each create."""
-        return tuple(request for each in self.in_doubt_about(operation) for request in each.requests)
+        """Every create of this operation that may still land, oldest first."""
+        return tuple(sorted({*self.in_doubt.get(operation, ()), *self.orphaned}))
 
     def was_written_by(self, request: str) -> bool:
-        """Return whether this request is known to have sent a write here, with any result."""
-        in_doubt = any(request in each.requests for each in self.in_doubt.values())
-        return in_doubt or any(request in write.requests for write in self.writes.values())
+        """Whether this request is known to have sent a write here, whatever its result."""
+        in_doubt = (each for entries in self.in_doubt.values() for each in entries)
+        return any(each.request == request for each in in_doubt) or any(
+            request in write.requests for write in self.writes.values()
+        )
 
     def own_write(self, operation: str, request: str) -> AppliedWrite | None:
         """Return the write of this operation if this request is known to have sent it."""
@@ -154,16 +155,22 @@ class ResourceRecord:
         return write if write and write.how is not Provenance.OBSERVED and request in write.requests else None
 
     def may_have_created(self, request: str) -> bool:
-        """Return whether a create of this request may still land, or may explain a resource observed since."""
-        in_doubt = [*self.in_doubt.values(), *((self.orphaned,) if self.orphaned else ())]
+        """Whether a create of this request may still land, or may have made what was observed since."""
+        in_doubt = [*self.orphaned, *(each for entries in self.in_doubt.values() for each in entries)]
         observed = [write for write in self.writes.values() if write.how is Provenance.OBSERVED]
-        return any(request in each.requests for each in (*in_doubt, *observed))
+        return any(each.request == request for each in in_doubt) or any(request in each.requests for each in observed)
+
+    def known_id(self, operation: str) -> str | None:
+        """The id in Close of what this operation created, as last known."""
+        if operation == CREATE_RESOURCE:
+            return self.close_id
+        write = self.writes.get(operation)
+        return write.close_id if write else None
 
     def with_in_doubt(self, operation: str, request: str, now: float) -> Self:
         """Record that a create was sent and its response was lost."""
-        lost = sum(each.lost for each in self.in_doubt_about(operation)) + 1
-        requests = (*self.in_doubt_requests(operation), request)
-        return replace(self, in_doubt={**self.in_doubt, operation: InDoubt(now, requests, lost)})
+        entries = (*self.in_doubt_about(operation), InDoubt(now, request, lost=True))
+        return replace(self, in_doubt={**self.in_doubt, operation: entries})
 
     def with_write(self, operation: str, write: AppliedWrite) -> Self:
         """Record the write, and clear any in-doubt entry of its operation."""
@@ -177,29 +184,41 @@ class ResourceRecord:
         return replace(self, in_doubt=self._without(CREATE_RESOURCE), close_id=close_id, last_observed_at=now)
 
     def pruned(self, before: float) -> Self:
-        """Drop entries older than ``before``."""
+        """Drop what is older than ``before``: who wrote it, and what was in doubt. The ids of what exists stay.
+
+        By its id a field is known again that was renamed, or that Close stores under another spelling.
+        """
+        in_doubt = {operation: sent_since(entries, before) for operation, entries in self.in_doubt.items()}
         return replace(
             self,
-            orphaned=self.orphaned if self.orphaned and self.orphaned.since > before else None,
-            in_doubt={operation: each for operation, each in self.in_doubt.items() if each.since > before},
-            writes={operation: write for operation, write in self.writes.items() if write.at > before},
+            orphaned=sent_since(self.orphaned, before),
+            in_doubt={operation: entries for operation, entries in in_doubt.items() if entries},
+            writes={
+                operation: write if write.at > before else write.forgotten()
+                for operation, write in self.writes.items()
+                if write.at > before or (write.how is not Provenance.UPDATED and operation != CREATE_RESOURCE)
+            },
         )
 
+    def ids_only(self) -> Self:
+        """The ids of what exists, and nothing of when it was written or what is in doubt."""
+        writes = {operation: write.forgotten() for operation, write in self.writes.items()}
+        return replace(self, orphaned=(), in_doubt={}, writes=writes, last_observed_at=0, reads_valid_from=0)
+
     def oldest_valid_read(self, operations: Iterable[str], now: float, lag: float) -> float:
-        """Return the earliest time of a read of Close that counts for these operations (Unix seconds)."""
-        limits = (
-            each.last_observation(now, lag) for operation in operations for each in self.in_doubt_about(operation)
-        )
+        """The time before which a read of Close says nothing about these operations (Unix seconds)."""
+        limits = (last_observation(self.in_doubt_about(operation), now, lag) for operation in operations)
         return max([self.reads_valid_from, *limits])
 
     def orphans_ruled_out(self, observed_at: float, lag: float) -> Self:
-        """Drop the orphaned creates if Close was observed late enough to show all of them."""
-        if self.orphaned is None or observed_at < self.orphaned.since + ABSENCE_LAGS * lag:
+        """Drop the orphaned creates if Close was observed late enough for all of them to show."""
+        conclusive = max((each.since for each in self.orphaned), default=0) + ABSENCE_LAGS * lag
+        if not self.orphaned or observed_at < conclusive:
             return self
-        return replace(self, orphaned=None, reads_valid_from=self.orphaned.since + ABSENCE_LAGS * lag)
+        return replace(self, orphaned=(), reads_valid_from=conclusive)
 
-    def _without(self, operation: str) -> dict[str, InDoubt]:
-        return {name: each for name, each in self.in_doubt.items() if name != operation}
+    def _without(self, operation: str) -> dict[str, tuple[InDoubt, ...]]:
+        return {name: entries for name, entries in self.in_doubt.items() if name != operation}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ with, so no item is read twice.
 """
 
 import random
-import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -18,7 +17,8 @@ from provisioner.contract import truncation
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger import items
+from provisioner.ledger import expressions, items
+from provisioner.ledger.conflicts import conflicting_item, transaction_conflicts, write
 from provisioner.ledger.models import (
     MAX_QUEUE_DELAY_SECONDS,
     Lease,
@@ -26,13 +26,9 @@ from provisioner.ledger.models import (
     RequestState,
     ResourceKey,
     ResourceRecord,
+    TenantRecord,
 )
 from provisioner.ledger.waitlist import TenantWaitlist
-
-# DynamoDB rejects a write to an item that is inside a running transaction, and the SDK does not retry that.
-CONFLICT_TRIES = 4
-CONFLICT_SECONDS = (0.02, 0.1)
-CONFLICTS = {"TransactionConflictException", "TransactionConflict", "ThrottlingError", "TransactionInProgressException"}
 
 LEASE_BUSY_SECONDS = (1.0, 2.0)  # holders work for about a second; the spread keeps waiting requests apart
 MAX_LEASE_BUSY_SECONDS = 60
@@ -52,17 +48,19 @@ class Ledger:
     retention_days: int
     clock: Callable[[], float]
 
-    def accept(self, request: ProvisioningRequest, expected_after: float = items.OVERDUE_SECONDS) -> RequestRecord:
+    def accept(
+        self, request: ProvisioningRequest, expected_after: float = expressions.OVERDUE_SECONDS
+    ) -> RequestRecord:
         """Record the request, or find it. Raises ``Rejected`` when its id was used for other content.
 
         ``expected_after``: seconds within which its message must return. The sweeper ignores it until then.
         """
         now, token = self.clock(), uuid.uuid4().hex
-        times = items.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
+        times = expressions.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
         try:
-            self._write(self.dynamodb.put_item, items.accept_input(self.table, request, token, times))
+            write(self.dynamodb.put_item, expressions.accept_input(self.table, request, token, times))
         except ClientError as error:
-            item = _conflicting_item(error)
+            item = conflicting_item(error)
             # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
             if items.text_of(item, "accept_token") != token:
                 return _same_content(item, request)
@@ -83,13 +81,13 @@ class Ledger:
     def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease:
         """Take the resource's lease. Raises ``RetryLater`` while another request holds it."""
         now, token = self.clock(), uuid.uuid4().hex
-        times = items.LeaseTimes(now, now + self.lease_seconds)
+        times = expressions.LeaseTimes(now, now + self.lease_seconds)
         try:
-            response = self._write(
-                self.dynamodb.update_item, items.lease_input(self.table, resource, record.id, token, times)
+            response = write(
+                self.dynamodb.update_item, expressions.lease_input(self.table, resource, record.id, token, times)
             )
         except ClientError as error:
-            item = _conflicting_item(error)
+            item = conflicting_item(error)
             if items.text_of(item, "lease_token") != token:  # else it is this lease itself, as in accept
                 raise self._leased(resource, items.lease_until(item) - now, record.deferrals) from None
             return items.to_lease(item, resource)
@@ -113,9 +111,9 @@ class Ledger:
         """Release the leases, and store the records of their resources."""
         for lease in leases:
             try:
-                self._write(self.dynamodb.update_item, {"TableName": self.table, **items.release_lease_update(lease)})
+                write(self.dynamodb.update_item, {"TableName": self.table, **expressions.release_lease_update(lease)})
             except ClientError as error:
-                if not items.is_released(_conflicting_item(error), lease):
+                if not items.is_released(conflicting_item(error), lease):
                     raise RetryLater("the lease was lost", LEASE_BUSY_SECONDS[1]) from None
 
     def settle(
@@ -123,20 +121,20 @@ class Ledger:
         record: RequestRecord,
         outcome: Outcome,
         release: Sequence[Lease] = (),
-        unchanged: Iterable[ResourceRecord] = (),
+        unchanged: Iterable[ResourceRecord | TenantRecord] = (),
     ) -> Outcome:
         """Store the outcome and release the leases in one transaction. Return the stored outcome.
 
-        Raises ``RetryLater`` if a lease was lost, or if the lease of an ``unchanged`` resource was taken since its
-        record was read. If the request is settled already, that outcome is returned.
+        Raises ``RetryLater`` if one of the leases is lost, or if a record that must be ``unchanged`` is not: the
+        resource's lease was taken since it was read, or the tenant was bound to another organization.
         """
         outcome = truncation.for_ledger(outcome)
-        request = items.settle_input(self.table, record, outcome, release, self.clock())
-        request["TransactItems"] += [items.not_leased_since(self.table, each) for each in unchanged]
+        request = expressions.settle_input(self.table, record, outcome, release, self.clock())
+        request["TransactItems"] += [expressions.unchanged_check(self.table, each) for each in unchanged]
         try:
-            self._write(self.dynamodb.transact_write_items, request)
+            write(self.dynamodb.transact_write_items, request)
         except ClientError as error:
-            settled = _transaction_conflicts(error)[0]
+            settled = transaction_conflicts(error)[0]
             if not settled:
                 raise RetryLater(
                     "another run has the lease, or had it in the meantime", LEASE_BUSY_SECONDS[1]
@@ -145,101 +143,88 @@ class Ledger:
             return Outcome.from_json(settled["outcome"]["S"])
         return outcome
 
-    def paused_until(self, tenant: str) -> float:
-        """Return the time (Unix seconds) before which Close must not be called for this tenant; 0 without a pause."""
-        return items.not_before(self._get(items.tenant_item_key(tenant)))
+    def tenant(self, tenant: str) -> TenantRecord:
+        """The organizations that this service has worked in for the tenant."""
+        return items.to_tenant_record(self._get(items.tenant_item_key(tenant)), tenant)
 
-    def pause(self, tenant: str, until: float) -> None:
-        """Keep every worker from calling Close for this tenant before ``until``.
+    def bind(self, known: TenantRecord, organization: str) -> TenantRecord:
+        """Remember the organization of the tenant in place of the ``known`` one. Return what is remembered now.
+
+        That is another organization when another worker was faster.
+        """
+        try:
+            write(self.dynamodb.update_item, expressions.bind_input(self.table, known, organization))
+        except ClientError as error:
+            return items.to_tenant_record(conflicting_item(error), known.tenant)
+        earlier = tuple(each for each in known.organizations if each != organization)
+        return TenantRecord(known.tenant, organization, earlier)
+
+    def paused_until(self, organization: str) -> float:
+        """The time (Unix seconds) before which Close must not be called for the organization; 0 when it may be."""
+        return items.not_before(self._get(items.organization_item_key(organization)))
+
+    def pause(self, organization: str, until: float) -> None:
+        """Let every worker know that Close must not be called for this organization before ``until``.
 
         A failure raises nothing, because a rate-limited write must not become in doubt. Each worker then learns of the
         limit from Close itself.
         """
-        with suppress(BotoCoreError, ClientError):  # or a longer pause is stored already
-            self.dynamodb.update_item(**items.pause_input(self.table, tenant, until))
+        self._pause(items.organization_item_key(organization), until)
+
+    def pause_tenant(self, tenant: str, until: float) -> None:
+        """Do the same for a tenant whose organization is not known yet."""
+        self._pause(items.tenant_item_key(tenant), until)
+
+    def _pause(self, key: items.Item, until: float) -> None:
+        with suppress(BotoCoreError, ClientError):  # also the failed condition: a longer pause is known
+            self.dynamodb.update_item(**expressions.pause_input(self.table, key, until))
 
     def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
         """Count a deferral of the request and set when it is due again. Return the number of deferrals."""
-        due_at = self.clock() + seconds + items.OVERDUE_SECONDS
-        return self._record_deferral(record, items.deferral_input(self.table, record, due_at, reason))
+        due_at = self.clock() + seconds + expressions.OVERDUE_SECONDS
+        return self._record_deferral(record, expressions.deferral_input(self.table, record, due_at, reason))
 
     def record_tenant_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
         """Count a deferral like ``record_deferral``, and add the request to its tenant's waitlist."""
         now = self.clock()
         # A longer deferral has no message: the sweeper requeues the request when it ends.
-        due_at = now + seconds + (0 if seconds > MAX_QUEUE_DELAY_SECONDS else items.OVERDUE_SECONDS)
-        deferrals = self._record_deferral(record, items.deferral_input(self.table, record, due_at, reason, now))
+        due_at = now + seconds + (0 if seconds > MAX_QUEUE_DELAY_SECONDS else expressions.OVERDUE_SECONDS)
+        deferrals = self._record_deferral(record, expressions.deferral_input(self.table, record, due_at, reason, now))
         with suppress(BotoCoreError, ClientError):  # the request returns in any case; the waitlist only makes it sooner
             TenantWaitlist(self.dynamodb, self.table, self.retention_days, self.clock).add(record.tenant, record.id)
         return deferrals
 
     def _record_deferral(self, record: RequestRecord, update: items.Item) -> int:
         try:
-            response = self._write(self.dynamodb.update_item, update)
+            response = write(self.dynamodb.update_item, update)
         except ClientError as error:
-            _conflicting_item(error)  # it was settled meanwhile, and the next run finds its outcome
+            conflicting_item(error)  # it was settled meanwhile, and the next run finds its outcome
             return record.deferrals
         return items.deferrals_of(response["Attributes"])
 
     def mark_published(self, record: RequestRecord) -> None:
         """Record that the outcome was published."""
         try:
-            self._write(self.dynamodb.update_item, items.mark_published_input(self.table, record))
+            write(self.dynamodb.update_item, expressions.mark_published_input(self.table, record))
         except ClientError as error:
-            _conflicting_item(error)  # the item has expired
+            conflicting_item(error)  # the item has expired
 
     def overdue(self, limit: int) -> list[str]:
         """Return the keys of at most ``limit`` overdue requests, the longest overdue first."""
-        response = self.dynamodb.query(**items.overdue_input(self.table, self.clock(), limit))
+        response = self.dynamodb.query(**expressions.overdue_input(self.table, self.clock(), limit))
         return [item["pk"]["S"].removeprefix("REQUEST#") for item in response["Items"]]
 
     def postpone(self, record: RequestRecord) -> None:
         """Record that the unfinished request was requeued. The time until it is overdue again doubles each time."""
-        due_at = self.clock() + items.OVERDUE_SECONDS * 2 ** min(record.sweeps, items.MAX_SWEEP_DOUBLINGS)
+        due_at = self.clock() + expressions.OVERDUE_SECONDS * 2 ** min(record.sweeps, expressions.MAX_SWEEP_DOUBLINGS)
         try:
-            self._write(self.dynamodb.update_item, items.postpone_input(self.table, record.id, due_at))
+            write(self.dynamodb.update_item, expressions.postpone_input(self.table, record.id, due_at))
         except ClientError as error:
-            _conflicting_item(error)  # it was finished meanwhile
+            conflicting_item(error)  # it was finished meanwhile
 
     def _get(self, key: items.Item) -> items.Item:
         item: items.Item = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item", {})
         return item
-
-    def _write(self, call: Callable[..., Any], request: items.Item) -> Any:
-        """Send a write, and repeat it if a running transaction conflicts. Every write here is safe to repeat."""
-        for _ in range(CONFLICT_TRIES - 1):
-            try:
-                return call(**request)
-            except ClientError as error:
-                if not _is_conflict(error):
-                    raise
-                time.sleep(random.uniform(*CONFLICT_SECONDS))  # noqa: S311
-        return call(**request)
-
-
-def _is_conflict(error: ClientError) -> bool:
-    reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])} - {"None"}
-    codes = reasons or {error.response["Error"]["Code"]}
-    return codes <= CONFLICTS
-
-
-def _conflicting_item(error: ClientError) -> items.Item:
-    """Return the item that the condition conflicts with, {} if it does not exist. Raises any other error."""
-    code = error.response["Error"]["Code"]
-    if code in CONFLICTS:
-        raise RetryLater("another request is writing to the ledger", LEASE_BUSY_SECONDS[1]) from None
-    if code != "ConditionalCheckFailedException":
-        raise error
-    item: items.Item = error.response.get("Item", {})
-    return item
-
-
-def _transaction_conflicts(error: ClientError) -> list[items.Item | None]:
-    """Return, for each write of a transaction, the item that its condition conflicts with; None where it held."""
-    reasons = error.response.get("CancellationReasons", [])
-    if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-        raise error
-    return [reason.get("Item", {}) if reason.get("Code") == "ConditionalCheckFailed" else None for reason in reasons]
 
 
 def _same_content(item: items.Item, request: ProvisioningRequest) -> RequestRecord:

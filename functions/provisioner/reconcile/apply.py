@@ -149,7 +149,7 @@ class Execution:
         return body
 
     def _reference(self, step: Step, key: str) -> str:
-        created = self.ids.get((type_resource(step.resource.tenant, key), CREATE_RESOURCE))
+        created = self.ids.get((type_resource(step.resource.organization, key), CREATE_RESOURCE))
         reference = created or self.plan.references.get(key)
         if not reference:
             raise unknown_reference(key, "/references")
@@ -167,7 +167,7 @@ class Execution:
         return self.ids[step.resource, CREATE_RESOURCE]
 
     def _shared_id(self, step: Step) -> str:
-        return self.ids[shared_field_resource(step.resource.tenant, natural_key(step.name)), CREATE_RESOURCE]
+        return self.ids[shared_field_resource(step.resource.organization, natural_key(step.name)), CREATE_RESOURCE]
 
     def _field_id(self, resource: ResourceKey, entry: str) -> str:
         """Return the id for an entry of an order: an id, or the natural key of a field that an earlier step created."""

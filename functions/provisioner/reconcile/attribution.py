@@ -4,9 +4,11 @@ An observed resource is no longer in doubt. This module decides whether the obse
 created it. docs/explanation/how-once-is-kept.md draws which conclusions are safe, and when.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from provisioner.contract.request import IfExists
+from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.models import (
     CREATE_RESOURCE,
     AppliedWrite,
@@ -16,20 +18,29 @@ from provisioner.ledger.models import (
     ResourceKind,
     ResourceRecord,
 )
-from provisioner.reconcile.match import created_at
+from provisioner.reconcile.match import IN_DOUBT_SECONDS, created_at
 from provisioner.reconcile.plan import Existing, Matches, is_association
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
 
 
+class Claimant(NamedTuple):
+    """The request that observed Close. ``now``: when (Unix seconds). ``lag``: the list lag, in seconds."""
+
+    record: RequestRecord
+    if_exists: IfExists
+    now: float
+    lag: float
+
+
 def with_observations(
-    records: Mapping[ResourceKey, ResourceRecord], matches: Matches, request: RequestRecord, now: float
+    records: Mapping[ResourceKey, ResourceRecord], matches: Matches, claimant: Claimant
 ) -> dict[ResourceKey, ResourceRecord]:
     """Return the records updated from the observation.
 
-    Existing resources are no longer in doubt, and are attributed to this request if it may have created them.
+    Existing resources are no longer in doubt, and are attributed to this request if it must have created them.
     """
-    attribution = _Attribution(request, now)
+    attribution = _Attribution(claimant)
     return {resource: attribution.update(record, matches.existing[resource]) for resource, record in records.items()}
 
 
@@ -40,41 +51,59 @@ def created_types(records: Mapping[ResourceKey, ResourceRecord], request: Reques
 
 
 class _Attribution(NamedTuple):
-    """The attribution of one observation to one request. ``now``: the time of the observation (Unix seconds)."""
-
-    request: RequestRecord
-    now: float
+    claimant: Claimant
 
     def update(self, record: ResourceRecord, existing: Mapping[str, Existing]) -> ResourceRecord:
-        for operation, each in existing.items():
+        """The record with what the observation shows. The type itself comes first: its creator may own its fields."""
+        for operation, each in sorted(existing.items(), key=lambda item: item[0] != CREATE_RESOURCE):
             write = record.writes.get(operation)
             if write is None or write.close_id != each.id:
                 record = self._unknown_write(record, operation, each)
-            elif write.how is Provenance.OBSERVED and self.request.id in write.requests:
-                record = record.with_write(operation, self._write(record, operation, each, write.requests))
+            elif write.how is Provenance.OBSERVED and self.claimant.record.id in write.requests:
+                record = record.with_write(operation, self._write(record, operation, each, self.claimant.record.id))
             if operation == CREATE_RESOURCE:
-                record = record.with_observed_id(each.id, self.now)
+                record = record.with_observed_id(each.id, self.claimant.now)
         return record
 
     def _unknown_write(self, record: ResourceRecord, operation: str, existing: Existing) -> ResourceRecord:
-        """Attribute a resource without a recorded write to the requests whose creates were in doubt."""
-        candidates = record.in_doubt_requests(operation)
-        is_ours = self.request.id in candidates and self._may_be_ours(record, operation, existing)
-        if is_ours or (candidates and (operation in record.in_doubt or operation == CREATE_RESOURCE)):
-            return record.with_write(operation, self._write(record, operation, existing, candidates))
-        return record
+        """Attribute what no write is known for to the request whose create was in doubt."""
+        create = self._create(record, operation, existing)
+        if create is None:
+            return record
+        is_certain = operation == CREATE_RESOURCE or operation in record.in_doubt
+        if is_certain or abs(created_at(existing) - create.since) <= IN_DOUBT_SECONDS:
+            return record.with_write(operation, self._write(record, operation, existing, create.request))
+        return record  # a field that was there before
 
-    def _write(
-        self, record: ResourceRecord, operation: str, existing: Existing, candidates: Sequence[str]
-    ) -> AppliedWrite:
-        """Return the write for an observed resource. Of several candidates, the first to observe it claims it."""
-        if self.request.id in candidates and self._may_be_ours(record, operation, existing):
-            return AppliedWrite(existing.id, self.now, Provenance.RECOVERED, (self.request.id,))
-        others = tuple(each for each in dict.fromkeys(candidates) if each != self.request.id)
-        return AppliedWrite(existing.id, self.now, Provenance.OBSERVED, others)
+    def _create(self, record: ResourceRecord, operation: str, existing: Existing) -> InDoubt | None:
+        """The create, of those in doubt, that made what exists.
+
+        A create is sent only when every earlier one has been absent for two lags. So what exists was created by the
+        first one that had not been absent for one lag when Close dated it. A holder that died may have sent nothing:
+        where Close gives no date, a create that was certainly sent comes before it.
+        """
+        in_doubt = record.in_doubt_about(operation)
+        lost = [each for each in in_doubt if each.lost]
+        if is_association(operation):
+            return lost[-1] if lost else None
+        dated = [each for each in in_doubt if created_at(existing) <= each.since + self.claimant.lag]
+        return next(iter([*dated, *reversed(lost), *reversed(in_doubt)]), None)
+
+    def _write(self, record: ResourceRecord, operation: str, existing: Existing, sender: str) -> AppliedWrite:
+        if sender == self.claimant.record.id and self._may_be_ours(record, operation, existing):
+            return AppliedWrite(existing.id, self.claimant.now, Provenance.RECOVERED, (sender,))
+        requests = () if sender == self.claimant.record.id else (sender,)
+        return AppliedWrite(existing.id, self.claimant.now, Provenance.OBSERVED, requests)
 
     def _may_be_ours(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
-        """Return whether this request may have created it: a holder that died may have observed an older resource."""
+        """A holder that died may have observed an older resource, and not have created anything.
+
+        Only ``update`` creates a field of a type that another request created, or that was there before.
+        """
+        request = self.claimant.record
+        may_create = record.own_write(CREATE_RESOURCE, request.id) or self.claimant.if_exists is IfExists.UPDATE
+        if operation != CREATE_RESOURCE and not may_create:
+            return False
         if is_association(operation):
-            return operation in record.in_doubt  # Close gives no date of an association
-        return created_at(existing) >= self.request.accepted_at - CLOCK_SKEW_SECONDS
+            return True  # Close does not say when it was associated
+        return created_at(existing) >= request.accepted_at - CLOCK_SKEW_SECONDS

@@ -41,6 +41,11 @@ def compare_type(desired: Mapping[str, Any], observed: CustomObjectType) -> Comp
     return Comparison(tuple(_different(desired, found)))
 
 
+def agrees(desired: Mapping[str, Any], observed: CustomObjectType | CustomField) -> bool:
+    """Whether all of these keys are as desired."""
+    return not any(_different(desired, observed.model_dump(mode="json")))
+
+
 def archived(observed: CustomObjectType) -> tuple[Difference, ...]:
     """Return the difference that the type is archived in Close, if it is. It stays archived."""
     if not observed.value("is_archived"):

@@ -34,6 +34,7 @@ def plan_digest(context: PlanContext) -> str:
     document = {
         "desired": [spec.model_dump(mode="json", exclude_unset=True) for spec in request.types],
         "if_exists": request.if_exists,
+        "tenant": [request.tenant, state.organization],
         "roles": [with_role_ids(each, state.roles, "").get("editable_with_roles") for each in _desired(context)],
         "references": sorted([key, context.references.get(key, "")] for key in _referenced(context)),
         "types": sorted([each.id, _content(each), _rows(each)] for each in types.values()),

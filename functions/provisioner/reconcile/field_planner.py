@@ -74,6 +74,11 @@ class FieldPlanner:
         return operation_of(self.spec) in self.context.matches.existing[self.resource]
 
     @property
+    def is_renamed(self) -> bool:
+        """Whether a person renamed it in Close: then it is reported, and neither written to nor created again."""
+        return self.observed is not None and self.observed.natural_key != self.spec.natural_key
+
+    @property
     def desired(self) -> dict[str, Any]:
         """The keys of the spec, with role ids. Raises ``Rejected`` for an unknown role."""
         return with_role_ids(self.spec.desired(), self.context.state.roles, self.pointer)
@@ -94,11 +99,13 @@ class FieldPlanner:
         elif self.spec.shared:
             desired = {key: value for key, value in desired.items() if key not in ASSOCIATION_KEYS}
         comparison = compare_field(self.spec.name, desired, observed, reference)
+        if self.is_renamed:
+            return Comparison(immutable=comparison.differences)
         return comparison.only(MUTABLE_SHARED_KEYS | ASSOCIATION_KEYS) if self.spec.shared else comparison
 
     def steps(self, comparison: Comparison, *, updates: bool) -> list[Step]:
-        """Return the steps that create the field or, with ``updates``, update it; none for a blocked field."""
-        if comparison.blocked:
+        """Create what is missing and, with ``updates``, update what differs. Nothing for a blocked field."""
+        if comparison.blocked or self.is_renamed:
             return []
         if self.spec.shared:
             return [*self._shared_steps(comparison, updates)]
@@ -179,4 +186,4 @@ class FieldPlanner:
 
     @property
     def _shared_resource(self) -> ResourceKey:
-        return shared_field_resource(self.resource.tenant, self.spec.natural_key)
+        return shared_field_resource(self.resource.organization, self.spec.natural_key)

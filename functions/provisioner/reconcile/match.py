@@ -1,13 +1,21 @@
-"""Match the specs of a request to existing types and fields. Pure: the only module that decides identity."""
+"""Which existing types, fields and shared fields a request's specs mean. Pure: the only place that decides identity.
+
+A spec means what has its name. Where nothing has its name, it means what this service knows to have had it: by the id
+that the ledger remembers or, while a create is in doubt, by all that the create sent but the name. Such a resource is
+*renamed*: it is reported and never written to, because a request for its present name holds another lease.
+"""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.contract.spec import CustomObjectTypeSpec
-from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind
+from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
+from provisioner.ledger.in_doubt import InDoubt
+from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
+from provisioner.reconcile.diff import agrees
 from provisioner.reconcile.plan import (
     Existing,
     Matches,
@@ -15,63 +23,118 @@ from provisioner.reconcile.plan import (
     association_operation,
     field_operation,
     resources_to_lock,
+    type_resource,
 )
 
+IN_DOUBT_SECONDS = 300
+"""How far the date of a resource may be from the time of the create that is in doubt: a lease's length, list lag and
+the difference between two clocks."""
 
-def match_resources(request: ProvisioningRequest, state: ObservedState, ids: Mapping[str, str]) -> Matches:
-    """Match every spec of the request. ``ids``: the known ids of types in Close, by natural key."""
-    types = match_types(request, state.types, ids)
+NOT_COMPARED = {"name", "references", "editable_with_roles"}
+"""Keys of a spec that Close returns in other words, or that a person changed."""
+
+type Records = Mapping[ResourceKey, ResourceRecord]
+
+
+def match_resources(request: ProvisioningRequest, state: ObservedState, records: Records) -> Matches:
+    """Match every spec of the request. ``records``: of all its resources."""
+    types = match_types(request, state, records)
     own = {(each.custom_object_type_id, each.natural_key): each for each in reversed(oldest_first(state.fields))}
     specs = {each.natural_key: each for each in request.types}
     existing: dict[ResourceKey, Mapping[str, Existing]] = {}
-    for resource in resources_to_lock(request):
+    for resource in resources_to_lock(request, state.organization):
         if resource.kind is ResourceKind.SHARED_FIELD:
-            shared = oldest_first(each for each in state.shared if each.natural_key == resource.name)
-            existing[resource] = {CREATE_RESOURCE: shared[0]} if shared else {}
+            existing[resource] = _existing_shared_field(records[resource], state.shared)
         else:
-            existing[resource] = _existing_of_type(specs[resource.name], types[resource.name], state, own)
+            existing[resource] = _existing_of_type(specs[resource.name], records[resource], types, state, own)
     return Matches(types, existing, own)
 
 
 def match_types(
-    request: ProvisioningRequest, types: Sequence[CustomObjectType], ids: Mapping[str, str]
+    request: ProvisioningRequest, state: ObservedState, records: Records
 ) -> dict[str, list[CustomObjectType]]:
     """Return the matching types by natural key, oldest first. An existing type matches at most one spec."""
     keys = {each.natural_key for each in request.types}
-    return {key: matching(types, key, ids.get(key), keys) for key in keys}
+    return {
+        spec.natural_key: _matching(spec, records[type_resource(state.organization, spec.natural_key)], state, keys)
+        for spec in request.types
+    }
 
 
-def matching(
-    types: Iterable[CustomObjectType], key: str, close_id: str | None, desired: Collection[str] = ()
+def _matching(
+    spec: CustomObjectTypeSpec, record: ResourceRecord, state: ObservedState, desired: Collection[str]
 ) -> list[CustomObjectType]:
-    """Return the types with this natural key, oldest first; else the type with this id, which was renamed since.
+    """The types with this name, oldest first; without any, the renamed one.
 
     A renamed type whose new name is also ``desired`` matches only the spec of its new name.
     """
-    types = list(types)
-    by_name = [each for each in types if each.natural_key == key]
-    renamed = (each for each in types if each.id == close_id and each.natural_key not in desired)
-    return oldest_first(by_name) or list(renamed)
+    if by_name := [each for each in state.types if each.natural_key == spec.natural_key]:
+        return oldest_first(by_name)
+    others = [each for each in state.types if each.natural_key not in desired]
+    if by_id := [each for each in others if each.id == record.close_id]:
+        return by_id
+    return _created_in_doubt(others, spec.desired(), record.in_doubt_about(CREATE_RESOURCE))[:1]
+
+
+def _created_in_doubt[Row: (CustomObjectType, CustomField)](
+    rows: Iterable[Row], desired: Mapping[str, Any], in_doubt: Iterable[InDoubt]
+) -> list[Row]:
+    """The results of creates in doubt that a person renamed since: the rest is as it was sent."""
+    sent = {key: value for key, value in desired.items() if key not in NOT_COMPARED}
+    times = [each.since for each in in_doubt]
+    in_time = (each for each in rows if any(abs(created_at(each) - at) <= IN_DOUBT_SECONDS for at in times))
+    return [each for each in in_time if agrees(sent, each)]
+
+
+def _existing_shared_field(record: ResourceRecord, shared: Sequence[CustomField]) -> dict[str, Existing]:
+    by_name = oldest_first(each for each in shared if each.natural_key == record.resource.name)
+    found = by_name or [each for each in shared if each.id == record.close_id]
+    return {CREATE_RESOURCE: found[0]} if found else {}
 
 
 def _existing_of_type(
     spec: CustomObjectTypeSpec,
-    types: Sequence[CustomObjectType],
+    record: ResourceRecord,
+    types: Mapping[str, Sequence[CustomObjectType]],
     state: ObservedState,
     own: Mapping[tuple[str | None, str], CustomField],
 ) -> dict[str, Existing]:
-    if not types:
+    matching = types[spec.natural_key]
+    if not matching:
         return {}
-    existing: dict[str, Existing] = {CREATE_RESOURCE: types[0]}
-    on_type = set(types[0].field_ids)
+    existing: dict[str, Existing] = {CREATE_RESOURCE: matching[0]}
+    on_type = set(matching[0].field_ids)
     associated = {each.natural_key: each for each in reversed(oldest_first(state.shared)) if each.id in on_type}
+    others = _other_fields(spec, matching[0], record, state)
     for each in spec.fields:
         key = each.natural_key
-        if each.shared and key in associated:
-            existing[association_operation(key)] = associated[key]
-        elif not each.shared and (types[0].id, key) in own:
-            existing[field_operation(key)] = own[types[0].id, key]
+        if each.shared and (found := associated.get(key)):
+            existing[association_operation(key)] = found
+        elif not each.shared and (found := own.get((matching[0].id, key)) or _renamed_field(each, record, others)):
+            existing[field_operation(key)] = found
+            others = [other for other in others if other.id != found.id]
     return existing
+
+
+def _other_fields(
+    spec: CustomObjectTypeSpec, existing: CustomObjectType, record: ResourceRecord, state: ObservedState
+) -> list[CustomField]:
+    """The type's own fields that have no name of the spec, and are not known as the result of another operation."""
+    operations = {field_operation(each.natural_key): each.natural_key for each in spec.fields}
+    known = {write.close_id for operation, write in record.writes.items() if operation not in operations}
+    own = (each for each in state.fields if each.custom_object_type_id == existing.id and each.id not in known)
+    return [each for each in own if each.natural_key not in operations.values()]
+
+
+def _renamed_field(spec: FieldSpec, record: ResourceRecord, others: Sequence[CustomField]) -> CustomField | None:
+    """By its id or, if its create is in doubt, by what was sent: an intent alone says nothing of a field."""
+    operation = field_operation(spec.natural_key)
+    if by_id := [each for each in others if each.id == record.known_id(operation)]:
+        return by_id[0]
+    known = {write.close_id for write in record.writes.values()}
+    unknown = [each for each in others if each.id not in known]
+    lost = [each for each in record.in_doubt.get(operation, ()) if each.lost]
+    return next(iter(_created_in_doubt(unknown, spec.desired(), lost)), None)
 
 
 def oldest_first[Row: (CustomObjectType, CustomField)](rows: Iterable[Row]) -> list[Row]:

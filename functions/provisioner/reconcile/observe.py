@@ -41,14 +41,15 @@ class Observer:
 
     request: ProvisioningRequest
     organization: CloseReader
+    organization_id: str
     records: Mapping[ResourceKey, ResourceRecord]
     lag: float
     now: float
     known_id: Callable[[ResourceKey], str | None]
 
     def refresh(self) -> Observation:
-        """Read Close. Raises ``RetryLater`` while it does not show the latest writes of this service."""
-        operations = resources_to_lock(self.request)
+        """Read Close. Raises ``RetryLater`` when it does not show yet what this service did lately."""
+        operations = resources_to_lock(self.request, self.organization_id)
         limits = (
             record.oldest_valid_read(operations[resource], self.now, self.lag)
             for resource, record in self.records.items()
@@ -69,10 +70,11 @@ class Observer:
         listed = organization.types(not_before)
         types = [*listed, *self._fetch_unlisted(listed)]
         fields = organization.fields(not_before) if any(spec.fields for spec in request.types) else ()
-        needs_shared = self._needs_shared_fields(ObservedState(types, fields))
+        needs_shared = self._needs_shared_fields(ObservedState(types, fields, organization=self.organization_id))
         shared = organization.shared_fields(not_before) if needs_shared else ()
-        state = ObservedState(types, fields, shared, organization.roles() if needs_roles(request.types) else ())
-        return Observation(state, match_resources(request, state, self._type_ids()), self.now)
+        roles = organization.roles() if needs_roles(request.types) else ()
+        state = ObservedState(types, fields, shared, roles, self.organization_id)
+        return Observation(state, match_resources(request, state, self.records), self.now)
 
     def _type_ids(self) -> dict[str, str]:
         """Return the ids of the desired types from the ledger, by natural key."""
@@ -87,7 +89,7 @@ class Observer:
         if any(each.shared for spec in self.request.types for each in spec.fields):
             return True
         own = {each.id for each in state.fields}
-        matched = match_types(self.request, state.types, self._type_ids())
+        matched = match_types(self.request, state, self.records)
         for spec in self.request.types:
             names = {each.natural_key for each in spec.fields}
             for existing in matched[spec.natural_key][:1]:
@@ -107,7 +109,7 @@ class Observer:
         desired = {spec.natural_key for spec in self.request.types}
         fields = (each for spec in self.request.types for each in spec.fields)
         references = {key for each in fields if (key := each.reference_key)} - listed - desired
-        known = {key: self.known_id(type_resource(self.request.tenant, key)) for key in sorted(references)}
+        known = {key: self.known_id(type_resource(self.organization_id, key)) for key in sorted(references)}
         return self._type_ids() | {key: close_id for key, close_id in known.items() if close_id}
 
     # --- checking against the writes of this service
@@ -117,7 +119,7 @@ class Observer:
         state = observation.state
         shown = {each.id for each in (*state.types, *state.fields, *state.shared)}
         missing = []
-        for resource, operations in resources_to_lock(self.request).items():
+        for resource, operations in resources_to_lock(self.request, self.organization_id).items():
             record = self.records[resource]
             existing = observation.matches.existing[resource].get(CREATE_RESOURCE)
             on_type = existing.field_ids if isinstance(existing, CustomObjectType) else ()

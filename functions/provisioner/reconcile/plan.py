@@ -57,25 +57,25 @@ def update_operation(operation: str) -> str:
     return f"update:{operation}"
 
 
-def type_resource(tenant: str, key: str) -> ResourceKey:
-    return ResourceKey(ResourceKind.TYPE, tenant, key)
+def type_resource(organization: str, key: str) -> ResourceKey:
+    return ResourceKey(ResourceKind.TYPE, organization, key)
 
 
-def shared_field_resource(tenant: str, key: str) -> ResourceKey:
-    return ResourceKey(ResourceKind.SHARED_FIELD, tenant, key)
+def shared_field_resource(organization: str, key: str) -> ResourceKey:
+    return ResourceKey(ResourceKind.SHARED_FIELD, organization, key)
 
 
-def resources_to_lock(request: ProvisioningRequest) -> dict[ResourceKey, list[str]]:
-    """Return the resources that the request must lease, each with its create operations.
+def resources_to_lock(request: ProvisioningRequest, organization: str) -> dict[ResourceKey, list[str]]:
+    """The resources that the request must lease there, each with the operations that may create something.
 
     They are sorted, so two requests never deadlock.
     """
     operations: dict[ResourceKey, list[str]] = {}
     for spec in request.types:
-        operations[type_resource(request.tenant, spec.natural_key)] = [CREATE_RESOURCE, *map(operation_of, spec.fields)]
+        operations[type_resource(organization, spec.natural_key)] = [CREATE_RESOURCE, *map(operation_of, spec.fields)]
         for each in spec.fields:
             if each.shared:
-                operations[shared_field_resource(request.tenant, each.natural_key)] = [CREATE_RESOURCE]
+                operations[shared_field_resource(organization, each.natural_key)] = [CREATE_RESOURCE]
     return {resource: operations[resource] for resource in sorted(operations)}
 
 
@@ -83,12 +83,16 @@ type Existing = CustomObjectType | CustomField
 
 
 class ObservedState(NamedTuple):
-    """The state of Close when it was read. ``fields``, ``shared`` and ``roles`` are read only when needed."""
+    """Close as it was read. ``fields``, ``shared`` and ``roles`` are read only when the request needs them.
+
+    ``organization``: Close's id of the organization.
+    """
 
     types: Sequence[CustomObjectType]
     fields: Sequence[CustomField] = ()
     shared: Sequence[CustomField] = ()
     roles: Sequence[Role] = ()
+    organization: str = ""
 
 
 class Matches(NamedTuple):
@@ -157,6 +161,12 @@ class TypePlan(NamedTuple):
     steps: tuple[Step, ...] = ()
     differences: tuple[Difference, ...] = ()
     blocked: tuple[Blocked, ...] = ()
+
+    @property
+    def renamed(self) -> str | None:
+        """The present name of the existing type if a person renamed it: then it is adopted and never written to."""
+        is_renamed = self.existing is not None and self.existing.natural_key != self.resource.name
+        return self.existing.name if self.existing and is_renamed else None
 
 
 class Plan(NamedTuple):

@@ -88,7 +88,7 @@ class _TypePlanner:
 
     @property
     def resource(self) -> ResourceKey:
-        return type_resource(self.context.request.tenant, self.spec.natural_key)
+        return type_resource(self.context.state.organization, self.spec.natural_key)
 
     @property
     def pointer(self) -> str:
@@ -105,9 +105,11 @@ class _TypePlanner:
     @property
     def action(self) -> TypeAction:
         otherwise = ACTION_ON_EXISTING[self.context.request.if_exists]
-        if self.existing is None or (self.is_own and otherwise is not TypeAction.UPDATE):
+        if self.existing is None:
             return TypeAction.CREATE
-        return otherwise
+        if self.existing.natural_key != self.spec.natural_key:  # renamed: another lease protects its present name
+            return TypeAction.REJECT if otherwise is TypeAction.REJECT and not self.is_own else TypeAction.ADOPT
+        return TypeAction.CREATE if self.is_own and otherwise is not TypeAction.UPDATE else otherwise
 
     @property
     def updates(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from provisioner.close.models import CustomField, CustomObjectType, Role
 from provisioner.contract.outcome import Outcome
-from provisioner.ledger.models import Lease, RequestRecord, ResourceKey, ResourceRecord
+from provisioner.ledger.models import Lease, RequestRecord, ResourceKey, ResourceRecord, TenantRecord
 
 
 class CloseReader(Protocol):
@@ -30,8 +30,24 @@ class CloseReader(Protocol):
 class Organization(CloseReader, Protocol):
     """One tenant's organization at Close. Each write is sent once, and raises ``OutcomeUnknown`` as well."""
 
+    @property
+    def pinned_id(self) -> str | None:
+        """The id of the organization that the tenant's secret names, if it names one."""
+
     def prepare(self) -> None:
-        """Load the credential. Raises ``Rejected`` if the tenant has none."""
+        """Have the credential ready. Raises ``Rejected`` when the tenant has none."""
+
+    def renew(self) -> bool:
+        """Read the credential again. Return whether it is another one."""
+
+    def identify(self) -> str:
+        """Ask Close which organization the credential opens; return its id."""
+
+    def expect(self, close_id: str) -> None:
+        """From now on, listing the types raises ``Rejected`` if the credential opens another organization."""
+
+    def verify(self) -> None:
+        """Raise ``Rejected`` if the credential opens another organization than the expected one."""
 
     def create_type(self, body: Mapping[str, object]) -> CustomObjectType: ...
 
@@ -64,12 +80,18 @@ class Ledger(Protocol):
         record: RequestRecord,
         outcome: Outcome,
         release: Sequence[Lease] = (),
-        unchanged: Iterable[ResourceRecord] = (),
+        unchanged: Iterable[ResourceRecord | TenantRecord] = (),
     ) -> Outcome: ...
 
-    def paused_until(self, tenant: str) -> float: ...
+    def tenant(self, tenant: str) -> TenantRecord: ...
 
-    def pause(self, tenant: str, until: float) -> None: ...
+    def bind(self, known: TenantRecord, organization: str) -> TenantRecord: ...
+
+    def pause_tenant(self, tenant: str, until: float) -> None: ...
+
+    def paused_until(self, organization: str) -> float: ...
+
+    def pause(self, organization: str, until: float) -> None: ...
 
     def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int: ...
 

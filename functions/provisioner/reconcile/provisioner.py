@@ -13,10 +13,16 @@ from provisioner.contract.errors import ProblemType, RateLimited, Rejected, Retr
 from provisioner.contract.outcome import Outcome, Result, type_key
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import natural_key
-from provisioner.ledger.models import Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord
+from provisioner.ledger.models import (
+    Lease,
+    RequestRecord,
+    RequestState,
+    ResourceKey,
+    ResourceRecord,
+)
 from provisioner.reconcile import report
 from provisioner.reconcile.apply import Execution, unapplied
-from provisioner.reconcile.attribution import created_types, with_observations
+from provisioner.reconcile.attribution import Claimant, created_types, with_observations
 from provisioner.reconcile.observe import Observation, Observer
 from provisioner.reconcile.plan import Applied, Plan, resources_to_lock
 from provisioner.reconcile.planner import make_plan
@@ -28,7 +34,11 @@ from provisioner.reconcile.retries import (
     TenantMissing,
     retry_seconds,
 )
-from provisioner.reconcile.safety import objection
+from provisioner.reconcile.safety import Indeterminate, objection
+from provisioner.reconcile.tenancy import Tenancy
+
+MAX_UNCHANGED = 98
+"""Resources that one transaction can check beside the request and its tenant: DynamoDB takes at most 100 items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +84,14 @@ class Provisioner:
 
         Raises ``Rejected``, ``Unavailable`` or ``RetryLater``.
         """
+        tenancy = self._tenancy
+        organization_id = tenancy.identify(request.tenant, organization)
+        tenancy.check_pause(organization_id)
+        records = {each.resource: each.ids_only() for each in tenancy.read_resources(request, organization_id)}
         try:
-            self._prepare(request.tenant, organization)
-            known = {resource: self._known_id(resource) for resource in resources_to_lock(request)}
-            records = {resource: ResourceRecord(resource, close_id=each) for resource, each in known.items()}
-            observed = self._observe(request, organization, records)
+            observed = self._observe(request, organization, organization_id, records)
         except RateLimited as error:
-            self._pause(request.tenant, error)
+            tenancy.pause(organization_id, error)
             raise
         return make_plan(request, observed.state, observed.matches)
 
@@ -107,18 +118,24 @@ class Provisioner:
             self.topic.publish(record.id, outcome)
             self.ledger.mark_published(record)
 
+    @property
+    def _tenancy(self) -> Tenancy:
+        return Tenancy(self.ledger, self.clock)
+
     # --- one run
 
     def _run_under_leases(self, job: Job) -> Outcome:
         """Settle the request, or raise ``RetryLater`` or ``Unavailable`` with its leases released."""
         try:
-            self._prepare(job.request.tenant, job.organization)
+            organization_id = self._tenancy.bind(job.record, job.request, job.organization)
         except Rejected as rejection:
             if rejection.kind is ProblemType.TENANT_NOT_FOUND and job.request.wait_for_tenant:
                 raise TenantMissing(str(rejection)) from None
             return self._fail_without_leases(job, rejection)
-        leases = self._lease(job)
-        applied = self._observe_plan_apply(job, {resource: each.record for resource, each in leases.items()})
+        self._tenancy.check_pause(organization_id)
+        leases = self._lease(job, organization_id)
+        records = {resource: each.record for resource, each in leases.items()}
+        applied = self._observe_plan_apply(job, organization_id, records)
         records = {
             resource: record.orphans_ruled_out(applied.observed_at, self.list_lag)
             for resource, record in applied.records.items()
@@ -126,7 +143,7 @@ class Provisioner:
         applied = applied._replace(records=records)
         to_release = [lease.with_record(records[resource]) for resource, lease in leases.items()]
         if isinstance(applied.stopped_by, RetryLater | Unavailable):
-            self._pause(job.request.tenant, applied.stopped_by)
+            self._tenancy.pause(organization_id, applied.stopped_by)
             self.ledger.release(to_release)
             raise applied.stopped_by
         outcome = applied.settled or report.make_outcome(job.record, job.request, applied, self.clock())
@@ -135,21 +152,10 @@ class Provisioner:
             self._publish_types(job.record, outcome)
         return stands
 
-    def _prepare(self, tenant: str, organization: Organization) -> None:
-        """Load the credential, unless Close must not be called for this tenant now."""
-        if (wait := self.ledger.paused_until(tenant) - self.clock()) > 0:
-            raise RetryLater("Close asked this service to pause for this tenant (429)", wait)
-        organization.prepare()
-
-    def _pause(self, tenant: str, error: RetryLater | Unavailable) -> None:
-        """Share a rate limit with every worker."""
-        if isinstance(error, RateLimited):
-            self.ledger.pause(tenant, self.clock() + error.seconds)
-
-    def _lease(self, job: Job) -> dict[ResourceKey, Lease]:
-        """Lease all resources of the request, or none, so that a waiting request does not delay others."""
+    def _lease(self, job: Job, organization_id: str) -> dict[ResourceKey, Lease]:
+        """Lease all resources of the request, or none: a request that waits holds up no other."""
         leases: dict[ResourceKey, Lease] = {}
-        for resource in resources_to_lock(job.request):
+        for resource in resources_to_lock(job.request, organization_id):
             try:
                 leases[resource] = self.ledger.lease(job.record, resource)
             except RetryLater:
@@ -158,13 +164,16 @@ class Provisioner:
         before = self.clock() - IN_DOUBT_RETENTION_SECONDS
         return {resource: lease.with_record(lease.record.pruned(before)) for resource, lease in leases.items()}
 
-    def _observe_plan_apply(self, job: Job, records: Mapping[ResourceKey, ResourceRecord]) -> Applied:
-        """Return every provisioning error in the result. Any other exception leaves the leases to expire."""
+    def _observe_plan_apply(
+        self, job: Job, organization_id: str, records: Mapping[ResourceKey, ResourceRecord]
+    ) -> Applied:
+        """Every error of ours is a part of what it returns; any other leaves the leases to expire."""
         try:
-            observed = self._observe(job.request, job.organization, records)
+            observed = self._observe(job.request, job.organization, organization_id, records)
         except (Rejected, RetryLater, Unavailable) as error:
             return Applied(records, stopped_by=error)
-        records = with_observations(records, observed.matches, job.record, observed.observed_at)
+        claimant = Claimant(job.record, job.request.if_exists, observed.observed_at, self.list_lag)
+        records = with_observations(records, observed.matches, claimant)
         try:
             own = created_types(records, job.record)
             plan = make_plan(job.request, observed.state, observed.matches, own)
@@ -182,9 +191,11 @@ class Provisioner:
         self,
         request: ProvisioningRequest,
         organization: Organization,
+        organization_id: str,
         records: Mapping[ResourceKey, ResourceRecord],
     ) -> Observation:
-        return Observer(request, organization, records, self.list_lag, self.clock(), self._known_id).refresh()
+        now = self.clock()
+        return Observer(request, organization, organization_id, records, self.list_lag, now, self._known_id).refresh()
 
     def _known_id(self, resource: ResourceKey) -> str | None:
         return self.ledger.read(resource).close_id
@@ -221,7 +232,10 @@ class Provisioner:
 
         Raises ``RetryLater`` if another run takes a lease meanwhile: that run may still create.
         """
-        records = {resource: self.ledger.read(resource) for resource in resources_to_lock(job.request)}
-        applied = Applied(records, stopped_by=rejection)
+        known = self.ledger.tenant(job.request.tenant)
+        read = [each for one in known.organizations for each in self._tenancy.read_resources(job.request, one)]
+        if len(read) > MAX_UNCHANGED:  # only a large request of a tenant whose organization was changed
+            rejection = Indeterminate(ProblemType.UNRESOLVED, str(rejection))
+        applied = Applied({each.resource: each for each in read}, stopped_by=rejection)
         outcome = report.make_outcome(job.record, job.request, applied, self.clock())
-        return self.ledger.settle(job.record, outcome, unchanged=records.values())
+        return self.ledger.settle(job.record, outcome, unchanged=[known, *read[:MAX_UNCHANGED]])

@@ -29,7 +29,7 @@ def plan_as_text(plan: Plan) -> str:
 
 
 def _type(plan: TypePlan) -> dict[str, Any]:
-    return {
+    shown = {
         "name": plan.spec.name,
         "action": plan.action.value,
         "id": plan.existing.id if plan.existing else None,
@@ -37,6 +37,7 @@ def _type(plan: TypePlan) -> dict[str, Any]:
         "blocked": [each.model_dump(mode="json") for each in plan.blocked],
         "other_matches": list(plan.other_matches),
     }
+    return shown | ({"renamed": plan.renamed} if plan.renamed else {})
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -55,11 +56,11 @@ def _type_lines(plan: TypePlan) -> Iterator[str]:
     if plan.action is TypeAction.REJECT:
         yield f"! type {plan.spec.name} exists, and if_exists is 'fail'"
         return
-    if not plan.steps and not plan.differences and not plan.blocked:
+    if plan.renamed:
+        yield f"  type {plan.spec.name} is named {plan.renamed} in Close now: it is adopted unchanged"
+    elif not plan.steps and not plan.differences and not plan.blocked:
         yield f"  type {plan.spec.name} is up to date"
-        return
-    is_headed = any(step.resource == plan.resource and "type" in step.action for step in plan.steps)
-    if not is_headed:
+    elif not any(step.resource == plan.resource and "type" in step.action for step in plan.steps):
         yield f"  type {plan.spec.name}"
     for step in plan.steps:
         if step.resource == plan.resource:

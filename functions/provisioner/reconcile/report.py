@@ -98,7 +98,9 @@ class _Report:
             return self.applied.plan.types
         if not any(each.was_written_by(self.record.id) for each in self.applied.records.values()):
             return ()
-        resources = (type_resource(self.record.tenant, spec.natural_key) for spec in self.request.types)
+        records = self.applied.records.values()
+        organization = next(each for each in records if each.was_written_by(self.record.id)).resource.organization
+        resources = (type_resource(organization, spec.natural_key) for spec in self.request.types)
         types = zip(self.request.types, resources, strict=True)
         return [TypePlan(spec, resource, None, TypeAction.CREATE) for spec, resource in types]
 
@@ -116,6 +118,7 @@ class _Report:
             differences=plan.differences,
             blocked=plan.blocked,
             other_matches=plan.other_matches,
+            renamed=plan.renamed,
         )
 
     def _result(self, plan: TypePlan) -> Result:
@@ -187,7 +190,7 @@ class _Report:
 def _operations(plan: TypePlan, spec: FieldSpec) -> list[tuple[ResourceKey, str]]:
     """Return the operations that create a field of the type."""
     of_type = (plan.resource, operation_of(spec))
-    shared = shared_field_resource(plan.resource.tenant, spec.natural_key)
+    shared = shared_field_resource(plan.resource.organization, spec.natural_key)
     return [(shared, CREATE_RESOURCE), of_type] if spec.shared else [of_type]
 
 

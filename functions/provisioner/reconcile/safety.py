@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Blocked
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.in_doubt import next_observation
 from provisioner.ledger.models import RequestRecord, ResourceKey, ResourceRecord
 from provisioner.reconcile.plan import Action, Plan, Step, TypeAction
 
@@ -71,12 +72,9 @@ def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: fl
     still become visible, ``Indeterminate`` when no further create is permitted.
     """
     in_doubt = record.in_doubt_about(step.operation)
-    next_observations = [at for each in in_doubt if (at := each.next_observation(observed_at, lag))]
-    if next_observations:
-        raise RetryLater(
-            "a create whose response was lost is not visible at Close yet", min(next_observations) - observed_at
-        )
-    sent = len(record.in_doubt_requests(step.operation))
+    if moment := next_observation(in_doubt, observed_at, lag):
+        raise RetryLater("a create whose response was lost is not visible at Close yet", moment - observed_at)
+    sent = len(in_doubt)
     if sum(each.lost for each in in_doubt) >= MAX_UNACKNOWLEDGED_CREATES or sent >= MAX_INTENTS:
         detail = (
             f"Up to {sent} creates of {_described(step)} were sent, their responses were lost, and Close's list shows "

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.close.list_cache import Organization
 from provisioner.close.models import Credential
 from provisioner.contract.errors import ProblemType, RateLimited, Rejected, RetryLater, Unavailable
 from tests.integration.service.close_caller import (
@@ -111,6 +112,10 @@ class TestRejectedCredentials:
         assert "no … here" in str(caught.value)
 
 
+SEVERAL = answer({"organizations": [{"id": "orga_acme"}, {"id": "orga_other"}]})
+ROLE = {"id": "admin", "name": "Admin"}
+
+
 class TestExpectedOrganization:
     ME = "GET /api/v1/me/?_fields=organizations"
 
@@ -119,10 +124,17 @@ class TestExpectedOrganization:
         tenant.keys = [key("api_acme.secret", "orga_acme")]
         return tenant
 
+    def expecting(self, tenant: CloseTenant) -> Organization:
+        organization = tenant.organization()
+        organization.prepare()
+        assert organization.pinned_id == "orga_acme"
+        organization.expect("orga_acme")
+        return organization
+
     def test_the_list_shows_the_right_organization(self, wire: Wire, pinned: CloseTenant) -> None:
         wire.replies = [LIST]
 
-        assert len(pinned.organization().types()) == 1
+        assert len(self.expecting(pinned).types()) == 1
         assert len(wire.heard) == 1
 
     @pytest.mark.parametrize("listed", [[], [{"id": "cotype_1", "name": "Account"}]])
@@ -130,15 +142,40 @@ class TestExpectedOrganization:
         self, wire: Wire, pinned: CloseTenant, listed: list[Any]
     ) -> None:
         wire.replies = [answer({"data": listed}), answer({"organizations": [{"id": "orga_acme"}]}), CREATED]
-        organization = pinned.organization()
+        organization = self.expecting(pinned)
         organization.types()
         organization.create_type(SPEC)
 
         assert wire.lines()[1] == self.ME
 
-    def test_the_organization_is_checked_once(self, wire: Wire, pinned: CloseTenant) -> None:
+    def test_of_several_organizations_of_a_user_the_roles_tell_which_one_the_key_opens(
+        self, wire: Wire, pinned: CloseTenant
+    ) -> None:
+        wire.replies = [SEVERAL, answer({"data": [{**ROLE, "organization_id": "orga_acme"}], "has_more": False})]
+
+        assert self.expecting(pinned).identify() == "orga_acme"
+
+    def test_an_old_copy_of_the_secret_is_replaced_before_requests_fail(self, wire: Wire, pinned: CloseTenant) -> None:
+        wire.replies = [answer({"data": [{**TYPE, "organization_id": "orga_other"}]})]
+        organization = self.expecting(pinned)
+        pinned.keys.append(key("api_new.secret", "orga_acme"))
+
+        with pytest.raises(RetryLater, match="renewed"):
+            organization.types()
+
+    def test_a_secret_that_names_another_organization_by_now_begins_again(
+        self, wire: Wire, pinned: CloseTenant
+    ) -> None:
+        wire.replies = [UNAUTHORIZED, answer({"data": [{**TYPE, "organization_id": "orga_other"}]})]
+        organization = self.expecting(pinned)
+        pinned.keys.append(key("api_new.secret", "orga_other"))
+
+        with pytest.raises(RetryLater, match="renewed"):
+            organization.types()
+
+    def test_once_it_was_checked_it_is_not_checked_again(self, wire: Wire, pinned: CloseTenant) -> None:
         wire.replies = [NO_TYPES, answer({"organizations": [{"id": "orga_acme"}]}), NO_TYPES]
-        organization = pinned.organization()
+        organization = self.expecting(pinned)
         organization.types()
         pinned.clock.advance(1)
         organization.types(pinned.clock())
@@ -151,7 +188,8 @@ class TestExpectedOrganization:
             [answer({"data": [{**TYPE, "organization_id": "orga_other"}]})],
             [answer({"data": [TYPE, {**TYPE, "id": "cotype_2", "organization_id": "orga_other"}]})],
             [NO_TYPES, answer({"organizations": [{"id": "orga_other"}]})],
-            [NO_TYPES, answer({"organizations": [{"id": "orga_acme"}, {"id": "orga_other"}]})],
+            [NO_TYPES, SEVERAL, answer({"data": [{**ROLE, "organization_id": "orga_other"}], "has_more": False})],
+            [NO_TYPES, SEVERAL, answer({"data": [], "has_more": False})],
             [NO_TYPES, answer({"organizations": []})],
             [NO_TYPES, answer({})],
             [NO_TYPES, answer(["?"])],
@@ -163,13 +201,13 @@ class TestExpectedOrganization:
         wire.replies = list(replies)
 
         with pytest.raises(Rejected) as caught:
-            pinned.organization().types()
+            self.expecting(pinned).types()
         assert caught.value.kind is ProblemType.WRONG_ORGANIZATION
         assert "POST" not in [each.method for each in wire.heard]
 
     def test_apart_a_create_in_another_organization_is_reported(self, wire: Wire, pinned: CloseTenant) -> None:
         wire.replies = [LIST, answer({**TYPE, "organization_id": "orga_other"}, "201 Created")]
-        organization = pinned.organization()
+        organization = self.expecting(pinned)
         organization.types()
 
         with pytest.raises(Rejected, match="created the type cotype_1 in orga_other") as caught:
@@ -180,7 +218,7 @@ class TestExpectedOrganization:
         pinned.keys.append(key("api_new.secret", "orga_acme"))
         stolen = answer({"data": [{**TYPE, "organization_id": "orga_other"}]})
         wire.replies = [LIST, UNAUTHORIZED, stolen]
-        organization = pinned.organization()
+        organization = self.expecting(pinned)
         organization.types()
         pinned.clock.advance(1)
 

@@ -11,16 +11,17 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES
+from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.models import (
     CREATE_RESOURCE,
     AppliedWrite,
-    InDoubt,
     Lease,
     Provenance,
     RequestRecord,
     RequestState,
     ResourceKey,
     ResourceRecord,
+    TenantRecord,
 )
 from provisioner.ledger.store import Ledger
 from provisioner.ledger.waitlist import MAX_WAITERS, TenantWaitlist
@@ -35,8 +36,8 @@ class LookingLedger(CoreLedger, Protocol):
 
     def accept(self, request: ProvisioningRequest) -> RequestRecord: ...
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None: ...
-    def paused_until(self, tenant: str) -> float: ...
-    def pause(self, tenant: str, until: float) -> None: ...
+    def paused_until(self, organization: str) -> float: ...
+    def pause(self, organization: str, until: float) -> None: ...
 
 
 @pytest.fixture
@@ -61,6 +62,10 @@ def ledger(request: pytest.FixtureRequest, clock: Clock) -> LookingLedger:
 
 def outcome(result: Result = Result.CREATED) -> Outcome:
     return Outcome(tenant="acme", request_id="1", result=result, settled_at="2027-01-15T08:00:00+00:00")
+
+
+def requests(lease: Lease, operation: str = CREATE_RESOURCE) -> tuple[str, ...]:
+    return tuple(each.request for each in lease.record.in_doubt_about(operation))
 
 
 ACCOUNT, DEAL = type_resource("acme", "account"), type_resource("acme", "deal")
@@ -198,12 +203,9 @@ class TestLeases:
 
         lease = leased(ledger, "2")
         assert lease.record == ResourceRecord(
-            ACCOUNT, fencing_token=2, in_doubt={"field:seats": InDoubt(clock() - 5, (ID,), lost=1)}
+            ACCOUNT, fencing_token=2, in_doubt={"field:seats": (InDoubt(clock() - 5, ID, lost=True),)}
         )
-        assert (lease.record.in_doubt_requests("field:seats"), lease.record.in_doubt_requests(CREATE_RESOURCE)) == (
-            (ID,),
-            (),
-        )
+        assert (requests(lease, "field:seats"), requests(lease, CREATE_RESOURCE)) == ((ID,), ())
 
     def test_a_killed_holder_is_in_doubt_since_the_end_of_its_lease(self, ledger: LookingLedger, clock: Clock) -> None:
         leased(ledger, "1")
@@ -211,10 +213,10 @@ class TestLeases:
         clock.advance(200)
 
         lease = leased(ledger, "2")
-        assert lease.record.orphaned
-        assert (lease.record.orphaned.requests, lease.record.orphaned.lost) == ((ID,), 0)
-        assert lease.record.orphaned.since == pytest.approx(end)
-        assert lease.record.in_doubt_requests("anything") == (ID,)
+        [orphan] = lease.record.orphaned
+        assert (orphan.request, orphan.lost) == (ID, False)
+        assert orphan.since == pytest.approx(end)
+        assert requests(lease, "anything") == (ID,)
 
     def test_every_killed_holder_stays_in_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
         for number in range(3):
@@ -222,8 +224,7 @@ class TestLeases:
             clock.advance(91)
 
         lease = leased(ledger, "3")
-        assert lease.record.orphaned
-        assert lease.record.orphaned.requests == tuple(a_request(f"{number}").id for number in range(3))
+        assert requests(lease) == tuple(a_request(f"{number}").id for number in range(3))
         assert lease.fencing_token == 4
 
     def test_a_kill_after_a_lost_response_keeps_both_in_doubt(self, ledger: LookingLedger, clock: Clock) -> None:
@@ -232,9 +233,8 @@ class TestLeases:
         clock.advance(91)
 
         lease = leased(ledger, "3")
-        assert lease.record.in_doubt == {CREATE_RESOURCE: InDoubt(clock() - 91, (ID,), lost=1)}
-        assert lease.record.orphaned
-        assert lease.record.orphaned.requests == (a_request("2").id,)
+        assert lease.record.in_doubt == {CREATE_RESOURCE: (InDoubt(clock() - 91, ID, lost=True),)}
+        assert [each.request for each in lease.record.orphaned] == [a_request("2").id]
         assert (lease.record.may_have_created(ID), lease.record.may_have_created(a_request("3").id)) == (True, False)
 
     def test_a_kill_stays_in_the_record_until_it_is_ruled_out(self, ledger: LookingLedger, clock: Clock) -> None:
@@ -245,12 +245,12 @@ class TestLeases:
         clock.advance(200)
 
         lease = leased(ledger, "3")
-        assert lease.record.orphaned
-        assert lease.record.orphaned.requests == (ID,)
-        assert lease.record.orphaned.since == pytest.approx(end)
+        [orphan] = lease.record.orphaned
+        assert (orphan.request, orphan.lost) == (ID, False)
+        assert orphan.since == pytest.approx(end)
         ledger.release([ruled_out(lease, clock(), lag=60)])
         known = leased(ledger, "4")
-        assert known.record.orphaned is None
+        assert known.record.orphaned == ()
         assert known.record.reads_valid_from == pytest.approx(end + 120)
 
     def test_a_known_write_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
@@ -273,17 +273,20 @@ class TestLeases:
             None,
         )
 
-    def test_a_write_that_is_ruled_out_is_removed(self, ledger: LookingLedger, clock: Clock) -> None:
-        lease = change(
-            leased(ledger, "1"),
-            lambda record: record.with_in_doubt("field:plan", ID, clock()).with_write(
-                CREATE_RESOURCE, created("cotype_1", clock(), ID)
-            ),
+    def test_what_is_not_known_any_more_is_forgotten(self, ledger: LookingLedger, clock: Clock) -> None:
+        lease = written(leased(ledger, "1"), "update:create", AppliedWrite("x", clock(), Provenance.UPDATED, (ID,)))
+        lease = written(
+            written(lease, CREATE_RESOURCE, created("cotype_1", clock(), ID)),
+            "field:plan",
+            created("cf_1", clock(), ID),
         )
-        ledger.release([lease])
+        ledger.release([in_doubt(lease, "field:seats", ID, clock())])
         ledger.release([change(leased(ledger, "2"), lambda record: record.pruned(clock() + 1))])
 
-        assert leased(ledger, "3").record == ResourceRecord(ACCOUNT, 3, close_id="cotype_1", last_observed_at=clock())
+        known = {"field:plan": AppliedWrite("cf_1", 0, Provenance.CREATED, ())}  # its id stays
+        assert leased(ledger, "3").record == ResourceRecord(
+            ACCOUNT, 3, writes=known, close_id="cotype_1", last_observed_at=clock()
+        )
 
     def test_an_earlier_holder_is_fenced_off(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1")
@@ -391,7 +394,7 @@ class TestLeases:
         record = ledger.accept(a_request("1"))
         ledger.release([in_doubt(leased(ledger, "1"), CREATE_RESOURCE, record.id, clock())])
         lease = leased(ledger, "2")
-        candidates = lease.record.in_doubt_requests(CREATE_RESOURCE)
+        candidates = requests(lease)
         write = AppliedWrite("cotype_1", clock(), Provenance.OBSERVED, candidates)
         ledger.release([written(lease, CREATE_RESOURCE, write)])
 
@@ -409,8 +412,38 @@ class TestPauses:
         assert (ledger.paused_until("acme"), ledger.paused_until("globex")) == (200.5, 0)
 
 
-class TestDynamoDb:
-    def test_overdue_requests_come_in_order(self, dynamodb: Ledger, clock: Clock) -> None:
+class TestTenants:
+    def test_a_tenant_is_bound_to_one_organization(self, ledger: LookingLedger) -> None:
+        unbound = ledger.tenant("acme")
+
+        assert unbound == TenantRecord("acme")
+        assert ledger.bind(unbound, "orga_1") == ledger.tenant("acme") == TenantRecord("acme", "orga_1")
+        assert ledger.bind(unbound, "orga_2") == TenantRecord("acme", "orga_1")  # another worker was faster
+        assert ledger.tenant("globex") == TenantRecord("globex")
+
+    def test_a_tenant_that_is_bound_again_remembers_its_earlier_organizations(self, ledger: LookingLedger) -> None:
+        for organization in ("orga_1", "orga_2", "orga_1"):
+            ledger.bind(ledger.tenant("acme"), organization)
+
+        assert ledger.tenant("acme") == TenantRecord("acme", "orga_1", ("orga_2",))
+
+    @pytest.mark.parametrize("bound", [None, "orga_1"])
+    def test_a_request_does_not_fail_while_its_tenant_is_bound_again(
+        self, ledger: LookingLedger, bound: str | None
+    ) -> None:
+        record = ledger.accept(a_request("1"))
+        if bound:
+            ledger.bind(ledger.tenant("acme"), bound)
+        known = ledger.tenant("acme")
+        ledger.bind(known, "orga_2")
+
+        with pytest.raises(RetryLater):
+            ledger.settle(record, outcome(Result.FAILED), unchanged=[known])
+        assert ledger.settle(record, outcome(Result.FAILED), unchanged=[ledger.tenant("acme")]).result == "failed"
+
+
+class TestOnlyTheRealOne:
+    def test_overdue_first_come_first(self, dynamodb: Ledger, clock: Clock) -> None:
         for number in range(3):
             dynamodb.accept(a_request(f"{number}"), expected_after=100)
             clock.advance(10)
@@ -434,12 +467,13 @@ class TestDynamoDb:
     def test_only_requests_expire(self, dynamodb: Ledger, clock: Clock) -> None:
         leased(dynamodb, "1")
         leased(dynamodb, "1", PLAN)
-        dynamodb.pause("acme", 1)
+        dynamodb.pause("orga_acme", 1)
+        dynamodb.bind(dynamodb.tenant("acme"), "orga_acme")
         items = dynamodb.dynamodb.scan(TableName=dynamodb.table)["Items"]
 
         expiries = {item["pk"]["S"].partition("#")[0]: item.get("expires_at") for item in items}
         expiry = {"N": f"{clock() + 90 * 86400:.0f}"}
-        assert expiries == {"REQUEST": expiry, "TYPE": None, "SHARED-FIELD": None, "TENANT": None}
+        assert expiries == {"REQUEST": expiry, "TYPE": None, "SHARED-FIELD": None, "ORGANIZATION": None, "TENANT": None}
 
     def test_an_expired_request_does_not_come_back_as_a_shadow(self, dynamodb: Ledger) -> None:
         record = dynamodb.accept(a_request("1"))
@@ -461,7 +495,7 @@ class TestDynamoDb:
         again = leased(dynamodb, "2")
         assert again.record == ResourceRecord(ACCOUNT, fencing_token=2, close_id="cotype_1", last_observed_at=clock())
         dynamodb.release([again])
-        assert leased(dynamodb, "3").record.orphaned is None
+        assert leased(dynamodb, "3").record.orphaned == ()
 
     def test_all_resources_of_the_largest_request_settle_together(self, dynamodb: Ledger, clock: Clock) -> None:
         fields = [{"name": f"Field {number}", "type": "text", "shared": True} for number in range(MAX_SHARED_FIELDS)]
@@ -470,7 +504,7 @@ class TestDynamoDb:
             {"tenant": "acme", "request_id": "1", "custom_object_types": types}
         )
         record = dynamodb.accept(request)
-        leases = [dynamodb.lease(record, resource) for resource in resources_to_lock(request)]
+        leases = [dynamodb.lease(record, resource) for resource in resources_to_lock(request, "orga_acme")]
 
         dynamodb.settle(record, outcome(), [observed(lease, "x", clock()) for lease in leases])
 

@@ -70,7 +70,8 @@ class TestHttpAndQueue:
 
         for tenant in ("acme", "globex"):
             log = stack.close.requests(stack.organizations[tenant])
-            assert [each["method"] for each in log] == ["GET", "POST", "POST", "POST", "POST"]
+            assert [each["path"].split("/")[3] for each in log[:2]] == ["me", "custom_object_type"]
+            assert [each["method"] for each in log] == ["GET", "GET", "POST", "POST", "POST", "POST"]
 
     def test_a_settled_request_costs_close_nothing(self, stack: Stack) -> None:
         stack.post(a_request())

@@ -56,7 +56,7 @@ class TestStoredCredentials:
         answer = stack.post(a_request("2", "Deal"))
 
         assert answer["status"] == 201
-        log = [(each["method"], each["status"]) for each in stack.close.requests(organization)[2:]]
+        log = [(each["method"], each["status"]) for each in stack.close.requests(organization)[3:]]
         assert log == [("GET", 401), ("GET", 200), ("POST", 201)]
         assert stack.close.requests(organization)[-1]["key_suffix"] == new[-4:] != old
 
@@ -71,7 +71,7 @@ class TestStoredCredentials:
 
         assert stack.post(a_request(tenant="pinned"))["status"] == 201
         paths = [each["path"] for each in stack.close.requests(stack.organizations["pinned"])]
-        assert paths == ["/api/v1/custom_object_type/", "/api/v1/me/", "/api/v1/custom_object_type/"]
+        assert paths == ["/api/v1/me/", "/api/v1/custom_object_type/", "/api/v1/custom_object_type/"]
 
     @pytest.mark.parametrize("there", [[], ["Deal"]])
     def test_apart_a_key_of_another_organization_fails(self, stack: Stack, there: list[str]) -> None:
@@ -111,7 +111,7 @@ class TestServiceWaits:
         def away(*_: Any) -> None:
             raise EndpointConnectionError(endpoint_url="https://dynamodb")
 
-        monkeypatch.setattr("provisioner.ledger.items.pause_input", away)
+        monkeypatch.setattr("provisioner.ledger.expressions.pause_input", away)
         stack.arm("429", reset=17.0)
 
         assert stack.settle(a_request())[0].result == "created"

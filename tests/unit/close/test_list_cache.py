@@ -157,6 +157,7 @@ class TestCredential:
 
     def test_apart_the_organization_is_verified_once(self) -> None:
         close = Close("orga_acme")
+        close.organization.expect("orga_acme")
         close.responses[TYPES] = {"data": []}
         close.responses["GET /me/?_fields=organizations"] = {"organizations": [{"id": "orga_acme"}]}
 
@@ -168,9 +169,8 @@ class TestCredential:
 
     def test_apart_another_organization_is_rejected(self) -> None:
         close = Close("orga_other")
+        close.organization.expect("orga_other")
 
-        with pytest.raises(
-            Rejected, match="must belong to organization orga_other only, but it belongs to orga_acme"
-        ) as caught:
+        with pytest.raises(Rejected, match="it must open orga_other and opens orga_acme") as caught:
             close.organization.types()
         assert caught.value.kind is ProblemType.WRONG_ORGANIZATION

@@ -157,7 +157,7 @@ class TestBatch:
         assert sorted(world.close.names) == names
 
     def test_fair_a_tenant_in_trouble_holds_up_no_other(self, world: HandlerWorld) -> None:
-        world.ledger.pause("acme", world.clock() + 600)
+        world.ledger.pause("orga_acme", world.clock() + 600)
 
         work(world, record(body("1"), "m1"), record(body("2", tenant="globex"), "m2"))
 
@@ -165,7 +165,7 @@ class TestBatch:
         assert [(tenant, delay) for _, tenant, delay in world.queue.waiting] == [("acme", 600)]
 
     def test_polite_a_429_holds_for_the_rest_of_the_batch(self, world: HandlerWorld) -> None:
-        world.ledger.pause("acme", world.clock() + 17)
+        world.ledger.pause_tenant("acme", world.clock() + 17)  # met before the organization was known
 
         work(world, record(body("1"), "m1"), record(body("2", "Deal"), "m2"))
 

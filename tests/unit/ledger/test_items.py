@@ -9,16 +9,17 @@ import pytest
 
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
-from provisioner.ledger import items
+from provisioner.ledger import expressions, items
+from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.models import (
     CREATE_RESOURCE,
     AppliedWrite,
-    InDoubt,
     Lease,
     Provenance,
     RequestRecord,
     RequestState,
     ResourceRecord,
+    TenantRecord,
 )
 from provisioner.reconcile.plan import shared_field_resource, type_resource
 from tests.fakes import a_request
@@ -26,10 +27,10 @@ from tests.fakes import a_request
 REQUEST = a_request(spec={"description": "d"})
 RECORD = RequestRecord(REQUEST.id, "acme", "signup-8841", RequestState.ACCEPTED, accepted_at=100.5)
 OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED, settled_at="2027-01-15T08:00:00Z")
-TIMES = items.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
+TIMES = expressions.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
 TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
 ACCOUNT = type_resource("acme", "account")
-LEASE_TIMES = items.LeaseTimes(now=100.0, until=190.0)
+LEASE_TIMES = expressions.LeaseTimes(now=100.0, until=190.0)
 REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
 
 
@@ -43,7 +44,7 @@ def names_given(request: dict[str, Any]) -> set[str]:
 
 
 def test_accept_writes_a_request_only_once() -> None:
-    request = items.accept_input("t", REQUEST, "token-1", TIMES)
+    request = expressions.accept_input("t", REQUEST, "token-1", TIMES)
 
     assert request == {
         "TableName": "t",
@@ -66,7 +67,7 @@ def test_accept_writes_a_request_only_once() -> None:
 
 
 def test_a_lease_is_taken_only_when_free_or_expired() -> None:
-    request = items.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)
+    request = expressions.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)
 
     assert request["Key"] == TYPE_KEY
     assert request["ConditionExpression"] == "attribute_not_exists(lease_until) OR lease_until < :now"
@@ -74,15 +75,16 @@ def test_a_lease_is_taken_only_when_free_or_expired() -> None:
     assert request["ReturnValues"] == "ALL_NEW"
     values = request["ExpressionAttributeValues"]
     assert (values[":now"], values[":until"]) == ({"N": "100"}, {"N": "190"})
-    assert (values[":token"], values[":intent"]) == ({"S": "token-1"}, {"L": [{"S": REQUEST.id}]})
+    assert (values[":token"], values[":intent"]) == ({"S": "token-1"}, {"L": [{"S": f"190.000000 {REQUEST.id}"}]})
 
 
-def test_a_lease_adds_its_intent_and_keeps_the_end_of_a_killed_holder() -> None:
-    update = items.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)["UpdateExpression"]
+def test_lease_adds_its_intent_and_its_end_to_those_before() -> None:
+    written = expressions.lease_input("t", ACCOUNT, REQUEST.id, "token-1", LEASE_TIMES)
+    update, values = written["UpdateExpression"], written["ExpressionAttributeValues"]
 
     assert "intents = list_append(if_not_exists(intents, :none), :intent)" in update
-    assert "orphaned_until = if_not_exists(lease_until, :zero)" in update
     assert update.endswith("ADD fencing_token :one")
+    assert values[":intent"] == {"L": [{"S": f"{LEASE_TIMES.until:.6f} {REQUEST.id}"}]}
 
 
 def test_every_resource_has_a_key_of_its_own() -> None:
@@ -103,16 +105,16 @@ def test_every_resource_has_a_key_of_its_own() -> None:
 
 def test_a_lease_names_its_resource() -> None:
     """For operators who read the table."""
-    values = items.lease_input("t", ACCOUNT, REQUEST.id, "x", LEASE_TIMES)["ExpressionAttributeValues"]
+    values = expressions.lease_input("t", ACCOUNT, REQUEST.id, "x", LEASE_TIMES)["ExpressionAttributeValues"]
 
-    assert (values[":tenant"], values[":natural_key"]) == ({"S": "acme"}, {"S": "account"})
+    assert (values[":organization"], values[":natural_key"]) == ({"S": "acme"}, {"S": "account"})
 
 
 ALL_KNOWN = ResourceRecord(
     ACCOUNT,
     fencing_token=7,
-    orphaned=InDoubt(20.25, ("r1", "r2")),
-    in_doubt={"field:seats": InDoubt(30.5, ("r3", "r4"), lost=1)},
+    orphaned=(InDoubt(20.25, "r1"), InDoubt(21.5, "r2")),
+    in_doubt={"field:seats": (InDoubt(29.0, "r3"), InDoubt(30.5, "r4", lost=True))},
     writes={
         CREATE_RESOURCE: AppliedWrite("cotype_1", 10.0, Provenance.CREATED, ("r5",)),
         "field:plan": AppliedWrite("cf_1", 11.0, Provenance.OBSERVED, ()),
@@ -124,27 +126,27 @@ ALL_KNOWN = ResourceRecord(
 
 
 def test_the_release_of_a_lease_is_fenced_by_its_token() -> None:
-    update = items.release_lease_update(Lease(ResourceRecord(ACCOUNT, 7)))
+    update = expressions.release_lease_update(Lease(ResourceRecord(ACCOUNT, 7)))
 
     assert update["Key"] == TYPE_KEY
     assert update["ConditionExpression"] == "fencing_token = :fencing_token AND attribute_exists(lease_until)"
     assert update["ExpressionAttributeValues"] == {":fencing_token": {"N": "7"}}
     assert update["UpdateExpression"] == (
-        "SET released = :fencing_token REMOVE lease_until, lease_token, orphaned_until, "
-        "intents, in_doubt_since, in_doubt, writes, close_id, last_observed_at, reads_valid_from"
+        "SET released = :fencing_token REMOVE lease_until, lease_token, "
+        "intents, in_doubt, writes, close_id, last_observed_at, reads_valid_from"
     )
 
 
 def test_the_release_of_a_lease_writes_the_whole_record() -> None:
-    update = items.release_lease_update(Lease(ALL_KNOWN))
+    update = expressions.release_lease_update(Lease(ALL_KNOWN))
 
     assert update["ExpressionAttributeValues"] == {
-        ":fencing_token": {"N": "7"}, ":intents": {"L": [{"S": "r1"}, {"S": "r2"}]}, ":in_doubt_since": {"N": "20.25"},
-        ":in_doubt": {"S": '{"field:seats":[30.5,1,"r3","r4"]}'},
+        ":fencing_token": {"N": "7"}, ":intents": {"L": [{"S": "20.250000 r1"}, {"S": "21.500000 r2"}]},
+        ":in_doubt": {"S": '{"field:seats":[[29.0,"r3",false],[30.5,"r4",true]]}'},
         ":writes": {"S": '{"create":["cotype_1",10.0,"created","r5"],"field:plan":["cf_1",11.0,"observed"]}'},
         ":close_id": {"S": "cotype_1"}, ":last_observed_at": {"N": "10"}, ":reads_valid_from": {"N": "40"},
     }  # fmt: skip
-    assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token, orphaned_until")
+    assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token")
 
 
 @pytest.mark.parametrize(("ended", "is_ended"), [({"N": "7"}, True), ({"N": "6"}, False), (None, False)])
@@ -156,7 +158,7 @@ def test_a_released_lease_is_recognized(ended: dict[str, str] | None, is_ended: 
 def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
     after = [Lease(ResourceRecord(ACCOUNT, 7)), Lease(ResourceRecord(shared_field_resource("acme", "plan"), 3))]
 
-    together = items.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
+    together = expressions.settle_input("t", RECORD, OUTCOME, after, 100.0)["TransactItems"]
 
     assert together[0] == {
         "Update": {
@@ -174,11 +176,13 @@ def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
     }
-    assert together[1:] == [{"Update": {"TableName": "t", **items.release_lease_update(lease)}} for lease in after]
+    assert together[1:] == [
+        {"Update": {"TableName": "t", **expressions.release_lease_update(lease)}} for lease in after
+    ]
 
 
 def test_settling_without_a_lease_writes_no_resource() -> None:
-    assert len(items.settle_input("t", RECORD, OUTCOME, (), 100.0)["TransactItems"]) == 1
+    assert len(expressions.settle_input("t", RECORD, OUTCOME, (), 100.0)["TransactItems"]) == 1
 
 
 def test_the_largest_request_settles_in_one_transaction() -> None:
@@ -186,16 +190,19 @@ def test_the_largest_request_settles_in_one_transaction() -> None:
     resources = [type_resource("a", f"{number}") for number in range(MAX_TYPES)]
     resources += [shared_field_resource("a", f"{number}") for number in range(MAX_SHARED_FIELDS)]
 
-    request = items.settle_input(
+    request = expressions.settle_input(
         "t", RECORD, OUTCOME, [Lease(ResourceRecord(resource, 1)) for resource in resources], 100.0
     )
 
-    assert len(request["TransactItems"]) <= 100
+    assert len(request["TransactItems"]) + 1 <= 100  # or as many checks, and one of the tenant
 
 
 @pytest.mark.parametrize(
     "build",
-    [lambda t, r, due: items.deferral_input(t, r, due, "reason"), lambda t, r, due: items.postpone_input(t, r.id, due)],
+    [
+        lambda t, r, due: expressions.deferral_input(t, r, due, "reason"),
+        lambda t, r, due: expressions.postpone_input(t, r.id, due),
+    ],
 )
 def test_only_unfinished_requests_have_an_expected_time(build: Any) -> None:
     request = build("t", RECORD, 1000.0)
@@ -206,18 +213,18 @@ def test_only_unfinished_requests_have_an_expected_time(build: Any) -> None:
 
 
 def test_a_long_reason_is_cut() -> None:
-    values = items.deferral_input("t", RECORD, 1.0, "x" * 1000)["ExpressionAttributeValues"]
+    values = expressions.deferral_input("t", RECORD, 1.0, "x" * 1000)["ExpressionAttributeValues"]
     assert values[":reason"] == {"S": "x" * 300}
 
 
 def test_deferrals_and_sweeps_are_counted() -> None:
     update = "SET due_at = :due_at, pending_reason = :reason ADD deferrals :one"
-    assert items.deferral_input("t", RECORD, 1.0, "reason")["UpdateExpression"] == update
-    assert items.postpone_input("t", RECORD.id, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD sweeps :one"
+    assert expressions.deferral_input("t", RECORD, 1.0, "reason")["UpdateExpression"] == update
+    assert expressions.postpone_input("t", RECORD.id, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD sweeps :one"
 
 
 def test_a_published_request_leaves_the_index() -> None:
-    request = items.mark_published_input("t", RECORD)
+    request = expressions.mark_published_input("t", RECORD)
 
     assert request["ConditionExpression"] == "attribute_exists(pk)"  # one that has expired does not come back
     assert request["UpdateExpression"] == "SET #state = :announced REMOVE unfinished, due_at"
@@ -225,14 +232,14 @@ def test_a_published_request_leaves_the_index() -> None:
 
 
 def test_a_pause_only_grows() -> None:
-    request = items.pause_input("t", "acme", 100.0)
+    request = expressions.pause_input("t", items.organization_item_key("acme"), 100.0)
 
-    assert request["Key"] == {"pk": {"S": "TENANT#acme"}}
+    assert request["Key"] == {"pk": {"S": "ORGANIZATION#acme"}}
     assert request["ConditionExpression"] == "attribute_not_exists(not_before) OR not_before < :until"
 
 
 def test_overdue_requests_are_read_from_the_sparse_index() -> None:
-    request = items.overdue_input("t", 100.0, 7)
+    request = expressions.overdue_input("t", 100.0, 7)
 
     assert (request["IndexName"], request["Limit"]) == ("unfinished", 7)
     assert request["KeyConditionExpression"] == "unfinished = :request AND due_at < :now"
@@ -241,17 +248,26 @@ def test_overdue_requests_are_read_from_the_sparse_index() -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        items.accept_input("t", REQUEST, "x", TIMES),
-        items.lease_input("t", ACCOUNT, "x", "y", LEASE_TIMES),
-        {"TableName": "t", **items.release_lease_update(Lease(ALL_KNOWN))},
-        {"TableName": "t", **items.release_lease_update(Lease(ResourceRecord(ACCOUNT, 1)))},
-        items.deferral_input("t", RECORD, 1, "reason"),
-        items.deferral_input("t", RECORD, 1, "reason", 2),
-        items.postpone_input("t", "x", 1),
-        items.mark_published_input("t", RECORD),
-        items.pause_input("t", "acme", 1),
-        items.overdue_input("t", 1, 1),
-        *(each["Update"] for each in items.settle_input("t", RECORD, OUTCOME, [Lease(ALL_KNOWN)], 1)["TransactItems"]),
+        expressions.accept_input("t", REQUEST, "x", TIMES),
+        expressions.lease_input("t", ACCOUNT, "x", "y", LEASE_TIMES),
+        {"TableName": "t", **expressions.release_lease_update(Lease(ALL_KNOWN))},
+        {"TableName": "t", **expressions.release_lease_update(Lease(ResourceRecord(ACCOUNT, 1)))},
+        expressions.deferral_input("t", RECORD, 1, "reason"),
+        expressions.deferral_input("t", RECORD, 1, "reason", 2),
+        expressions.postpone_input("t", "x", 1),
+        expressions.mark_published_input("t", RECORD),
+        expressions.pause_input("t", items.organization_item_key("acme"), 1),
+        expressions.bind_input("t", TenantRecord("acme"), "orga_1"),
+        expressions.bind_input("t", TenantRecord("acme", "orga_1", ("orga_0",)), "orga_2"),
+        expressions.unchanged_check("t", TenantRecord("acme"))["ConditionCheck"],
+        expressions.unchanged_check("t", TenantRecord("acme", "orga_1"))["ConditionCheck"],
+        expressions.unchanged_check("t", ResourceRecord(ACCOUNT))["ConditionCheck"],
+        expressions.unchanged_check("t", ResourceRecord(ACCOUNT, 7))["ConditionCheck"],
+        expressions.overdue_input("t", 1, 1),
+        *(
+            each["Update"]
+            for each in expressions.settle_input("t", RECORD, OUTCOME, [Lease(ALL_KNOWN)], 1)["TransactItems"]
+        ),
     ],
 )
 def test_every_name_is_defined_and_used(request_: dict[str, Any]) -> None:
@@ -261,7 +277,7 @@ def test_every_name_is_defined_and_used(request_: dict[str, Any]) -> None:
 
 
 def test_a_request_reads_back() -> None:
-    item = items.accept_input("t", REQUEST, "x", TIMES)["Item"]
+    item = expressions.accept_input("t", REQUEST, "x", TIMES)["Item"]
 
     assert items.to_record(item) == RECORD
     later = {**item, "state": {"S": "settled"}, "outcome": {"S": OUTCOME.to_json()}, "deferrals": {"N": "3"}}
@@ -269,12 +285,12 @@ def test_a_request_reads_back() -> None:
     assert (record.state, record.outcome, record.deferrals, record.sweeps) == ("settled", OUTCOME, 3, 2)
 
 
-def leased_item(known: ResourceRecord, orphaned_until: str = "0") -> dict[str, Any]:
-    """Return the item of a resource after a lease with this end, when the next lease starts."""
-    values = items.release_lease_update(Lease(known))["ExpressionAttributeValues"]
+def leased_item(known: ResourceRecord) -> dict[str, Any]:
+    """The resource's item after this lease, and after the next one began."""
+    values = expressions.release_lease_update(Lease(known))["ExpressionAttributeValues"]
     item = {name.removeprefix(":"): value for name, value in values.items()}
-    intents = [*item.get("intents", {"L": []})["L"], {"S": "r9"}]
-    return {**item, "fencing_token": {"N": "8"}, "intents": {"L": intents}, "orphaned_until": {"N": orphaned_until}}
+    intents = [*item.get("intents", {"L": []})["L"], {"S": "99.000000 r9"}]
+    return {**item, "fencing_token": {"N": "8"}, "intents": {"L": intents}}
 
 
 @pytest.mark.parametrize("known", [ResourceRecord(ACCOUNT, 7), ALL_KNOWN])
@@ -282,10 +298,20 @@ def test_a_lease_reads_back_the_record(known: ResourceRecord) -> None:
     assert items.to_lease(leased_item(known), ACCOUNT).record == replace(known, fencing_token=8)
 
 
-def test_after_a_kill_the_consistency_window_starts_at_the_end_of_the_lease() -> None:
-    lease = items.to_lease(leased_item(ALL_KNOWN, orphaned_until="50"), ACCOUNT)
+def test_after_a_kill_observations_count_from_the_end_of_the_lease() -> None:
+    record = items.to_resource_record(leased_item(ALL_KNOWN), ACCOUNT)
 
-    assert lease.record == replace(ALL_KNOWN, fencing_token=8, orphaned=InDoubt(50, ("r1", "r2")))
+    assert record.orphaned == (*ALL_KNOWN.orphaned, InDoubt(99, "r9"))
+
+
+def test_binding_keeps_the_organizations_of_before_once_each() -> None:
+    first = expressions.bind_input("t", TenantRecord("acme"), "orga_1")
+    back = expressions.bind_input("t", TenantRecord("acme", "orga_2", ("orga_1", "orga_0")), "orga_1")
+
+    assert first["ConditionExpression"] == "attribute_not_exists(organization)"
+    assert back["ConditionExpression"] == "organization = :known"
+    assert back["ExpressionAttributeValues"][":earlier"] == {"L": [{"S": "orga_2"}, {"S": "orga_0"}]}
+    assert items.to_tenant_record({}, "acme") == TenantRecord("acme")
 
 
 @pytest.mark.parametrize(
@@ -304,6 +330,8 @@ def test_a_resource_that_was_never_leased_has_an_empty_record() -> None:
     ("number", "text"), [(0, "0"), (0.0, "0"), (100.0, "100"), (1800000000.123457, "1800000000.123457"), (10, "10")]
 )
 def test_numbers_are_written_without_an_exponent(number: float, text: str) -> None:
-    due = items.pause_input("t", "acme", number)["ExpressionAttributeValues"][":until"]
+    due = expressions.pause_input("t", items.organization_item_key("acme"), number)["ExpressionAttributeValues"][
+        ":until"
+    ]
 
     assert due == {"N": text}

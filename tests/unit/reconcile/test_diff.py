@@ -17,7 +17,7 @@ from provisioner.reconcile.diff import (
     field_path,
     merge_choices,
 )
-from provisioner.reconcile.match import created_at, matching, oldest_first
+from provisioner.reconcile.match import created_at, oldest_first
 from tests.fakes import a_request
 
 
@@ -39,51 +39,6 @@ def type_changes(observed: CustomObjectType, name: str = "Account", **spec: Any)
     found = compare_type(a_request(name=name, spec=spec).types[0].desired(), observed)
     assert found.blocked == ()
     return found.changes
-
-
-class TestMatching:
-    def test_any_spelling_of_a_name_matches(self) -> None:
-        types = [a_type("1", "ACCOUNT "), a_type("2", "Accounts"), a_type("3", "  account")]
-
-        assert ids(matching(types, "account", None)) == ["1", "3"]
-
-    def test_nothing(self) -> None:
-        assert matching([a_type("1", "Deal")], "account", "cotype_9") == []
-        assert matching([], "account", None) == []
-
-    def test_the_oldest_comes_first_in_every_date_format(self) -> None:
-        dates = {
-            "5": "2020-08-07T15:18:34",
-            "2": "2020-08-07T15:18:33+00:00",
-            "3": "2020-08-07T15:18:33.235000+00:00",
-            "4": "2020-08-07T15:18:33.797245",
-            "1": "0001-01-01T00:00:00",
-            "6": None,
-        }
-        types = [a_type(close_id, date_created=date) for close_id, date in dates.items()]
-
-        assert ids(matching(types, "account", None)) == ["1", "2", "3", "4", "5", "6"]
-
-    def test_the_order_of_types_of_one_age_is_stable(self) -> None:
-        types = [a_type("b"), a_type("a"), a_type("c")]
-
-        assert ids(matching(types, "account", None)) == ids(matching(types[::-1], "account", None)) == ["a", "b", "c"]
-
-    def test_a_type_renamed_in_close_matches_by_its_id(self) -> None:
-        types = [a_type("1", "Customer"), a_type("2", "Deal")]
-
-        assert ids(matching(types, "account", "1")) == ["1"]
-
-    def test_a_type_renamed_to_another_desired_name_matches_that_name_only(self) -> None:
-        types = [a_type("1", "Customer"), a_type("2", "Deal")]
-
-        assert ids(matching(types, "account", "1", {"account", "customer"})) == []
-        assert ids(matching(types, "customer", None, {"account", "customer"})) == ["1"]
-
-    def test_a_name_counts_for_more_than_a_known_id(self) -> None:
-        types = [a_type("1", "Customer"), a_type("2", "Account")]
-
-        assert ids(matching(types, "account", "1")) == ["2"]
 
 
 class TestOfTypes:

@@ -77,7 +77,7 @@ class TestEmptyOrganization:
 
         planned = plan(request, ObservedState([]))
 
-        resource = type_resource("acme", "account")
+        resource = type_resource("orga_acme", "account")
         pointer = "/custom_object_type"
         assert planned.steps == (
             Step(Action.CREATE_TYPE, resource, CREATE_RESOURCE, "Account", pointer,
@@ -281,13 +281,22 @@ class TestExistingType:
             assert (planned.steps, planned.types[0].differences, planned.blocked) == ((), (), ())
         assert planned.types[0].fields == {"seats": seen.fields[0]}
 
-    def test_a_renamed_type_is_known_by_its_id(self) -> None:
+    @pytest.mark.parametrize(("if_exists", "action"), [("adopt", "adopt"), ("update", "adopt"), ("fail", "reject")])
+    def test_a_renamed_type_is_known_by_its_id_and_never_written_to(self, if_exists: str, action: str) -> None:
+        seen = ObservedState([a_type("Customer", id="known", name_plural="Old")])
+
+        planned = plan(a_request(spec("Account", SEATS), if_exists=if_exists), seen, {"account": "known"})
+
+        [of_type] = planned.types
+        assert (of_type.action, of_type.renamed, planned.steps, planned.blocked) == (action, "Customer", (), ())
+        assert "name" in {each.field for each in of_type.differences}
+
+    def test_a_type_that_this_request_created_and_a_person_renamed_is_not_completed(self) -> None:
         seen = ObservedState([a_type("Customer", id="known")])
 
-        planned = plan(update(spec("Account")), seen, {"account": "known"})
+        planned = plan(a_request(spec("Account", SEATS), if_exists="fail"), seen, {"account": "known"}, {"account"})
 
-        [step] = planned.steps
-        assert (step.action, step.close_id, step.body["name"]) == ("update type", "known", "Account")
+        assert (planned.types[0].action, planned.steps) == ("adopt", ())
 
     def test_the_oldest_of_several_types_is_taken(self) -> None:
         types = [
@@ -372,7 +381,7 @@ class TestBlockedFields:
 
 
 class TestSharedFields:
-    RESOURCE = shared_field_resource("acme", "region")
+    RESOURCE = shared_field_resource("orga_acme", "region")
 
     def associated(self, **row: Any) -> CustomObjectType:
         return a_type("Account", rows=[{"id": "id of Region", "name": "Region", "required": False, **row}])
@@ -386,7 +395,7 @@ class TestSharedFields:
         assert (made.action, made.resource, made.operation) == ("create shared field", self.RESOURCE, CREATE_RESOURCE)
         assert made.body == {"name": "Region", "type": "text", "description": "d"}
         assert (associated.action, associated.resource, associated.operation, associated.body) == (
-            "associate shared field", type_resource("acme", "account"), "association:region", {"required": True}
+            "associate shared field", type_resource("orga_acme", "account"), "association:region", {"required": True}
         )  # fmt: skip
 
     def test_an_existing_shared_field_is_only_associated(self) -> None:
@@ -704,6 +713,10 @@ def test_every_request_leases_resources_in_the_same_order() -> None:
     one = a_request(spec("B", REGION), spec("A", REGION, SEATS))
     other = a_request(spec("A", SEATS, REGION), spec("B", REGION))
 
-    assert list(resources_to_lock(one)) == list(resources_to_lock(other))
-    assert resources_to_lock(one)[type_resource("acme", "a")] == [CREATE_RESOURCE, "association:region", "field:seats"]
-    assert resources_to_lock(one)[shared_field_resource("acme", "region")] == [CREATE_RESOURCE]
+    assert list(resources_to_lock(one, "orga_acme")) == list(resources_to_lock(other, "orga_acme"))
+    assert resources_to_lock(one, "orga_acme")[type_resource("orga_acme", "a")] == [
+        CREATE_RESOURCE,
+        "association:region",
+        "field:seats",
+    ]
+    assert resources_to_lock(one, "orga_acme")[shared_field_resource("orga_acme", "region")] == [CREATE_RESOURCE]

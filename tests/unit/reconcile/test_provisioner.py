@@ -7,7 +7,7 @@ from provisioner.contract.outcome import Outcome, Result
 from provisioner.ledger.models import RequestState
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
-from tests.close import LOST
+from tests.close import LOST, OTHER_KEY
 from tests.fakes import MemoryWorld, a_request, kind_of
 
 DAY = 24 * 3600
@@ -263,4 +263,5 @@ class TestDeferred:
         world.lease_and_vanish(a_request("1"))
 
         assert world.settle(a_request("2", "Deal"))[1] == 1
-        assert world.settle(a_request("1", tenant="globex"))[1] == 1
+        elsewhere = world.close.open(key=OTHER_KEY)
+        assert isinstance(world.reconcile(a_request("1", tenant="globex"), elsewhere), Outcome)

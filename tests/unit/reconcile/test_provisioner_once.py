@@ -353,7 +353,7 @@ class TestOnceAfterAKill:
     def test_a_slow_holder_cannot_settle_over_the_next_one(self, world: MemoryWorld) -> None:
         slow, quick = a_request("1"), a_request("2")
         record = world.ledger.accept(slow)
-        lease = world.ledger.lease(record, type_resource("acme", "account"))
+        lease = world.ledger.lease(record, type_resource("orga_acme", "account"))
         world.clock.advance(91)
         world.settle(quick)
 

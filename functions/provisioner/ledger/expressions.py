@@ -1,0 +1,233 @@
+"""The requests to DynamoDB that change the ledger's items, as pure functions: each condition is tested as a value.
+
+models.py draws how items change. A failed condition returns the item that it conflicts with. Only requests expire.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from provisioner.contract.outcome import Outcome
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger import items
+from provisioner.ledger.models import Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord, TenantRecord
+
+# The message of an unsettled request returns when its delay or its visibility timeout (360 s) ends. A request that is
+# still not back a minute later has lost its message and must be requeued by the sweeper.
+OVERDUE_SECONDS = 420
+UNANNOUNCED_SECONDS = 120
+MAX_REASON = 300  # stored characters of the reason why a request is pending
+MAX_SWEEP_DOUBLINGS = 5  # of the time between two sweeps of a request, up to four hours
+
+
+class AcceptTimes(NamedTuple):
+    """The times at which a request is accepted, is due, and expires (Unix seconds)."""
+
+    now: float
+    due_at: float
+    expires_at: float
+
+
+def accept_input(table: str, request: ProvisioningRequest, token: str, times: AcceptTimes) -> items.Item:
+    """Put the request unless it exists. A failure returns the existing item."""
+    return {
+        "TableName": table,
+        "Item": {
+            **items.request_item_key(request.id),
+            "tenant": items.text(request.tenant),
+            "request_id": items.text(request.request_id),
+            "fingerprint": items.text(request.fingerprint),
+            "body": items.text(request.to_json()),
+            "state": items.text(RequestState.ACCEPTED),
+            "accept_token": items.text(token),
+            "accepted_at": items.number(times.now),
+            "unfinished": items.text("request"),
+            "due_at": items.number(times.due_at),
+            "expires_at": items.number(int(times.expires_at)),
+        },
+        "ConditionExpression": "attribute_not_exists(pk)",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+class LeaseTimes(NamedTuple):
+    """The times at which a lease begins and ends (Unix seconds)."""
+
+    now: float
+    until: float
+
+
+def lease_input(table: str, resource: ResourceKey, request_key: str, token: str, times: LeaseTimes) -> items.Item:
+    """Take the lease if it is free or expired, and add the intent. The intent of an expired lease stays."""
+    return {
+        "TableName": table,
+        "Key": items.resource_item_key(resource),
+        "ConditionExpression": "attribute_not_exists(lease_until) OR lease_until < :now",
+        "UpdateExpression": (
+            "SET lease_until = :until, lease_token = :token, "
+            "intents = list_append(if_not_exists(intents, :none), :intent), "
+            "organization = :organization, natural_key = :natural_key ADD fencing_token :one"
+        ),
+        "ExpressionAttributeValues": {
+            ":now": items.number(times.now),
+            ":until": items.number(times.until),
+            ":one": items.number(1),
+            ":none": {"L": []},
+            ":intent": items.strings([items.intent(times.until, request_key)]),
+            ":token": items.text(token),
+            ":organization": items.text(resource.organization),
+            ":natural_key": items.text(resource.name),
+        },
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def release_lease_update(lease: Lease) -> items.Item:
+    """Replace what was remembered of the resource, if the lease is still this one."""
+    record = lease.record
+    remembered = {
+        "intents": record.orphaned
+        and items.strings(items.intent(each.since, each.request) for each in record.orphaned),
+        "in_doubt": record.in_doubt and items.text(items.in_doubt_json(record.in_doubt)),
+        "writes": record.writes and items.text(items.writes_json(record.writes)),
+        "close_id": record.close_id and items.text(record.close_id),
+        "last_observed_at": record.last_observed_at and items.number(record.last_observed_at),
+        "reads_valid_from": record.reads_valid_from and items.number(record.reads_valid_from),
+    }
+    stored = {name: value for name, value in remembered.items() if value}
+    removed = ["lease_until", "lease_token", *(name for name in remembered if name not in stored)]
+    assignments = ", ".join(["released = :fencing_token", *(f"{name} = :{name}" for name in stored)])
+    return {
+        "Key": items.resource_item_key(lease.resource),
+        "ConditionExpression": "fencing_token = :fencing_token AND attribute_exists(lease_until)",
+        "UpdateExpression": f"SET {assignments} REMOVE {', '.join(removed)}",
+        "ExpressionAttributeValues": {
+            ":fencing_token": items.number(lease.fencing_token),
+            **{f":{name}": value for name, value in stored.items()},
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def settle_input(
+    table: str, record: RequestRecord, outcome: Outcome, release: Sequence[Lease], now: float
+) -> items.Item:
+    """Store the outcome, and release every lease with its resource's new record, in one transaction."""
+    request = {
+        "TableName": table,
+        "Key": items.request_item_key(record.id),
+        "ConditionExpression": "#state = :accepted",
+        "UpdateExpression": "SET #state = :settled, outcome = :outcome, due_at = :due_at",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {
+            ":accepted": items.text(RequestState.ACCEPTED),
+            ":settled": items.text(RequestState.SETTLED),
+            ":outcome": items.text(outcome.to_json()),
+            ":due_at": items.number(now + UNANNOUNCED_SECONDS),
+        },
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    releases = [{"Update": {"TableName": table, **release_lease_update(lease)}} for lease in release]
+    return {"TransactItems": [{"Update": request}, *releases]}
+
+
+def unchanged_check(table: str, record: ResourceRecord | TenantRecord) -> items.Item:
+    """Check, inside a transaction, that since this record was read the resource's lease was not taken, or that the
+    tenant was not bound to another organization.
+    """
+    if isinstance(record, TenantRecord):
+        condition, values = _still_bound(record)
+        key = items.tenant_item_key(record.tenant)
+    else:
+        condition, values = _not_leased_since(record)
+        key = items.resource_item_key(record.resource)
+    check = {"TableName": table, "Key": key, "ConditionExpression": condition}
+    return {"ConditionCheck": check | ({"ExpressionAttributeValues": values} if values else {})}
+
+
+def _not_leased_since(record: ResourceRecord) -> tuple[str, items.Item]:
+    if not record.fencing_token:
+        return "attribute_not_exists(fencing_token)", {}
+    return "fencing_token = :fencing_token", {":fencing_token": items.number(record.fencing_token)}
+
+
+def deferral_input(
+    table: str, record: RequestRecord, due_at: float, reason: str, tenant_last_missing_at: float = 0
+) -> items.Item:
+    values = {":due_at": items.number(due_at), ":one": items.number(1), ":reason": items.text(reason[:MAX_REASON])}
+    update = "SET due_at = :due_at, pending_reason = :reason ADD deferrals :one"
+    if tenant_last_missing_at:
+        update = update.replace(" ADD", ", tenant_last_missing_at = :missing_at ADD")
+        values |= {":missing_at": items.number(tenant_last_missing_at)}
+    return _if_unfinished(table, record.id, update, values) | {"ReturnValues": "UPDATED_NEW"}
+
+
+def postpone_input(table: str, request_key: str, due_at: float) -> items.Item:
+    return _if_unfinished(
+        table,
+        request_key,
+        "SET due_at = :due_at ADD sweeps :one",
+        {":due_at": items.number(due_at), ":one": items.number(1)},
+    )
+
+
+def _if_unfinished(table: str, request_key: str, update: str, values: items.Item) -> items.Item:
+    return {
+        "TableName": table,
+        "Key": items.request_item_key(request_key),
+        "ConditionExpression": "attribute_exists(unfinished)",
+        "UpdateExpression": update,
+        "ExpressionAttributeValues": values,
+    }
+
+
+def mark_published_input(table: str, record: RequestRecord) -> items.Item:
+    return {
+        "TableName": table,
+        "Key": items.request_item_key(record.id),
+        "ConditionExpression": "attribute_exists(pk)",
+        "UpdateExpression": "SET #state = :announced REMOVE unfinished, due_at",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": {":announced": items.text(RequestState.ANNOUNCED)},
+    }
+
+
+def pause_input(table: str, key: items.Item, until: float) -> items.Item:
+    """``key``: of an organization, or of a tenant whose organization is not known yet."""
+    return {
+        "TableName": table,
+        "Key": key,
+        "ConditionExpression": "attribute_not_exists(not_before) OR not_before < :until",
+        "UpdateExpression": "SET not_before = :until",
+        "ExpressionAttributeValues": {":until": items.number(until)},
+    }
+
+
+def bind_input(table: str, known: TenantRecord, organization: str) -> items.Item:
+    """Remember the tenant's organization, if it is still the ``known`` one; the failure returns the existing item."""
+    condition, values = _still_bound(known)
+    earlier = items.strings(each for each in known.organizations if each != organization)
+    return {
+        "TableName": table,
+        "Key": items.tenant_item_key(known.tenant),
+        "ConditionExpression": condition,
+        "UpdateExpression": "SET organization = :organization, earlier = :earlier",
+        "ExpressionAttributeValues": {**values, ":organization": items.text(organization), ":earlier": earlier},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _still_bound(known: TenantRecord) -> tuple[str, items.Item]:
+    if known.organization is None:
+        return "attribute_not_exists(organization)", {}
+    return "organization = :known", {":known": items.text(known.organization)}
+
+
+def overdue_input(table: str, now: float, limit: int) -> items.Item:
+    return {
+        "TableName": table,
+        "IndexName": "unfinished",
+        "KeyConditionExpression": "unfinished = :request AND due_at < :now",
+        "ExpressionAttributeValues": {":request": items.text("request"), ":now": items.number(now)},
+        "Limit": limit,
+    }

@@ -1,0 +1,38 @@
+"""Creates that are in doubt: sent, or perhaps sent, and their responses lost. Pure."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+ABSENCE_LAGS = 2
+"""After this many list lags, an observation without a resource proves that it was not created."""
+
+
+class InDoubt(NamedTuple):
+    """A create that may still land.
+
+    ``since``: it was not sent later (Unix seconds). ``lost``: it certainly was sent.
+    """
+
+    since: float
+    request: str
+    lost: bool = False
+
+
+def next_observation(in_doubt: Iterable[InDoubt], now: float, lag: float) -> float | None:
+    """When to observe next: one lag after the last create was sent, then two; None when absence is conclusive."""
+    return next((moment for moment in _moments(in_doubt, lag) if moment > now), None)
+
+
+def last_observation(in_doubt: Iterable[InDoubt], now: float, lag: float) -> float:
+    """The age limit of an observation that counts: the latest of these moments that has passed, else 0."""
+    return max((moment for moment in _moments(in_doubt, lag) if moment <= now), default=0)
+
+
+def _moments(in_doubt: Iterable[InDoubt], lag: float) -> list[float]:
+    last = max((each.since for each in in_doubt), default=None)
+    return [] if last is None else [last + lags * lag for lags in range(1, ABSENCE_LAGS + 1)]
+
+
+def sent_since(entries: Iterable[InDoubt], before: float) -> tuple[InDoubt, ...]:
+    """Return those that may have been sent after ``before`` (Unix seconds)."""
+    return tuple(each for each in entries if each.since > before)
