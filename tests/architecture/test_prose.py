@@ -28,8 +28,11 @@ ENFORCED = (
     "template.yaml",
     "tests",
     "tests/architecture",
+    "tests/bench",
+    "tests/chaos",
     "tests/e2e",
     "tests/integration",
+    "tests/simulation",
     "tests/unit",
 )
 """Areas that hold no banned phrase. ``python -m tests.architecture.prose_report`` counts what the others still hold."""

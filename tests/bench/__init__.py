@@ -1,1 +1,1 @@
-"""What the service costs, measured: ``python -m tests.bench``. Each table names its method; ceilings are asserted."""
+"""The cost of the service, measured: ``python -m tests.bench``. Each table names its method; ceilings are asserted."""

@@ -30,7 +30,7 @@ NO_VALGRIND = """\
 Instructions are counted by valgrind, which is not installed. Get it from your system:
     apt-get install valgrind      (Debian, Ubuntu)
     dnf install valgrind          (Fedora, Amazon Linux)
-It does not run on macOS with an Apple processor: measure on Linux there. What needs no valgrind:
+It does not run on macOS with an Apple processor: measure on Linux there. These sections run without valgrind:
     .venv/bin/python -m tests.bench calls batches size"""
 
 
@@ -53,7 +53,7 @@ def main(names: list[str]) -> int:
         for document in DOCUMENTS:
             if report.write_into(document, text):
                 print(f"written into {document.relative_to(PROJECT)}")
-    return _verdict([ceiling for section in sections.values() for ceiling in section.ceilings])
+    return _report_ceilings([ceiling for section in sections.values() for ceiling in section.ceilings])
 
 
 def _measured(names: list[str]) -> dict[str, Section]:
@@ -68,7 +68,7 @@ def _measured(names: list[str]) -> dict[str, Section]:
     return sections
 
 
-def _verdict(ceilings: list[Ceiling]) -> int:
+def _report_ceilings(ceilings: list[Ceiling]) -> int:
     broken = [ceiling for ceiling in ceilings if not ceiling.holds]
     for ceiling in broken:
         print(f"BROKEN  {ceiling.name}: {ceiling.value:.3g}, at most {ceiling.limit:g} is allowed", file=sys.stderr)

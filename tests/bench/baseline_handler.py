@@ -1,4 +1,4 @@
-"""The baseline handler: HTTP API and queue as a developer would write them in an afternoon from the libraries' docs.
+"""The baseline handler: HTTP API and queue as a developer would write them from the libraries' docs.
 
 It works: it lists, creates what is missing, publishes, and remembers what it did with Powertools' idempotency. After a
 lost response it forgets the create and sends it again. The tables compare this service with it.
@@ -122,7 +122,7 @@ def provision(request: dict[str, Any]) -> dict[str, Any]:
     }
     announce(outcome)
     logger.info("settled", extra={"request_id": request["request_id"], "result": result})
-    metrics.add_metric(name=result.capitalize(), unit=MetricUnit.Count, value=1)
+    metrics.add_metric(result.capitalize(), MetricUnit.Count, 1)
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""(c) Calls: how often each neighbor is called, case by case. What is promised of them is asserted."""
+"""(c) Calls: how often each neighbor is called, case by case. The limits are asserted."""
 
 import json
 from collections.abc import Mapping

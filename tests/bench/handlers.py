@@ -1,4 +1,4 @@
-"""The handlers that are measured: our doors, and the baseline handler as each of them."""
+"""The handlers that are measured: the service's functions, and the baseline handler in their place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ BASELINE_FUNCTIONS = ("api", "worker")
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A handler module in its folder, and the door that it is asked to be."""
+    """A handler module in its folder, and the function whose events it receives."""
 
     name: str
     folder: Path
@@ -27,7 +27,7 @@ class Handler:
 
 
 def ours(installed: Installations) -> dict[str, Handler]:
-    """By door."""
+    """Return the handlers by function."""
     return {
         function: Handler(function, installed.artifact, f"provisioner.handlers.{function}", function)
         for function in FUNCTIONS
@@ -35,7 +35,7 @@ def ours(installed: Installations) -> dict[str, Handler]:
 
 
 def baseline(installed: Installations) -> dict[str, Handler]:
-    """By door."""
+    """Return the handlers by function."""
     return {
         function: Handler(f"baseline handler as {function}", installed.compiled, "baseline_handler", function)
         for function in BASELINE_FUNCTIONS

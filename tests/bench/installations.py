@@ -26,7 +26,7 @@ class Installations:
 
 
 def make() -> Installations:
-    """Makes what is missing below .local/bench; the artifact is always made anew."""
+    """Make the installations that .local/bench lacks, and always the artifact."""
     artifact = KEPT / "artifact"
     build(_architecture(), artifact)
     return Installations(artifact, plain(), compiled())

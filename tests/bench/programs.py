@@ -49,7 +49,7 @@ ENVIRONMENT = {
 
 
 class ProgramFailed(RuntimeError):
-    """What was to be measured does not work."""
+    """The measured program failed."""
 
 
 @dataclass(frozen=True, slots=True)

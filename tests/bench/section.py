@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ceiling:
-    """What a figure must not exceed."""
+    """The limit of a figure."""
 
     name: str
     value: float

@@ -51,7 +51,7 @@ def _listed(counts: Counter[str]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
-    parser.add_argument("--seed", default="1", help="decides what is asked and what goes wrong")
+    parser.add_argument("--seed", default="1", help="decides the requests and the faults")
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--baseline", action="store_true", help="deploy the baseline handler instead")
     return parser.parse_args()

@@ -1,7 +1,7 @@
-"""The whole local stack with gates before its neighbors, and the functions deployed anew to pass them.
+"""The whole local stack with proxies before its dependencies, and the functions deployed to call through them.
 
-        function ── gate ── microburst ── ministack
-            └────── gate ── simulated Close
+        function ── proxy ── microburst ── ministack
+            └────── proxy ── simulated Close
 
 Everything that the service has a setting for is shorter here than on AWS, in the same order (seconds): the functions'
 time-outs < the lease, the fallback's delay and the queue's visibility timeout.
@@ -37,7 +37,7 @@ VISIBILITY_SECONDS = 18
 
 @dataclass(frozen=True, slots=True)
 class DeployedCode:
-    """Deployed instead of the service at these doors: a folder, its handler, and what its role may do besides."""
+    """Code deployed in place of these functions: a folder, its handler, and further actions that its role allows."""
 
     folder: Path
     handler: str
@@ -99,7 +99,7 @@ class Cluster:
         return {item["pk"]["S"]: item for page in pages for item in page["Items"]}
 
     def sweep(self) -> None:
-        """The schedule's job, now. What becomes of it is seen in the ledger."""
+        """Invoke the sweeper now, in place of the schedule. The ledger shows the result."""
         name = self.stack.description.functions["sweeper"].name
         self.client("lambda").invoke(FunctionName=name, Qualifier="live", InvocationType="RequestResponse")
 
@@ -116,8 +116,8 @@ class Cluster:
         found = self.client("sqs").receive_message(
             QueueUrl=self.stack.description.dead_letter_queue_url, MaxNumberOfMessages=10, VisibilityTimeout=0
         )
-        letters: list[dict[str, Any]] = found.get("Messages", [])
-        return letters
+        messages: list[dict[str, Any]] = found.get("Messages", [])
+        return messages
 
     def logged(self) -> Iterator[str]:
         """Every line that a function or the gateway wrote."""
@@ -147,7 +147,7 @@ def start_cluster(state: str, *, seed: str = "", code: DeployedCode | None = Non
         )
         _shorten_visibility(up)
         _make_batches_small(up)
-        for entry_point in code.functions if code else TIMEOUT_SECONDS:  # the other doors are not called
+        for entry_point in code.functions if code else TIMEOUT_SECONDS:  # the other functions are not called
             _deploy(up, entry_point, code)
         yield up
 

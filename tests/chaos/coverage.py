@@ -19,12 +19,12 @@ TAKEN = 1 / 4
 def coverage_gaps(
     schedule: Schedule, close: Counter[str], aws: Counter[str], kills: Sequence[Kill], results: Counter[str]
 ) -> Iterator[str]:
-    """In words, each thing that happened too seldom."""
+    """Yield a sentence for every fault, kill and result that occurred too seldom."""
     fired = {f"Close {kind}": close[kind] for kind in KINDS} | {each.name: aws[each.name] for each in schedule.aws}
     yield from (f"{name} struck {number} times" for name, number in fired.items() if number < EACH_FAULT)
     if len(kills) < KILLS_THAT_STRUCK * len(schedule.kills):
         yield f"{len(kills)} of {len(schedule.kills)} kills struck"
-    yield from (f"nobody was killed {action}" for action in KILLS if action not in {each.action for each in kills})
+    yield from (f"no process was killed {action}" for action in KILLS if action not in {each.action for each in kills})
     for result, share in OF_REQUESTS.items():
         if results[result] < share * schedule.requests:
             yield f"{results[result]} of {schedule.requests} requests were {result}"

@@ -1,4 +1,4 @@
-"""What a run on the local stack left behind, gathered from everywhere that anybody can look at."""
+"""The history of a run on the local stack: ledger, events, logs, messages, and the types in Close."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ class RunRecord:
 
 
 def collect_history(cluster: Cluster, record: RunRecord) -> History:
-    """Called when it is quiet. Also kept in a file beside the logs, for whoever wants to know how it came about."""
+    """Collect the history once the stack is quiescent. A file beside the logs keeps it, to explain a failure."""
     cluster.feed.poll(1)
     stored = [each for tenant in record.tenants for each in cluster.stored(tenant)]
     existing_types = {(tenant, natural_key(name)) for tenant, names in record.existing_types.items() for name in names}
@@ -35,7 +35,7 @@ def collect_history(cluster: Cluster, record: RunRecord) -> History:
         tenants=record.tenants,
         stored=stored,
         field_counts={tenant: cluster.copies_of_fields(tenant) for tenant in record.tenants},
-        removed=(),  # nobody watches Close all the time here
+        removed=(),  # Close is not observed continuously here
         created=frozenset({each.key for each in stored} - existing_types),
         received=[_arrived(each) for each in received],
         items=record.monitor.items,
@@ -52,7 +52,7 @@ def _outputs(cluster: Cluster, record: RunRecord) -> Iterator[tuple[str, str]]:
     yield "the ledger", json.dumps(record.monitor.items)
     yield "an event", "\n".join(each.text for each in cluster.feed.arrived)
     yield "an answer", json.dumps([submitted.responses for submitted in record.callers.submitted.values()])
-    yield "a dead letter", json.dumps(cluster.dead_letters())
+    yield "a dead-letter message", json.dumps(cluster.dead_letters())
 
 
 def _keep(cluster: Cluster, record: RunRecord, received: Sequence[Mapping[str, Any]]) -> None:

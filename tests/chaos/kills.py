@@ -1,4 +1,4 @@
-"""Real processes, killed at chosen calls: before or after each call that a request makes, at each door.
+"""Real processes, killed at chosen calls: before or after each call that a request makes, at each entry point.
 
 The calls are those of a request that nothing happens to, written down first: a new call is killed at by itself. Every
 case is a tenant of its own, and a worker takes one message at a time, so that a kill meets one request.
@@ -27,12 +27,12 @@ ENTRY_POINTS = ("http", "sqs", "webhook")
 CALLERS = 4
 QUIET_SECONDS = 150.0
 LEASE = "dynamodb.UpdateItem#1"
-"""From here on somebody may have created something."""
+"""From this call on, a process may have created a type."""
 
 
 @dataclass(frozen=True, slots=True)
 class KillCase:
-    """The process that makes this call (``dynamodb.PutItem#1``) for a request at this door is killed."""
+    """The process that makes this call (``dynamodb.PutItem#1``) for a request at this entry point is killed."""
 
     entry_point: str
     call: str
@@ -76,7 +76,7 @@ def run(state: str = "kills", *, only_critical: bool = False) -> KillsResult:
 
 @dataclass(slots=True)
 class _Nemesis:
-    """``working_for``: the tenant that a process was last heard of by name; calls that name nobody are for that one."""
+    """``working_for``: the tenant that a process named last; its calls without a tenant belong to that one."""
 
     cluster: Cluster
     monitor: LedgerMonitor
@@ -95,7 +95,7 @@ class _Nemesis:
         return nemesis
 
     def calls_of(self, entry_point: str) -> list[str]:
-        """What a request that nothing happens to calls: of three, the one that had the least to do again."""
+        """Return the calls of a request without faults: of three requests, the one with the fewest repetitions."""
         return min((self._recorded(entry_point, name) for name in ("first", "second", "third")), key=len)
 
     def _recorded(self, entry_point: str, name: str) -> list[str]:

@@ -81,7 +81,7 @@ class Microburst:
     process: Process
 
     def set(self, chosen: Sequence[AwsFault]) -> None:
-        """These faults from now on, and no others; counts begin anew."""
+        """Inject these faults from now on, and no others. Counts restart at zero."""
         now = time.time()
         self._call("rules", [rule for fault in chosen for rule in fault.rules(now)])
 

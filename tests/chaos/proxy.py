@@ -1,7 +1,7 @@
 """A gate that the functions' calls pass on their way to a neighbor, and where their process can be killed.
 
 It relays bytes and knows where a call ends. Before it lets one through it asks what is to become of the caller; resets,
-silences and broken answers of the neighbor reach the caller as they are.
+silences and broken answers of the dependency reach the caller unchanged.
 """
 
 import re
@@ -27,11 +27,11 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class ProxyAction(StrEnum):
-    """What becomes of the process that makes a call."""
+    """The action on the process that makes a call."""
 
     PASS = "passes"
     KILL_BEFORE = "before"
-    """The neighbor never hears of the call."""
+    """The dependency never receives the call."""
     KILL_AFTER = "after"
     """The neighbor has answered, and the answer is dropped."""
     KILL_SOON = "soon"
@@ -50,7 +50,7 @@ class RawRequest:
 
     @property
     def name(self) -> str:
-        """What is called, like ``dynamodb.PutItem`` or ``close.POST``: from a header, a form or the path.
+        """The called operation, like ``dynamodb.PutItem`` or ``close.POST``: from a header, a form or the path.
 
         ``sns.?`` when the form was cut short, its sender killed.
         """
@@ -67,7 +67,7 @@ class RawRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProxiedCall:
-    """A request that somebody is about to make; ``caller`` finds the process."""
+    """A request that a process is about to make; ``caller`` finds the process."""
 
     request: RawRequest
     caller: Callable[[], int | None]
@@ -143,7 +143,7 @@ class _Server(ThreadingMixIn, TCPServer):
         self.close_request(request) if marked else super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Connections break: that is what this is for. What else goes wrong here must be seen."""
+        """Connections break: that is what this is for. Any other failure must be visible."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

@@ -1,4 +1,4 @@
-"""Delivers again until nothing is left to do: the queue is drained, the sweeper sweeps, dead letters are redriven."""
+"""Waiting for quiescence: the queue is drained, the sweeper sweeps, dead-message messages are redriven."""
 
 import json
 import threading
@@ -81,16 +81,16 @@ def wait_until_quiescent(monitor: LedgerMonitor, seconds: float, *, sweeps: bool
 
 
 def redrive(cluster: Cluster) -> int:
-    """Puts back on the queue what failed too often, not what was buried with a reason. How many that were."""
+    """Put messages that failed too often back on the queue, not those with a reason. Return their number."""
     sqs, about = cluster.client("sqs"), cluster.stack.description
     moved = 0
-    while letters := sqs.receive_message(
+    while messages := sqs.receive_message(
         QueueUrl=about.dead_letter_queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
     ).get("Messages", []):
-        for letter in letters:
-            if "reason" not in letter.get("MessageAttributes", {}):
-                tenant = json.loads(letter["Body"])["tenant"]
-                sqs.send_message(QueueUrl=about.queue_url, MessageBody=letter["Body"], MessageGroupId=tenant)
-                sqs.delete_message(QueueUrl=about.dead_letter_queue_url, ReceiptHandle=letter["ReceiptHandle"])
+        for message in messages:
+            if "reason" not in message.get("MessageAttributes", {}):
+                tenant = json.loads(message["Body"])["tenant"]
+                sqs.send_message(QueueUrl=about.queue_url, MessageBody=message["Body"], MessageGroupId=tenant)
+                sqs.delete_message(QueueUrl=about.dead_letter_queue_url, ReceiptHandle=message["ReceiptHandle"])
                 moved += 1
     return moved

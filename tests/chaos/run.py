@@ -27,7 +27,7 @@ RECOVERY_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """How often things went wrong: faults at Close and at AWS by name, and kills."""
+    """The faults that fired, at Close and at AWS by name, and the kills."""
 
     close: Counter[str]
     aws: Counter[str]
@@ -140,7 +140,7 @@ class _Run:
         return Fired(close, aws, tuple(self.cluster.kills))
 
     def _recover(self, monitor: LedgerMonitor) -> tuple[int, bool]:
-        """Nothing fails any more, and everything comes to rest: how many dead letters were redriven, and whether so."""
+        """Wait for quiescence without faults. Return the number of redriven messages, and whether it was reached."""
         self.say("calm")
         self.cluster.close.wait_until_quiet()
         quiet = wait_until_quiescent(monitor, RECOVERY_SECONDS, sweeps=self.ours)

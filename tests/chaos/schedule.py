@@ -1,4 +1,4 @@
-"""What a chaos run does, drawn from its seed alone: who asks for what, by which door, and what goes wrong."""
+"""The schedule of a chaos run, drawn from its seed alone: requests, their entry points, and faults."""
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ SENT_TWICE = 0.25
 REQUESTS_PER_SIGNUP = 6
 """A signup comes by webhook, on top of the other requests: all of a tenant's are for one type."""
 CLOSE_FAILS = 0.27
-"""Of the calls to Close that no order strikes; with the orders it comes to some 30 % of all."""
+"""Share of the calls to Close that no order hits; together with the orders, some 30 % of all calls fail."""
 AWS_FAILS = 0.015
 """Of the calls to each service, in each of five ways; outages, and what is sure to happen once, come on top."""
 REQUESTS_PER_KILL = 12
@@ -49,7 +49,7 @@ KILLS = (ProxyAction.KILL_BEFORE, ProxyAction.KILL_AFTER, ProxyAction.KILL_SOON)
 class ScheduledRequest:
     """One time that a request is sent. ``asynchronous``: its caller does not wait.
 
-    ``door``: http, sqs or webhook. By webhook the sender's event is sent that means this request.
+    ``entry_point``: http, sqs or webhook. By webhook the sender's event is sent that means this request.
     """
 
     entry_point: str
@@ -80,7 +80,7 @@ class Schedule:
     """``there``: names of types that each tenant's organization has from the beginning. ``requests``: how many differ,
     ``signups`` apart.
 
-    ``kills``: what becomes of whoever makes the n-th call to any neighbor.
+    ``kills``: the action on the process that makes the n-th call to any dependency.
     """
 
     seed: str

@@ -1,4 +1,4 @@
-"""A process killed after each call of the critical stretch, at either door, on the deployed stack."""
+"""A process killed after each call of the critical section, at either entry point, on the deployed stack."""
 
 import pytest
 
@@ -19,4 +19,6 @@ def test_every_promise_is_kept_when_a_process_is_killed() -> None:
         "sns.Publish",
     }
     assert {case.entry_point for case in result.cases} == {"http", "sqs"}
-    assert result.results["recovered"] >= 2, "a create was carried out, and its maker killed, at either door"
+    assert result.results["recovered"] >= 2, (
+        "at either entry point, a process is killed after its create was carried out"
+    )

@@ -1,4 +1,4 @@
-"""The gate: what passes it passes unchanged, and who is to be killed is killed, at the right moment and nobody else."""
+"""The proxy: it passes calls on unchanged, and kills the chosen process, and no other, at the chosen moment."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def test_the_caller_is_killed(echo_server: EchoServer, action: ProxyAction, hear
         assert done.stdout.splitlines() == ["/there body"], "the answer to the second call was not heard"
 
 
-def test_nobody_elses_process_is_killed(echo_server: EchoServer) -> None:
+def test_no_other_process_is_killed(echo_server: EchoServer) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         with proxy_to(echo_server, [ProxyAction.KILL_BEFORE, ProxyAction.KILL_AFTER], callers=stranger.pid) as proxy:

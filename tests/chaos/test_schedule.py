@@ -17,7 +17,7 @@ def test_a_seed_makes_the_same_plan_again() -> None:
     assert make_schedule("8", 300).kills != SCHEDULE.kills
 
 
-def test_requests_come_by_every_door_and_a_quarter_of_them_twice() -> None:
+def test_requests_use_every_entry_point_and_a_quarter_is_sent_twice() -> None:
     ids = Counter(scheduled.request["request_id"] for scheduled in SCHEDULE.scheduled_requests)
     assert (SCHEDULE.requests, SCHEDULE.signups) == (300, 50)
     assert len(ids) == 350
@@ -57,5 +57,5 @@ def test_a_run_that_hit_nothing_does_not_count() -> None:
     assert len(said) == len(KINDS) + len(SCHEDULE.aws) + 1 + len(KILLS) + 3
     assert "Close create_then_408 struck 0 times" in said
     assert "0 of 25 kills struck" in said
-    assert f"nobody was killed {ProxyAction.KILL_AFTER}" in said
+    assert f"no process was killed {ProxyAction.KILL_AFTER}" in said
     assert "0 of 300 requests were recovered" in said

@@ -1,7 +1,7 @@
 """Time, compressed, where the service has no setting for it: some of its calls to AWS are rewritten on their way.
 
 A message that failed is hidden for a tenth of the time, a delayed one comes after a quarter of a minute at the latest,
-and the sweeper finds all that is unfinished, as it would a day later. All of it only makes things happen earlier, and
+and the sweeper finds all that is unfinished, as it would a day later. All of it only makes work happen earlier, and
 so more often at once.
 """
 

@@ -1,4 +1,4 @@
-"""Sends what the plan says, over all doors at once, as callers do who do not give up at the first failure."""
+"""Sends the scheduled requests at all entry points at once, as persistent callers would."""
 
 import json
 import threading
@@ -62,7 +62,7 @@ class Callers:
         return submitted
 
     def _until_heard(self, submitted: SubmittedRequest, ask: Callable[[], httpx.Response]) -> None:
-        """Again when there is no answer, or one that says that it may not have been accepted."""
+        """Repeat without a response, or after one that does not say that the request was accepted."""
         for _ in range(TRIES):
             if (response := _response(ask)) is not None:
                 with self._lock:

@@ -4,7 +4,7 @@ python -m tests.simulation                          all of it
 python -m tests.simulation chaos-1                  one part (matrix, kills, chaos-1, chaos-1-baseline, …); the others'
                                                 figures in the table are those of their last run
 python -m tests.simulation --cases 500 --seed 7     a part of the matrix, and nothing is filed
-python -m tests.simulation --case '<a case>'        one case, as it was printed; --baseline: played by the other one
+python -m tests.simulation --case '<a case>'        one case, as printed; --baseline: by the baseline handler
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> int:
         **{f"chaos-{seed}{who}": functools.partial(chaos, seed, ours=not who) for seed in SEEDS for who in PLAYERS},
     }
     if asked.part not in {None, *field_counts}:
-        sys.exit(f"There is no part {asked.part!r}; there are: {', '.join(field_counts)}")
+        sys.exit(f"The part {asked.part!r} does not exist. Name one of: {', '.join(field_counts)}")
     for name in [asked.part] if asked.part else field_counts:
         _play(name, field_counts[name])
     return _file([row for name in field_counts for row in load_rows(_file_of(name))])

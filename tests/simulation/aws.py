@@ -161,7 +161,7 @@ def _refusal(request: AWSPreparedRequest, service: str, status: int, code: str, 
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """What urllib3 would stream."""
+    """The body that urllib3 would stream."""
 
     body: bytes
 

@@ -20,7 +20,7 @@ MODULE = "tests.bench.baseline_handler"
 
 
 class BaselineHandler:
-    """A handler as a developer would write it in an afternoon. It has two doors, and no promises."""
+    """The baseline handler, at the HTTP API and the queue. It gives no guarantees."""
 
     name = "baseline handler"
     modules: tuple[str, ...] = (MODULE, "aws_lambda_powertools")
@@ -28,7 +28,7 @@ class BaselineHandler:
     cannot = frozenset(
         {
             *("pinned", "fields create", "fields update", "different fields", "references"),
-            *("webhook", "webhook before its tenant", "webhook of nobody", "event", "event of a partner"),
+            *("webhook", "webhook before its tenant", "webhook without tenant", "event", "event of a partner"),
         }
     )
 
@@ -89,7 +89,7 @@ class _BaselineEnvironment(ExecutionEnvironment):
 
 
 class _Context:
-    """What Lambda tells a function of itself."""
+    """The context that Lambda passes to a function."""
 
     function_name = "baseline"
     function_version = "1"

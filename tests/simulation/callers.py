@@ -1,4 +1,4 @@
-"""Those who ask something of the service, and what they were told."""
+"""The callers of the service, and the responses that they received."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def types_in(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def http_event(request: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
-    """What API Gateway hands over."""
+    """Return the event that API Gateway passes to the function."""
     return {
         "resource": "/v1/provisioning-requests",
         "path": "/v1/provisioning-requests",
@@ -41,7 +41,7 @@ def http_event(request: Mapping[str, Any], headers: Mapping[str, str]) -> dict[s
 
 @dataclass(slots=True)
 class SubmittedRequest:
-    """One request, by whichever door it came, and every answer to it that its caller heard."""
+    """One request through any entry point, and every response that its caller received."""
 
     tenant: str
     request_id: str
@@ -55,7 +55,7 @@ class SubmittedRequest:
         return self.tenant, self.request_id
 
     def record(self, response: Mapping[str, Any]) -> None:
-        """Taken note of what the HTTP door answered."""
+        """Record a response of the HTTP API."""
         self.responses.append(response)
         told = json.loads(response["body"]) if response["body"] else {}
         self.accepted |= response["statusCode"] < 300 or told.get("state") == "settled"

@@ -27,7 +27,9 @@ def collect_history(workload: Workload) -> History:
         for tenant in close.tenants
         for each in close.organization(tenant).existing_types()
     ]
-    buried = frozenset(message_key(f"provisioning-{number + 1}") for number in range(workload.environment.queue.sent))
+    dead_lettered = frozenset(
+        message_key(f"provisioning-{number + 1}") for number in range(workload.environment.queue.sent)
+    )
     return History(
         submitted=list(workload.submitted.values()),
         tenants=list(close.tenants),
@@ -45,7 +47,7 @@ def collect_history(workload: Workload) -> History:
         ],
         items=dict(aws.items(TABLE)),
         changed=workload.changed,
-        events=by_request([each.event for each in workload.environment.account.published], buried),
+        events=by_request([each.event for each in workload.environment.account.published], dead_lettered),
         outputs=_outputs(workload),
         secrets=frozenset(workload.environment.secrets),
     )
@@ -65,7 +67,7 @@ def _outputs(workload: Workload) -> dict[str, str]:
 
 
 def final(workload: Workload) -> Iterator[str]:
-    """What Close refuses for good is sent once; once more for each process that died or answer that was lost, and for
+    """A create that Close rejects for good is sent once; once more for each killed process or lost response, and for
     each message that came again to what is unresolved.
     """
     followed_up = workload.environment.output.getvalue().count('"reconciled after unresolved"')
@@ -81,7 +83,7 @@ def final(workload: Workload) -> Iterator[str]:
 
 
 def polite(workload: Workload) -> Iterator[str]:
-    """After a 429 nobody who knows asks again too early: neither who heard it, nor who started with it written down."""
+    """After a 429 no process sends too early: not the one that received it, nor one that found it in the ledger."""
     for told_at, until, tenant, hearer in workload.environment.rate_limits:
         for served in workload.environment.close.served:
             if served.organization != tenant or not told_at < served.at < until - 0.01:
@@ -116,7 +118,7 @@ def tidy(workload: Workload) -> Iterator[str]:
 
 
 def reported(workload: Workload) -> Iterator[str]:
-    """What a sender was told is broken was announced, so that somebody else hears of it, too."""
+    """An event that was rejected as invalid is published, so that its subscribers know."""
     announced = {each.event["id"] for each in workload.environment.account.published}
     yield from (f"{key} was refused as broken and never announced" for key in workload.rejected - announced)
     yield from (f"{each['detail-type']} was given up" for each in workload.lost)
@@ -126,5 +128,5 @@ SIMULATION_INVARIANTS: Mapping[str, Callable[[Workload], Iterator[str]]] = {
     "final": final,
     "polite": polite,
     "tidy": tidy,
-    "heard of": reported,
+    "reported": reported,
 }

@@ -1,4 +1,4 @@
-"""Simulated time: it moves only when somebody waits, and what is due happens at its own moment on the way."""
+"""Simulated time: it moves only when a process waits, and runs what is due on the way, each at its moment."""
 
 import heapq
 import itertools

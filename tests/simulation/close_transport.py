@@ -23,14 +23,14 @@ from tests.simulation.network import Invocation
 
 BASE_URL = "http://127.0.0.1:9/api/v1/"
 PAUSE_SECONDS = 20
-"""What a 429 asks for here: longer than any invocation of the api door still has, shorter than the lag of the list."""
+"""The pause of a 429: longer than an invocation of the API can still last, shorter than the list's lag."""
 LIST_LAG_SECONDS = 50
 """How long the list goes on not showing a new type: within the sixty seconds that the service is set to."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedRequest:
-    """A request as it arrived at Close. ``status`` as Close answered it, whether or not anybody heard."""
+    """A request as it arrived at Close. ``status`` as Close answered it, whether or not the response arrived."""
 
     at: float
     method: str
@@ -45,7 +45,7 @@ type Fact = tuple[str, ...]
 
 
 def facts_of(organization: Organization) -> Iterator[Fact]:
-    """What an organization holds that nobody may take away: types, fields of a kind, choices, associations."""
+    """The parts of an organization that must stay: types, fields of a kind, choices, associations."""
     for each in organization.existing_types():
         yield organization.name, "type", each.id
         for field_ in fields_of(organization, each.id):
@@ -117,7 +117,7 @@ class CloseTransport:
         return response
 
     def _watch(self) -> None:
-        """What was there once stays, whatever is written."""
+        """Record the parts that a write removed."""
         facts = {fact for tenant in self.tenants for fact in facts_of(self.organization(tenant))}
         self.removed += sorted(self.facts - facts)
         self.facts = facts

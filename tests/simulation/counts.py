@@ -1,4 +1,4 @@
-"""What a caller, an operator and Close can see of a run, whoever was put to the test: the figures of the table."""
+"""The figures of the table: what a caller, an operator and Close can see of a run of any system under test."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
@@ -12,7 +12,7 @@ class Counts:
     """``duplicates``: types and fields beyond the first of a name. The others count requests, ``secrets`` the runs that
     told one.
 
-    ``lost``: accepted, and nobody ever heard what became of it. ``unannounced``: only its HTTP caller heard.
+    ``lost``: accepted, and its outcome never reached anyone. ``unannounced``: only its HTTP caller heard.
     """
 
     duplicates: int = 0

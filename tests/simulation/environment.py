@@ -1,7 +1,7 @@
-"""A world around the service: its neighbors, those who ask something of it, and the hand that invokes its doors.
+"""The simulated environment of the service: its dependencies, its callers, and the invocation of its functions.
 
-One process, one simulated clock. The service's code is the real one, with real botocore and httpx clients; seams.py
-says where the world begins. A process that is killed loses all that it had in memory.
+One process, one simulated clock. The service's code is the real one, with real botocore and httpx clients; patches.py
+says where the simulation begins. A process that is killed loses all that it had in memory.
 """
 
 import json
@@ -41,7 +41,7 @@ HORIZON_SECONDS = 8 * 3600.0
 
 @dataclass(slots=True)
 class SimulatedEnvironment:
-    """Everything that the service says to anybody is kept. ``escaped``: exceptions that left a handler."""
+    """Keeps all output of the service. ``escaped_exceptions``: those that left a handler."""
 
     system: SystemUnderTest
     case: Case
@@ -56,7 +56,9 @@ class SimulatedEnvironment:
     account: aws.SimulatedAws = field(init=False)
     queue: SimulatedQueue = field(init=False)
     dead_letters: SimulatedQueue = field(init=False)
-    idle: dict[str, list[ExecutionEnvironment]] = field(default_factory=lambda: {door: [] for door in TIMEOUT_SECONDS})
+    idle: dict[str, list[ExecutionEnvironment]] = field(
+        default_factory=lambda: {function: [] for function in TIMEOUT_SECONDS}
+    )
 
     def __post_init__(self) -> None:
         self.network = Network(self.clock, {fault.call: fault for fault in self.case.faults})
@@ -117,22 +119,22 @@ class SimulatedEnvironment:
     # --- invocations
 
     def invoke[Event, Answer](
-        self, door: str, event: Event, run: Callable[[ExecutionEnvironment, Event, Callable[[], float]], Answer]
+        self, function: str, event: Event, run: Callable[[ExecutionEnvironment, Event, Callable[[], float]], Answer]
     ) -> Answer | None:
         """One invocation; None when it was killed or failed. Then a new environment takes over its work."""
         now = self.clock.now
-        invocation = Invocation(door, now, now + TIMEOUT_SECONDS[door], self._pauses())
+        invocation = Invocation(function, now, now + TIMEOUT_SECONDS[function], self._pauses())
         try:
             with self.network.of(invocation):
-                environment = self.idle[door].pop() if self.idle[door] else self.system.start()
+                environment = self.idle[function].pop() if self.idle[function] else self.system.start()
                 response = run(environment, event, lambda: invocation.deadline - self.clock.now)
         except InvocationKilled:
             self.kills += 1
             return None
         except Exception as error:  # noqa: BLE001 - whatever leaves a handler is a failed invocation
-            self.escaped_exceptions.append(f"{door}: {error!r}")
+            self.escaped_exceptions.append(f"{function}: {error!r}")
             return None
-        self.idle[door].append(environment)
+        self.idle[function].append(environment)
         return response
 
     def _pauses(self) -> dict[str, float]:
@@ -150,7 +152,7 @@ class SimulatedEnvironment:
     def deliver_messages(self, messages: Sequence[SimulatedMessage]) -> bool:
         records = [message.record() for message in messages]
         if records:
-            response = self.invoke("worker", records, lambda door, event, left: door.worker(event, left))
+            response = self.invoke("worker", records, lambda started, event, left: started.worker(event, left))
             if response is not None:
                 again = {each["itemIdentifier"] for each in response["batchItemFailures"]}
                 assert again <= {message.id for message in messages}, "named a message that was not in the batch"
@@ -160,11 +162,11 @@ class SimulatedEnvironment:
         return bool(records)
 
     def sweep(self) -> None:
-        self.invoke("sweeper", None, lambda door, _, left: door.sweeper(left))
+        self.invoke("sweeper", None, lambda started, _, left: started.sweeper(left))
 
     def handle_event(self, event: Mapping[str, Any]) -> bool:
-        """Hand an event to its door. Whether it was taken."""
-        return self.invoke("events", event, lambda door, given, _: door.events(given)) or False
+        """Pass an event to its function. Return whether it was accepted."""
+        return self.invoke("events", event, lambda started, given, _: started.events(given)) or False
 
     # --- senders and tenants
 

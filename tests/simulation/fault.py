@@ -1,4 +1,4 @@
-"""What can go wrong at one call to a neighbor, in words that can be printed and read back.
+"""The faults of one call to a dependency, as text that can be printed and read back.
 
 A case is a scenario with the faults that strike it: ``queue create: kill after close.POST acme/account#1``.
 """
@@ -17,10 +17,10 @@ class Position(StrEnum):
 
 
 class FaultKind(StrEnum):
-    """What goes wrong.
+    """The kind of a fault.
 
     *Before* means that the call is not carried out, except where a delay is what goes wrong: then it is carried out
-    after the caller stopped waiting. *After* means that it is carried out, and nobody gets to hear of it.
+    after the caller stopped waiting. *After* means that it is carried out, and its response is lost.
     """
 
     ERROR = "error"
@@ -40,7 +40,7 @@ class FaultKind(StrEnum):
     FREEZE = "freeze"
     """The process stands still until a second before its deadline."""
     RIVAL = "rival"
-    """Somebody else who wants the same does all of their work in this moment."""
+    """A rival that wants the same type does all of its work at this moment."""
     GARBLED = "garbled"
     """Carried out, and answered with a success that names nothing."""
 

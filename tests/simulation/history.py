@@ -1,7 +1,7 @@
-"""What a run leaves behind for everybody to see, whoever was put to the test and in whatever world.
+"""The history of a run: everything that it left behind, for any system under test, simulated or real.
 
-Figures (tally.py) and promises (promises.py) are read off it, so that a matrix case in simulated time and a chaos run
-on the local stack are judged by the same code.
+Figures (counts.py) and invariants (invariants.py) are computed from it, so that the same code judges a matrix case in
+simulated time and a chaos run on the local stack.
 """
 
 import base64
@@ -42,12 +42,13 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``parts``: how many of each field, shared field and association each tenant's organization holds; ``gone``: what
-    was there once and is not any more.
+    """The parts that figures and invariants need. ``removed``: parts of an organization that are gone.
 
-    ``items``: the ledger by key, as DynamoDB shows it. ``made``: names of which a create was carried out at Close.
+    ``field_counts``: how many of each field, shared field and association each tenant's organization holds.
 
-    ``changed``: keys of outcomes that did not stay what they were. ``places``: texts in which no secret may be.
+    ``items``: the ledger by key, as DynamoDB shows it. ``created``: names of which a create was carried out at Close.
+
+    ``changed``: keys of outcomes that changed. ``outputs``: texts in which no secret may be.
     """
 
     submitted: Sequence[SubmittedRequest]

@@ -1,4 +1,4 @@
-"""The promises that anybody can check on what a run leaves behind: see evidence.py."""
+"""The guarantees that can be checked on the history of any run: see history.py."""
 
 import json
 from collections import defaultdict
@@ -52,7 +52,7 @@ def settled(history: History) -> Iterator[str]:
         if submitted.accepted and outcome is None:
             yield f"{submitted.request_id} was accepted and is not remembered"
         if any(heard != outcome for heard in submitted.outcomes):
-            yield f"{submitted.request_id} was told another outcome than what is stored"
+            yield f"{submitted.request_id} received another outcome than the stored one"
         if any(event["data"] != outcome for event in history.events.get(submitted.key, [])):
             yield f"{submitted.request_id} was announced with another outcome than what is stored"
 
@@ -79,11 +79,11 @@ def truthful(history: History) -> Iterator[str]:
     )
     for (tenant, name), results in claimed.items():
         if (tenant, name) in history.created and not results & {*MADE, "unresolved"}:
-            yield f"{tenant} has the type {name!r}, and nobody says to have made it: {sorted(results)}"
+            yield f"{tenant} has the type {name!r}, and no outcome claims to have created it: {sorted(results)}"
 
 
 def _unfinished(request_id: str, created: Mapping[str, Any]) -> Iterator[str]:
-    """Only a type that is somebody else's may lack what the request wanted."""
+    """Only a type of another creator may lack fields of the request."""
     if created["result"] in {*MADE, "updated", "unchanged"}:
         missing = [each["name"] for each in created["fields"] if each["result"] == "missing" or "id" not in each]
         yield from (f"{request_id} succeeded without the field {name!r}" for name in missing)

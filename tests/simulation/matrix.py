@@ -32,15 +32,15 @@ AT_THE_CLOCK: list[tuple[FaultKind, Position]] = [
 ]
 IN_PAIRS = list(itertools.product((FaultKind.ERROR, FaultKind.THROTTLE, FaultKind.KILL, FaultKind.OVERRUN), AROUND))
 
-PAIRED = ("api create", "queue create", "both doors")
-"""The scenarios of which every pair is struck: by either door, and by both."""
+PAIRED = ("api create", "queue create", "both entry points")
+"""The scenarios of which every pair is played: each entry point, and both."""
 SOME_PAIRS = 100
 """Of each of the others, so many; which ones, each scenario's name decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What came of one case. ``fired``: the faults that struck."""
+    """The result of one case. ``fired``: the faults that took effect."""
 
     case: Case
     calls: tuple[str, ...]
@@ -105,7 +105,7 @@ def whole(system: SystemUnderTest) -> Iterator[Case]:
 
 
 def critical(calls: Sequence[str]) -> list[str]:
-    """From the call before the first one to Close until after the first publish."""
+    """Return the calls from the one before the first call to Close until after the first publish."""
     calls = [call for call in calls if not call.startswith("clock ")]
     first = next((index for index, call in enumerate(calls) if call.startswith("close.")), len(calls))
     published = next((i for i, call in enumerate(calls) if i > first and call.startswith("sns.")), len(calls))

@@ -23,7 +23,7 @@ LATE_SECONDS = 7.0
 
 
 class InvocationKilled(BaseException):
-    """The process is dead. No code of the service catches this, as none could outlive the real thing."""
+    """The process is dead. No code of the service catches this, as no code outlives a real process."""
 
 
 class Failures(Protocol):
@@ -56,7 +56,7 @@ class Invocation:
     ``pauses``: until when which tenant is to be left alone, as far as was written down when it started.
     """
 
-    door: str
+    function: str
     started: float
     deadline: float
     pauses: Mapping[str, float] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Network:
 
     @contextmanager
     def of(self, invocation: Invocation) -> Iterator[None]:
-        """What is called inside, threads that it hands work to included, is called by this process."""
+        """Attribute every call made inside, also by threads started there, to this invocation."""
         before = _invocation.set(invocation)
         try:
             yield
@@ -207,7 +207,7 @@ class _FaultyCall:
         return response if after else self.carry_out()
 
     def _affect_invocation(self, kind: FaultKind) -> None:
-        """What happens to the process. Returns if it lives on."""
+        """Kill, freeze or delay the process. Return if it lives on."""
         network = self.network
         match kind:
             case FaultKind.KILL:
@@ -220,7 +220,7 @@ class _FaultyCall:
                 network.wait(0)  # the rival's time was this process's time, too
 
     def _substitute(self, kind: FaultKind, after: bool) -> Any:
-        """What the caller hears in place of the true answer; None when it hears that, if only later."""
+        """Return the answer in place of the true one; None if the caller receives the true one."""
         match kind:
             case FaultKind.ERROR:
                 return self.failures.error()

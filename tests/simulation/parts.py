@@ -72,7 +72,7 @@ def _played(system: SystemUnderTest, sample: Sample) -> Row:
         cases = random.Random(sample.seed).sample(cases, sample.cases)  # noqa: S311
     row = Row(f"matrix: {system.name}", 0, 0, 0, Counts(), 0 if system.has_guarantees else None)
     tried = 0
-    for result in _verdicts(cases, system, sample.jobs):
+    for result in _results(cases, system, sample.jobs):
         coverage_gaps = not result.fired
         if result.violations or coverage_gaps:
             _complain(result, system)
@@ -90,7 +90,7 @@ def _played(system: SystemUnderTest, sample: Sample) -> Row:
     return row
 
 
-def _verdicts(cases: Sequence[Case], system: SystemUnderTest, jobs: int) -> Iterator[CaseResult]:
+def _results(cases: Sequence[Case], system: SystemUnderTest, jobs: int) -> Iterator[CaseResult]:
     with ProcessPoolExecutor(jobs) as pool:
         yield from pool.map(functools.partial(_run, system=system), cases, chunksize=CHUNK)
 

@@ -1,7 +1,7 @@
-"""Puts a world under the service: where botocore and httpx would open a socket, and where anybody reads the clock.
+"""Puts the simulation under the service: where botocore and httpx would open a socket, and at reads of the clock.
 
-Nothing of the service is replaced. What stands on the seams holds for the whole interpreter, for as long as it is
-entered: one world at a time.
+Nothing of the service is replaced. A patch holds for the whole interpreter while it is entered: one
+simulation at a time.
 """
 
 import functools
@@ -34,11 +34,11 @@ AWS_ENVIRONMENT = {
 
 
 class Output(io.StringIO):
-    """What the service prints and logs."""
+    """The printed and logged output of the service."""
 
 
 class Dependencies(Protocol):
-    """What answers at the seams."""
+    """The simulation's answers to patched calls."""
 
     @property
     def now(self) -> float:
@@ -55,7 +55,7 @@ class Dependencies(Protocol):
 
 @contextmanager
 def apply_patches(environment: Dependencies, output: Output, seed: str) -> Iterator[None]:
-    """Whatever runs inside meets this world; what it prints and logs goes to ``output``."""
+    """Run the code inside in this simulation; its prints and logs go to ``output``."""
     with ExitStack() as stack:
         for replaced in (
             patch.dict(os.environ, AWS_ENVIRONMENT),

@@ -1,4 +1,4 @@
-"""What must be so before the service is imported: where it is, and the variables that Powertools reads only then."""
+"""The preparation before the service is imported: where it is, and the variables that Powertools reads only then."""
 
 import os
 import sys

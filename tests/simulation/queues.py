@@ -1,4 +1,4 @@
-"""SQS on the simulated clock: delays, visibility, receive counts, redrive to the dead letters. A small own model.
+"""SQS on the simulated clock: delays, visibility, receive counts, redrive to the dead-letter queue. A small model.
 
 Delivers at least once and in no promised order, like a standard queue. Refuses what SQS refuses of a single message.
 """
@@ -77,7 +77,7 @@ class SimulatedQueue:
         return message
 
     def receive(self, most: int = 10) -> list[SimulatedMessage]:
-        """What is visible now, hidden from others until its visibility ends."""
+        """Return the visible messages, and hide them until their visibility timeout ends."""
         received: list[SimulatedMessage] = []
         for message in [each for each in self.messages if each.visible_at <= self.clock.now]:
             if self.dead_letters and message.receives >= self.max_receives:

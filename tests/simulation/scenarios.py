@@ -1,4 +1,4 @@
-"""What happens, apart from what goes wrong: each scenario is one short play, run once for every case of the matrix."""
+"""The scenarios: short workloads without faults, each run once for every case of the matrix."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tests.simulation.workload import Workload
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``rival``: somebody else who wants the same, at the worst moment."""
+    """``rival``: another caller that wants the same type, at the worst moment."""
 
     name: str
     plot: Callable[[Workload], object]
@@ -33,7 +33,7 @@ def sent_again(workload: Workload) -> None:
     workload.webhook(webhook_senders.signup("acme"), "acme")
 
 
-def nobodys_again(workload: Workload) -> None:
+def without_tenant_again(workload: Workload) -> None:
     workload.webhook(webhook_senders.NOBODYS, None)
 
 
@@ -75,8 +75,8 @@ def if_exists_fail(workload: Workload) -> None:
     workload.deliver()
 
 
-def both_doors(workload: Workload) -> None:
-    """Two requests, one type, over both doors."""
+def both_entry_points(workload: Workload) -> None:
+    """Two requests, one type, over both entry points."""
     workload.environment.add_tenant("acme")
     workload.send(body("one"))
     workload.post(body("two", "ACCOUNT"))
@@ -84,7 +84,7 @@ def both_doors(workload: Workload) -> None:
 
 
 def same_twice(workload: Workload) -> None:
-    """The same request over both doors, and by an impatient caller once more."""
+    """The same request over both entry points, and by an impatient caller once more."""
     workload.environment.add_tenant("acme")
     workload.post(body("one"))
     workload.send(body("one"))
@@ -111,7 +111,7 @@ def plan_limit(workload: Workload) -> None:
 
 
 def malformed(workload: Workload) -> None:
-    """A message that is no request, one that is, and one that uses the latter's id for something else."""
+    """An invalid message, a valid one, and one that uses the valid one's id for another request."""
     workload.environment.add_tenant("acme")
     workload.send("{")
     workload.send(body("one"))
@@ -169,7 +169,7 @@ def fields_update(workload: Workload) -> None:
 
 
 def different_fields(workload: Workload) -> None:
-    """Two requests want different fields of one type, over both doors."""
+    """Two requests want different fields of one type, over both entry points."""
     workload.environment.add_tenant("acme")
     workload.send(body("one", if_exists="update", fields=[AMOUNT]))
     workload.post(body("two", "ACCOUNT", name_plural="Accounts", if_exists="update", fields=[STATE]))
@@ -190,7 +190,7 @@ def references(workload: Workload) -> None:
 
 
 def more_fields(workload: Workload) -> None:
-    """Another request for the same type, which wants a field that nobody else does."""
+    """Another request for the same type, with a field that no other request has."""
     workload.post(body("rival", " ACCOUNT ", if_exists="update", fields=[{"name": "Rival", "type": "date"}]))
 
 
@@ -212,7 +212,7 @@ def early_webhook(workload: Workload) -> None:
     workload.store_tenant("acme")
 
 
-def webhook_of_nobody(workload: Workload) -> None:
+def webhook_without_tenant(workload: Workload) -> None:
     """It is signed, and names no tenant: that is announced, however often it is delivered."""
     workload.environment.add_source()
     for _ in range(2):
@@ -245,7 +245,7 @@ SCENARIOS = {
         Scenario("queue create", queue_create, duplicate),
         Scenario("adopt", adopt, another),
         Scenario("if_exists fail", if_exists_fail, another),
-        Scenario("both doors", both_doors, duplicate),
+        Scenario("both entry points", both_entry_points, duplicate),
         Scenario("same twice", same_twice, another),
         Scenario("rate limited", rate_limited, another),
         Scenario("plan limit", plan_limit, another),
@@ -259,7 +259,7 @@ SCENARIOS = {
         Scenario("references", references, duplicate),
         Scenario("webhook", webhook, sent_again),
         Scenario("webhook before its tenant", early_webhook, another),
-        Scenario("webhook of nobody", webhook_of_nobody, nobodys_again),
+        Scenario("webhook without tenant", webhook_without_tenant, without_tenant_again),
         Scenario("event", event, duplicate),
         Scenario("event of a partner", partners_event, sent_again),
     )

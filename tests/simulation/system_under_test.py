@@ -1,4 +1,4 @@
-"""Who is put to the test: something with the doors of the service, or with some of them."""
+"""The systems under test: each has all functions of the service, or some of them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,11 +42,11 @@ class ExecutionEnvironment(Protocol):
     def sweeper(self, time_left: TimeLeft) -> object: ...
 
     def webhooks(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise LookupError("it has no such door")
+        raise LookupError("This system has no such function; leave out the scenario with `cannot`.")
 
     def events(self, event: Mapping[str, Any]) -> bool:
         """Whether it took the event; else it is to be handed over again."""
-        raise LookupError("it has no such door")
+        raise LookupError("This system has no such function; leave out the scenario with `cannot`.")
 
 
 class SystemUnderTest(Protocol):

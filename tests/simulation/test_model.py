@@ -1,4 +1,4 @@
-"""Random lives of the service: requests over both doors, crashes, late answers, lagging lists, limits, new keys.
+"""Random lives of the service: requests at both entry points, crashes, late answers, lagging lists, limits, new keys.
 
 Invariants are named after the promises. The clock is simulated; a failing life is printed as the steps that lead there.
 """
@@ -125,7 +125,7 @@ class Lives(RuleBasedStateMachine):
         assert not [*checker.polite(self.workload)]
 
     def teardown(self) -> None:
-        """In the end nothing goes wrong any more, everything comes to rest, and every promise is kept."""
+        """In the end faults stop, the system is quiescent, and every guarantee holds."""
         with self._stack:
             self.environment.network.armed.clear()
             self.workload.run_until_quiescent()

@@ -10,7 +10,7 @@ from infra.local.webhook_events import Event
 
 SOURCE = "stripe"
 SIGNING_SECRET = "whsec_upstream.signs-with-this"
-"""What the sender and the service know; with a point in it, as each of a world's secrets has."""
+"""The secret that sender and service share, with a point in it like every secret of the simulation."""
 
 
 @cache
@@ -24,11 +24,11 @@ TYPES = frozenset({"account"})
 """Natural keys of the types that a signup is to bring about."""
 
 NOBODYS = signup("not/a/tenant", "evt_nobody")
-"""An event that is signed as it must be, and from which no tenant can be told."""
+"""An event that is signed as it must be, and that names no tenant."""
 
 
 def delivery(event: Event, now: float) -> dict[str, Any]:
-    """What API Gateway hands over when the sender delivers the event at that time (Unix seconds)."""
+    """Return the event that API Gateway passes on when the sender delivers at that time (Unix seconds)."""
     sent = event.sent([SIGNING_SECRET], now=now)
     return {
         "resource": "/v1/webhooks/{source}",
@@ -45,7 +45,7 @@ def delivery(event: Event, now: float) -> dict[str, Any]:
 
 
 def requested(request: Mapping[str, Any]) -> dict[str, Any]:
-    """A request that somebody puts on the bus."""
+    """A request as a caller puts it on the bus."""
     return _on_bus("com.example.signups", "Provisioning Requested", request)
 
 

@@ -1,4 +1,4 @@
-"""A world in motion: requests come in by every door, and everything is delivered again until it is quiet."""
+"""The workload: requests at every entry point, and redelivery until the system is quiescent."""
 
 import json
 from collections.abc import Mapping
@@ -23,15 +23,14 @@ LEASE_EXPIRY_SECONDS = 200.0
 
 @dataclass(slots=True)
 class Workload:
-    """What was asked and heard. ``changed`` names every outcome that did not stay what it was.
+    """The requests sent and the responses received. ``changed`` names every outcome that changed.
 
-    ``refused``: keys under which a sender's event must have been announced, since it was told that it is broken.
-    ``lost``: events that could not be taken in the end, as they lie on the dead-letter queue of their door.
+    ``rejected``: keys under which an event must have been published, since its sender was refused.
+    ``lost``: events that were given up, which are on the dead-letter queue of their function.
     """
 
     environment: SimulatedEnvironment
     submitted: dict[tuple[str, str], SubmittedRequest] = field(default_factory=dict)
-    buried: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     rejected: set[str] = field(default_factory=set)
     lost: list[Mapping[str, Any]] = field(default_factory=list)
@@ -42,7 +41,7 @@ class Workload:
         """Over HTTP. The status; 0 when no answer came."""
         submitted = self._ask(request)
         event = http_event(request, {name.replace("_", "-"): value for name, value in headers.items()})
-        response = self.environment.invoke("api", event, lambda door, given, left: door.api(given, left))
+        response = self.environment.invoke("api", event, lambda started, given, left: started.api(given, left))
         self.observe_outcomes()
         if response is None:
             return 0
@@ -61,7 +60,7 @@ class Workload:
         return status
 
     def send(self, request: dict[str, Any] | str) -> None:
-        """Over the queue. A text is sent as it is, and is no request."""
+        """Send over the queue. A string is sent unchanged, as an invalid message."""
         if isinstance(request, str):
             self.environment.queue.send(request)
             return
@@ -77,7 +76,7 @@ class Workload:
 
     def _delivered(self, event: Event, tenant: str | None) -> bool:
         given = webhook_senders.delivery(event, self.environment.clock.now)
-        response = self.environment.invoke("webhooks", given, lambda door, sent, _: door.webhooks(sent))
+        response = self.environment.invoke("webhooks", given, lambda started, sent, _: started.webhooks(sent))
         self.observe_outcomes()
         if response is None or response["statusCode"] >= 500:
             return False
@@ -89,7 +88,7 @@ class Workload:
         return True
 
     def put_event(self, event: Mapping[str, Any]) -> None:
-        """Somebody puts an event on a bus, whose door takes it sooner or later."""
+        """Put an event on a bus, and deliver it to its function until it is accepted."""
         for seconds in (0, *EVENT_RETRIES_SECONDS):
             self.environment.clock.advance(seconds)
             taken = self.environment.handle_event(event)
@@ -108,7 +107,7 @@ class Workload:
         self.put_event(webhook_senders.told_by_partner(event))
 
     def store_tenant(self, tenant: str) -> None:
-        """Its key is stored at last, and CloudTrail tells of it."""
+        """Store the tenant's key, and deliver CloudTrail's event about it."""
         self.environment.add_tenant(tenant)
         self.put_event(webhook_senders.secret_stored(f"{SECRET_PREFIX}/{tenant}"))
 
@@ -138,7 +137,7 @@ class Workload:
         environment.clock.advance(LEASE_EXPIRY_SECONDS)
 
     def redrive(self) -> bool:
-        """Put back on the queue what failed too often, not what was buried with a reason. False if there is nothing."""
+        """Put messages that failed too often back on the queue, not those with a reason. Return whether any was."""
         killed = [each for each in self.environment.dead_letters.messages if "reason" not in each.attributes]
         for message in killed:
             self.environment.dead_letters.messages.remove(message)
@@ -150,7 +149,7 @@ class Workload:
         return bool(killed or events)
 
     def observe_outcomes(self) -> None:
-        """An outcome that is in the table stays as it is."""
+        """Record every stored outcome that changed."""
         for pk, item in aws.items(TABLE).items():
             outcome = item.get("outcome", {}).get("S")
             if outcome is None:

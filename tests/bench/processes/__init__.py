@@ -1,1 +1,1 @@
-"""Programs that are measured, each in a process of its own. They import nothing of this project but the doors."""
+"""Programs that are measured, each in a process of its own. Of this project they import only the handlers."""

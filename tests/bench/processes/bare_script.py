@@ -1,6 +1,6 @@
 """``python bare_script.py <file> <requests>``: makes the calls that record_calls.py wrote down, so many times.
 
-What one writes who only wants these calls made: clients of boto3 and httpx with their defaults, answers read as JSON.
+The shortest script that makes these calls: clients of boto3 and httpx with their defaults, answers read as JSON.
 """
 
 import json

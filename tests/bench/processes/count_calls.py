@@ -1,6 +1,6 @@
-"""``python count_calls.py <folder> <module> <door> <file>``: what each case costs in calls, as JSON.
+"""``python count_calls.py <folder> <module> <function> <file>``: the calls that each case makes, as JSON.
 
-AWS is moto, which keeps what it is told; Close is wherever CLOSE_API_URL says. The first request is not counted: it
+AWS is moto, which stores what is written; Close is the server at CLOSE_API_URL. The first request is not counted: it
 fetches the tenant's credential, which is kept.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-folder, module, door, file = sys.argv[1:]
+folder, module, function, file = sys.argv[1:]
 
 import boto3  # noqa: E402
 import events  # type: ignore[import-not-found]  # noqa: E402
@@ -37,7 +37,7 @@ def cases(handle: Callable[[Any, Any], Any]) -> Iterator[tuple[str, dict[str, in
     """Name of each case, and its calls."""
 
     def send(*bodies: str) -> None:
-        event = events.sqs_event(list(bodies)) if door == "worker" else events.http_event(bodies[0])
+        event = events.sqs_event(list(bodies)) if function == "worker" else events.http_event(bodies[0])
         answer = handle(event, events.Context)
         if answer.get("batchItemFailures") or answer.get("statusCode", 200) not in {200, 201}:
             sys.exit(f"{module} failed: {answer}")
@@ -54,13 +54,13 @@ def cases(handle: Callable[[Any, Any], Any]) -> Iterator[tuple[str, dict[str, in
     if module.startswith("provisioner."):
         yield "a blueprint of 3 types, 15 fields", counted(events.blueprint("sixth"))
         yield "the same again, under another id", counted(events.blueprint("seventh"))
-    if door == "worker":
+    if function == "worker":
         yield "ten copies in one batch", counted(*[events.body("fourth")] * 10)
         yield "ten requests for one type", counted(*(events.body(f"fifth-{each}", name="One") for each in range(10)))
 
 
 def make_resources() -> None:
-    """What template.yaml makes, as far as a handler calls it; and the variables that name it."""
+    """Create the resources of template.yaml that a handler calls, and set the variables that name them."""
     boto3.client("dynamodb").create_table(
         TableName=os.environ["LEDGER_TABLE_NAME"],
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],

@@ -1,4 +1,4 @@
-"""What Lambda hands to a door. Imports nothing, so that a measured process pays for nothing."""
+"""The events that Lambda passes to a handler. Imports nothing, so that a measured process pays for nothing."""
 
 
 class Context:
@@ -16,7 +16,7 @@ class Context:
 
 
 def body(request_id: str, tenant: str = "acme", name: str | None = None) -> str:
-    """A request for a type of that name (the request id makes the name when there is none)."""
+    """A request for a type of that name (by default a name made from the request id)."""
     name = name or f"Subscription {request_id}"
     return (
         f'{{"tenant": "{tenant}", "request_id": "{request_id}", "custom_object_type": '
@@ -111,11 +111,11 @@ def webhook_event(request_id: str) -> dict[str, object]:
     }
 
 
-def event(door: str, request_id: str) -> dict[str, object]:
-    """One request through a door: ``api``, ``webhooks``, ``worker`` or ``sweeper``."""
-    if door == "sweeper":
+def event(function: str, request_id: str) -> dict[str, object]:
+    """Return one request for a function: ``api``, ``webhooks``, ``worker`` or ``sweeper``."""
+    if function == "sweeper":
         return {}
-    if door == "webhooks":
+    if function == "webhooks":
         return webhook_event(request_id)
     text = body(request_id)
-    return http_event(text) if door == "api" else sqs_event([text])
+    return http_event(text) if function == "api" else sqs_event([text])

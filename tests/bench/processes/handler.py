@@ -1,4 +1,4 @@
-"""``python door.py <folder> <module> <door> <requests>``: starts as Lambda does, then takes so many requests.
+"""``python handler.py <folder> <module> <function> <requests>``: start as Lambda does, then serve that many requests.
 
 The folder (the artifact) is all that can be imported besides the standard library. No request at all means: import the
 handler's module, and put all parts together.
@@ -6,7 +6,7 @@ handler's module, and put all parts together.
 
 import sys
 
-folder, module, door, requests = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+folder, module, function, requests = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 here = sys.path[0]
 sys.path[:] = [folder, *(path for path in sys.path[1:] if not path.endswith("site-packages"))]
 
@@ -22,9 +22,9 @@ else:
     import stubbed_world  # type: ignore[import-not-found]
 
     stubbed_world.stub_aws()
-    if "httpx" in sys.modules:  # the webhook door has nothing that reaches Close
+    if "httpx" in sys.modules:  # the webhook handler imports no client of Close
         stubbed_world.stub_close()
     for number in range(requests):
-        answer = handler.lambda_handler(events.event(door, f"request-{number}"), events.Context)
+        answer = handler.lambda_handler(events.event(function, f"request-{number}"), events.Context)
         if answer.get("batchItemFailures") or answer.get("statusCode", 201) not in {201, 202}:
             sys.exit(f"{module} failed: {answer}")

@@ -1,4 +1,4 @@
-"""``python record_calls.py <folder> <module> <door> <file>``: writes down the calls of one warm request, as JSON.
+"""``python record_calls.py <folder> <module> <function> <file>``: record the calls of one warm request, as JSON.
 
 A list of ``["aws", service, operation, parameters]`` and ``["close", method, url, headers, content]``, in their order.
 """
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-folder, module, door, file = sys.argv[1:]
+folder, module, function, file = sys.argv[1:]
 sys.path.insert(0, folder)
 
 import events  # type: ignore[import-not-found]  # noqa: E402
@@ -38,7 +38,7 @@ BaseClient._make_api_call = recorded_api_call
 httpx.HTTPTransport.handle_request = recorded_request  # type: ignore[assignment,method-assign]
 
 handler = __import__(module, fromlist=["lambda_handler"])
-handler.lambda_handler(events.event(door, "cold"), events.Context)
+handler.lambda_handler(events.event(function, "cold"), events.Context)
 calls.clear()
-handler.lambda_handler(events.event(door, "warm"), events.Context)
+handler.lambda_handler(events.event(function, "warm"), events.Context)
 Path(file).write_text(json.dumps(calls), encoding="utf-8")

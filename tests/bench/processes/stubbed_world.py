@@ -1,6 +1,6 @@
 """AWS and Close without a network: canned answers at the lowest seam of botocore and httpx, the same for everybody.
 
-What is above that seam runs for real: models, signing, serializing, parsing, both clients' pools of connections apart.
+Everything above that seam is real: models, signing, serializing, parsing, both clients' pools of connections apart.
 Imports only what the measured program has imported anyway.
 """
 
@@ -51,7 +51,7 @@ def _aws_answer(request: Any) -> bytes:
 
 
 def _updated(update: dict[str, Any]) -> bytes:
-    """The item after an update, if there was none: each attribute has the last value that its assignment names."""
+    """Return the item that an update creates: each attribute has the last value that its assignment names."""
     item, attribute = {}, ""
     for word in _ASSIGNED.findall(update["UpdateExpression"]):
         if word.startswith(":"):
