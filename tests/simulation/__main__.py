@@ -21,6 +21,7 @@ from tests.simulation.fault import Case
 from tests.simulation.matrix import CaseResult, run
 from tests.simulation.parts import SEEDS, Sample, chaos, matrix, real_kills
 from tests.simulation.report import Row, load_rows, save_rows, table, write_into
+from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.system_under_test import CloseProvisioner
 
 DOCUMENTS = (Path("README.md"), Path("docs/explanation/faults.md"))
@@ -32,7 +33,7 @@ PLAYERS = ("", "-baseline")
 def main() -> int:
     asked = _arguments()
     if asked.case:
-        return _show(run(Case.read(asked.case), BaselineHandler() if asked.baseline else CloseProvisioner()))
+        return _show(run(_case(asked.case), BaselineHandler() if asked.baseline else CloseProvisioner()))
     sample = Sample(asked.seed, asked.cases, asked.jobs)
     if asked.cases is not None and asked.part is None:
         rows = matrix(sample)
@@ -48,6 +49,16 @@ def main() -> int:
     for name in [asked.part] if asked.part else field_counts:
         _play(name, field_counts[name])
     return _file([row for name in field_counts for row in load_rows(_file_of(name))])
+
+
+def _case(text: str) -> Case:
+    try:
+        case = Case.read(text)
+    except ValueError as error:
+        sys.exit(f"The case {text!r} cannot be read: {error}. Copy a case as a failing run printed it.")
+    if case.scenario not in SCENARIOS:
+        sys.exit(f"The scenario {case.scenario!r} does not exist. Name one of: {', '.join(SCENARIOS)}")
+    return case
 
 
 def _play(name: str, part: Callable[[], list[Row]]) -> None:
