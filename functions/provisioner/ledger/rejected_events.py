@@ -1,7 +1,7 @@
 """Rejected events of senders, recorded in the ledger so that each is published once, not at every redelivery.
 
-Their key is ``BROKEN#<key of the published event>``. The item holds the reason, not the event itself, which may contain
-anything and stays with its sender.
+Their key is ``REJECTED#<key of the published event>``. The item holds the reason, not the event itself, which may
+contain anything and stays with its sender.
 """
 
 from collections.abc import Callable
@@ -41,4 +41,4 @@ class RejectedEvents:
 
 
 def _item_key(key: str) -> dict[str, Any]:
-    return {"pk": {"S": f"BROKEN#{key}"}}
+    return {"pk": {"S": f"REJECTED#{key}"}}

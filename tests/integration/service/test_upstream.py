@@ -87,7 +87,7 @@ def test_an_invalid_event_is_announced_once_and_remembered(deployed: Stack) -> N
     answers = [deliver(deployed, b'{"id": "evt_2", "type": "customer.created", "livemode": true}') for _ in range(3)]
     assert {answer["status"] for answer in answers} == {422}
     assert deployed.results() == [("evt_2", "failed")]
-    [item] = [each for each in ledger_of(deployed) if each["pk"]["S"].startswith("BROKEN#")]
+    [item] = [each for each in ledger_of(deployed) if each["pk"]["S"].startswith("REJECTED#")]
     assert (item["source"]["S"], item["event_id"]["S"]) == ("stripe", "evt_2")
     assert "has no tenant" in item["reason"]["S"]
     assert int(item["expires_at"]["N"]) == pytest.approx(deployed.clock() + 90 * 86_400, abs=100)
