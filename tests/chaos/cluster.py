@@ -21,7 +21,7 @@ from infra.local.outcomes import Feed
 from infra.local.ports import HOST
 from infra.local.stack import LocalStack, local_stack
 from infra.simulator import ControlClient
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.chaos.microburst import Microburst, microburst
 from tests.chaos.proxy import Decide, Kill, Proxy
 from tests.chaos.time_compression import compress_time

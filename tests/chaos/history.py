@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.chaos.cluster import Cluster
 from tests.chaos.quiesce import LedgerMonitor
 from tests.chaos.workload import Callers

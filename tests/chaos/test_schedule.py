@@ -3,7 +3,7 @@
 from collections import Counter
 
 from infra.simulator.faults.catalog import KINDS
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.chaos.coverage import coverage_gaps
 from tests.chaos.proxy import Kill, ProxyAction
 from tests.chaos.schedule import KILLS, make_schedule

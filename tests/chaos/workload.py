@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from infra.local.webhook_events import Event
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.chaos.cluster import Cluster
 from tests.chaos.schedule import ScheduledRequest
 from tests.simulation.callers import SubmittedRequest

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from provisioner.contract.outcome import message_key
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.simulation import aws
 from tests.simulation.close_transport import copies_of_fields
 from tests.simulation.fault import FaultKind

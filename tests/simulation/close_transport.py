@@ -17,7 +17,7 @@ from infra.simulator.api.requests import Request
 from infra.simulator.control.organizations import add_organization
 from infra.simulator.service import Service
 from infra.simulator.state import Organization, State
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.network import Invocation
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.simulation.callers import SubmittedRequest
 
 type TypeKey = tuple[str, str]

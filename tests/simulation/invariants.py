@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.contract.request import request_key
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.simulation.callers import types_in
 from tests.simulation.history import History, TypeKey
 

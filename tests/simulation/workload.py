@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.local.webhook_events import Event
 from provisioner.contract.outcome import message_key
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.simulation import aws, webhook_senders
 from tests.simulation.callers import SubmittedRequest, http_event, types_in
 from tests.simulation.environment import HORIZON_SECONDS, SWEEP_EVERY_SECONDS, SimulatedEnvironment

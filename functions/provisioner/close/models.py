@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 
 MAX_SHOWN_BYTES = 30_000
 """The largest part of a type, as Close returned it, that an outcome shows."""

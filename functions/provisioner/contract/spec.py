@@ -6,42 +6,22 @@ pages on Custom Object Types, Custom Fields and Shared Custom Fields.
 All models are frozen and reject unknown keys. Omitted keys are neither sent to Close nor compared.
 """
 
-import unicodedata
 from collections import Counter
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from provisioner.contract.strict_model import StrictModel
+from provisioner.contract.text import clean_description, clean_name, natural_key, spelling_key
 
 MAX_TYPES = 25
 MAX_FIELDS = 200
 MAX_SHARED_FIELDS = 50  # of a request: it leases each of them, and a DynamoDB transaction holds at most 100 items
 
 
-@lru_cache(10_000)
-def natural_key(name: str) -> str:
-    """Return the name in NFC, trimmed, with single spaces, case-folded. Names with equal natural keys are the same.
-
-    Case-folding may take a string out of NFC, so it is normalized twice.
-    """
-    folded = unicodedata.normalize("NFC", name).casefold()
-    return " ".join(unicodedata.normalize("NFC", folded).split())
-
-
-def _require_printable(text: str) -> str:
-    categories = [unicodedata.category(character) for character in text]
-    if any(category in {"Cc", "Cn", "Cs"} for category in categories):
-        raise ValueError("must not contain control or unassigned characters")
-    if all(category[0] in "CZ" for category in categories):
-        raise ValueError("must contain a visible character")
-    return text
-
-
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_require_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), BeforeValidator(clean_name)
 ]
 Roles = Annotated[tuple[Name, ...], Field(max_length=100)]
 """Ids or names of roles. An empty list means every role."""
@@ -70,7 +50,7 @@ class FieldSpec(StrictModel):
     name: Name
     type: FieldType
     shared: bool = False
-    description: Annotated[str, StringConstraints(max_length=280)] | None = None
+    description: Annotated[str, StringConstraints(max_length=280), BeforeValidator(clean_description)] | None = None
     required: bool = False
     accepts_multiple_values: bool = False
     choices: Annotated[tuple[Name, ...], Field(max_length=500)] | None = Field(default=None, validate_default=True)
@@ -119,7 +99,7 @@ class FieldSpec(StrictModel):
     @classmethod
     def _are_choices(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         _only_with(FieldType.CHOICES, value, info)
-        if twice := _first_duplicate(value or ()):
+        if twice := _first_duplicate(map(spelling_key, value or ())):
             raise ValueError(f"contains {twice!r} twice")
         return value
 
@@ -151,7 +131,7 @@ class CustomObjectTypeSpec(StrictModel):
 
     name: Name
     name_plural: Name
-    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    description: Annotated[str, StringConstraints(max_length=2000), BeforeValidator(clean_description)] | None = None
     api_create_only: bool = False
     editable_with_roles: Roles | None = None
     fields: Annotated[tuple[FieldSpec, ...], Field(max_length=MAX_FIELDS)] = ()
@@ -168,7 +148,7 @@ class CustomObjectTypeSpec(StrictModel):
     @classmethod
     def _names_differ(cls, value: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
         if twice := _first_duplicate(each.natural_key for each in value):
-            raise ValueError(f"has two fields named {twice!r} (case and spacing are ignored)")
+            raise ValueError(f"has two fields named {twice!r} (case, spacing and invisible characters are ignored)")
         return value
 
 
@@ -178,7 +158,7 @@ Types = Annotated[tuple[CustomObjectTypeSpec, ...], Field(min_length=1, max_leng
 def validate_combination(types: tuple[CustomObjectTypeSpec, ...]) -> None:
     """Raise ``ValueError`` when the types of one request contradict each other."""
     if twice := _first_duplicate(each.natural_key for each in types):
-        raise ValueError(f"two types are named {twice!r} (case and spacing are ignored)")
+        raise ValueError(f"two types are named {twice!r} (case, spacing and invisible characters are ignored)")
     shared: dict[str, dict[str, Any]] = {}
     for field in (field for each in types for field in each.fields if field.shared):
         desired = shared_field_desired(field)

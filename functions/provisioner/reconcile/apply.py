@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import OutcomeUnknown, ProvisioningError, Rejected, RetryLater
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from provisioner.ledger.models import (
     CREATE_RESOURCE,
     AppliedWrite,

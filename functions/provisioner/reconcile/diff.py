@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.outcome import Blocked, Difference
+from provisioner.contract.text import nfc, spelling_key
 
 OTHER_TYPE = "Close would delete the field and its values"
 SINGLE = "values would be lost, because the field holds several"
@@ -70,7 +71,7 @@ def compare_field(name: str, desired: Mapping[str, Any], observed: CustomField, 
     left = {
         key: value for key, value in desired.items() if key not in {"type", "references", *map(changed_key, blocked)}
     }
-    if not set(left.get("choices", ())) - set(observed.choices or ()):
+    if len(merge_choices(observed.choices, left.get("choices", ()))) == len(observed.choices or ()):
         left.pop("choices", None)
     changes = (
         Difference(field=field_path(name, each.field), desired=each.desired, observed=each.observed)
@@ -86,9 +87,13 @@ def field_path(name: str, key: str = "") -> str:
 
 
 def merge_choices(observed: Sequence[str] | None, desired: Sequence[str]) -> list[str]:
-    """Return the existing choices in their order, followed by the ones that the spec adds."""
+    """Return the existing choices in their order, followed by the ones that the spec adds.
+
+    A choice that looks like an existing one adds nothing: choices are never removed.
+    """
     existing = list(observed or ())
-    return [*existing, *(each for each in desired if each not in existing)]
+    keys = set(map(spelling_key, existing))
+    return [*existing, *(each for each in desired if spelling_key(each) not in keys)]
 
 
 def changed_key(difference: Difference) -> str:
@@ -109,9 +114,9 @@ def _different(desired: Mapping[str, Any], found: Mapping[str, Any]) -> Iterable
 
 
 def _comparable(value: Any) -> Any:
-    """Normalize: Close returns an empty description as null or "", roles in any order, [] or null for everyone, and may
-    omit a flag that is not set.
+    """Normalize: Close returns an empty description as null or "", roles in any order, [] or null for everyone, text in
+    the normal form in which a person typed it, and may omit a flag that is not set.
     """
     if isinstance(value, Sequence) and not isinstance(value, str):
         return sorted(map(str, value)) or None
-    return value or None
+    return (nfc(value) if isinstance(value, str) else value) or None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from provisioner.contract.errors import ProblemType, RateLimited, Rejected, RetryLater, Unavailable
 from provisioner.contract.outcome import Outcome, Result, type_key
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from provisioner.ledger.models import (
     Lease,
     RequestRecord,

@@ -5,7 +5,8 @@ from typing import Any
 
 from provisioner.close.models import Role
 from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected
-from provisioner.contract.spec import CustomObjectTypeSpec, natural_key
+from provisioner.contract.spec import CustomObjectTypeSpec
+from provisioner.contract.text import natural_key
 
 SHOWN_ROLES = 50
 

@@ -94,7 +94,7 @@ def test_details_say_how_to_fix_the_fault() -> None:
     assert said["/tenant"] == "must be 1-128 characters: A-Z a-z 0-9 . _ : -"
     assert said["/request_id"] == "is required, here or as the Idempotency-Key header"
     assert said["/if_exists"] == "Input should be 'adopt', 'update' or 'fail'"
-    assert said["/custom_object_type/name"] == "must not contain control or unassigned characters"
+    assert said["/custom_object_type/name"] == "must not contain control characters, noncharacters or lone surrogates"
     assert said["/custom_object_type/name_plural"] == "Field required"
     assert said["/custom_object_type/x"] == "unknown key"
 

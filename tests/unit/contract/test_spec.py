@@ -169,7 +169,9 @@ class TestOneType:
     def test_names_of_fields_are_unique(self) -> None:
         said = faults(**of_type(fields=[TEXT, {**CHOICES, "name": " PLAN"}]))
 
-        assert said == {"/custom_object_type/fields": "has two fields named 'plan' (case and spacing are ignored)"}
+        [detail] = said.values()
+        assert said.keys() == {"/custom_object_type/fields"}
+        assert detail == "has two fields named 'plan' (case, spacing and invisible characters are ignored)"
 
     def test_a_shared_field_and_a_field_of_the_type_need_different_names(self) -> None:
         assert faults(**of_type(fields=[TEXT, {**TEXT, "shared": True}])).keys() == {"/custom_object_type/fields"}
@@ -221,7 +223,7 @@ class TestOneRequest:
     def test_names_of_types_are_unique(self) -> None:
         said = faults(custom_object_types=[TYPE, {**TYPE, "name": "ACCOUNT"}])
 
-        assert said == {"": "two types are named 'account' (case and spacing are ignored)"}
+        assert said == {"": "two types are named 'account' (case, spacing and invisible characters are ignored)"}
 
     def shared_faults(self, one: dict[str, Any], other: dict[str, Any]) -> dict[str, str]:
         types = [{**TYPE, "fields": [one]}, {**TYPE, "name": "Deal", "fields": [other]}]

@@ -193,10 +193,25 @@ def test_a_difference_names_its_field() -> None:
         (["b", "a"], [], ["b", "a"]),
         ([], ["c", "d"], ["c", "d"]),
         (None, ["c"], ["c"]),
+        (["A"], ["a"], ["A", "a"]),  # Close tells them apart
     ],
 )
 def test_choices_are_extended_at_the_end(observed: list[str] | None, desired: list[str], then: list[str]) -> None:
     assert merge_choices(observed, desired) == then
+
+
+@pytest.mark.parametrize("observed", ["Café", "Cafe\u0301", "\ufeffCafé", "Café\u200b"])
+def test_field_10_a_choice_in_another_normal_form_adds_nothing(observed: str) -> None:
+    assert merge_choices([observed], ["Café"]) == [observed]
+    assert merge_choices([observed], ["Tea", "Café"]) == [observed, "Tea"]
+    existing = a_field(type="choices", choices=[observed, "Tea"])
+    assert compare_field("Plan", {"choices": ["Café"]}, existing, None) == Comparison()
+
+
+def test_field_10_text_that_a_person_typed_in_another_normal_form_is_not_a_difference() -> None:
+    observed = a_type(name="Cafe\u0301", description="Cafe\u0301 e\u0301")
+    assert compare_type({"name": "Café", "description": "Café é"}, observed) == Comparison()
+    assert compare_type({"name": "CAFÉ"}, observed) != Comparison()
 
 
 def test_the_oldest_field_is_first() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from provisioner.reconcile.plan import Action, Plan
 from tests.close import SimulatedClose
 from tests.fakes import MemoryWorld

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.contract.spec import natural_key
+from provisioner.contract.text import natural_key
 from tests.close import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed
 from tests.fakes import MemoryWorld, a_request
 
