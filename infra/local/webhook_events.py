@@ -105,8 +105,11 @@ def _new_secret(scheme: str) -> str:
 
 
 def _with(document: dict[str, Any], value: str, where: Expression, mapping: EventMapping) -> dict[str, Any]:
-    """Return the document with the value in a place where the expression finds it. The mapping must still match."""
-    for path in PATHS.findall(LITERALS.sub("", where.text)):
+    """Return the document with the value in a place where the expression finds it. The mapping must still match.
+
+    Places that the document fills already come first, so that the event keeps its shape.
+    """
+    for path in sorted(PATHS.findall(LITERALS.sub("", where.text)), key=lambda path: not Expression(path).of(document)):
         changed = copy.deepcopy(document)
         _put(changed, path, value)
         if value in str(where.of(changed)) and mapping.when.of(changed) is True:

@@ -3,7 +3,7 @@
 import re
 
 from provisioner.ingest.schemes import SCHEMES
-from provisioner.ingest.sources import _Event, _Source
+from provisioner.ingest.sources import _Event, _Rejected, _Source
 from tests.architecture.conftest import PROJECT
 from tests.webhook_senders import PRESETS
 
@@ -22,10 +22,11 @@ def test_every_preset_has_its_section_and_its_row() -> None:
 
 def test_every_key_of_a_source_is_explained() -> None:
     explained = set(re.findall(r"^\| `([a-z_.<>]+)` \| ", ADD_A_SENDER, re.MULTILINE))
-    keys = {name for name in _Source.model_fields if name != "events"} | {"events.<name>"}
+    keys = set(_Source.model_fields) - {"events", "rejected"} | {"events.<name>", "rejected.<name>"}
     keys |= {f"events.<name>.{name}" for name in _Event.model_fields}
+    keys |= {f"rejected.<name>.{name}" for name in _Rejected.model_fields}
     assert keys == explained & keys
-    assert {each for each in explained if each.startswith("events")} <= keys
+    assert {each for each in explained if each.startswith(("events", "rejected"))} <= keys
 
 
 def test_every_scheme_is_explained() -> None:

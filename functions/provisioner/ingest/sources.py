@@ -5,6 +5,7 @@ infra/build/sources.py tests every file against its fixtures before it is deploy
 
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -12,7 +13,8 @@ from typing import Annotated, Any, Self
 from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
-from provisioner.ingest.mapping import EventMapping, Expression, Source
+from provisioner.contract.request import valid_identifier_or
+from provisioner.ingest.mapping import AllowedTenants, EventMapping, Expression, RejectedShape, Source
 from provisioner.ingest.schemes import SCHEMES, Scheme
 
 FOLDER = Path(__file__).resolve().parents[2] / "sources"
@@ -32,7 +34,20 @@ def _expression(value: Any) -> Expression:
         raise ValueError(f"is not a valid JMESPath expression (error at character {at}): {value}") from None
 
 
+def _allowed_tenants(value: Any) -> AllowedTenants:
+    names = value if isinstance(value, list) else []
+    if not isinstance(value, str) and not names:
+        raise ValueError("must be a regular expression or a list of tenants")
+    if invalid := [each for each in names if not valid_identifier_or(each, "")]:
+        raise ValueError(f"contains an invalid tenant id: {invalid[0]!r}")
+    try:
+        return AllowedTenants.of(value)
+    except re.error as error:
+        raise ValueError(f"is not a valid regular expression ({error}): {value}") from None
+
+
 JmesPath = Annotated[Expression, PlainValidator(_expression)]
+Tenants = Annotated[AllowedTenants, PlainValidator(_allowed_tenants)]
 
 
 class _File(BaseModel):
@@ -60,9 +75,16 @@ class _Event(_File):
         return self.model_dump(include=names, exclude_none=True)
 
 
+class _Rejected(_File):
+    when: JmesPath
+    reason: Annotated[str, Field(min_length=1)]
+
+
 class _Source(_File):
     scheme: str
     events: Annotated[dict[str, _Event], Field(min_length=1)]
+    rejected: dict[str, _Rejected] = {}
+    tenants: Tenants | None = None
     request_id: JmesPath | None = None
     kind: JmesPath = Expression("type")
     is_test: JmesPath | None = None
@@ -104,6 +126,8 @@ def parse_source(name: str, text: str) -> Source:
         takes_tests=file.takes_tests,
         tolerance=file.tolerance_seconds,
         partner=file.partner,
+        rejected=tuple(RejectedShape(shape, each.when, each.reason) for shape, each in file.rejected.items()),
+        tenants=file.tenants,
     )
 
 
@@ -113,12 +137,18 @@ def _describe(where: tuple[str | int, ...], sort: str, text: str) -> str:
         case "missing":
             message = "is missing"
         case "extra_forbidden":
-            message = f"is an unknown key; use one of {', '.join((_Event if len(where) > 1 else _Source).model_fields)}"
+            message = f"is an unknown key; use one of {', '.join(_known_keys(where))}"
         case "model_type" | "dict_type":
             message = "must be a table"
         case _:
             message = re.sub("^(Value error, |Input |String |Dictionary )", "", text)
     return f"{key} {message}".strip()
+
+
+def _known_keys(where: tuple[str | int, ...]) -> Iterable[str]:
+    if len(where) == 1:
+        return _Source.model_fields
+    return (_Event if where[0] == "events" else _Rejected).model_fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,9 +104,52 @@ def test_two_events_that_match_one_fixture_are_a_fault(folder: Path) -> None:
 def test_the_request_of_every_fixture_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(folder) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
-        ["source", "event", "tenant", "request", "id", "provisions"],
-        ["acme", "signup", "acme", "evt_1", "A"],
+        ["source", "event", "tenant", "may", "name", "request", "id", "provisions"],
+        ["acme", "signup", "acme", "any", "evt_1", "A"],
     ]
+
+
+def test_hole_8_the_tenants_that_a_source_may_name_are_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "acme.toml").write_text(f'tenants = "acme|globex"\n{GOOD}')
+    assert main(folder) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["acme", "signup", "acme", "acme|globex", "evt_1", "A"]
+
+
+THIN = '[rejected.thin]\nwhen = "type == \'thin\'"\nreason = "Choose Snapshot."\n'
+
+
+def test_a_rejected_shape_is_shown_with_its_reason(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "acme.toml").write_text(GOOD + THIN)
+    (folder / "fixtures" / "acme" / "rejected").mkdir()
+    (folder / "fixtures" / "acme" / "rejected" / "thin.json").write_text('{"type": "thin"}')
+    assert main(folder) == 0
+    assert capsys.readouterr().out.splitlines()[2].endswith("rejected: Choose Snapshot.")
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "fault"),
+    [
+        ("rejected/thin.json", json.dumps(EVENT), "rejected.thin does not reject its fixture"),
+        ("rejected/other.json", "{}", "has no rejected.other"),
+        ("ignored/test.json", json.dumps(EVENT), "an ignored fixture is mapped to a request of tenant acme"),
+        ("ignored/test.json", '{"type": "thin"}', "an ignored fixture is rejected: 'thin' cannot be mapped"),
+        ("signup/other.json", '{"type": "other"}', "events.signup.when is not true for its fixture"),
+    ],
+)
+def test_a_fixture_in_a_folder_must_do_as_its_folder_says(folder: Path, path: str, text: str, fault: str) -> None:
+    (folder / "acme.toml").write_text(GOOD + THIN)
+    for name in ("rejected", "ignored", "signup"):
+        (folder / "fixtures" / "acme" / name).mkdir()
+    (folder / "fixtures" / "acme" / "rejected" / "thin.json").write_text('{"type": "thin"}')
+    (folder / "fixtures" / "acme" / path).write_text(text)
+    with pytest.raises(Unmapped, match=fault):
+        check(folder)
+
+
+def test_a_rejected_shape_needs_a_fixture(folder: Path) -> None:
+    (folder / "acme.toml").write_text(GOOD + THIN)
+    with pytest.raises(Unmapped, match=r"rejected\.thin has no fixture"):
+        check(folder)
 
 
 def test_a_fault_stops_the_build(

@@ -30,21 +30,31 @@ EXPECTED = {
 }
 
 CANDIDATES = {
-    ("stripe", "customer.created"): ["data.object.metadata.tenant_id", "account", "data.object.id"],
+    ("stripe", "customer.created"): ["account", "data.object.metadata.tenant_id", "data.object.id"],
     ("stripe", "checkout.session.completed"): [
-        "data.object.client_reference_id",
+        "account",
         "data.object.metadata.tenant_id",
         "data.object.customer",
+        "data.object.customer_account",
     ],
-    ("stripe", "customer.subscription.created"): ["data.object.metadata.tenant_id", "data.object.customer"],
+    ("stripe", "customer.subscription.created"): [
+        "account",
+        "data.object.metadata.tenant_id",
+        "data.object.customer",
+        "data.object.customer_account",
+    ],
     ("clerk", "organization.created"): ["data.id"],
     ("clerk", "organizationMembership.created"): ["data.organization.id"],
     ("auth0", "organization.created"): ["data.object.metadata.tenant_id", "data.object.id"],
     ("workos", "organization.created"): ["data.external_id", "data.metadata.tenant_id", "data.id"],
     ("chargebee", "customer_created"): ["content.customer.cf_tenant_id", "content.customer.id"],
-    ("chargebee", "subscription_created"): ["content.subscription.cf_tenant_id", "content.subscription.customer_id"],
+    ("chargebee", "subscription_created"): [
+        "content.subscription.cf_tenant_id",
+        "content.customer.cf_tenant_id",
+        "content.subscription.customer_id",
+    ],
     ("paddle", "customer.created"): ["data.custom_data.tenant_id", "data.id"],
-    ("paddle", "subscription.created"): ["data.custom_data.tenant_id", "data.customer_id"],
+    ("paddle", "subscription.created"): ["data.customer_id"],
     ("standard-webhooks", "signup.completed"): ["data.tenant_id", "data.id"],
     ("cloudevents", "signup.completed"): ["subject", "data.tenant_id"],
 }
@@ -102,7 +112,13 @@ class TestPresets:
 
     @pytest.mark.parametrize(
         ("source", "event", "sign"),
-        [("stripe", "customer.created", ("livemode", False)), ("auth0", "organization.created", ("a0purpose", "test"))],
+        [
+            ("stripe", "customer.created", ("livemode", False)),
+            ("auth0", "organization.created", ("a0purpose", "test")),
+            ("paddle", "customer.created", ("event_id", "ntfsimevt_01j82zdgkehpt4ehhe2zs9kqfg")),
+            ("paddle", "customer.created", ("notification_id", "ntfsimntf_01j82zdgr7gs3hvjqjm4ynrt5f")),
+            ("chargebee", "customer_created", ("content.customer.id", "__test__5SK0bLNFRFuCIi8Nj")),
+        ],
     )
     def test_trap_7_a_test_event_is_ignored_unless_the_source_takes_them(
         self, source: str, event: str, sign: tuple[str, Any]
@@ -208,6 +224,23 @@ class TestAMapping:
         assert not found("stripe").scheme.signs_id
         assert [name for name in PRESETS if found(name).scheme.signs_id] == ["clerk", "standard-webhooks"]
 
+    @pytest.mark.parametrize("allowed", ['"acme-[a-z]+"', '["acme-emea", "acme-apac"]'])
+    def test_hole_8_a_source_may_restrict_the_tenants_that_it_may_name(self, allowed: str) -> None:
+        source = parse_source("acme", f"tenants = {allowed}\n{SOURCE}")
+        event = {"type": "signup", "id": "1"}
+        assert mapped(source, event | {"tenant": "acme-emea"})["tenant"] == "acme-emea"
+        for other in ("globex", "acme", "acme-emea-2", "my-acme-emea", "Acme-emea"):
+            with pytest.raises(Rejected, match="The source acme may not name the tenant") as caught:
+                to_request(source, event | {"tenant": other}, None)
+            assert caught.value.kind is ProblemType.INVALID_EVENT
+            assert f"{other!r}: its file allows acme-" in caught.value.problem.detail
+
+    def test_a_list_of_tenants_is_no_pattern(self) -> None:
+        source = parse_source("acme", f'tenants = ["a.c"]\n{SOURCE}')
+        assert mapped(source, {"type": "signup", "id": "1", "tenant": "a.c"})
+        with pytest.raises(Rejected, match="may not name"):
+            to_request(source, {"type": "signup", "id": "1", "tenant": "abc"}, None)
+
 
 class TestSourceFiles:
     @pytest.mark.parametrize(
@@ -227,6 +260,21 @@ class TestSourceFiles:
             (('scheme = "stripe"', 'scheme = "stripe"\ntolerance_seconds = 0'), "greater than 0"),
             (('scheme = "stripe"', 'scheme = "svix"\nrequest_id = "id"'), "signs the delivery id"),
             (('scheme = "stripe"', 'scheme = "stripe"\ntakes_tests = "yes"'), "takes_tests"),
+            (
+                ('scheme = "stripe"', 'scheme = "stripe"\ntenants = "acme-("'),
+                "tenants is not a valid regular expression",
+            ),
+            (
+                ('scheme = "stripe"', 'scheme = "stripe"\ntenants = []'),
+                "tenants must be a regular expression or a list",
+            ),
+            (('scheme = "stripe"', 'scheme = "stripe"\ntenants = 7'), "tenants must be a regular expression or a list"),
+            (('scheme = "stripe"', 'scheme = "stripe"\ntenants = ["a", "b/c"]'), "an invalid tenant id: 'b/c'"),
+            (("[events.signup]", "[rejected.thin]\nwhen = 'a'\n[events.signup]"), "rejected.thin.reason is missing"),
+            (
+                ("[events.signup]", "[rejected.thin]\nwhy = 'a'\n[events.signup]"),
+                "rejected.thin.why is an unknown key; use one of when, reason",
+            ),
             (("[events.signup]", "[events]"), "events"),
             (("[events.signup]", "[events.signup"), "line 3"),
         ],
