@@ -64,7 +64,10 @@ class MemoryLedger:
             if known.fingerprint != request.fingerprint:
                 raise Rejected(ProblemType.REQUEST_CONFLICT, "used before")
             return record
-        record = RequestRecord(request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock())
+        body = request.to_json()
+        record = RequestRecord(
+            request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock(), body
+        )
         self.requests[request.id] = record, request
         return replace(record, fresh=True)
 

@@ -41,6 +41,7 @@ def to_record(item: Item) -> RequestRecord:
         request_id=item["request_id"]["S"],
         state=RequestState(item["state"]["S"]),
         accepted_at=_number(item, "accepted_at"),
+        body=item["body"]["S"],
         deferrals=deferrals_of(item),
         pending_reason=text_of(item, "pending_reason"),
         sweeps=int(_number(item, "sweeps")),

@@ -30,6 +30,7 @@ from enum import StrEnum
 from typing import NamedTuple, Self
 
 from provisioner.contract.outcome import Outcome
+from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, last_observation, sent_since
 
 CREATE_RESOURCE = "create"
@@ -54,6 +55,7 @@ class RequestRecord:
     request_id: str
     state: RequestState
     accepted_at: float
+    body: str = field(repr=False)  # the request as it was accepted, in JSON, its blueprint expanded
     deferrals: int = 0
     pending_reason: str | None = None
     sweeps: int = 0
@@ -65,6 +67,10 @@ class RequestRecord:
     def runnable_since(self) -> float:
         """When the retry deadline starts; time spent waiting for the tenant is excluded."""
         return max(self.accepted_at, self.tenant_last_missing_at)
+
+    def accepted_request(self, sent: ProvisioningRequest) -> ProvisioningRequest:
+        """Return the request as it was accepted. A message that was ``sent`` for it later may hold other types."""
+        return sent if self.fresh else ProvisioningRequest.model_validate_json(self.body)
 
 
 class ResourceKind(StrEnum):

@@ -57,8 +57,9 @@ class Ledger:
         """
         now, token = self.clock(), uuid.uuid4().hex
         times = expressions.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
+        put = expressions.accept_input(self.table, request, token, times)
         try:
-            write(self.dynamodb.put_item, expressions.accept_input(self.table, request, token, times))
+            write(self.dynamodb.put_item, put)
         except ClientError as error:
             item = conflicting_item(error)
             # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
@@ -70,6 +71,7 @@ class Ledger:
             request_id=request.request_id,
             state=RequestState.ACCEPTED,
             accepted_at=now,
+            body=put["Item"]["body"]["S"],
             fresh=True,
         )
 

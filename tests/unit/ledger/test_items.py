@@ -25,7 +25,9 @@ from provisioner.reconcile.plan import shared_field_resource, type_resource
 from tests.fakes import a_request
 
 REQUEST = a_request(spec={"description": "d"})
-RECORD = RequestRecord(REQUEST.id, "acme", "signup-8841", RequestState.ACCEPTED, accepted_at=100.5)
+RECORD = RequestRecord(
+    REQUEST.id, "acme", "signup-8841", RequestState.ACCEPTED, accepted_at=100.5, body=REQUEST.to_json()
+)
 OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED, settled_at="2027-01-15T08:00:00Z")
 TIMES = expressions.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
 TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
