@@ -30,7 +30,7 @@ def details(faults: Sequence[Any], document: Any, below: str = "") -> list[Error
 
     ``below``: the pointer to the validated document in the body.
     """
-    if any(fault["type"] == "json_invalid" for fault in faults):  # its position is in a text of our own
+    if any(fault["type"] == "json_invalid" for fault in faults):  # its position is in text that we wrote
         return list(islice(_lone_surrogates(document, below), MAX_ERRORS)) or [
             ErrorDetail(pointer=below, detail=NO_JSON)
         ]

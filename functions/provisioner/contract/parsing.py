@@ -16,7 +16,7 @@ MAX_NAME = 60  # quoted characters of a key
 
 
 class BlueprintRejected(Rejected):
-    """A request whose blueprint, as it is today, cannot be expanded. Its id may be that of an accepted request."""
+    """A request whose blueprint cannot be expanded with its values. It may repeat an accepted one, from before the blueprint changed."""
 
     def __init__(self, rejection: Rejected, request: ProvisioningRequest) -> None:
         super().__init__(rejection.kind, str(rejection), errors=rejection.problem.errors)

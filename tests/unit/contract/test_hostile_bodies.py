@@ -89,7 +89,7 @@ BODIES: dict[str, Callable[[], str]] = {
 
 @pytest.fixture(autouse=True)
 def _models_are_built() -> None:
-    """The first request of a process builds the validators, which is no work of the body."""
+    """The first request of a process builds the validators, which does not count for the body."""
     parse_request(type_with('{"name": "Stage", "type": "choices", "choices": ["a"]}' + ',{"name":"N","type":"text"}'))
     for name in ("empty fields of every type", "100 allowed values"):
         with pytest.raises(Rejected):
