@@ -16,7 +16,10 @@ MAX_NAME = 60  # quoted characters of a key
 
 
 class BlueprintRejected(Rejected):
-    """A request whose blueprint cannot be expanded with its values. It may repeat an accepted one, from before the blueprint changed."""
+    """A request whose blueprint cannot be expanded with its values.
+
+    It may repeat an accepted request, if the blueprint changed since.
+    """
 
     def __init__(self, rejection: Rejected, request: ProvisioningRequest) -> None:
         super().__init__(rejection.kind, str(rejection), errors=rejection.problem.errors)
