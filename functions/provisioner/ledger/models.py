@@ -55,7 +55,7 @@ class RequestRecord:
     request_id: str
     state: RequestState
     accepted_at: float
-    body: str = field(repr=False)  # the request as it was accepted, in JSON, its blueprint expanded
+    body: str = field(repr=False)  # the accepted request in JSON, its blueprint expanded
     deferrals: int = 0
     pending_reason: str | None = None
     sweeps: int = 0
@@ -69,7 +69,7 @@ class RequestRecord:
         return max(self.accepted_at, self.tenant_last_missing_at)
 
     def accepted_request(self, sent: ProvisioningRequest) -> ProvisioningRequest:
-        """Return the request as it was accepted. A message that was ``sent`` for it later may hold other types."""
+        """Return the request that was accepted. A message that was ``sent`` for it later may hold other types."""
         return sent if self.fresh else ProvisioningRequest.model_validate_json(self.body)
 
 
