@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Seconds = Annotated[float, Field(ge=0)]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+MIN_LIST_LAG_SECONDS = 20
+"""A shorter list lag would take a type for absent that Close does not show yet, and create it twice."""
 
 
 class Settings(BaseModel):
@@ -33,7 +35,7 @@ class Settings(BaseModel):
     close_timeout_seconds: Annotated[float, Field(gt=0)]
     """The longest time of one call to Close."""
     list_lag_seconds: Seconds
-    """The longest time until a new type appears in Close's list."""
+    """The longest time until a new type appears in Close's list: at least 20, except for a Close on this machine."""
     lease_seconds: Annotated[float, Field(gt=0)]
     """The length of a lease: longer than any function runs."""
     fallback_delay_seconds: Annotated[int, Field(ge=0, le=900)]
@@ -54,6 +56,24 @@ class Settings(BaseModel):
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK_HOSTS):
             raise ValueError("must be an https URL (plain http is allowed only to this machine)")
         return value if value.endswith("/") else f"{value}/"
+
+    @model_validator(mode="after")
+    def _outlasts_the_lag_of_close(self) -> Self:
+        if self.list_lag_seconds < MIN_LIST_LAG_SECONDS and urlsplit(self.close_api_url).hostname not in LOOPBACK_HOSTS:
+            raise ValueError(
+                f"list_lag_seconds must be at least {MIN_LIST_LAG_SECONDS}, except for a Close on this machine"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_secrets_apart(self) -> Self:
+        """A role that may read one prefix reads everything below it, too."""
+        shorter, longer = sorted((f"{self.tenant_secret_prefix}/", f"{self.source_secret_prefix}/"), key=len)
+        if longer.startswith(shorter):
+            raise ValueError(
+                "tenant_secret_prefix and source_secret_prefix must differ, and neither may contain the other"
+            )
+        return self
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:

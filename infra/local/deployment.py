@@ -65,6 +65,7 @@ def parameters_for(options: Options, close_api_url: str) -> dict[str, str]:
         "CloseApiUrl": close_api_url,
         "Protection": "off",  # the stack is deleted at the end
         "TlsOnly": "off",  # ministack speaks plain HTTP
+        "EventBusName": "default",  # ministack has no other client
         "SourceAlarms": "off",  # ministack does not support alarms on metric queries
         # ministack throttles webhooks by the limit of the other routes: fast tests would receive 429.
         "RequestsPerSecond": "10000",

@@ -52,6 +52,10 @@ class Template:
                 return str(self.resolve(left)) == str(self.resolve(right))
             case {"Fn::Not": [inner]}:
                 return not self._decide(inner)
+            case {"Fn::Or": list(inner)}:
+                return any(self._decide(each) for each in inner)
+            case {"Condition": str(name)}:
+                return self.holds(name)
         raise NotImplementedError(f"a condition of an unknown kind: {expression}")
 
 

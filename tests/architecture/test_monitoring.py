@@ -13,7 +13,8 @@ from tests.architecture.test_template import _Intrinsics
 
 def alarms() -> dict[str, dict[str, Any]]:
     source = yaml.load((PROJECT / "infra" / "monitoring.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
-    return {name: each["Properties"] for name, each in source["Resources"].items()}
+    resources = source["Resources"].items()
+    return {name: each["Properties"] for name, each in resources if each["Type"] == "AWS::CloudWatch::Alarm"}
 
 
 def test_invalid_signatures_are_watched_for_each_source() -> None:
@@ -22,7 +23,13 @@ def test_invalid_signatures_are_watched_for_each_source() -> None:
     quoted = r'FROM SCHEMA\("CloseProvisioner", "service", "source"\) WHERE "service" = \S+ GROUP BY "source"$'
     counted = r"^SELECT SUM\((\w+)\) "  # "source" is a reserved word of these queries
     watched = {name: re.findall(counted + quoted, metric["Expression"]) for name, metric in metrics.items()}
+    unknown = metrics.pop("UnknownSource")
+    del watched["UnknownSource"]
     assert watched == {"InvalidSignature": ["InvalidSignature"], "EventsRejected": ["EventsRejected"]}
+    assert (
+        unknown["Expression"] == """SELECT SUM(SourceNotFound) FROM "CloseProvisioner" WHERE "service" = '${Prefix}'"""
+    )
+    assert "SourceNotFound" in COUNTED_AS.values()
     handler = (PROJECT / "functions" / "provisioner" / "handlers" / "webhooks.py").read_text()
     assert "InvalidSignature" in COUNTED_AS.values()
     assert '_count("EventsRejected", source)' in handler
@@ -34,3 +41,21 @@ def test_every_handler_and_dead_letter_queue_has_an_alarm(template: Template) ->
     names = [name for name in given if name.endswith(("FunctionName", "DeadLetterQueueName"))]
     assert len(names) == 7
     assert [name for name in names if not any(name in each for each in watched)] == []
+
+
+def test_hole_9_throttled_callers_are_counted_from_the_access_log(template: Template) -> None:
+    source = yaml.load((PROJECT / "infra" / "monitoring.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    counted = source["Resources"]["ThrottledRequests"]["Properties"]
+    assert counted["FilterPattern"] == '{ $.status = "429" }'
+    logged = yaml.safe_load(template.properties("ApiliveStage")["AccessLogSetting"]["Format"])
+    assert logged["status"] == "$context.status"
+    [metric] = counted["MetricTransformations"]
+    alarm = alarms()["Throttled"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+    assert template.properties("Monitoring")["Parameters"]["AccessLogGroupName"] == {"Ref": "AccessLogs"}
+
+
+def test_hole_10_the_backlog_of_the_sweeper_is_watched() -> None:
+    backlog = alarms()["SweeperBacklog"]
+    assert (backlog["MetricName"], backlog["EvaluationPeriods"], backlog["Threshold"]) == ("Backlog", 3, 0)
+    assert 'counts["Backlog"]' in (PROJECT / "functions" / "provisioner" / "handlers" / "sweeper.py").read_text()

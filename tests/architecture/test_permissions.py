@@ -143,6 +143,28 @@ def test_a_key_of_ones_own_for_sources_opens_them_only(template: Template) -> No
     assert decrypting == {"WebhooksRole": key}
 
 
+LEADING_KEYS = {
+    "WebhooksRole": {"dynamodb:GetItem": {"REQUEST#*", "REJECTED#*"}, "dynamodb:PutItem": {"REQUEST#*", "REJECTED#*"}},
+    "EventsRole": {
+        "dynamodb:GetItem": {"REQUEST#*", "REJECTED#*", "WAITING#*"},
+        "dynamodb:PutItem": {"REQUEST#*", "REJECTED#*"},
+        "dynamodb:UpdateItem": {"WAITING#*"},
+    },
+}
+
+
+@pytest.mark.parametrize("name", LEADING_KEYS)
+def test_hole_10_handlers_of_events_touch_only_the_items_that_they_need(template: Template, name: str) -> None:
+    allowed: dict[str, set[str]] = {}
+    for statement in statements(template.resources("AWS::IAM::Role")[name]):
+        for action in as_list(statement["Action"]):
+            if action.startswith("dynamodb:"):
+                [(operator, keys)] = statement["Condition"].items()
+                assert operator == "ForAllValues:StringLike"
+                allowed.setdefault(action, set()).update(keys["dynamodb:LeadingKeys"])
+    assert allowed == LEADING_KEYS[name]
+
+
 def test_no_action_is_a_pattern_and_no_resource_is_everything(template: Template) -> None:
     for name, role in template.resources("AWS::IAM::Role").items():
         for action, resource in granted(role):

@@ -37,4 +37,9 @@ def test_no_two_stacks_share_secrets_or_process_the_same_event(template: Templat
             assert not f"{longer}/".startswith(f"{shorter}/")
     rules = [stack.resources("AWS::Events::Rule")["EventsFunctionRequested"] for stack in stacks.values()]
     buses = [rule["EventBusName"] for rule in rules if rule["State"] == "ENABLED"]
-    assert len(buses) == len(set(buses)) == 1, "prod alone takes events"
+    assert buses == [], "each stack takes events from a bus only where one is named"
+
+
+def test_hole_9_production_has_a_web_acl(template: Template) -> None:
+    acls = {name: Template(template.source, overrides(name)).resources("AWS::WAFv2::WebACL") for name in STACKS}
+    assert [name for name in STACKS if acls[name]] == ["prod"]

@@ -8,6 +8,7 @@ import yaml
 
 from provisioner.credentials.cloudtrail import SECRET_WRITE_EVENTS
 from provisioner.ingest.sources import Sources
+from provisioner.settings import MIN_LIST_LAG_SECONDS
 from tests.architecture.cloudformation import Template
 from tests.architecture.conftest import PROJECT
 
@@ -71,6 +72,31 @@ def test_a_web_acl_protects_the_http_api_where_one_is_given(template: Template) 
     [association] = Template(template.source, {"WebAclArn": arn}).resources("AWS::WAFv2::WebACLAssociation").values()
     assert association["WebACLArn"] == arn
     assert association["ResourceArn"]["Fn::Sub"].endswith("/restapis/${Api}/stages/${ApiliveStage}")
+
+
+def test_hole_9_a_web_acl_with_a_rate_by_ip_can_be_created(template: Template) -> None:
+    assert template.resources("AWS::WAFv2::WebACL") == {}
+    given = Template(template.source, {"WebAcl": "on", "RequestsPerIp": 500})
+    [acl] = given.resources("AWS::WAFv2::WebACL").values()
+    [rule] = acl["Rules"]
+    assert (acl["Scope"], acl["DefaultAction"], rule["Action"]) == ("REGIONAL", {"Allow": {}}, {"Block": {}})
+    rate = {"AggregateKeyType": "IP", "EvaluationWindowSec": 300, "Limit": 500}
+    assert rule["Statement"] == {"RateBasedStatement": rate}
+    [association] = given.resources("AWS::WAFv2::WebACLAssociation").values()
+    assert association["WebACLArn"] == {"Fn::GetAtt": ["ApiWebAcl", "Arn"]}
+
+
+def test_hole_10_rules_refuse_values_that_break_a_guarantee(template: Template) -> None:
+    rules = template.source["Rules"]
+    lag = rules["ListLagIsLongEnough"]
+    [refused] = lag["Assertions"]
+    small = refused["Assert"]["Fn::Not"][0]["Fn::Contains"]
+    assert small == [[str(seconds) for seconds in range(MIN_LIST_LAG_SECONDS)], {"Ref": "ListLagSeconds"}]
+    assert lag["RuleCondition"] == {"Fn::Equals": [{"Ref": "TlsOnly"}, "on"]}
+    [apart] = rules["SecretsAreApart"]["Assertions"]
+    prefixes = [{"Ref": "TenantSecretPrefix"}, {"Ref": "SourceSecretPrefix"}]
+    assert apart["Assert"] == {"Fn::Not": [{"Fn::Equals": prefixes}]}
+    assert template.parameter("TlsOnly") == "on"
 
 
 def test_everything_at_rest_is_encrypted(template: Template) -> None:
@@ -159,8 +185,10 @@ def test_every_event_ends_in_the_queue_or_is_dead_lettered(template: Template) -
     rules = given.resources("AWS::Events::Rule")
     secrets = rules["EventsFunctionSecretStored"]["EventPattern"]
     assert set(secrets["detail"]["eventName"]) == SECRET_WRITE_EVENTS
-    assert {json.dumps(rule["EventPattern"]) for rule in rules.values()} - {json.dumps(secrets)} == {
-        '{"detail-type": ["Provisioning Requested"]}',
+    assert {json.dumps(rule["EventPattern"], sort_keys=True) for rule in rules.values()} - {
+        json.dumps(secrets, sort_keys=True)
+    } == {
+        '{"account": [{"Ref": "AWS::AccountId"}], "detail-type": ["Provisioning Requested"]}',
         '{"source": [{"prefix": "aws.partner/stripe.com/"}]}',
         '{"source": [{"prefix": "aws.partner/auth0.com/"}]}',
     }
@@ -183,9 +211,22 @@ def test_a_stack_without_a_bus_takes_no_requests_from_one(template: Template) ->
     def rule(given: dict[str, str]) -> dict[str, Any]:
         return Template(template.source, given).resources("AWS::Events::Rule")["EventsFunctionRequested"]
 
-    assert (rule({})["EventBusName"], rule({})["State"]) == ("default", "ENABLED")
-    assert rule({"EventBusName": "signups"})["EventBusName"] == "signups"
-    assert rule({"EventBusName": ""})["State"] == "DISABLED"
+    assert rule({})["State"] == "DISABLED", "hole 8: without a bus unless one is named"
+    signups = rule({"EventBusName": "signups"})
+    assert (signups["EventBusName"], signups["State"]) == ("signups", "ENABLED")
+
+
+def test_hole_8_a_rule_takes_events_of_this_account_and_of_the_given_source_only(template: Template) -> None:
+    def pattern(given: dict[str, str]) -> dict[str, Any]:
+        rules = Template(template.source, given).resources("AWS::Events::Rule")
+        assert rules["EventsFunctionSecretStored"]["EventPattern"]["account"] == [{"Ref": "AWS::AccountId"}]
+        found: dict[str, Any] = rules["EventsFunctionRequested"]["EventPattern"]
+        return found
+
+    anything = {"account": [{"Ref": "AWS::AccountId"}], "detail-type": ["Provisioning Requested"]}
+    assert pattern({"EventBusName": "signups"}) == anything
+    given = {"EventBusName": "signups", "EventBusSource": "my.app"}
+    assert pattern(given) == anything | {"source": ["my.app"]}
 
 
 def test_a_partners_rule_matches_what_its_source_takes(template: Template) -> None:

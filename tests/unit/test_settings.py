@@ -52,6 +52,7 @@ def test_one_that_is_missing_is_named(name: str) -> None:
         ("CLOSE_TIMEOUT_SECONDS", "soon"),
         ("CLOSE_TIMEOUT_SECONDS", ""),
         ("LIST_LAG_SECONDS", "-1"),
+        ("LIST_LAG_SECONDS", "19.9"),
         ("LEASE_SECONDS", "0"),
         ("FALLBACK_DELAY_SECONDS", "901"),
         ("FALLBACK_DELAY_SECONDS", "1.5"),
@@ -87,3 +88,25 @@ def test_close_is_spoken_to_in_secret_except_on_this_machine(value: str, used: s
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         setattr(Settings.from_env(ENVIRONMENT), "max_receives", 7)  # noqa: B010 - the type checker refuses it, too
+
+
+def test_hole_10_the_list_lag_may_be_shorter_for_a_close_on_this_machine_only() -> None:
+    local = {"LIST_LAG_SECONDS": "0.5", "CLOSE_API_URL": "http://127.0.0.1:8080/api/v1/"}
+    assert Settings.from_env({**ENVIRONMENT, **local}).list_lag_seconds == 0.5
+    assert Settings.from_env({**ENVIRONMENT, "LIST_LAG_SECONDS": "20"}).list_lag_seconds == 20
+    with pytest.raises(ValidationError, match="list_lag_seconds must be at least 20"):
+        Settings.from_env({**ENVIRONMENT, "LIST_LAG_SECONDS": "0.5"})
+
+
+@pytest.mark.parametrize(
+    ("tenants", "sources"),
+    [("close", "close"), ("close", "close/sources"), ("close/sources/tenants", "close/sources"), ("a/b", "a")],
+)
+def test_hole_10_no_prefix_of_secrets_contains_the_other(tenants: str, sources: str) -> None:
+    with pytest.raises(ValidationError, match="tenant_secret_prefix and source_secret_prefix"):
+        Settings.from_env({**ENVIRONMENT, "TENANT_SECRET_PREFIX": tenants, "SOURCE_SECRET_PREFIX": sources})
+
+
+def test_prefixes_of_secrets_may_begin_alike() -> None:
+    prefixes = {"TENANT_SECRET_PREFIX": "close", "SOURCE_SECRET_PREFIX": "close-sources"}
+    assert Settings.from_env({**ENVIRONMENT, **prefixes}).source_secret_prefix == "close-sources"

@@ -61,14 +61,14 @@ class Events:
         except EventRejected as rejected:
             problem = rejected.problem
             logger.warning("event rejected", extra={**log_keys, "problem": problem.type, "reason": problem.detail})
-            count(["EventsRejected"], source=_source_dimension(event))
+            count(["EventsRejected"], source=self._source_dimension(event))
             return
         if isinstance(accepted, Ignored):
             logger.info("ignored", extra={**log_keys, "reason": accepted.reason})
-            count(["Ignored"], source=_source_dimension(event))
+            count(["Ignored"], source=self._source_dimension(event))
             return
         log_accepted(accepted, **log_keys)
-        count(["Accepted" if accepted.record.fresh else "Redelivered"], source=_source_dimension(event))
+        count(["Accepted" if accepted.record.fresh else "Redelivered"], source=self._source_dimension(event))
 
     def _requested(self, event: Mapping[str, Any]) -> AcceptedEvent:
         detail = event["detail"]
@@ -91,7 +91,9 @@ class Events:
             return Ignored("no source names this partner")
         return self.ingest.ingest(source, json.dumps(event["detail"]).encode())
 
-
-def _source_dimension(event: Mapping[str, Any]) -> str:
-    """Return the event's source without the account ids of partners, which would each make a metric of their own."""
-    return "/".join(str(event["source"]).split("/")[:2])[:64]
+    def _source_dimension(self, event: Mapping[str, Any]) -> str:
+        """Return the source of a partner, or a constant: each other text of the bus would make a metric of its own."""
+        if event["detail-type"] == REQUESTED:
+            return "eventbridge"
+        source = self.ingest.sources.of_partner(event["source"])
+        return source.name if source else "unknown"

@@ -6,8 +6,9 @@ not published. The worker finishes both.
 
 from provisioner.handlers.cold_start import once
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from provisioner.handlers.request_log import request_keys
@@ -16,13 +17,13 @@ from provisioner.service import Service
 from provisioner.settings import Settings
 from provisioner.telemetry import emit, logger
 
-BATCH = 500  # requests per sweep; the next sweep takes the others
+PAGE = 500  # requests listed at once
 MARGIN_SECONDS = 10  # left to finish in when a sweep stops for lack of time
 
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Return how many requests of each kind were requeued."""
+    """Return how many requests of each kind were requeued, and how many are left."""
     return _service().sweep(lambda: context.get_remaining_time_in_millis() / 1000)
 
 
@@ -39,19 +40,27 @@ class Sweeper:
 
     def sweep(self, time_left: Callable[[], float]) -> dict[str, int]:
         """Put overdue requests back on the queue, the longest overdue first, as long as there is time."""
-        found = [self._requeue(key) for key in self._overdue() if time_left() > MARGIN_SECONDS]
+        found: list[str | None] = []
+        backlog = 0
+        overdue = self._overdue()
+        for key in overdue:
+            if time_left() <= MARGIN_SECONDS:
+                backlog = 1 + sum(1 for _ in islice(overdue, PAGE))  # at least: counting all of them takes time, too
+                break
+            found.append(self._requeue(key))
         counts = {kind: found.count(kind) for kind in ("Unsettled", "Unannounced", "RequeueFailed")}
+        counts["Backlog"] = backlog
         emit(counts)
         logger.info("swept", extra=counts)
         return counts
 
-    def _overdue(self) -> list[str | None]:
-        """Keys of overdue requests; None when they cannot be listed: the next sweep finds them."""
+    def _overdue(self) -> Iterator[str | None]:
+        """Yield the keys of overdue requests, and None when they cannot be listed: the next sweep finds the others."""
         try:
-            return [*self.service.ledger.overdue(BATCH)]
+            yield from self.service.ledger.overdue(PAGE)
         except Exception:
             logger.exception("could not list the overdue requests")
-            return [None]
+            yield None
 
     def _requeue(self, request_key: str | None) -> str | None:
         """Put one request back on the queue. A failure leaves the others alone."""

@@ -6,7 +6,7 @@ with, so no item is read twice.
 
 import random
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -211,10 +211,15 @@ class Ledger:
         except ClientError as error:
             conflicting_item(error)  # the item has expired
 
-    def overdue(self, limit: int) -> list[str]:
-        """Return the keys of at most ``limit`` overdue requests, the longest overdue first."""
-        response = self.dynamodb.query(**expressions.overdue_input(self.table, self.clock(), limit))
-        return [item["pk"]["S"].removeprefix("REQUEST#") for item in response["Items"]]
+    def overdue(self, page: int) -> Iterator[str]:
+        """Yield the keys of all overdue requests, the longest overdue first. ``page``: how many are read at once."""
+        query = expressions.overdue_input(self.table, self.clock(), page)
+        while True:
+            response = self.dynamodb.query(**query)
+            yield from (item["pk"]["S"].removeprefix("REQUEST#") for item in response["Items"])
+            if "LastEvaluatedKey" not in response:
+                return
+            query["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
     def postpone(self, record: RequestRecord) -> None:
         """Record that the unfinished request was requeued. The time until it is overdue again doubles each time."""

@@ -7,9 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from infra.local.signing import signed_headers
+from provisioner.contract.request import request_key
 from provisioner.handlers import events, webhooks
+from tests.architecture.test_permissions import LEADING_KEYS
 from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
 from tests.integration.service.test_handlers import LambdaContext
@@ -151,7 +154,7 @@ def test_a_long_wait_without_a_message_ends(deployed: Stack) -> None:
     )
     assert deployed.work(*bodies) == []
     assert deployed.waiting() == [], "it is parked"
-    assert deployed.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}
+    assert deployed.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0, "Backlog": 0}
     assert deployed.waiting() == [], "its wait is not over"
     deployed.clock.advance(7200)
     deployed.sweep()
@@ -174,3 +177,31 @@ def test_a_signup_whose_tenant_never_comes_fails(deployed: Stack) -> None:
 def ledger_of(stack: Stack) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = client("dynamodb").scan(TableName=stack.settings.ledger_table_name)["Items"]
     return items
+
+
+def test_hole_10_the_roles_allow_every_item_that_the_handlers_touch(
+    deployed: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: dict[str, set[tuple[str, str]]] = {"WebhooksRole": set(), "EventsRole": set()}
+    call, running = BaseClient._make_api_call, ["WebhooksRole"]
+
+    def records(self: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        if key := parameters.get("Key") or parameters.get("Item"):
+            touched[running[0]].add((f"dynamodb:{operation}", f"{key['pk']['S'].partition('#')[0]}#*"))
+        return call(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", records)
+    for body in (SIGNUP, SIGNUP, b'{"id": "evt_2", "type": "customer.created", "livemode": true}', b"{"):
+        deliver(deployed, body)
+    running[0] = "EventsRole"
+    signup = json.loads(SIGNUP)
+    put({"tenant": "globex", "custom_object_type": {"name": "Order", "name_plural": "Orders"}})
+    put({})
+    events.lambda_handler(event(signup | {"id": "evt_3"}, "aws.partner/stripe.com/ed_1", "x"), LambdaContext())
+    secret = f"{deployed.settings.tenant_secret_prefix}/acme"
+    ledger = events._service().ingest
+    ledger.waitlist.add("acme", request_key("acme", "evt_3"))
+    events.lambda_handler(called("CreateSecret", name=secret), LambdaContext())
+    for role, calls in touched.items():
+        assert {(action, key) for action, keys in LEADING_KEYS[role].items() for key in keys} >= calls
+        assert {action for action, _ in calls} == set(LEADING_KEYS[role])

@@ -195,3 +195,15 @@ def test_a_settled_or_expired_request_is_not_resumed(upstream: Upstream) -> None
     take(upstream, called("PutSecretValue", secretId=ARN))
     assert upstream.queue.waiting == []
     assert upstream.waitlist.of("acme") == []
+
+
+def test_hole_10_no_text_of_the_bus_is_a_dimension_of_a_metric(
+    upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signup = json.loads(fixture("stripe", "customer.created"))
+    take(upstream, event(REQUEST, "com.example.one"), event({}, "com.example.two"), event(REQUEST, "x" * 256))
+    take(
+        upstream, event(signup, STRIPE_BUS, "customer.created"), event(signup, "com.example.three", "customer.created")
+    )
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert [line["source"] for line in lines] == ["eventbridge", "eventbridge", "eventbridge", "stripe", "unknown"]
