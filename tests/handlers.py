@@ -1,11 +1,13 @@
 """The service with its dependencies in memory: Close behind an httpx transport, tenants, and a queue."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from infra.simulator.embedded import InProcessClose
 from provisioner.close.models import Credential
+from provisioner.contract import blueprints
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.service import Service
 from provisioner.settings import Settings
@@ -94,3 +96,10 @@ class HandlerWorld(MemoryWorld):
             http=self.close.http,
             **parts,
         )
+
+
+def blueprint_that_requires(value: str) -> Callable[[str], blueprints.Blueprint]:
+    """In place of ``blueprints.load``: every blueprint was changed to have one type, and one value, of that name."""
+    declared = {value: blueprints.DeclaredValue(description="new")}
+    types = [{"name": f"${{{value}}}", "name_plural": "Renamed"}]
+    return lambda _: blueprints.Blueprint(description="changed", values=declared, custom_object_types=types)

@@ -98,9 +98,12 @@ def _within_bounds(request: ProvisioningRequest) -> ProvisioningRequest:
 
 
 def parse_json_object(body: str | bytes, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
-    """Return the JSON object in a body. Raises ``Rejected`` (INVALID_REQUEST, BODY_TOO_LARGE)."""
+    """Return the JSON object in a body. Raises ``Rejected`` (INVALID_REQUEST, BODY_TOO_LARGE).
+
+    ``max_bytes``: more than a request may have, if the object only contains one.
+    """
     if len(body) > max_bytes:
-        raise Rejected(ProblemType.BODY_TOO_LARGE, f"A request must have at most {max_bytes} bytes.")
+        raise Rejected(ProblemType.BODY_TOO_LARGE, f"A request must have at most {MAX_BODY_BYTES} bytes.")
     document, fault = None, ""
     try:
         text = body if isinstance(body, str) else body.decode()

@@ -14,7 +14,7 @@ from typing import Any
 
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable, make_problem
 from provisioner.contract.outcome import Outcome, Result
-from provisioner.contract.parsing import parse_request
+from provisioner.contract.parsing import BlueprintRejected, parse_request
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.handlers.apigateway import (
     RETRY_AFTER_SECONDS,
@@ -89,17 +89,17 @@ class Api:
     def _provision(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
         headers = headers_of(event)
         check_media_type(headers)
-        request = parse_request(body_of(event), key=idempotency_key(headers))
+        try:
+            request = parse_request(body_of(event), key=idempotency_key(headers))
+        except BlueprintRejected as rejection:
+            return _replayed(self.service.outbox.accepted_before(rejection))
         self._check_tenant(request)
         respond_async = prefers_async(headers)
         delay = 0 if respond_async else self.service.settings.fallback_delay_seconds
         accepted = self.service.outbox.accept(request, delay)
         record = accepted.record
-        if record.outcome:
-            count(["Replayed"])
-            return _settled(record, record.outcome, {"Idempotency-Replayed": "true"})
         if not record.fresh:
-            return _accepted(record, RETRY_AFTER_SECONDS)
+            return _replayed(record)
         log_queue_error(record, accepted.queue_error)
         if respond_async and not accepted.queue_error:
             count(["Accepted"])
@@ -186,6 +186,14 @@ def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str,
     elif record.pending_reason:
         shown["pending_reason"] = record.pending_reason
     return shown
+
+
+def _replayed(record: RequestRecord) -> Response:
+    """Return the answer to a request that was accepted before."""
+    if record.outcome is None:
+        return _accepted(record, RETRY_AFTER_SECONDS)
+    count(["Replayed"])
+    return _settled(record, record.outcome, {"Idempotency-Replayed": "true"})
 
 
 def _accepted(record: RequestRecord, retry_after: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -17,9 +17,9 @@ from time import time
 from typing import Any
 
 from provisioner.aws import make_clients
-from provisioner.contract.errors import Rejected
-from provisioner.contract.parsing import parse_request
-from provisioner.contract.request import valid_identifier_or
+from provisioner.contract.announced_as import announced_as
+from provisioner.contract.errors import ErrorDetail, Rejected
+from provisioner.contract.faults import invalid
 from provisioner.credentials.cloudtrail import tenants_affected_by
 from provisioner.handlers.request_log import log_accepted
 from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
@@ -53,7 +53,7 @@ class Events:
     def handle(self, event: Mapping[str, Any]) -> None:
         """Store and queue the request of the event. Publish an event that cannot be mapped as failed."""
         if event["detail-type"] == CALLED:
-            self._resume_waiting(event["detail"])
+            self._resume_waiting(event.get("detail"))
             return
         log_keys = {"event_id": event["id"], "from": event["source"], "detail_type": event["detail-type"]}
         try:
@@ -71,15 +71,18 @@ class Events:
         count(["Accepted" if accepted.record.fresh else "Redelivered"], source=self._source_dimension(event))
 
     def _requested(self, event: Mapping[str, Any]) -> AcceptedEvent:
-        detail = event["detail"]
+        detail = event.get("detail")
         try:
-            return self.ingest.submit(parse_request(json.dumps(detail), fallback_id=event["id"]))
+            if not isinstance(detail, dict):
+                invalid(ErrorDetail(pointer="", detail="the event's detail must be a JSON object"))
+            return self.ingest.submit(detail, fallback_id=event["id"])
         except Rejected as rejection:
-            request_id = valid_identifier_or(detail.get("request_id"), event["id"])
-            tenant = valid_identifier_or(detail.get("tenant", "default"), "unknown")
+            tenant, request_id = announced_as(detail, event["id"])
             raise self.ingest.reject(f"eventbridge/{event['id']}", request_id, tenant, rejection) from None
 
-    def _resume_waiting(self, detail: Mapping[str, Any]) -> None:
+    def _resume_waiting(self, detail: object) -> None:
+        if not isinstance(detail, Mapping):
+            return
         for tenant in tenants_affected_by(detail, self.tenant_secret_prefix):
             resumed = self.ingest.resume_waiting(tenant)
             logger.info("a tenant's secret was stored", extra={"tenant": tenant, "resumed": len(resumed)})
@@ -89,7 +92,7 @@ class Events:
         source = self.ingest.sources.of_partner(event["source"])
         if source is None:
             return Ignored("no source names this partner")
-        return self.ingest.ingest(source, json.dumps(event["detail"]).encode())
+        return self.ingest.ingest(source, json.dumps(event.get("detail")).encode())
 
     def _source_dimension(self, event: Mapping[str, Any]) -> str:
         """Return the source of a partner, or a constant: each other text of the bus would make a metric of its own."""

@@ -8,16 +8,14 @@ events are not recorded anywhere else, so none can be recorded and then lost.
 """
 
 import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
-from provisioner.contract.parsing import parse_json_object, parse_request
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.parsing import BlueprintRejected, parse_json_object, request_of
 from provisioner.ingest.mapping import Ignored, Source, event_id, to_request
 from provisioner.ingest.sources import Sources
 from provisioner.ledger.models import RequestRecord
@@ -88,13 +86,21 @@ class Ingest:
             if isinstance(body, Ignored):
                 return body
             tenant = body["tenant"]
-            return self.submit(parse_request(json.dumps(body)))
+            return self.submit(body)
         except Rejected as rejection:
             raise self.reject(source.name, request_id, tenant, rejection) from None
 
-    def submit(self, request: ProvisioningRequest) -> AcceptedEvent:
-        """Store and queue the request. Raise ``Rejected`` (REQUEST_CONFLICT) for other content under its id."""
-        return Outbox(self.ledger, self.queue).accept(request)
+    def submit(self, document: Mapping[str, Any], fallback_id: str | None = None) -> AcceptedEvent:
+        """Store and queue the request in a JSON object. Raise ``Rejected``: also for other content under a known id.
+
+        ``fallback_id``: the request id of an object without one.
+        """
+        outbox = Outbox(self.ledger, self.queue)
+        try:
+            request = request_of(document, fallback_id=fallback_id)
+        except BlueprintRejected as rejection:
+            return Accepted(outbox.accepted_before(rejection))
+        return outbox.accept(request)
 
     def resume_waiting(self, tenant: str) -> list[str]:
         """Queue the requests that wait for the tenant's credential, and return their keys.

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from provisioner.contract.parsing import BlueprintRejected
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.messaging.queue import Queue
 
@@ -27,6 +28,8 @@ class RequestStore[R: StoredRequest](Protocol):
 
     def accept(self, request: ProvisioningRequest, expected_after: float) -> R: ...
 
+    def find(self, request_key: str) -> tuple[R, ProvisioningRequest] | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted[R: StoredRequest]:
@@ -48,6 +51,16 @@ class Outbox[R: StoredRequest]:
         record = self.ledger.accept(request, expected_after=delay_seconds + DELIVERY_SECONDS)
         error = self.send(request, record.deferrals, delay_seconds) if record.fresh else None
         return Accepted(record, error)
+
+    def accepted_before(self, rejected: BlueprintRejected) -> R:
+        """Return the accepted request that this one repeats, or raise the rejection: its blueprint changed since.
+
+        The values of a blueprint are a part of the content, but its types are not.
+        """
+        found = self.ledger.find(rejected.request.id)
+        if found is None or found[1].fingerprint != rejected.request.fingerprint:
+            raise rejected
+        return found[0]
 
     def send(self, request: ProvisioningRequest, deferrals: int, delay_seconds: float) -> Exception | None:
         """Send a stored request to the queue, and return the error if SQS fails."""

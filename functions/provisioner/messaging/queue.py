@@ -8,6 +8,8 @@ from typing import Any
 
 MAX_DELAY_SECONDS = 900  # the longest delay that SQS allows
 DEFERRALS_ATTRIBUTE = "deferrals"  # message attribute: how often its request was deferred by then
+MAX_MESSAGE_BYTES = 1_048_576  # of a body and the names, types and values of its attributes, as SQS counts them
+CUT = {"truncated": "true"}  # message attribute of a dead letter that is not the whole message
 FIRST_RETRY_SECONDS = 60  # five receives outlast an outage of a quarter of an hour
 
 
@@ -35,14 +37,17 @@ class Queue:
     def dead_letter(self, body: str, reason: str, message_id: str) -> None:
         """Send a message that can never succeed to the dead-letter queue, with the reason.
 
-        The reason may quote the message, so it is escaped: SQS rejects control characters.
+        The reason may quote the message, so it is escaped: SQS rejects control characters. A body that leaves no room
+        for the reason is cut.
         """
+        attributes = {"reason": json.dumps(reason)[1:-1][:1000], "message_id": message_id}
+        fitting = _fitting(body, attributes)
         self.sqs.send_message(
             QueueUrl=self.dead_letter_queue_url,
-            MessageBody=body,
+            MessageBody=fitting,
             MessageAttributes={
-                "reason": {"DataType": "String", "StringValue": json.dumps(reason)[1:-1][:1000]},
-                "message_id": {"DataType": "String", "StringValue": message_id},
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in (attributes if fitting == body else {**attributes, **CUT}).items()
             },
         )
 
@@ -55,3 +60,11 @@ class Queue:
         self.sqs.change_message_visibility(
             QueueUrl=self.queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=math.ceil(max(pause, at_least))
         )
+
+
+def _fitting(body: str, attributes: dict[str, str]) -> str:
+    """Return the body, or as many whole characters of it as SQS takes beside the attributes."""
+    named = {**attributes, **CUT}
+    room = MAX_MESSAGE_BYTES - sum(len(f"{name}String{value}".encode()) for name, value in named.items())
+    encoded = body.encode("utf-8", "surrogatepass")
+    return body if len(encoded) <= room else encoded[:room].decode("utf-8", "ignore")

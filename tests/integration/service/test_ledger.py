@@ -31,6 +31,9 @@ from tests.fakes import Clock, MemoryLedger, a_request
 from tests.integration.service.locked_moto import client, make_table
 
 
+TYPES = ({"name": "Account", "name_plural": "Accounts"}, {"name": "Deal", "name_plural": "Deals"})
+
+
 class LookingLedger(CoreLedger, Protocol):
     """The methods of both ledgers beyond those that the core uses."""
 
@@ -58,6 +61,16 @@ def ledger(request: pytest.FixtureRequest, clock: Clock) -> LookingLedger:
         return MemoryLedger(clock)
     found: Ledger = request.getfixturevalue("dynamodb")
     return found
+
+
+def test_hole_5_the_accepted_content_is_found_again(ledger: LookingLedger) -> None:
+    first = a_request("1", blueprint="account", custom_object_type=None, custom_object_types=TYPES[:1])
+    other = a_request("1", blueprint="account", custom_object_type=None, custom_object_types=TYPES[1:])
+
+    assert ledger.accept(first).accepted_request(first) == first
+    again = ledger.accept(other)
+
+    assert (again.fresh, again.accepted_request(other)) == (False, first)
 
 
 def outcome(result: Result = Result.CREATED) -> Outcome:

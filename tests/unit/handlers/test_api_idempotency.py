@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.contract.errors import ProblemType, Rejected
-from tests.handlers import HandlerWorld
+from provisioner.contract import blueprints
+from provisioner.contract.errors import ProblemType, Rejected, Unavailable
+from tests.handlers import HandlerWorld, blueprint_that_requires
 from tests.http_caller import BODY, ID, Caller
 
 
@@ -56,6 +57,23 @@ class TestIdempotency:
 
         assert (answer.status, answer.kind) == (422, "request-conflict")
         assert world.close.names == ["Account"]
+
+    @pytest.mark.parametrize("settled", [True, False])
+    def test_hole_5_a_blueprint_that_changed_since_changes_nothing(
+        self, world: HandlerWorld, caller: Caller, monkeypatch: pytest.MonkeyPatch, settled: bool
+    ) -> None:
+        body = {**without("custom_object_type"), "blueprint": "account", "values": {"product": "Prisma"}}
+        world.close.list_fails = None if settled else Unavailable("500")
+        first = caller.post(body)
+        monkeypatch.setattr(blueprints, "load", blueprint_that_requires("region"))
+
+        again = caller.post(body)
+
+        assert (first.status, again.status) == ((201, 201) if settled else (202, 202))
+        assert again.headers.get("Idempotency-Replayed") == ("true" if settled else None)
+        other = caller.post({**body, "values": {"product": "Other"}})
+        assert (other.status, other.kind) == (400, "invalid-request")
+        assert caller.post({**body, "request_id": "another"}).kind == "invalid-request"
 
     def test_another_spelling_of_the_same_content_is_the_same(self, caller: Caller) -> None:
         caller.post()

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from provisioner.contract import blueprints
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.request import request_key
 from provisioner.handlers.events import Events
+from tests.handlers import blueprint_that_requires
 from tests.webhook_senders import Upstream, fixture
 
 REQUEST = {"tenant": "acme", "request_id": "signup-1", "custom_object_type": {"name": "Order", "name_plural": "Orders"}}
@@ -105,6 +107,38 @@ def test_an_invalid_event_is_announced_as_failed_once(
     assert (outcome.tenant, outcome.request_id, outcome.result) == (tenant, request_id, Result.FAILED)
     assert key != message_key(request_id)
     assert not upstream.ledger.requests
+
+
+@pytest.mark.parametrize("bus", ["com.example.signups", STRIPE_BUS])
+@pytest.mark.parametrize("detail", ["text", 7, None, [REQUEST]])
+def test_field_15_an_event_whose_detail_is_no_object_is_announced_as_failed(
+    upstream: Upstream, detail: Any, bus: str
+) -> None:
+    asked = event(detail, bus, *(["customer.created"] if bus == STRIPE_BUS else []))
+    take(upstream, asked, asked)
+
+    [(_, outcome)] = upstream.topic.events
+    assert (outcome.tenant, outcome.result) == ("unknown", Result.FAILED)
+    assert outcome.problem
+    assert "must be a JSON object" in outcome.problem.detail
+
+
+def test_field_15_a_call_without_an_object_as_its_detail_is_ignored(upstream: Upstream) -> None:
+    take(upstream, event(None, "aws.secretsmanager", "AWS API Call via CloudTrail"))
+
+    assert upstream.topic.events == []
+
+
+def test_hole_5_a_blueprint_that_changed_since_changes_nothing(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = event({"tenant": "acme", "blueprint": "account", "values": {"product": "Prisma"}})
+    take(upstream, asked)
+    monkeypatch.setattr(blueprints, "load", blueprint_that_requires("region"))
+    take(upstream, asked)
+
+    assert upstream.topic.events == []
+    assert len(upstream.queue.waiting) == 1
 
 
 def test_a_reused_request_id_is_announced_under_an_id_of_its_own(upstream: Upstream) -> None:

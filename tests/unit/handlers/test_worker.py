@@ -9,15 +9,18 @@ from typing import Any
 
 import pytest
 
+from provisioner.contract import blueprints
 from provisioner.contract.errors import ProblemType, Rejected, Unavailable
 from provisioner.contract.outcome import message_key
+from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.handlers.worker import MESSAGE_SECONDS, Worker
 from provisioner.ledger.models import RequestRecord
+from provisioner.messaging.envelopes import request_in
 from provisioner.telemetry import logger
 from tests.close import LOST, LOST_BEFORE
 from tests.fakes import a_request
-from tests.handlers import HandlerWorld
+from tests.handlers import HandlerWorld, blueprint_that_requires
 
 
 def body(request_id: str | None = "1", name: str = "Account", **further: Any) -> str:
@@ -291,11 +294,11 @@ class TestNoRequest:
     @pytest.mark.parametrize(
         ("text", "tenant", "request_id"),
         [
-            ("{", "default", "m1"),
-            ("", "default", "m1"),
-            ("[]", "default", "m1"),
-            ("\x00", "default", "m1"),
-            ("[" * 100_000, "default", "m1"),
+            ("{", "unknown", "m1"),
+            ("", "unknown", "m1"),
+            ("[]", "unknown", "m1"),
+            ("\x00", "unknown", "m1"),
+            ("[" * 100_000, "unknown", "m1"),
             ('{"tenant": "a b", "request_id": "no good"}', "unknown", "m1"),
             ('{"request_id": 7}', "default", "m1"),
             (body("1", if_exists="replace"), "acme", "1"),
@@ -345,6 +348,219 @@ class TestNoRequest:
         assert work(world, record("{", receive_count=2)) == []
         assert {event_id for event_id, _ in world.topic.events} == {message_key("m1")}
         assert len(world.queue.dead) == 1
+
+    @pytest.mark.parametrize(
+        ("text", "tenant", "request_id"),
+        [
+            (body("1")[:-1] + ",}", "unknown", "m1"),
+            (body("1").replace('{"', '{"tenant": "globex", "', 1), "unknown", "1"),
+            (body("1").replace('{"', '{"request_id": "2", "', 1), "acme", "m1"),
+            (json.dumps({"Records": [{"s3": {}}]}), "unknown", "m1"),
+            (body("1", tenant=None, if_exists="replace"), "default", "1"),
+        ],
+        ids=["trailing comma", "tenant twice", "request id twice", "another event", "null tenant"],
+    )
+    def test_field_14_a_message_is_never_announced_under_a_guessed_tenant(
+        self, world: HandlerWorld, text: str, tenant: str, request_id: str
+    ) -> None:
+        assert work(world, record(text)) == []
+
+        [(_, outcome)] = world.topic.events
+        assert (outcome.tenant, outcome.request_id, outcome.result) == (tenant, request_id, "failed")
+        assert world.close.names == []
+
+    def test_field_16_a_message_of_a_mebibyte_is_dead_lettered_at_its_first_receive(self, world: HandlerWorld) -> None:
+        assert work(world, record("x" * 1_048_576)) == []
+
+        [(_, outcome)] = world.topic.events
+        assert (outcome.tenant, outcome.problem and outcome.problem.status) == ("unknown", 413)
+        [(_, reason, message_id)] = world.queue.dead
+        assert (reason, message_id) == ("A request must have at most 262144 bytes.", "m1")
+
+
+def in_sns(message: str, message_id: str = "a95b1f2c-0000-5000-8000-0f1c2d3e4a5b") -> str:
+    """The message as SNS delivers it without raw message delivery."""
+    return json.dumps(
+        {
+            "Type": "Notification",
+            "MessageId": message_id,
+            "TopicArn": "arn:aws:sns:eu-central-1:111122223333:signups",
+            "Message": message,
+            "Timestamp": "2026-11-26T20:00:00.000Z",
+            "SignatureVersion": "1",
+            "Signature": "EXAMPLE",
+            "SigningCertURL": "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService.pem",
+            "UnsubscribeURL": "https://sns.eu-central-1.amazonaws.com/?Action=Unsubscribe",
+        }
+    )
+
+
+def in_eventbridge(detail: Any, event_id: str = "6a7e8feb-b491-4cf7-a9f1-bf3703467718") -> str:
+    """The event as a rule without an input path delivers it."""
+    return json.dumps(
+        {
+            "version": "0",
+            "id": event_id,
+            "detail-type": "Provisioning Requested",
+            "source": "my.app",
+            "account": "111122223333",
+            "time": "2026-11-26T20:00:00Z",
+            "region": "eu-central-1",
+            "resources": [],
+            "detail": detail,
+        }
+    )
+
+
+class TestEnvelopes:
+    @pytest.mark.parametrize(
+        "wrapped",
+        [in_sns(body("1")), in_eventbridge(json.loads(body("1"))), in_sns(in_eventbridge(json.loads(body("1"))))],
+        ids=["SNS", "EventBridge", "EventBridge to SNS"],
+    )
+    def test_field_14_the_request_in_an_envelope_is_carried_out(self, world: HandlerWorld, wrapped: str) -> None:
+        assert work(world, record(wrapped)) == []
+
+        assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
+        assert world.topic.events[0][1].tenant == "acme"
+
+    @pytest.mark.parametrize(
+        ("wrapped", "request_id"),
+        [
+            (in_sns(body(None)), "a95b1f2c-0000-5000-8000-0f1c2d3e4a5b"),
+            (in_eventbridge(json.loads(body(None))), "6a7e8feb-b491-4cf7-a9f1-bf3703467718"),
+            (in_sns(body(None), "not an id"), "m1"),
+        ],
+    )
+    def test_field_14_the_id_of_the_envelope_stands_in_for_a_request_id(
+        self, world: HandlerWorld, wrapped: str, request_id: str
+    ) -> None:
+        """It is the same when SNS or EventBridge delivers the message again, under another message id of SQS."""
+        work(world, record(wrapped))
+
+        assert results(world) == [(request_id, "created")]
+
+    @pytest.mark.parametrize(
+        ("wrapped", "tenant", "reason"),
+        [
+            (in_sns("hello"), "unknown", "In the Message of an SNS notification: the body: invalid JSON: "),
+            (in_sns(body("1", x=1)), "acme", "In the Message of an SNS notification: /x: unknown key."),
+            (in_sns(body("1").replace('{"', '{"tenant": "globex", "', 1)), "unknown",
+             "In the Message of an SNS notification: the body: invalid JSON: duplicate key 'tenant'."),
+            (in_eventbridge(["no object"]), "unknown", "In the detail of an EventBridge event: the body: must be"),
+            (in_eventbridge({"tenant": "acme"}), "acme", "In the detail of an EventBridge event: the body: must have"),
+            (in_sns(in_sns(in_sns(body("1")))), "unknown", "In the Message of an SNS notification in the Message of"),
+        ],
+    )  # fmt: skip
+    def test_field_14_a_reason_names_the_envelope(
+        self, world: HandlerWorld, wrapped: str, tenant: str, reason: str
+    ) -> None:
+        assert work(world, record(wrapped)) == []
+
+        [(event_id, outcome)] = world.topic.events
+        assert (event_id, outcome.tenant, outcome.result) == (message_key("m1"), tenant, "failed")
+        assert outcome.problem
+        assert outcome.problem.detail.startswith(reason)
+        assert [dead[1:] for dead in world.queue.dead] == [(outcome.problem.detail, "m1")]
+
+    def test_field_14_the_largest_request_fits_into_an_envelope(self, world: HandlerWorld) -> None:
+        text = body("1")
+        padded = text[:-1] + " " * (262_144 - len(text)) + "}"
+
+        assert work(world, record(in_sns(padded))) == []
+        assert results(world) == [("1", "created")]
+
+
+def account(request_id: str = "1", product: str = "Prisma") -> str:
+    values = {"product": product}
+    return json.dumps({"tenant": "acme", "request_id": request_id, "blueprint": "account", "values": values})
+
+
+class TestAcceptedContent:
+    def test_hole_5_a_message_with_other_types_does_not_replace_the_accepted_ones(self, world: HandlerWorld) -> None:
+        world.ledger.accept(parse_request(account()))
+        other = {**json.loads(account()), "custom_object_types": [{"name": "Stolen", "name_plural": "Stolen"}]}
+
+        assert work(world, record(json.dumps(other))) == []
+        assert (results(world), world.close.names) == ([("1", "created")], ["Account"])
+
+    def test_hole_5_a_deferred_copy_holds_the_accepted_types(self, world: HandlerWorld) -> None:
+        world.ledger.accept(parse_request(account()))
+        world.close.list_fails = Unavailable("500")
+        other = {**json.loads(account()), "custom_object_types": [{"name": "Stolen", "name_plural": "Stolen"}]}
+
+        work(world, record(json.dumps(other)))
+
+        [(copy, _, _)] = world.queue.waiting
+        assert [each["name"] for each in copy["custom_object_types"]] == ["Account"]
+
+    def test_hole_5_a_blueprint_that_changed_since_changes_nothing(
+        self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.ledger.accept(parse_request(account()))
+        monkeypatch.setattr(blueprints, "load", blueprint_that_requires("region"))
+
+        assert work(world, record(account())) == []
+        assert (results(world), world.close.names, world.queue.dead) == ([("1", "created")], ["Account"], [])
+
+    def test_hole_5_other_values_are_other_content_even_if_the_blueprint_changed(
+        self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.ledger.accept(parse_request(account()))
+        monkeypatch.setattr(blueprints, "load", blueprint_that_requires("region"))
+
+        work(world, record(account(product="Other")))
+
+        assert [message_id for _, _, message_id in world.queue.dead] == ["m1"]
+
+
+class TestDeath:
+    """A worker that dies while it parses a message: ``KeyboardInterrupt`` stands for the end of the process."""
+
+    def _die_at(self, monkeypatch: pytest.MonkeyPatch, poison: str) -> None:
+        def dies(text: str, message_id: str) -> ProvisioningRequest:
+            if message_id == poison:
+                raise KeyboardInterrupt
+            return request_in(text, message_id)
+
+        monkeypatch.setattr("provisioner.handlers.worker.request_in", dies)
+
+    @pytest.mark.parametrize("position", range(4))
+    def test_hole_7_its_batch_mates_are_in_the_ledger(
+        self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch, position: int
+    ) -> None:
+        """The poison was received before, or is the longest."""
+        batch = [record(body(f"{number}", f"Type {number}"), f"m{number}") for number in range(3)]
+        batch.insert(position, record(body("poison", "P" * 100), "poison"))
+        self._die_at(monkeypatch, "poison")
+
+        with pytest.raises(KeyboardInterrupt):
+            work(world, *batch)
+
+        assert {accepted.request_id for accepted, _ in world.ledger.requests.values()} == {"0", "1", "2"}
+
+    def test_hole_7_a_message_that_was_received_before_is_parsed_after_new_ones(
+        self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._die_at(monkeypatch, "poison")
+
+        with pytest.raises(KeyboardInterrupt):
+            work(world, record("{}", "poison", receive_count=2), record(body("1"), "m1"))
+
+        assert [accepted.request_id for accepted, _ in world.ledger.requests.values()] == ["1"]
+
+    def test_hole_7_a_message_that_breaks_the_parser_harms_no_other(
+        self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def breaks(text: str, message_id: str) -> ProvisioningRequest:
+            if message_id == "m1":
+                raise MemoryError
+            return request_in(text, message_id)
+
+        monkeypatch.setattr("provisioner.handlers.worker.request_in", breaks)
+
+        assert work(world, record(body("1")), record(body("2", "Deal"), "m2")) == ["m1"]
+        assert world.close.names == ["Deal"]
 
 
 class TestDeadLettersRedriven:

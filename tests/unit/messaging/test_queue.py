@@ -86,3 +86,30 @@ def test_a_message_stays_hidden_for_at_least_the_requested_time(messages: Queue,
     messages.back_off("handle", 1, at_least=700.2)
 
     assert sqs.hidden == [{"QueueUrl": "https://queue", "ReceiptHandle": "handle", "VisibilityTimeout": 701}]
+
+
+@pytest.mark.parametrize("character", ["x", "é", "😀"])
+@pytest.mark.parametrize("over", [0, 1, 5])
+def test_field_16_the_largest_message_fits_beside_its_reason(
+    messages: Queue, sqs: MemorySqs, character: str, over: int
+) -> None:
+    """SQS counts the body and the attributes together, in bytes."""
+    body = (character * 1_048_576).encode()[: 1_048_576 - over].decode(errors="ignore")
+    messages.dead_letter(body, "A request must have at most 262144 bytes.", "message-1")
+
+    [sent] = sqs.sent
+    named = {name: each["StringValue"] for name, each in sent["MessageAttributes"].items()}
+    size = len(sent["MessageBody"].encode()) + sum(len(f"{name}String{value}") for name, value in named.items())
+    assert 1_048_576 - 4 <= size <= 1_048_576
+    assert body.startswith(sent["MessageBody"])
+    assert named == {
+        "reason": "A request must have at most 262144 bytes.", "message_id": "message-1", "truncated": "true"
+    }  # fmt: skip
+
+
+def test_field_16_a_message_that_fits_is_kept_whole(messages: Queue, sqs: MemorySqs) -> None:
+    body = "x" * 1_048_000
+    messages.dead_letter(body, "no", "message-1")
+
+    assert sqs.sent[0]["MessageBody"] == body
+    assert "truncated" not in sqs.sent[0]["MessageAttributes"]

@@ -1,0 +1,81 @@
+"""The records of an SQS event, and the order to read them in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.contract.errors import Rejected
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.models import RequestRecord
+from provisioner.messaging.queue import DEFERRALS_ATTRIBUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SQS record and its request. ``accepted``: its record in the ledger, whose content the request then is."""
+
+    record: Mapping[str, Any]
+    request: ProvisioningRequest
+    accepted: RequestRecord | None = None
+
+    @property
+    def id(self) -> str:
+        return str(self.record["messageId"])
+
+    @property
+    def receive_count(self) -> int:
+        return receive_count(self.record)
+
+    @property
+    def deferrals(self) -> int | None:
+        """Return the request's count of deferrals when this was sent, or None if another producer sent it."""
+        text = self.record.get("messageAttributes", {}).get(DEFERRALS_ATTRIBUTE, {}).get("stringValue") or ""
+        return int(text) if text.isdecimal() and len(text) < 10 else None  # a producer may write anything
+
+    def is_superseded(self, accepted: RequestRecord) -> bool:
+        """Return whether a newer message continues the request. Otherwise each deferral would add a message.
+
+        A message received again is never superseded: its first receiver may have died after recording the deferral, but
+        before sending the newer message.
+        """
+        return (
+            self.receive_count == 1
+            and self.deferrals is not None
+            and self.deferrals < accepted.deferrals
+            and not accepted.outcome
+        )
+
+    @property
+    def log_keys(self) -> dict[str, Any]:
+        """The keys of a log line that identify the message and its request."""
+        request = self.request
+        names = {"tenant": request.tenant, "request_id": request.request_id, "id": request.id}
+        return {**names, **log_keys(self.record)}
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidMessage:
+    """One SQS record that does not hold a valid request, the reason, and the names to announce it under."""
+
+    record: Mapping[str, Any]
+    rejection: Rejected
+    tenant: str
+    request_id: str
+
+
+def in_order_of_risk(records: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the indexes of the records: those received most often, and then the longest, come last.
+
+    A message that killed a worker was received before, and so were only those that were in a batch with it.
+    """
+    return sorted(
+        range(len(records)), key=lambda index: (receive_count(records[index]), len(records[index]["body"]), index)
+    )
+
+
+def receive_count(record: Mapping[str, Any]) -> int:
+    return int(record["attributes"]["ApproximateReceiveCount"])
+
+
+def log_keys(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"message_id": str(record["messageId"]), "receive_count": receive_count(record)}
