@@ -38,7 +38,7 @@ def envelope(document: object) -> Envelope | None:
 
 
 def request_in(body: str, message_id: str) -> ProvisioningRequest:
-    """Return the request in a message, or in the envelope in it. Raise ``Rejected`` if there is none.
+    """Return the request in a message, or in the envelope in it. Raise ``Rejected`` if it holds none.
 
     A request without an id of its own has that of the envelope: it is the same whenever the message is delivered again.
     """

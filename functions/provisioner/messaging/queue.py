@@ -9,7 +9,7 @@ from typing import Any
 MAX_DELAY_SECONDS = 900  # the longest delay that SQS allows
 DEFERRALS_ATTRIBUTE = "deferrals"  # message attribute: how often its request was deferred by then
 MAX_MESSAGE_BYTES = 1_048_576  # of a body and the names, types and values of its attributes, as SQS counts them
-CUT = {"truncated": "true"}  # message attribute of a dead letter that is not the whole message
+CUT = {"truncated": "true"}  # message attribute of a dead-letter message that is not whole
 FIRST_RETRY_SECONDS = 60  # five receives outlast an outage of a quarter of an hour
 
 

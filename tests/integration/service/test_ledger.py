@@ -30,7 +30,6 @@ from provisioner.reconcile.ports import Ledger as CoreLedger
 from tests.fakes import Clock, MemoryLedger, a_request
 from tests.integration.service.locked_moto import client, make_table
 
-
 TYPES = ({"name": "Account", "name_plural": "Accounts"}, {"name": "Deal", "name_plural": "Deals"})
 
 
