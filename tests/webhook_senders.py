@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.local.signing import signed_headers
 from infra.local.webhook_events import scheme_name
-from provisioner.handlers.webhooks import Webhooks
+from provisioner.handlers.webhooks import Webhooks, report_unusable_secret
 from provisioner.ingest.ingest import Ingest
 from provisioner.ingest.mapping import Source
 from provisioner.ingest.signing_keys import make_signing_keys_cache
@@ -92,7 +92,8 @@ class Upstream:
         parts: dict[str, Any] = {"ledger": self.ledger, "queue": self.queue, "topic": self.topic}
         parts |= {"rejected": self.rejected, "waitlist": self.waitlist}
         self.ingest = Ingest(sources=self.sources, clock=self.clock, **parts)
-        keys = make_signing_keys_cache(self.secrets, "prefix", self.monotonic, self.sources.scheme_of)
+        scheme_of = self.sources.scheme_of
+        keys = make_signing_keys_cache(self.secrets, "prefix", self.monotonic, scheme_of, report_unusable_secret)
         self.handler = Webhooks(self.ingest, keys, self.clock)
 
     def deliver(

@@ -18,7 +18,7 @@ from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from infra.local.errors import StartupError
 from infra.local.sigv4 import SigV4
 from infra.local.webhook_events import Event, Sent, scheme_name
-from provisioner.ingest.schemes import UnusableSecret
+from provisioner.credentials.secret_text import UnusableSecret
 from provisioner.ingest.sources import Sources
 
 DEFAULT_SOURCE = "stripe"

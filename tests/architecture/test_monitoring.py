@@ -25,7 +25,11 @@ def test_invalid_signatures_are_watched_for_each_source() -> None:
     watched = {name: re.findall(counted + quoted, metric["Expression"]) for name, metric in metrics.items()}
     unknown = metrics.pop("UnknownSource")
     del watched["UnknownSource"]
-    assert watched == {"InvalidSignature": ["InvalidSignature"], "EventsRejected": ["EventsRejected"]}
+    assert watched == {
+        "InvalidSignature": ["InvalidSignature"],
+        "EventsRejected": ["EventsRejected"],
+        "UnusableSecret": ["SecretEntryUnusable"],
+    }
     assert (
         unknown["Expression"] == """SELECT SUM(SourceNotFound) FROM "CloseProvisioner" WHERE "service" = '${Prefix}'"""
     )
@@ -33,6 +37,7 @@ def test_invalid_signatures_are_watched_for_each_source() -> None:
     handler = (PROJECT / "functions" / "provisioner" / "handlers" / "webhooks.py").read_text()
     assert "InvalidSignature" in COUNTED_AS.values()
     assert '_count("EventsRejected", source)' in handler
+    assert 'count(["SecretEntryUnusable"], source=source)' in handler
 
 
 def test_every_handler_and_dead_letter_queue_has_an_alarm(template: Template) -> None:

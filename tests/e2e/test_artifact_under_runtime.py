@@ -165,10 +165,10 @@ def test_no_credential_is_logged_even_at_the_lowest_level(start: Any, aws: Stand
 
 
 def test_the_webhooks_handler_runs(start: Any, aws: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = {"SecretString": json.dumps({"secrets": ["whsec_of_stripe"]})}
+    held = {"SecretString": json.dumps({"secrets": ["whsec_of_stripe_0123"]})}
     monkeypatch.setitem(JSON_RESPONSES, "secretsmanager.GetSecretValue", held)
     event = Event.of("stripe", "customer.created", "acme")
-    sent = event.sent(["whsec_of_stripe"])
+    sent = event.sent(["whsec_of_stripe_0123"])
     signed = http("POST", "/v1/webhooks/{source}", sent.body.decode(), source="stripe")
     signed["multiValueHeaders"] |= {name: [value] for name, value in sent.headers.items()}
     unsigned = http("POST", "/v1/webhooks/{source}", sent.body.decode(), source="stripe")

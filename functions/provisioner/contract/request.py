@@ -113,6 +113,11 @@ class ProvisioningRequest(StrictModel):
         return "/custom_object_type" if self.custom_object_type else f"/custom_object_types/{type_index}"
 
     @property
+    def may_wait_for_tenant(self) -> bool:
+        """Whether it waits for a missing credential. A tenant with a colon never gets one: no secret's name has any."""
+        return self.wait_for_tenant and ":" not in self.tenant
+
+    @property
     def id(self) -> str:
         """The key of the request in URLs, ledger and events, computed from tenant and request id."""
         return request_key(self.tenant, self.request_id)

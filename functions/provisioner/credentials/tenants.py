@@ -1,11 +1,10 @@
 """The credentials of tenants: one Secrets Manager secret for each, named ``<prefix>/<tenant>``.
 
 A secret holds a plain Close API key, or JSON: ``{"api_key": …}`` or ``{"access_token": …}`` (OAuth), and optionally
-``"organization_id"``: the organization that the credential must belong to.
+``"organization_id"``: the organization that the credential must belong to. White space around a value is no part of it.
 """
 
 import base64
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any, Self
 from provisioner.close.models import Credential
 from provisioner.contract.errors import ProblemType, Rejected, Unavailable
 from provisioner.credentials.cache import SecretCache, SecretMissing, SecretUnavailable, SecretUnreadable
+from provisioner.credentials.secret_text import UnusableSecret, clean_value, parse_text, reason_of
 
 # Characters allowed in an HTTP header. Keys look like api_<id>.<secret>, but Close does not document that.
 SECRET_TEXT = re.compile(r"[\x21-\x7e]{1,4096}")
@@ -21,7 +21,10 @@ SECRET_TEXT = re.compile(r"[\x21-\x7e]{1,4096}")
 
 @dataclass(frozen=True, slots=True)
 class Tenants:
-    """Credentials by tenant, cached. Safe to share between threads."""
+    """Credentials by tenant, cached. Safe to share between threads.
+
+    A missing secret is read again each time: once it is stored, the requests that wait for it resume at once.
+    """
 
     cache: SecretCache[Credential]
 
@@ -36,6 +39,12 @@ class Tenants:
         Raises ``Rejected`` when the tenant has no secret or an unreadable one, ``Unavailable`` when Secrets Manager
         fails and no usable credential is cached.
         """
+        if ":" in tenant:
+            raise Rejected(
+                ProblemType.TENANT_NOT_FOUND,
+                f"Tenant {tenant!r} has no credential and cannot have one: the name of a secret must not contain a "
+                "colon. Send the request with another tenant id.",
+            )
         try:
             return self.cache.get(tenant, rejected)
         except SecretMissing:
@@ -51,28 +60,41 @@ class Tenants:
 
 def parse_secret(tenant: str, text: str) -> Credential:
     """Return the credential in a secret's text. Raises ``Rejected``, whose message never contains the text."""
-    text = text.strip()
-    organization_id = None
-    api_key: object = text
-    access_token: object = None
-    if text.startswith("{"):
-        try:
-            document = json.loads(text)
-        except ValueError:
-            raise _unreadable(tenant, "it starts with { but is not valid JSON") from None
-        api_key, access_token = document.get("api_key"), document.get("access_token")
-        organization_id = document.get("organization_id")
-        if (api_key is None) == (access_token is None):
-            raise _unreadable(tenant, "it must contain either api_key or access_token")
-        if not (organization_id is None or (isinstance(organization_id, str) and organization_id)):
-            raise _unreadable(tenant, "its organization_id must be a non-empty string")
-    secret = access_token if api_key is None else api_key
-    if not isinstance(secret, str) or not SECRET_TEXT.fullmatch(secret):
-        raise _unreadable(tenant, "its key must be 1 to 4096 printable ASCII characters without spaces")
-    if access_token is not None:
-        return Credential(f"Bearer {secret}", secret, organization_id)
-    basic = base64.b64encode(f"{secret}:".encode()).decode()
-    return Credential(f"Basic {basic}", secret, organization_id)
+    try:
+        return _credential(parse_text(text))
+    except UnusableSecret as error:
+        raise _unreadable(tenant, str(error)) from None
+
+
+def _credential(secret: str | dict[str, Any]) -> Credential:
+    if isinstance(secret, str):
+        return _with_key(_value(secret, "it"), None)
+    given = [name for name in ("api_key", "access_token") if secret.get(name) is not None]
+    if len(given) != 1:
+        raise UnusableSecret("it must contain either api_key or access_token")
+    organization_id = secret.get("organization_id")
+    if organization_id is not None:
+        organization_id = _value(organization_id, "its organization_id")
+    value = _value(secret[given[0]], f"its {given[0]}")
+    if given == ["api_key"]:
+        return _with_key(value, organization_id)
+    return Credential(f"Bearer {value}", value, organization_id)
+
+
+def _value(value: object, name: str) -> str:
+    try:
+        text = clean_value(value)
+    except UnusableSecret as error:
+        raise UnusableSecret(reason_of(name, error)) from None
+    if not SECRET_TEXT.fullmatch(text):
+        raise UnusableSecret(f"{name} must be 1 to 4096 printable ASCII characters without spaces")
+    return text
+
+
+def _with_key(key: str, organization_id: str | None) -> Credential:
+    if ":" in key:
+        raise UnusableSecret("the key contains a colon, which separates it from a password")
+    return Credential(f"Basic {base64.b64encode(f'{key}:'.encode()).decode()}", key, organization_id)
 
 
 def _unreadable(tenant: str, reason: str) -> Rejected:

@@ -128,7 +128,7 @@ class Api:
         try:
             self.service.tenants.credential(request.tenant)
         except Rejected as rejection:
-            may_wait = rejection.kind is not ProblemType.TENANT_NOT_FOUND or request.wait_for_tenant
+            may_wait = rejection.kind is not ProblemType.TENANT_NOT_FOUND or request.may_wait_for_tenant
             if not may_wait and not self.service.ledger.find(request.id):  # a repeated request gets its stored response
                 raise
         except Unavailable as error:

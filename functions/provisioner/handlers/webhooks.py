@@ -14,7 +14,7 @@ from typing import Any
 
 from provisioner.aws import make_clients
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.credentials.cache import SecretCache, SecretMissing, SecretUnavailable, SecretUnreadable
+from provisioner.credentials.cache import SecretCache, SecretMissing, SecretUnusable
 from provisioner.handlers.apigateway import Response, body_of, headers_of, rejection_response, response, unavailable
 from provisioner.handlers.request_log import log_accepted
 from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
@@ -52,7 +52,8 @@ class Webhooks:
         client = make_clients()
         ingest = Ingest.from_settings(settings, client, clock)
         secretsmanager, prefix = client("secretsmanager"), settings.source_secret_prefix
-        keys = make_signing_keys_cache(secretsmanager, prefix, time.monotonic, ingest.sources.scheme_of)
+        scheme_of = ingest.sources.scheme_of
+        keys = make_signing_keys_cache(secretsmanager, prefix, time.monotonic, scheme_of, report_unusable_secret)
         return cls(ingest, keys, clock)
 
     def answer(self, event: Mapping[str, Any]) -> Response:
@@ -70,6 +71,10 @@ class Webhooks:
             logger.warning("rejected", extra={"source": name[:MAX_NAME], "problem": rejection.problem.type})
             _count(COUNTED_AS.get(rejection.kind, "Rejected"), source)
             return rejection_response(rejection.problem)
+        except SecretUnusable as unusable:  # the sender delivers again, until the operator has fixed it
+            logger.warning("the source's secret cannot be used", extra={"source": name, "reason": str(unusable)})
+            _count("Unavailable", source)
+            return unavailable()
         except Exception:  # the sender sees none of it, and delivers again
             logger.exception("failed before the event was safe", extra={"source": name[:MAX_NAME]})
             _count("Unavailable", source)
@@ -115,7 +120,7 @@ class Webhooks:
         """Return the keys as Secrets Manager holds them now, or the known ones if they cannot be read."""
         try:
             return self.keys.get(source.name, keys)
-        except (SecretMissing, SecretUnreadable, SecretUnavailable):
+        except SecretUnusable:
             return keys
 
     def _accepted(self, source: Source, accepted: AcceptedEvent) -> Response:
@@ -126,6 +131,12 @@ class Webhooks:
         return response(
             202, {"id": record.id, "tenant": record.tenant, "request_id": record.request_id, "state": state}
         )
+
+
+def report_unusable_secret(source: str, reason: str) -> None:
+    """Let the operator know, at each read: at most twice a minute, however many deliveries arrive."""
+    logger.error("a secret is unusable", extra={"source": source, "reason": reason})
+    count(["SecretEntryUnusable"], source=source)
 
 
 def _count(name: str, source: Source | None) -> None:

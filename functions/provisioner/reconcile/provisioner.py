@@ -129,7 +129,7 @@ class Provisioner:
         try:
             organization_id = self._tenancy.bind(job.record, job.request, job.organization)
         except Rejected as rejection:
-            if rejection.kind is ProblemType.TENANT_NOT_FOUND and job.request.wait_for_tenant:
+            if rejection.kind is ProblemType.TENANT_NOT_FOUND and job.request.may_wait_for_tenant:
                 raise TenantMissing(str(rejection)) from None
             return self._fail_without_leases(job, rejection)
         self._tenancy.check_pause(organization_id)

@@ -13,6 +13,12 @@ from provisioner.credentials.tenants import Tenants, parse_secret
 from tests.fakes import Clock
 
 KEY = "api_1aZ9.2bY8cX7"
+DELETED = [
+    "You can't perform this operation on the secret because it was marked for deletion.",
+    "You can't perform this operation on the secret because it was already scheduled for deletion.",
+    "You tried to perform the operation on a secret that's currently marked deleted.",
+]
+"""In the words of Secrets Manager and of its stand-ins."""
 
 
 def client_error(code: str) -> ClientError:
@@ -51,6 +57,9 @@ def tenants(secrets: MemorySecrets, clock: Clock) -> Tenants:
     return Tenants.of(secrets, "prefix", clock)
 
 
+PRINTABLE = "it must be 1 to 4096 printable ASCII characters without spaces"
+
+
 class TestWhatASecretHolds:
     @pytest.mark.parametrize(
         ("text", "authorization", "organization_id"),
@@ -72,27 +81,59 @@ class TestWhatASecretHolds:
         assert credential.secret in {KEY, "tok", "tok+/=="}
 
     @pytest.mark.parametrize(
+        ("text", "organization_id"),
+        [
+            (json.dumps(KEY), None),
+            (f" {json.dumps(f' {KEY} ')}\n", None),
+            (f"\ufeff{KEY}\r\n", None),
+            (json.dumps({"api_key": f"{KEY}\n"}), None),
+            (json.dumps({"api_key": f"\t{KEY}\u200b", "organization_id": " orga_1\n"}), "orga_1"),
+            (json.dumps(json.dumps({"api_key": KEY, "organization_id": "orga_1"})), "orga_1"),
+        ],
+    )
+    def test_field_5_a_pasted_key_is_used_without_what_surrounds_it(
+        self, text: str, organization_id: str | None
+    ) -> None:
+        credential = parse_secret("acme", text)
+
+        assert (credential.secret, credential.organization_id) == (KEY, organization_id)
+        assert credential.authorization == "Basic YXBpXzFhWjkuMmJZOGNYNzo="
+
+    @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("", "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ("   ", "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ("s3cret key", "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ("s3cret\r\nX-Evil: 1", "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ("s3crét", "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ("s3cret\x00", "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ("s3cret" * 1000, "its key must be 1 to 4096 printable ASCII characters without spaces"),
+            ("", "it is empty"),
+            ("   ", "it is empty"),
+            ("\ufeff", "it is empty"),
+            ("s3cret key", PRINTABLE),
+            ("s3cret\r\nX-Evil: 1", "it contains a line break or another control character"),
+            ("s3crét", PRINTABLE),
+            ("s3cret\x00", "it contains a line break or another control character"),
+            ("s3cret" * 1000, PRINTABLE),
             ('{"api_key": "s3cret', "it starts with { but is not valid JSON"),
             ("{s3cret}", "it starts with { but is not valid JSON"),
+            ("{" + '"a":{' * 100_000, "it starts with { but is not valid JSON"),
+            ('"s3cret', "it starts with a quotation mark but is not valid JSON"),
+            ("'s3cret'", "it has quotation marks around it"),
+            ("“s3cret”", "it has quotation marks around it"),
+            (json.dumps(json.dumps("s3cret")), "it has quotation marks around it"),
+            ("Bearer s3cret", "it begins with Bearer, which belongs to the header"),
+            ("authorization: basic s3cret", "it begins with Basic, which belongs to the header"),
+            ("s3cret:", "the key contains a colon, which separates it from a password"),
             ("{}", "it must contain either api_key or access_token"),
             ('{"key": "s3cret"}', "it must contain either api_key or access_token"),
             ('{"api_key": "s3cret", "access_token": "s3cret"}', "it must contain either api_key or access_token"),
             ('{"api_key": null}', "it must contain either api_key or access_token"),
-            ('{"api_key": ""}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ('{"api_key": 7}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ('{"api_key": ["s3cret"]}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ('{"api_key": "s3cret\\n"}', "its key must be 1 to 4096 printable ASCII characters without spaces"),
-            ('{"api_key": "s3cret", "organization_id": ""}', "its organization_id must be a non-empty string"),
-            ('{"api_key": "s3cret", "organization_id": 7}', "its organization_id must be a non-empty string"),
+            ('{"api_key": ""}', "its api_key is empty"),
+            ('{"api_key": 7}', "its api_key is not a string"),
+            ('{"api_key": ["s3cret"]}', "its api_key is not a string"),
+            ('{"api_key": "s3cret s3cret"}', PRINTABLE.replace("it ", "its api_key ", 1)),
+            ('{"api_key": "\\"s3cret\\""}', "its api_key has quotation marks around it"),
+            ('{"api_key": "s3cret\\ud800"}', "its api_key contains a line break or another control character"),
+            ('{"access_token": "bearer s3cret"}', "its access_token begins with Bearer, which belongs to the header"),
+            ('{"api_key": "s3cret", "organization_id": ""}', "its organization_id is empty"),
+            ('{"api_key": "s3cret", "organization_id": 7}', "its organization_id is not a string"),
+            ('{"api_key": "s3cret", "organization_id": "\'o\'"}', "its organization_id has quotation marks around it"),
         ],
     )
     def test_silent_an_invalid_secret_is_rejected_and_not_shown(self, text: str, reason: str) -> None:
@@ -213,6 +254,53 @@ class TestCache:
 
 
 class TestNoCredential:
+    @pytest.mark.parametrize("message", DELETED)
+    def test_field_17_a_secret_that_is_marked_for_deletion_is_missing(
+        self, tenants: Tenants, secrets: MemorySecrets, clock: Clock, message: str
+    ) -> None:
+        first = tenants.credential("acme")
+        secrets.fails = ClientError(
+            {"Error": {"Code": "InvalidRequestException", "Message": message}}, "GetSecretValue"
+        )
+        clock.advance(TTL_SECONDS + 1)
+        with pytest.raises(Rejected) as caught:
+            tenants.credential("acme")
+        assert caught.value.kind is ProblemType.TENANT_NOT_FOUND
+
+        secrets.fails = None  # restored: the requests that wait for it resume at once
+        assert tenants.credential("acme") == first
+
+    @pytest.mark.parametrize("message", ["the KMS key arn:aws:kms:… is pending deletion", "", "another state"])
+    def test_field_17_another_forbidden_state_is_unreadable(
+        self, tenants: Tenants, secrets: MemorySecrets, message: str
+    ) -> None:
+        secrets.fails = ClientError(
+            {"Error": {"Code": "InvalidRequestException", "Message": message}}, "GetSecretValue"
+        )
+        with pytest.raises(Rejected) as caught:
+            tenants.credential("acme")
+        assert caught.value.kind is ProblemType.CREDENTIAL_UNREADABLE
+
+    def test_field_18_a_tenant_with_a_colon_is_refused_without_a_read(
+        self, tenants: Tenants, secrets: MemorySecrets
+    ) -> None:
+        with pytest.raises(Rejected) as caught:
+            tenants.credential("acme:eu")
+        assert caught.value.kind is ProblemType.TENANT_NOT_FOUND
+        assert "the name of a secret must not contain a colon" in str(caught.value)
+        assert secrets.reads == 0
+
+    def test_the_last_readable_credential_is_served_while_access_is_denied(
+        self, tenants: Tenants, secrets: MemorySecrets, clock: Clock
+    ) -> None:
+        first = tenants.credential("acme")
+        secrets.fails = client_error("AccessDeniedException")
+        clock.advance(STALE_IF_ERROR_SECONDS - 1)
+        assert tenants.credential("acme") == first
+        clock.advance(2)
+        with pytest.raises(Rejected):
+            tenants.credential("acme")
+
     @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException", "InvalidParameterException"])
     def test_an_unknown_tenant_is_rejected(self, tenants: Tenants, secrets: MemorySecrets, code: str) -> None:
         secrets.fails = client_error(code)

@@ -11,8 +11,10 @@ from botocore.exceptions import ClientError
 
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.request import MAX_BODY_BYTES, IfExists, request_key
+from provisioner.credentials.cache import SecretMissing, SecretUnreadable
 from provisioner.ingest.signing_keys import MIN_REFETCH_SECONDS
 from tests.unit.ingest.test_signatures import OTHER_SECRETS
+from tests.unit.ingest.test_signing_keys import STATES
 from tests.webhook_senders import EVENTS, SECRETS, Upstream, fixture, scheme_of
 
 CUSTOMER = fixture("stripe", "customer.created")
@@ -95,8 +97,8 @@ class TestTaken:
     def test_trap_11_no_delivery_is_lost_while_a_secret_is_rotated(self, upstream: Upstream) -> None:
         upstream.deliver("stripe", stripe(id="evt_1"))
         upstream.monotonic.advance(MIN_REFETCH_SECONDS)
-        upstream.secrets.secrets["prefix/stripe"] = json.dumps({"secrets": ["whsec_new", SECRETS["stripe"]]})
-        assert upstream.deliver("stripe", stripe(id="evt_2"), secret="whsec_new").status == 202
+        upstream.secrets.secrets["prefix/stripe"] = json.dumps({"secrets": ["whsec_new_0123456789", SECRETS["stripe"]]})
+        assert upstream.deliver("stripe", stripe(id="evt_2"), secret="whsec_new_0123456789").status == 202
         assert upstream.deliver("stripe", stripe(id="evt_3")).status == 202
 
     def test_a_settled_request_is_not_shown_to_its_sender(self, upstream: Upstream) -> None:
@@ -182,6 +184,60 @@ class TestNotTaken:
         answer = upstream.deliver("stripe", CUSTOMER)
         assert (answer.status, answer.kind) == (503, "unavailable")
         assert "s3cret" not in json.dumps(answer.body) + "".join(capfd.readouterr())
+
+    @pytest.mark.parametrize("source", ["nope", "stripe", "Stripe/../x"])
+    def test_hole_9_a_strangers_unknown_sources_cost_no_read_and_no_traceback(
+        self, upstream: Upstream, caplog: pytest.LogCaptureFixture, source: str
+    ) -> None:
+        """The file of the source is looked for first. A source without a secret costs one read in 30 s."""
+        del upstream.secrets.secrets["prefix/stripe"]
+        for _ in range(20):
+            assert upstream.post(source, b"{}", {}).status == 404
+        assert upstream.secrets.reads == (source == "stripe")
+        assert [record for record in caplog.records if record.exc_info] == []
+
+    @pytest.mark.parametrize(("state", "kind"), STATES.values(), ids=STATES)
+    def test_hole_9_strangers_cost_one_read_in_30_s_whatever_the_secret_is(
+        self,
+        upstream: Upstream,
+        caplog: pytest.LogCaptureFixture,
+        capsys: pytest.CaptureFixture[str],
+        state: Exception | str,
+        kind: type[Exception],
+    ) -> None:
+        if isinstance(state, str):
+            upstream.secrets.secrets["prefix/stripe"] = state
+        else:
+            upstream.secrets.fails = state
+        expected = (404, "source-not-found") if kind is SecretMissing else (503, "unavailable")
+        answers = [upstream.post("stripe", b"{}", {}) for _ in range(20)]
+        assert {(answer.status, answer.kind) for answer in answers} == {expected}
+        assert upstream.secrets.reads == 1
+        assert [record for record in caplog.records if record.exc_info] == []
+        assert "s3cret" not in caplog.text + json.dumps([answer.body for answer in answers])
+        reports = [name for name, _ in counted(capsys) if name == "SecretEntryUnusable"]
+        assert len(reports) == caplog.messages.count("a secret is unusable") == (kind is SecretUnreadable)
+
+    def test_hole_9_strangers_cost_one_read_in_30_s_of_a_good_secret(self, upstream: Upstream) -> None:
+        assert {upstream.post("stripe", b"{}", {}).status for _ in range(20)} == {401}
+        upstream.monotonic.advance(MIN_REFETCH_SECONDS)
+        assert {upstream.post("stripe", b"{}", {}).status for _ in range(20)} == {401}
+        assert upstream.secrets.reads == 2
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_field_6_a_delivery_signed_with_a_good_secret_is_taken(
+        self, upstream: Upstream, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], order: int
+    ) -> None:
+        bad = f"v1,{SECRETS['clerk']}"
+        secrets = [f" {SECRETS['clerk']}\n", bad][::order]
+        upstream.secrets.secrets["prefix/clerk"] = json.dumps({"secrets": secrets})
+        answers = [upstream.deliver("clerk", fixture("clerk", "organization.created")) for _ in range(2)]
+        assert {answer.status for answer in answers} == {202}
+        [told] = [record for record in caplog.records if record.message == "a secret is unusable"]
+        assert (told.levelname, vars(told)["source"]) == ("ERROR", "clerk")
+        assert vars(told)["reason"].startswith(f"secrets[{secrets.index(bad)}] begins with v1,")
+        assert ("SecretEntryUnusable", "clerk") in counted(capsys)
+        assert SECRETS["clerk"] not in str([vars(record) for record in caplog.records])
 
     def test_a_body_is_bounded(self, upstream: Upstream) -> None:
         body = b'{"a": "' + b"x" * MAX_BODY_BYTES + b'"}'

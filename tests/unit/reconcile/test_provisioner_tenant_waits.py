@@ -40,6 +40,12 @@ def test_a_request_waits_longer_each_time_and_fails_at_its_deadline(world: Memor
     assert max(gaps) <= TENANT_BACKOFF_SECONDS[-1]
 
 
+def test_field_18_a_tenant_that_can_have_no_secret_is_not_waited_for(world: MemoryWorld) -> None:
+    result = look(world, a_request(tenant="acme:eu", wait_for_tenant=True))
+    assert isinstance(result, Outcome)
+    assert (result.result, kind_of(result)) == (Result.FAILED, "tenant-not-found")
+
+
 def test_a_request_is_applied_once_its_tenant_exists(world: MemoryWorld) -> None:
     wait = look(world, waiting())
     assert isinstance(wait, Deferred)
