@@ -1,7 +1,7 @@
 """The credentials of tenants: one Secrets Manager secret for each, named ``<prefix>/<tenant>``.
 
 A secret holds a plain Close API key, or JSON: ``{"api_key": …}`` or ``{"access_token": …}`` (OAuth), and optionally
-``"organization_id"``: the organization that the credential must belong to. White space around a value is no part of it.
+``"organization_id"``: the organization that the credential must belong to. White space around a value is ignored.
 """
 
 import base64
@@ -41,9 +41,11 @@ class Tenants:
         """
         if ":" in tenant:
             raise Rejected(
-                ProblemType.TENANT_NOT_FOUND,
-                f"Tenant {tenant!r} has no credential and cannot have one: the name of a secret must not contain a "
-                "colon. Send the request with another tenant id.",
+                kind=ProblemType.TENANT_NOT_FOUND,
+                detail=(
+                    f"Tenant {tenant!r} has no credential and cannot have one: the name of a secret must not contain a "
+                    "colon. Send the request with another tenant id."
+                ),
             )
         try:
             return self.cache.get(tenant, rejected)
