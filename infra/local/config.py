@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from infra.local.errors import StartupError
 
 PROJECT = Path(__file__).resolve().parents[2]
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+MIN_LIST_LAG_SECONDS = 20  # as the functions require it
 
 Seconds = Annotated[float, Field(ge=0, lt=1e6)]
 
@@ -31,7 +32,9 @@ class Options(BaseModel):
     """The Close API to call; None starts the simulated Close. Ends in ``/api/v1/``."""
     examples: bool = Field(True, description="1 or 0 (0: send no examples)")
     once: bool = Field(False, description="1 or 0 (1: stop after the examples; exit code 1 if one went wrong)")
-    list_lag_seconds: Seconds | None = Field(None, description="a number of seconds, 0 or more (template: 60)")
+    list_lag_seconds: Seconds | None = Field(
+        None, description="a number of seconds, 0 or more; 20 or more for a Close elsewhere (template: 60)"
+    )
     """How long a new type may be missing from Close's list; None keeps the template's default."""
     close_timeout_seconds: Seconds | None = Field(None, description="a number of seconds, 0 or more (template: 20)")
     """How long one call to Close may take; None keeps the template's default."""
@@ -53,6 +56,15 @@ class Options(BaseModel):
         if url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS:
             raise ValueError("not https")
         return value if path else f"{value.rstrip('/')}/api/v1/"
+
+    @field_validator("list_lag_seconds")
+    @classmethod
+    def _outlasts_the_lag_of_close(cls, value: float | None, info: ValidationInfo) -> float | None:
+        """Reject what the functions would reject: a real Close may show a new type only later."""
+        host = urlsplit(info.data.get("close_api_url") or "//localhost").hostname
+        if value is not None and value < MIN_LIST_LAG_SECONDS and host not in LOOPBACK_HOSTS:
+            raise ValueError("too short")
+        return value
 
     @classmethod
     def variables(cls) -> dict[str, str]:

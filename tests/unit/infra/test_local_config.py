@@ -6,10 +6,12 @@ import socket
 
 import pytest
 
+from infra.local import config as local_config
 from infra.local.config import Options
 from infra.local.errors import StartupError
 from infra.local.ports import free_port, take_port
 from infra.local.ui.progress import Progress
+from provisioner import settings
 
 
 class TestOptions:
@@ -58,6 +60,13 @@ class TestOptions:
         with pytest.raises(StartupError) as error:
             Options.from_environment(wrong)
         assert str(error.value) == f"{name} is {value!r}: it must be {Options.variables()[name]}."
+
+    def test_hole_10_the_list_lag_of_a_close_elsewhere_cannot_be_short(self) -> None:
+        elsewhere = {"CLOSE_API_URL": "https://api.close.com/api/v1/", "LIST_LAG_SECONDS": "2"}
+        with pytest.raises(StartupError, match=r"LIST_LAG_SECONDS is '2': .* 20 or more for a Close"):
+            Options.from_environment(elsewhere)
+        assert Options.from_environment(elsewhere | {"LIST_LAG_SECONDS": "20"}).list_lag_seconds == 20
+        assert local_config.MIN_LIST_LAG_SECONDS == settings.MIN_LIST_LAG_SECONDS
 
     def test_every_invalid_variable_is_named(self) -> None:
         with pytest.raises(StartupError, match=r"^PORT is 'many': .*\nONCE is 'perhaps': .*"):
