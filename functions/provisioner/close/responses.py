@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from provisioner.close.redaction import redact
 from provisioner.contract.errors import (
     ErrorDetail,
     OutcomeUnknown,
@@ -37,7 +38,6 @@ MAX_WAIT_SECONDS = 900.0
 MAX_DETAILS = 50
 MAX_DEPTH = 20  # of nested field errors; Close nests two or three deep
 MAX_TEXT = 300
-CLOSE_KEY = re.compile(r"api_[A-Za-z0-9]+\.[A-Za-z0-9.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,7 @@ def _field_errors(value: Any, pointer: str, depth: int = 0) -> Iterator[tuple[st
 
 
 def _redact(text: str, secret: str) -> str:
-    text = text.replace(secret, "…") if secret else text
-    return CLOSE_KEY.sub("…", text)[:MAX_TEXT]
+    return redact(text, secret)[:MAX_TEXT]
 
 
 def rate_limit_seconds(response: CloseResponse, now: datetime | None = None) -> float:

@@ -1,14 +1,17 @@
 """One table: what every answer of Close, and every silence, says about the world."""
 
+import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.close.redaction import MAX_READ, redact
 from provisioner.close.responses import (
     DEFAULT_WAIT_SECONDS,
     MAX_WAIT_SECONDS,
@@ -268,6 +271,58 @@ def test_silent_the_credential_is_redacted_in_closes_messages(status: int, secre
     assert isinstance(error, Rejected)
     assert secret not in error.problem.model_dump_json()
     assert "no …!" in str(error)
+
+
+SECRETS = ["api_1aZ9.2bY8cX7", "an-oauth-token/with+signs==", "tok~en/of.signs", "0123456789abcdef" * 200]
+
+
+def echoes(secret: str) -> dict[str, str]:
+    """Return the forms in which a server may echo the credential of a request."""
+    basic = base64.b64encode(f"{secret}:".encode()).decode()
+    percent = "".join(f"%{ord(character):02x}" for character in secret)
+    return {
+        "basic": basic,
+        "unpadded": basic.rstrip("="),
+        "URL-safe": base64.urlsafe_b64encode(f"{secret}:".encode()).decode(),
+        "without the colon": base64.b64encode(secret.encode()).decode(),
+        "as a password": base64.b64encode(f"user:{secret}".encode()).decode(),
+        "after one byte": base64.b64encode(f":{secret}".encode()).decode(),
+        "URL-encoded": quote(secret, safe=""),
+        "URL-encoded throughout": percent,
+        "in capitals": percent.upper(),
+        "URL-encoded twice": quote(quote(secret, safe=""), safe=""),
+        "URL-encoded basic": quote(basic, safe=""),
+        "in upper case": secret.upper(),
+    }
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=["key", "token", "signs", "long"])
+@pytest.mark.parametrize("form", echoes("api_1.2"))
+def test_hole_10_no_form_of_the_credential_stays_in_closes_messages(secret: str, form: str) -> None:
+    echo = echoes(secret)[form]
+    message = f'Bad header {{"Authorization":"Basic {echo}"}}, path /api/v1/?key={echo}&x=1 here'
+    body = {"error": message, "field-errors": {echo: [f"no ({echo})"], "plan": ["is required"]}}
+    found = rejection(body, secret)
+    assert "Bad header" in str(found)
+    assert str(found).endswith("here")
+    shown = found.problem.model_dump_json() + str(found)
+    assert [piece for start in range(len(echo) - 8) if (piece := echo[start : start + 8]) in shown] == []
+    assert found.problem.errors[1].detail == "is required"
+
+
+@pytest.mark.parametrize(
+    "text", ["Basic information is required", "the token is too short", "api_create_only: no", "a%b"]
+)
+def test_other_words_of_close_are_kept(text: str) -> None:
+    assert redact(text, "tok") == text.replace("tok", "…")
+    assert redact(text, "api_1aZ9.2bY8cX7") == text
+
+
+def test_hole_10_a_long_text_is_cut_between_words() -> None:
+    secret = "0123456789abcdef" * 200
+    text = f"{secret} " * (MAX_READ // len(secret)) + "x " + secret
+    assert set(redact(text, secret)) <= set("… x")
+    assert redact(secret * 10 + "A" * MAX_READ, secret) == ""
 
 
 def test_silent_any_other_close_key_is_redacted_too() -> None:
