@@ -4,15 +4,20 @@ import base64
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from infra.local.signing import signed_headers
 from infra.local.webhook_events import scheme_name
+from provisioner.contract.errors import ProblemType, Rejected
+from provisioner.contract.request import ProvisioningRequest
 from provisioner.handlers.webhooks import Webhooks, report_unusable_secret
 from provisioner.ingest.ingest import Ingest
 from provisioner.ingest.mapping import Source
 from provisioner.ingest.signing_keys import make_signing_keys_cache
 from provisioner.ingest.sources import FOLDER, Sources
+from provisioner.ledger.models import RequestRecord
+from provisioner.ledger.received_events import ReceivedEvent
 from tests.fakes import Clock, MemoryLedger, MemoryTopic
 from tests.handlers import MemoryQueue
 from tests.http_caller import Answer
@@ -60,6 +65,33 @@ class MemoryRejected:
 
 
 @dataclass
+class MemoryEventLedger:
+    """The ledger in memory, for the request of one event. ``events``: fingerprints and request keys, by event key."""
+
+    ledger: MemoryLedger
+    events: dict[str, tuple[str, str]]
+    event: ReceivedEvent
+
+    def answer(self) -> RequestRecord | None:
+        fingerprint, request_key = self.events.get(self.event.key, ("", ""))
+        found = self.ledger.find(request_key) if fingerprint == self.event.fingerprint else None
+        return found[0] if found else None
+
+    def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
+        return self.ledger.find(request_key)
+
+    def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
+        if answer := self.answer():
+            return answer
+        if self.event.key in self.events and request.id not in self.ledger.requests:
+            raise Rejected(ProblemType.REQUEST_CONFLICT, "sent before")
+        record = self.ledger.accept(request, expected_after)
+        if record.fresh:
+            self.events[self.event.key] = self.event.fingerprint, request.id
+        return record
+
+
+@dataclass
 class MemoryWaitlist:
     """Keys of waiting requests, by tenant."""
 
@@ -91,6 +123,7 @@ class Upstream:
         self.secrets = MemorySecrets(**held)
         parts: dict[str, Any] = {"ledger": self.ledger, "queue": self.queue, "topic": self.topic}
         parts |= {"rejected": self.rejected, "waitlist": self.waitlist}
+        parts |= {"event_ledger": partial(MemoryEventLedger, self.ledger, {})}
         self.ingest = Ingest(sources=self.sources, clock=self.clock, **parts)
         scheme_of = self.sources.scheme_of
         keys = make_signing_keys_cache(self.secrets, "prefix", self.monotonic, scheme_of, report_unusable_secret)

@@ -144,10 +144,13 @@ def test_a_key_of_ones_own_for_sources_opens_them_only(template: Template) -> No
 
 
 LEADING_KEYS = {
-    "WebhooksRole": {"dynamodb:GetItem": {"REQUEST#*", "REJECTED#*"}, "dynamodb:PutItem": {"REQUEST#*", "REJECTED#*"}},
+    "WebhooksRole": {
+        "dynamodb:GetItem": {"REQUEST#*", "EVENT#*", "REJECTED#*"},
+        "dynamodb:PutItem": {"REQUEST#*", "EVENT#*", "REJECTED#*"},
+    },
     "EventsRole": {
-        "dynamodb:GetItem": {"REQUEST#*", "REJECTED#*", "WAITING#*"},
-        "dynamodb:PutItem": {"REQUEST#*", "REJECTED#*"},
+        "dynamodb:GetItem": {"REQUEST#*", "EVENT#*", "REJECTED#*", "WAITING#*"},
+        "dynamodb:PutItem": {"REQUEST#*", "EVENT#*", "REJECTED#*"},
         "dynamodb:UpdateItem": {"WAITING#*"},
     },
 }

@@ -3,14 +3,17 @@
     an event ──► mapping ──► a request ──► ledger ──► queue      (the sender gets its response before Close is called)
                     └── rejected ──► published as failed ──► recorded
 
-An event counts as received once its request is in the ledger, and every request in the ledger is reconciled. Received
-events are not recorded anywhere else, so none can be recorded and then lost.
+An event counts as received once its request is in the ledger, and every request in the ledger is reconciled. Both are
+recorded in one write, so no event can be recorded and then lost. A known event is answered with its request, whatever
+the mapping of today makes of it.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Self
 
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
@@ -19,6 +22,7 @@ from provisioner.contract.parsing import BlueprintRejected, parse_json_object, r
 from provisioner.ingest.mapping import Ignored, Source, event_id, to_request
 from provisioner.ingest.sources import Sources
 from provisioner.ledger.models import RequestRecord
+from provisioner.ledger.received_events import EventLedger, ReceivedEvent
 from provisioner.ledger.rejected_events import RejectedEvents
 from provisioner.ledger.store import Ledger
 from provisioner.ledger.waitlist import TenantWaitlist
@@ -27,6 +31,9 @@ from provisioner.messaging.queue import Queue
 from provisioner.messaging.topic import Topic
 from provisioner.settings import Settings
 from provisioner.stores import Stores
+
+DATA_KEYS = ("data", "content")
+"""The key of an event's data: Chargebee says ``content``. An event that has none of them is compared as a whole."""
 
 type AcceptedEvent = Accepted[RequestRecord]
 
@@ -50,6 +57,7 @@ class Ingest:
     topic: Topic
     rejected: RejectedEvents
     waitlist: TenantWaitlist
+    event_ledger: Callable[[ReceivedEvent], EventLedger]
     clock: Callable[[], float]
 
     @classmethod
@@ -70,6 +78,7 @@ class Ingest:
             topic=stores.topic,
             rejected=RejectedEvents(*table),
             waitlist=TenantWaitlist(*table),
+            event_ledger=partial(EventLedger, ledger),
             clock=clock,
         )
 
@@ -78,24 +87,30 @@ class Ingest:
 
         ``delivery_id``: the id of the delivery, if it is signed.
         """
-        request_id, tenant = hashlib.sha256(event).hexdigest(), None
+        request_id, tenant, ledger = hashlib.sha256(event).hexdigest(), None, None
         try:
             document = parse_json_object(event)
-            request_id = event_id(source, document, delivery_id) or request_id
+            if known_as := event_id(source, document, delivery_id):
+                request_id = known_as
+                ledger = self.event_ledger(_received(source, document, known_as))
             body = to_request(source, document, delivery_id)
             if isinstance(body, Ignored):
-                return body
+                return _known(ledger) or body
             tenant = body["tenant"]
-            return self.submit(body)
+            return self.submit(body, ledger=ledger)
         except Rejected as rejection:
+            if answer := _known(ledger):
+                return answer
             raise self.reject(source.name, request_id, tenant, rejection) from None
 
-    def submit(self, document: Mapping[str, Any], fallback_id: str | None = None) -> AcceptedEvent:
+    def submit(
+        self, document: Mapping[str, Any], *, fallback_id: str | None = None, ledger: EventLedger | None = None
+    ) -> AcceptedEvent:
         """Store and queue the request in a JSON object. Raise ``Rejected``: also for other content under a known id.
 
-        ``fallback_id``: the request id of an object without one.
+        ``fallback_id``: the request id of an object without one. ``ledger``: of the event that it was mapped from.
         """
-        outbox = Outbox(self.ledger, self.queue)
+        outbox = Outbox(ledger or self.ledger, self.queue)
         try:
             request = request_of(document, fallback_id=fallback_id)
         except BlueprintRejected as rejection:
@@ -131,6 +146,19 @@ class Ingest:
         self.topic.publish(key, outcome)
         self.rejected.remember(key, sender, request_id, problem.detail)
         return EventRejected(problem, published=True)
+
+
+def _known(ledger: EventLedger | None) -> AcceptedEvent | None:
+    """Return the request of an event that was received before. Its mapping may have been edited since."""
+    record = ledger.answer() if ledger else None
+    return Accepted(record) if record else None
+
+
+def _received(source: Source, event: Mapping[str, Any], known_as: str) -> ReceivedEvent:
+    """Return the event without what its sender may change between two deliveries, such as a count of deliveries."""
+    data = next((event[name] for name in DATA_KEYS if name in event), event)
+    content = json.dumps([source.kind.of(event), data], sort_keys=True)
+    return ReceivedEvent(message_key(f"{source.name}/{known_as}"), hashlib.sha256(content.encode()).hexdigest())
 
 
 def _problem_of_event(rejection: Rejected) -> Problem:

@@ -8,7 +8,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +23,6 @@ from provisioner.ledger.models import (
     MAX_QUEUE_DELAY_SECONDS,
     Lease,
     RequestRecord,
-    RequestState,
     ResourceKey,
     ResourceRecord,
     TenantRecord,
@@ -55,29 +54,22 @@ class Ledger:
 
         ``expected_after``: seconds within which its message must return. The sweeper ignores it until then.
         """
-        now, token = self.clock(), uuid.uuid4().hex
-        times = expressions.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
+        token, times = uuid.uuid4().hex, self.accept_times(expected_after)
         put = expressions.accept_input(self.table, request, token, times)
         try:
             write(self.dynamodb.put_item, put)
         except ClientError as error:
-            item = conflicting_item(error)
-            # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
-            if items.text_of(item, "accept_token") != token:
-                return _same_content(item, request)
-        return RequestRecord(
-            id=request.id,
-            tenant=request.tenant,
-            request_id=request.request_id,
-            state=RequestState.ACCEPTED,
-            accepted_at=now,
-            body=put["Item"]["body"]["S"],
-            fresh=True,
-        )
+            return known_record(conflicting_item(error), request, put)
+        return fresh_record(put)
+
+    def accept_times(self, expected_after: float) -> expressions.AcceptTimes:
+        """Return the times of a request that is accepted now."""
+        now = self.clock()
+        return expressions.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
 
     def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
         """Return the record and the content of the request with this key, or None."""
-        item = self._get(items.request_item_key(request_key))
+        item = self.get(items.request_item_key(request_key))
         return (items.to_record(item), ProvisioningRequest.model_validate_json(item["body"]["S"])) if item else None
 
     def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease:
@@ -102,11 +94,11 @@ class Ledger:
 
     def read(self, resource: ResourceKey) -> ResourceRecord:
         """Return the record of the resource, without taking its lease."""
-        return items.to_resource_record(self._get(items.resource_item_key(resource)), resource)
+        return items.to_resource_record(self.get(items.resource_item_key(resource)), resource)
 
     def stored_outcome(self, record: RequestRecord) -> Outcome | None:
         """Return the stored outcome of the request, if it has one."""
-        outcome = items.text_of(self._get(items.request_item_key(record.id)), "outcome")
+        outcome = items.text_of(self.get(items.request_item_key(record.id)), "outcome")
         return Outcome.from_json(outcome) if outcome else None
 
     def release(self, leases: Iterable[Lease]) -> None:
@@ -147,7 +139,7 @@ class Ledger:
 
     def tenant(self, tenant: str) -> TenantRecord:
         """The organizations that this service has worked in for the tenant."""
-        return items.to_tenant_record(self._get(items.tenant_item_key(tenant)), tenant)
+        return items.to_tenant_record(self.get(items.tenant_item_key(tenant)), tenant)
 
     def bind(self, known: TenantRecord, organization: str) -> TenantRecord:
         """Remember the organization of the tenant in place of the ``known`` one. Return what is remembered now.
@@ -163,7 +155,7 @@ class Ledger:
 
     def paused_until(self, organization: str) -> float:
         """The time (Unix seconds) before which Close must not be called for the organization; 0 when it may be."""
-        return items.not_before(self._get(items.organization_item_key(organization)))
+        return items.not_before(self.get(items.organization_item_key(organization)))
 
     def pause(self, organization: str, until: float) -> None:
         """Let every worker know that Close must not be called for this organization before ``until``.
@@ -229,12 +221,22 @@ class Ledger:
         except ClientError as error:
             conflicting_item(error)  # it was finished meanwhile
 
-    def _get(self, key: items.Item) -> items.Item:
+    def get(self, key: items.Item) -> items.Item:
+        """Return the item with this key, {} if there is none."""
         item: items.Item = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item", {})
         return item
 
 
-def _same_content(item: items.Item, request: ProvisioningRequest) -> RequestRecord:
+def fresh_record(put: items.Item) -> RequestRecord:
+    """Return the record of a request that ``put`` just stored."""
+    return replace(items.to_record(put["Item"]), fresh=True)
+
+
+def known_record(item: items.Item, request: ProvisioningRequest, put: items.Item) -> RequestRecord:
+    """Return the record of the item that ``put`` conflicts with. Raise ``Rejected`` if it is of other content."""
+    # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
+    if items.text_of(item, "accept_token") == put["Item"]["accept_token"]["S"]:
+        return fresh_record(put)
     if item["fingerprint"]["S"] != request.fingerprint:
         detail = f"This tenant used request id {request.request_id!r} before, with other content. Use a new request id."
         raise Rejected(ProblemType.REQUEST_CONFLICT, detail)

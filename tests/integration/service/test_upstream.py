@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from botocore.client import BaseClient
 from infra.local.signing import signed_headers
 from provisioner.contract.request import request_key
 from provisioner.handlers import events, webhooks
+from provisioner.ingest.mapping import Expression
 from tests.architecture.test_permissions import LEADING_KEYS
 from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
@@ -83,6 +85,32 @@ def test_a_webhook_and_an_event_under_one_id_are_one_request(deployed: Stack) ->
     deliver(deployed, SIGNUP)
     partners = event(json.loads(SIGNUP), "aws.partner/stripe.com/ed_1", "customer.created")
     events.lambda_handler(partners, LambdaContext())
+    assert len(deployed.waiting()) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"tenant": Expression("'globex'")}, {"tenant": Expression("nothing")}, {"when": Expression("`false`")}]
+)
+def test_hole_6_a_redelivery_after_an_edit_of_the_mapping_gets_the_first_answer(
+    deployed: Stack, change: dict[str, Any]
+) -> None:
+    first = deliver(deployed, SIGNUP)
+    sources = webhooks._service().ingest.sources
+    source = sources.find("stripe")
+    assert source
+    sources._read["stripe"] = replace(source, events=tuple(replace(each, **change) for each in source.events))
+
+    assert deliver(deployed, SIGNUP) == first
+    assert (len(deployed.waiting()), deployed.results()) == (1, [])
+    assert {each["pk"]["S"].partition("#")[0] for each in ledger_of(deployed)} == {"REQUEST", "EVENT"}
+
+
+def test_hole_6_another_body_under_the_id_of_an_event_is_a_conflict(deployed: Stack) -> None:
+    deliver(deployed, SIGNUP)
+    others = [SIGNUP.replace(b"acme", b"globex"), SIGNUP.replace(b"cus_1", b"cus_2")]
+
+    assert [deliver(deployed, other)["status"] for other in others] == [422, 202]
+    assert deployed.results() == [("evt_1", "failed")]
     assert len(deployed.waiting()) == 1
 
 
