@@ -222,7 +222,7 @@ class Ledger:
             conflicting_item(error)  # it was finished meanwhile
 
     def get(self, key: items.Item) -> items.Item:
-        """Return the item with this key, {} if there is none."""
+        """Return the item with this key, {} if it does not exist."""
         item: items.Item = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item", {})
         return item
 
