@@ -4,7 +4,7 @@
     a partner event ──── the source of that partner ── mapping ─────────────┘
     a call to Secrets Manager ── a tenant's secret was stored ── its waiting requests ──► queue
 
-No event is signed: IAM limits who may put events on the default bus, and only the partner can put them on its own bus.
+No event is signed: IAM limits who may put events on a bus of the account, and only the partner can put them on its own.
 Lambda retries an event whose invocation failed, then sends it to the dead-letter queue of this handler.
 """
 
