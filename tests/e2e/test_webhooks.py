@@ -11,6 +11,7 @@ import pytest
 
 from infra.local.signing import signed_headers
 from infra.local.webhook_events import Event
+from provisioner.ingest.sources import FOLDER
 from tests.e2e.world import Tenant, World, eventually
 from tests.unit.handlers.test_events import called
 from tests.webhook_senders import EVENTS, PRESET_EVENTS, PRESETS, found
@@ -84,6 +85,32 @@ def test_an_event_that_is_not_a_signup_is_ignored(world: World) -> None:
     event = Event.of("stripe", "customer.created")
     response = deliver(world, replace(event, document={**event.document, "type": "invoice.paid"}))
     assert (response.status_code, response.json()["state"]) == (200, "ignored")
+
+
+def test_field_1_a_thin_event_is_announced_once_and_says_what_to_choose(world: World) -> None:
+    thin = json.loads((FOLDER / "fixtures" / "stripe" / "rejected" / "thin-event.json").read_bytes())
+    event = replace(Event.of("stripe", "customer.created"), document=thin | {"id": f"evt_{uuid4().hex}"})
+    responses = [deliver(world, event) for _ in range(2)]
+    assert {response.status_code for response in responses} == {422}
+    [announced] = world.announced("unknown", str(event.document["id"]))
+    assert announced.event["type"] == "close-provisioner.provisioning.failed"
+    assert "choose the payload style Snapshot" in announced.data["problem"]["detail"]
+
+
+def test_field_3_a_simulation_of_paddle_is_ignored(world: World, tenant: Tenant) -> None:
+    event = Event.of("paddle", "customer.created", tenant.name)
+    simulated = {**event.document, "event_id": f"ntfsimevt_{uuid4().hex}"}
+    response = deliver(world, replace(event, document=simulated))
+    assert (response.status_code, response.json()["state"]) == (200, "ignored")
+    assert world.close.requests(tenant.organization) == []
+
+
+def test_hole_8_a_visitor_of_a_payment_link_does_not_choose_the_tenant(world: World, tenant: Tenant) -> None:
+    event = Event.of("stripe", "checkout.session.completed", f"cus-{uuid4().hex}")
+    session = event.document["data"]["object"] | {"client_reference_id": tenant.name}
+    response = deliver(world, replace(event, document={**event.document, "data": {"object": session}}))
+    assert response.status_code == 202
+    assert response.json()["tenant"] != tenant.name
 
 
 def test_a_signup_before_its_tenant_waits_for_it(world: World) -> None:
