@@ -41,8 +41,9 @@ def _standard_key(secret: str) -> bytes:
     """Decode 24 to 64 bytes of base64 after ``whsec_`` (Standard Webhooks, "Signature scheme")."""
     if secret.startswith("v1,"):
         raise UnusableSecret("it begins with v1, and a comma: the secret is the part that begins with whsec_")
+    text = secret.removeprefix("whsec_").rstrip("=")
     try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # some tools cut the padding off
     except (binascii.Error, ValueError):
         raise UnusableSecret("it is not base64 after whsec_") from None
     if not 24 <= len(key) <= 64:

@@ -170,6 +170,34 @@ def test_a_signup_waits_for_its_tenants_secret_and_is_then_applied(deployed: Sta
     assert deployed.waiting() == []
 
 
+def test_field_17_a_secret_that_is_marked_for_deletion_is_missing_until_it_is_restored(deployed: Stack) -> None:
+    secretsmanager, settings = client("secretsmanager"), deployed.settings
+    source, tenant = f"{settings.source_secret_prefix}/stripe", f"{settings.tenant_secret_prefix}/later"
+    secretsmanager.delete_secret(SecretId=source)
+    assert deliver(deployed, later())["status"] == 404
+    secretsmanager.restore_secret(SecretId=source)
+    webhooks._service.cache_clear()  # or 30 s later
+    deployed.add_tenant("later")
+    secretsmanager.delete_secret(SecretId=tenant)
+    assert deliver(deployed, later())["status"] == 202
+    assert deployed.work(*(message.body for message in deployed.waiting())) == []
+    [deferral] = deployed.waiting()
+    assert deployed.results() == []
+    secretsmanager.restore_secret(SecretId=tenant)
+    arn = secretsmanager.describe_secret(SecretId=tenant)["ARN"]
+    events.lambda_handler(called("RestoreSecret", secretId=arn), LambdaContext())
+    [resumed] = deployed.waiting()
+    deployed.work(resumed.body, deferral.body)
+    assert deployed.results() == [("evt_1", "created")]
+
+
+def test_field_18_a_signup_of_a_tenant_with_a_colon_fails_at_once(deployed: Stack) -> None:
+    assert deliver(deployed, later(tenant="acme:eu"))["status"] == 202
+    deployed.work(*(message.body for message in deployed.waiting()))
+    assert deployed.waiting() == []
+    assert deployed.results() == [("evt_1", "failed")]
+
+
 def test_a_long_wait_without_a_message_ends(deployed: Stack) -> None:
     deliver(deployed, later())
     bodies = [message.body for message in deployed.waiting()]

@@ -122,6 +122,27 @@ class TestWhichNamesAreTheSame:
     def test_field_9_invisible_characters_do_not_make_another_name(self, other: str) -> None:
         assert natural_key(other) == natural_key("Twin") == "twin"
 
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("❗ Lead", "❗\ufe0f Lead"),  # ahts4962/nav-link-header 19, iamcal/emoji-data 237
+            ("1\u20e3 Tier", "1\ufe0f\u20e3 Tier"),  # safx/Emoji-Swift 8
+            ("Alice eviL", "Alice \u202eeviL"),  # XiovV/calich 252, mastodon/mastodon 1095
+            ("Ali\u180ece", "Alice"),  # noctf-project/noCTF 136
+            ("Lead\u200b\u200c\u2060", "Lead"),  # Dictionarry-Hub/profilarr 286: a suffix that tells copies apart
+            ("test    3", "test\u00a03"),  # tllshan/pe 9
+            ("bo\u0302h", "b\u00f4h"),  # sillsdev/TheCombine 3713
+        ],
+    )
+    def test_reported_twins_are_one_name(self, one: str, other: str) -> None:
+        assert natural_key(one) == natural_key(other)
+        assert spelling_key(one) == spelling_key(other)
+
+    def test_turkish_dotted_and_dotless_i_are_different_names(self) -> None:
+        """As in OHF-Voice/hassil (295): case-folding knows no locale. Two types are better than one for two names."""
+        assert natural_key("I\u015f\u0131k") == natural_key("i\u015e\u0131K")
+        assert natural_key("I\u015f\u0131k") != natural_key("\u0131\u015f\u0131k")
+
     @pytest.mark.parametrize("name", ["\ufeffTwin", "Twin\u200b", "\u2060 Twin\u200d\n", "\u3164Twin\u2800"])
     def test_field_9_invisible_characters_at_the_ends_are_not_sent(self, name: str) -> None:
         assert clean_name(name) == "Twin"

@@ -311,6 +311,25 @@ class TestBroken:
         assert upstream.deliver("stripe", b"{").status == 422
         assert len(upstream.topic.events) == 1
 
+    @pytest.mark.parametrize("escape", [r"\ud800", r"x\udc88y"])
+    @pytest.mark.parametrize(
+        ("place", "status"),
+        [("tenant_id", 422), ("unrelated", 202), ("type", 200), ("id", 202)],
+    )
+    def test_half_a_surrogate_pair_never_makes_the_sender_retry_for_days(
+        self, upstream: Upstream, place: str, status: int, escape: str
+    ) -> None:
+        """As reported to fazer-ai/agents (218): the row cannot be written, and each retry gets a 500."""
+        event = json.loads(CUSTOMER)
+        where = event if place in event else event["data"]["object"]["metadata"]
+        body = json.dumps(event | ({place: "@@"} if place in event else {}))
+        if place not in event:
+            where[place] = "@@"
+            body = json.dumps(event)
+        for _ in range(2):
+            answer = upstream.deliver("stripe", body.replace("@@", escape).encode())
+            assert answer.status == status
+
     def test_a_known_event_with_other_content_is_announced_under_an_id_of_its_own(self, upstream: Upstream) -> None:
         upstream.deliver("stripe", CUSTOMER)
         answer = upstream.deliver(

@@ -1,5 +1,6 @@
 """The signing keys of sources: the content of a secret, and how often unauthenticated callers can cause a read."""
 
+import base64
 import json
 import re
 import traceback
@@ -141,6 +142,68 @@ def test_field_6_one_bad_entry_leaves_the_good_ones_active(name: str, good: str,
     [told] = reasons
     assert told.startswith(f"secrets[1] {reason}")
     assert not isinstance(bad, str) or len(bad) < 8 or bad not in told
+
+
+@pytest.mark.parametrize("length", [24, 25, 26, 32, 64])
+def test_the_padding_of_a_secret_may_be_cut_off(length: int) -> None:
+    """As reported to routecraftjs/routecraft (700): a dashboard or a pipeline drops the "=" at the end."""
+    text = "whsec_" + base64.b64encode(bytes(range(length))).decode()
+    for secret in (text, text.rstrip("=")):
+        held = json.dumps({"secrets": [secret]})
+        assert parse_signing_keys(SCHEMES["standard-webhooks"], held) == ((bytes(range(length)),), [])
+
+
+@pytest.mark.parametrize("secret", ["whsec_!!!!", "whsec_xyz!", "whsec_", "whsec_AA==", "whsec_" + "A" * 33])
+def test_a_secret_that_is_not_base64_never_makes_a_weak_key(secret: str) -> None:
+    """As reported to openai/openai-node (1887) and corsairdev/corsair (1024): a lenient decoder makes an empty key."""
+    with pytest.raises(SecretUnreadable, match=r"base64 after whsec_|hold 24 to 64 bytes|fewer than 16"):
+        parse_signing_keys(SCHEMES["standard-webhooks"], json.dumps({"secrets": [secret]}))
+
+
+def test_a_text_that_signs_as_it_is_is_stored_in_base64() -> None:
+    """As reported to polarsource/polar (13522): a sender of Standard Webhooks signs with the text itself."""
+    text = "polar_whs_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    scheme = SCHEMES["standard-webhooks"]
+    with pytest.raises(SecretUnreadable, match="not base64"):
+        parse_signing_keys(scheme, json.dumps({"secrets": [text]}))
+    held = json.dumps({"secrets": [base64.b64encode(text.encode()).decode()]})
+    assert parse_signing_keys(scheme, held) == ((text.encode(),), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{\r\n  "secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],\r\n}', "starts with { but is not valid JSON"),
+        ('{"secrets": [1234567890123456]}', "secrets[0] is not a string"),
+        ('{"secrets": "[\\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\\"]"}', "it must be"),
+        ('{"secrets": ["\'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\'"]}', "secrets[0] has quotation marks around it"),
+    ],
+    ids=[
+        "darren-reddick/terraform-aws-transfer 23",
+        "hashicorp/packer 12813",
+        "a table of the console",
+        "compose file",
+    ],
+)
+def test_a_reported_text_of_a_secret_is_unusable_with_a_reason(text: str, reason: str) -> None:
+    with pytest.raises(SecretUnreadable, match=re.escape(reason)):
+        parse_signing_keys(STRIPE, text)
+
+
+def test_a_binary_secret_says_so(clock: Clock) -> None:
+    """As reported to mpyw/suve (469) and s12v/exec-with-secrets (87): it reads as empty, or crashes the reader."""
+
+    class BinarySigningKeys:
+        def get_secret_value(self, **_: str) -> dict[str, bytes]:
+            return {"SecretBinary": OLD.encode()}
+
+    told: list[str] = []
+    keys = make_signing_keys_cache(
+        BinarySigningKeys(), "prefix", clock, lambda _name: STRIPE, lambda _name, why: told.append(why)
+    )
+    with pytest.raises(SecretUnreadable, match="it is binary: store it as a string"):
+        keys.get("stripe")
+    assert told == ["it is binary: store it as a string"]
 
 
 @pytest.mark.parametrize("name", SCHEMES)
