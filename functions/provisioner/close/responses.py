@@ -38,6 +38,7 @@ MAX_WAIT_SECONDS = 900.0
 MAX_DETAILS = 50
 MAX_DEPTH = 20  # of nested field errors; Close nests two or three deep
 MAX_TEXT = 300
+WRAPPERS = {"errors", "field-errors"}  # keys around errors at any depth, which the body that was sent does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def _field_errors(value: Any, pointer: str, depth: int = 0) -> Iterator[tuple[st
         return
     elif isinstance(value, dict):
         for name, inner in value.items():
-            step = "" if name == "errors" else f"/{str(name).replace('~', '~0').replace('/', '~1')}"
+            step = "" if name in WRAPPERS else f"/{str(name).replace('~', '~0').replace('/', '~1')}"
             yield from _field_errors(inner, f"{pointer}{step}", depth + 1)
     elif isinstance(value, list):
         for index, inner in enumerate(value):

@@ -10,6 +10,7 @@
 No message may contain a credential: each ``detail`` appears in logs and in outcomes.
 """
 
+from collections.abc import Callable
 from enum import Enum
 
 from provisioner.contract.strict_model import OMITTED_IF_NULL, StrictModel
@@ -89,11 +90,9 @@ class Rejected(ProvisioningError):
         self.kind = kind
         self.problem = make_problem(kind, detail, close_status=close_status, errors=errors)
 
-    def below(self, pointer: str) -> "Rejected":
-        """Return the same error with ``pointer`` before the pointers of its details."""
-        errors = tuple(
-            ErrorDetail(pointer=f"{pointer}{each.pointer}", detail=each.detail) for each in self.problem.errors
-        )
+    def repointed(self, change: Callable[[str], str]) -> "Rejected":
+        """Return the same error with the pointers of its details changed."""
+        errors = tuple(ErrorDetail(pointer=change(each.pointer), detail=each.detail) for each in self.problem.errors)
         return Rejected(self.kind, str(self), close_status=self.problem.close_status, errors=errors)
 
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, LiteralString, Self
+from typing import Annotated, Any, LiteralString, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -116,6 +116,21 @@ class ProvisioningRequest(StrictModel):
     def may_wait_for_tenant(self) -> bool:
         """Whether it waits for a missing credential. A tenant with a colon never gets one: no secret's name has any."""
         return self.wait_for_tenant and ":" not in self.tenant
+
+    def existing_pointer(self, pointer: str) -> str:
+        """Return the pointer, cut where the caller's body ends. The types of a blueprint are not in that body."""
+        if self.blueprint and pointer.startswith("/custom_object_types"):
+            return "/blueprint"
+        node: Any = self.model_dump(mode="json", exclude_unset=True)
+        existing = ""
+        for step in pointer.split("/")[1:]:
+            key: Any = int(step) if isinstance(node, list) and step.isdecimal() else step
+            try:
+                node = node[key.replace("~1", "/").replace("~0", "~") if isinstance(key, str) else key]
+            except (KeyError, IndexError, TypeError):
+                break
+            existing += f"/{step}"
+        return existing
 
     @property
     def id(self) -> str:

@@ -114,6 +114,8 @@ class Api:
         organization = self.service.organization(request.tenant, time_left)
         try:
             planned = self.service.provisioner.plan(request, organization)
+        except Rejected as rejection:
+            raise rejection.repointed(request.existing_pointer) from None
         except (RetryLater, Unavailable) as error:
             logger.info("could not plan", extra={"tenant": request.tenant, "reason": str(error)})
             return _unavailable(error)

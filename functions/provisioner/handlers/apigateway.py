@@ -6,11 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.request import MAX_BODY_BYTES
 
 RETRY_AFTER_SECONDS = 5
+QUALITY = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")  # RFC 9110, section 12.4.2
+FORM_FIELD = b"payload="
 
 type Response = dict[str, Any]
 
@@ -35,6 +38,17 @@ def body_of(event: Mapping[str, Any]) -> bytes:
         return _within_bounds(base64.b64decode(body))
     except binascii.Error:
         raise Rejected(ProblemType.INVALID_REQUEST, "The body is truncated: it is not complete base64.") from None
+
+
+def unwrapped_form(body: bytes) -> bytes:
+    """Return the JSON in a form's field ``payload``, which is how GitHub sends events by default; else the body itself.
+
+    The body decides, since its Content-Type is not signed. No JSON begins like such a form.
+    """
+    if not body.startswith(FORM_FIELD):
+        return body
+    value = body.removeprefix(FORM_FIELD).partition(b"&")[0]
+    return unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def _within_bounds(body: bytes) -> bytes:
@@ -73,11 +87,35 @@ def prefers_async(headers: Mapping[str, list[str]]) -> bool:
 
 
 def prefers_text(headers: Mapping[str, list[str]]) -> bool:
-    """Return whether the Accept header names text/plain before JSON."""
-    accepted = [
-        each.partition(";")[0].strip().lower() for value in headers.get("accept", []) for each in value.split(",")
-    ]
-    return next((each for each in accepted if each in {"text/plain", "application/json", "*/*"}), "") == "text/plain"
+    """Return whether the Accept header prefers text/plain to JSON (RFC 9110, section 12.5.1).
+
+    Of two media types with equal quality, the one that is named first is preferred; JSON, if neither is named.
+    """
+    accepted = _accepted(headers)
+    text, json_ = (_quality(accepted, each) for each in ("text/plain", "application/json"))
+    named = [each for each, _ in accepted if each in {"text/plain", "text/*", "application/json", "application/*"}]
+    return text > json_ or (text == json_ > 0 and bool(named) and named[0].startswith("text/"))
+
+
+def _accepted(headers: Mapping[str, list[str]]) -> list[tuple[str, float]]:
+    """Return the media ranges of the Accept header in order, with their qualities. Skip those without a valid one."""
+    ranges = [each.split(";") for value in headers.get("accept", []) for each in value.split(",")]
+    found = []
+    for media_range, *parameters in ranges:
+        named = [each.partition("=") for each in parameters]
+        texts = [text.strip() for name, _, text in named if name.strip().lower() == "q"] or ["1"]
+        if QUALITY.fullmatch(texts[0]):
+            found.append((media_range.strip().lower(), float(texts[0])))
+    return found
+
+
+def _quality(accepted: list[tuple[str, float]], media_type: str) -> float:
+    """Return the quality of the most specific range that the media type is in; 0 if it is in none."""
+    for media_range in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
+        qualities = [quality for each, quality in accepted if each == media_range]
+        if qualities:
+            return max(qualities)
+    return 0
 
 
 def response(status: int, document: dict[str, Any] | str, headers: Mapping[str, str] | None = None) -> Response:

@@ -15,7 +15,15 @@ from typing import Any
 from provisioner.aws import make_clients
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.credentials.cache import SecretCache, SecretMissing, SecretUnusable
-from provisioner.handlers.apigateway import Response, body_of, headers_of, rejection_response, response, unavailable
+from provisioner.handlers.apigateway import (
+    Response,
+    body_of,
+    headers_of,
+    rejection_response,
+    response,
+    unavailable,
+    unwrapped_form,
+)
 from provisioner.handlers.request_log import log_accepted
 from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
 from provisioner.ingest.mapping import Ignored, Source
@@ -94,7 +102,7 @@ class Webhooks:
                 ProblemType.INVALID_SIGNATURE, "Invalid signature, or a timestamp outside the source's tolerance."
             )
         try:
-            accepted = self.ingest.ingest(source, delivery.body, verified.id)
+            accepted = self.ingest.ingest(source, unwrapped_form(delivery.body), verified.id)
         except EventRejected as rejected:
             log_keys = {"source": source.name, "problem": rejected.problem.type, "published": rejected.published}
             logger.warning("event rejected", extra={**log_keys, "reason": rejected.problem.detail})

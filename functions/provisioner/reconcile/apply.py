@@ -1,7 +1,9 @@
 """Execute the steps of a plan in order, under the leases, and record the result of each."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import OutcomeUnknown, ProvisioningError, Rejected, RetryLater
@@ -29,6 +31,8 @@ from provisioner.reconcile.plan import (
 from provisioner.reconcile.ports import Organization
 from provisioner.reconcile.resolve import unknown_reference
 from provisioner.reconcile.safety import check_choices, check_create
+
+LIST_ENTRY = re.compile(r"/\d+(?=/|$)")  # in a JSON pointer
 
 
 def unapplied(
@@ -92,7 +96,7 @@ class Execution:
             self._record_in_doubt(step)
             raise RetryLater(f"{error}; waiting until Close's list is sure to show it", self.lag) from error
         except Rejected as rejection:
-            raise rejection.below(step.pointer) from rejection
+            raise rejection.repointed(partial(_pointer, step)) from rejection
         self._record_write(step, close_id)
 
     # --- recording
@@ -173,3 +177,9 @@ class Execution:
         """Return the id for an entry of an order: an id, or the natural key of a field that an earlier step created."""
         operations = (field_operation(entry), association_operation(entry))
         return next((self.ids[resource, each] for each in operations if (resource, each) in self.ids), entry)
+
+
+def _pointer(step: Step, in_sent_body: str) -> str:
+    """Return the pointer into the request. An update sends other lists than the request has: the choices of both."""
+    kept = in_sent_body if step.action.creates else LIST_ENTRY.split(in_sent_body, maxsplit=1)[0]
+    return f"{step.pointer}{kept}"

@@ -58,7 +58,8 @@ def make_outcome(record: RequestRecord, request: ProvisioningRequest, applied: A
     assert isinstance(error, Rejected)  # noqa: S101 - every other error defers the request
     types = _Report(record, request, applied, Result.FAILED).types()
     plan = plan_as_json(applied.plan) if applied.plan and error.kind is ProblemType.PLAN_STALE else None
-    return _outcome(record, Result.FAILED, now, problem=error.problem, types=types, plan=plan)
+    problem = error.repointed(request.existing_pointer).problem
+    return _outcome(record, Result.FAILED, now, problem=problem, types=types, plan=plan)
 
 
 def unresolved(

@@ -222,6 +222,8 @@ def rejection(body: object, secret: str = "") -> Rejected:
          {"/editable_with_roles/0/": ["No such role."], "/editable_with_roles": ["Bad list."]}),
         ({"fields": [{"name": "Required."}, {"type": ["Not a valid choice."]}]},
          {"/fields/0/name": ["Required."], "/fields/1/type": ["Not a valid choice."]}),
+        ({"contacts": [{"errors": [], "field-errors": {"name": "Required."}}]}, {"/contacts/0/name": ["Required."]}),
+        ({"field-errors": {"name": {"field-errors": ["Bad."]}}}, {"/name": ["Bad."]}),
         ({"a/b": {"c~d": "x"}}, {"/a~1b/c~0d": ["x"]}),
         ({"name": None, "x": 7, "y": True}, {}),
         ({}, {}),

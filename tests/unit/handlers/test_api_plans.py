@@ -56,9 +56,30 @@ def test_a_plan_is_json_by_default(world: HandlerWorld, caller: Caller) -> None:
         (["text/plain"], "text/plain; charset=utf-8"),
         (["text/html", "TEXT/PLAIN;q=0.9"], "text/plain; charset=utf-8"),
         (["text/plain, application/json"], "text/plain; charset=utf-8"),
+        (["text/plain;q=0, application/json"], "application/json"),
+        (["text/plain;q=0"], "application/json"),
+        (["text/plain; q=0.000, */*"], "application/json"),
+        (["application/json;q=0, */*"], "text/plain; charset=utf-8"),
+        (["application/json;q=0.5, text/plain;q=0.6"], "text/plain; charset=utf-8"),
+        (["text/plain;q=0.5, application/json;q=0.6"], "application/json"),
+        (["text/plain;q=0.5, application/json"], "application/json"),
+        (["text/plain;q=0.5", "application/json;q=0.4"], "text/plain; charset=utf-8"),
+        (["text/*"], "text/plain; charset=utf-8"),
+        (["text/*;q=0.3, */*;q=0.2"], "text/plain; charset=utf-8"),
+        (["text/*, text/plain;q=0, */*;q=0.1"], "application/json"),
+        (["application/*, text/plain;q=0.9"], "application/json"),
+        (["*/*, text/plain"], "text/plain; charset=utf-8"),
+        (["*/*;q=0.1, text/plain;q=0.05"], "application/json"),
+        (["text/plain;charset=utf-8; Q=0.9, application/json;q=0.8"], "text/plain; charset=utf-8"),
+        (["text/plain;q=2, application/json;q=0.1"], "application/json"),
+        (["text/plain;q=, application/json;q=0.1"], "application/json"),
+        (["image/png"], "application/json"),
+        (["*/*;q=0"], "application/json"),
+        ([""], "application/json"),
+        ([",;,"], "application/json"),
     ],
 )
-def test_a_plan_has_the_media_type_that_the_caller_accepts(
+def test_field_13_a_plan_has_the_media_type_that_the_caller_accepts(
     world: HandlerWorld, accept: list[str], media_type: str
 ) -> None:
     answered, body = text(world, *accept)

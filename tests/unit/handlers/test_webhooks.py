@@ -5,10 +5,12 @@ The traps of headers alone are in test_signatures.py.
 
 import json
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.signing import signed_headers
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.request import MAX_BODY_BYTES, request_key
 from provisioner.credentials.cache import SecretMissing, SecretUnreadable
@@ -246,6 +248,32 @@ class TestNotTaken:
         assert nothing_came_of_it(upstream)
         largest = stripe(more="")
         assert upstream.deliver("stripe", stripe(more="x" * (MAX_BODY_BYTES - len(largest)))).status == 202
+
+
+class TestForms:
+    """GitHub's default content type is application/x-www-form-urlencoded."""
+
+    @pytest.mark.parametrize("encode", [quote_plus, quote])
+    def test_field_20_the_payload_of_a_form_is_the_event(self, upstream: Upstream, encode: Any) -> None:
+        text = CUSTOMER.decode().replace("Acme", "Ümläut & Söhne + 1")
+        form = f"payload={encode(text)}&other=1".encode()
+
+        assert upstream.deliver("stripe", form).status == 202
+        assert upstream.deliver("stripe", text.encode()).status == 202
+        assert len(upstream.ledger.requests) == 1
+
+    def test_field_20_the_form_is_signed_as_it_was_sent(self, upstream: Upstream) -> None:
+        form = b"payload=" + quote_plus(CUSTOMER).encode()
+        signed = signed_headers(
+            scheme_of("stripe"), [SECRETS["stripe"]], CUSTOMER, now=upstream.clock(), delivery_id=""
+        )
+        headers = {name: [value] for name, value in signed.items()}
+
+        assert upstream.post("stripe", form, headers).status == 401
+
+    @pytest.mark.parametrize("body", [b"payload=", b"payload=%", b"payload=%FF", b"payload=&", b"payload", b"other=1"])
+    def test_field_20_a_form_without_an_event_is_rejected(self, upstream: Upstream, body: bytes) -> None:
+        assert upstream.deliver("stripe", body).kind == "invalid-event"
 
 
 class TestIgnored:

@@ -1,5 +1,6 @@
 """The use case for types with fields: once, complete, additive, and never over the work of other users."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, TypeOutcome
+from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
@@ -567,6 +569,47 @@ class TestFailuresHalfway:
         assert [each.pointer for each in outcome.problem.errors] == [
             "/custom_object_type/fields/1/name", "/custom_object_type/fields/1"
         ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("in_sent_body", "pointer"),
+        [
+            ("/choices/0", "/choices/0"),
+            ("/choices/7", "/choices"),
+            ("/custom_object_type_id", ""),
+            ("/contacts/0/name", ""),
+            ("/name/", "/name"),
+        ],
+    )
+    def test_field_22_a_pointer_ends_where_the_body_ends(
+        self, world: MemoryWorld, in_sent_body: str, pointer: str
+    ) -> None:
+        errors = (ErrorDetail(pointer=in_sent_body, detail="Bad."),)
+        world.close.faults = [None, None, Rejected(ProblemType.SPEC_REJECTED, "no", close_status=400, errors=errors)]
+
+        outcome, _ = world.settle(wants(*ALL))
+
+        assert outcome.problem
+        assert [each.pointer for each in outcome.problem.errors] == [f"/custom_object_type/fields/1{pointer}"]
+
+    def test_field_22_an_update_sends_other_choices_than_the_request_has(self, world: MemoryWorld) -> None:
+        world.settle(wants(PLAN))
+        errors = (ErrorDetail(pointer="/choices/0", detail="Bad."),)
+        world.close.faults = [Rejected(ProblemType.SPEC_REJECTED, "no", close_status=400, errors=errors)]
+
+        outcome, _ = world.settle(wants({**PLAN, "choices": ["Pro"]}, request_id="2", if_exists="update"))
+
+        assert outcome.problem
+        assert [each.pointer for each in outcome.problem.errors] == ["/custom_object_type/fields/0/choices"]
+
+    def test_field_22_a_blueprints_types_are_not_in_the_body(self, world: MemoryWorld) -> None:
+        errors = (ErrorDetail(pointer="/name", detail="Bad."),)
+        world.close.faults = [Rejected(ProblemType.SPEC_REJECTED, "no", close_status=400, errors=errors)]
+        body = {"tenant": "acme", "request_id": "1", "blueprint": "account", "values": {"product": "Prisma"}}
+
+        outcome, _ = world.settle(parse_request(json.dumps(body)))
+
+        assert outcome.problem
+        assert [each.pointer for each in outcome.problem.errors] == ["/blueprint"]
 
     def test_the_next_request_completes_the_type(self, world: MemoryWorld) -> None:
         world.close.faults = [None, None, Rejected(ProblemType.SPEC_REJECTED, "no", close_status=400)]
