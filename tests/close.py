@@ -226,7 +226,13 @@ def response_for(request: httpx.Request, error: Exception) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
     if isinstance(error, Rejected):
         problem = error.problem
-        errors = {each.pointer.removeprefix("/") or "errors": each.detail for each in problem.errors}
+        errors: dict[str, Any] = {}
+        for each in problem.errors:
+            *outer, last = each.pointer.split("/")[1:] or ["errors"]
+            node = errors
+            for step in outer:
+                node = node.setdefault(step, {})
+            node[last] = each.detail
         return httpx.Response(problem.close_status or 402, json={"error": str(error), "field-errors": errors})
     assert not isinstance(error, ProvisioningError)
     raise error

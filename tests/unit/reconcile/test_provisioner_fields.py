@@ -577,7 +577,7 @@ class TestFailuresHalfway:
             ("/choices/7", "/choices"),
             ("/custom_object_type_id", ""),
             ("/contacts/0/name", ""),
-            ("/name/", "/name"),
+            ("/name/0", "/name"),
         ],
     )
     def test_field_22_a_pointer_ends_where_the_body_ends(
