@@ -40,8 +40,18 @@ def new_secret(prefix: str) -> str:
 
 
 def folded(name: str) -> str:
-    """Return the name in the form that people compare: NFC, trimmed, inner spaces folded, case-folded."""
-    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).split())
+    """Return the name in the form that people compare: NFC, trimmed, inner spaces folded, case-folded, and without
+    invisible characters.
+    """
+    seen = "".join(each for each in name if not _is_invisible(each))
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", seen).casefold()).split())
+
+
+def _is_invisible(character: str) -> bool:
+    """Joiners and tags are kept: they tell words, and flags, apart."""
+    if character in "\u200c\u200d" or "\U000e0020" <= character <= "\U000e007f":
+        return False
+    return unicodedata.category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f" or character in "\u3164\u034f"
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from provisioner.credentials.cache import SecretCache, SecretMissing, SecretUnav
 from provisioner.credentials.secret_text import UnusableSecret, clean_value, parse_text, reason_of
 
 # Characters allowed in an HTTP header. Keys look like api_<id>.<secret>, but Close does not document that.
+FOREIGN_PREFIXES = ("whsec_", "sk_", "pk_", "rk_", "pdl_", "v1,")  # of senders of webhooks
 SECRET_TEXT = re.compile(r"[\x21-\x7e]{1,4096}")
 
 
@@ -80,6 +81,8 @@ def _credential(secret: str | dict[str, Any]) -> Credential:
     value = _value(secret[given[0]], f"its {given[0]}")
     if given == ["api_key"]:
         return _with_key(value, organization_id)
+    if value.startswith("api_"):
+        raise UnusableSecret("its access_token is an API key: store it as api_key")
     return Credential(f"Bearer {value}", value, organization_id)
 
 
@@ -96,6 +99,8 @@ def _value(value: object, name: str) -> str:
 def _with_key(key: str, organization_id: str | None) -> Credential:
     if ":" in key:
         raise UnusableSecret("the key contains a colon, which separates it from a password")
+    if key.startswith(FOREIGN_PREFIXES):
+        raise UnusableSecret("the key begins like a secret of another service, not like a key of Close")
     return Credential(f"Basic {base64.b64encode(f'{key}:'.encode()).decode()}", key, organization_id)
 
 

@@ -57,6 +57,7 @@ def tenants(secrets: MemorySecrets, clock: Clock) -> Tenants:
     return Tenants.of(secrets, "prefix", clock)
 
 
+FOREIGN = "the key begins like a secret of another service, not like a key of Close"
 PRINTABLE = "it must be 1 to 4096 printable ASCII characters without spaces"
 
 
@@ -120,6 +121,9 @@ class TestWhatASecretHolds:
             ("Bearer s3cret", "it begins with Bearer, which belongs to the header"),
             ("authorization: basic s3cret", "it begins with Basic, which belongs to the header"),
             ("s3cret:", "the key contains a colon, which separates it from a password"),
+            ("whsec_s3cret", FOREIGN),
+            ('{"api_key": "sk_live_s3cret"}', FOREIGN),
+            ('{"access_token": "api_s3cret.s3cret"}', "its access_token is an API key: store it as api_key"),
             ("{}", "it must contain either api_key or access_token"),
             ('{"key": "s3cret"}', "it must contain either api_key or access_token"),
             ('{"api_key": "s3cret", "access_token": "s3cret"}', "it must contain either api_key or access_token"),
