@@ -4,6 +4,7 @@ from typing import Any
 
 from infra.generate.schemas import Document, components, ref
 from provisioner import __version__
+from provisioner.contract.request import IDENTIFIER_PATTERN
 from provisioner.reconcile.plan import Action, TypeAction
 
 
@@ -22,6 +23,9 @@ def openapi() -> Document:
             "/v1/provisioning-requests": {"post": _provision()},
             "/v1/provisioning-requests/{id}": {"get": _show()},
             "/v1/plans": {"post": _plan()},
+            "/v1/tenants/{tenant}/provisioning-requests": {"post": _for_tenant(_provision())},
+            "/v1/tenants/{tenant}/provisioning-requests/{id}": {"get": _for_tenant(_show())},
+            "/v1/tenants/{tenant}/plans": {"post": _for_tenant(_plan())},
             "/v1/webhooks/{source}": {"post": _deliver()},
         },
         "components": {
@@ -84,6 +88,17 @@ def _deliver() -> Document:
     }
 
 
+def _for_tenant(operation: Document) -> Document:
+    """Return the same operation below the path of a tenant, which an IAM policy can name."""
+    tenant = {"name": "tenant", "in": "path", "required": True, "schema": _TENANT}
+    return {
+        **operation,
+        "operationId": f"{operation['operationId']}ForTenant",
+        "summary": f"{operation['summary']}, for one tenant",
+        "parameters": [tenant, *operation["parameters"]],
+    }
+
+
 def _request_body() -> Document:
     return {"required": True, "content": {"application/json": {"schema": ref("ProvisioningRequest")}}}
 
@@ -119,6 +134,11 @@ _REQUEST_KEY = {
     "type": "string",
     "pattern": "^[0-9a-f]{32}$",
     "description": "The first 32 hex digits of the SHA-256 of tenant/request_id.",
+}
+_TENANT = {
+    "type": "string",
+    "pattern": IDENTIFIER_PATTERN,
+    "description": "The tenant. In the body it may be left out, and must not differ.",
 }
 _POST_PROBLEMS = {
     "400": "The request is invalid. errors[] points at each fault.",

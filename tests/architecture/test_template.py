@@ -29,6 +29,9 @@ def test_requests_are_signed_for(template: Template) -> None:
         ("post", "/v1/provisioning-requests"),
         ("get", "/v1/provisioning-requests/{id}"),
         ("post", "/v1/plans"),
+        ("post", "/v1/tenants/{tenant}/provisioning-requests"),
+        ("get", "/v1/tenants/{tenant}/provisioning-requests/{id}"),
+        ("post", "/v1/tenants/{tenant}/plans"),
     }
     assert all(operation["security"] == [{"AWS_IAM": []}] for operation in routes.values())
     assert webhooks["security"] == [{"NONE": []}], "senders sign their own way, which the function checks"

@@ -27,37 +27,41 @@ class BlueprintRejected(Rejected):
 
 
 def parse_request(
-    body: str | bytes, *, key: str | None = None, fallback_id: str | None = None, allow_expanded_blueprint: bool = False
+    body: str | bytes, *, key: str | None = None, tenant: str | None = None, fallback_id: str | None = None
 ) -> ProvisioningRequest:
     """Return the request in a body. Raises ``Rejected`` (INVALID_REQUEST, BODY_TOO_LARGE).
 
-    ``key``: the Idempotency-Key header; a ``request_id`` in the body must equal it. ``fallback_id``: the request id of
-    a body without one. ``allow_expanded_blueprint``: accept a blueprint with its types, as this service's own messages
-    have it.
+    ``key``: the Idempotency-Key header; a ``request_id`` in the body must equal it. ``tenant``: that of the path; a
+    ``tenant`` in the body must equal it. ``fallback_id``: the request id of a body without one.
     """
-    return request_of(
-        parse_json_object(body), key=key, fallback_id=fallback_id, allow_expanded_blueprint=allow_expanded_blueprint
-    )
+    document = parse_json_object(body)
+    if tenant is not None:
+        document = {**document, "tenant": _same(document.get("tenant"), tenant, "/tenant", "the tenant in the path")}
+    if key is not None:
+        known = document.get("request_id")
+        document = {**document, "request_id": _same(known, key, "/request_id", "the Idempotency-Key header")}
+    return request_of(document, fallback_id=fallback_id)
+
+
+def _same(in_body: object, elsewhere: str, pointer: str, where: str) -> str:
+    """Return the value that is given outside of the body. Raise ``Rejected`` if the body has another one."""
+    if in_body is not None and in_body != elsewhere:
+        invalid(ErrorDetail(pointer=pointer, detail=f"differs from {where}"))
+    return elsewhere
 
 
 def request_of(
-    document: Mapping[str, Any],
-    *,
-    key: str | None = None,
-    fallback_id: str | None = None,
-    allow_expanded_blueprint: bool = False,
+    document: Mapping[str, Any], *, fallback_id: str | None = None, allow_expanded_blueprint: bool = False
 ) -> ProvisioningRequest:
-    """Return the request that a JSON object holds, as ``parse_request`` does."""
+    """Return the request that a JSON object holds, as ``parse_request`` does.
+
+    ``allow_expanded_blueprint``: accept a blueprint with its types, as this service's own messages have it.
+    """
     if too_much := bounds.excess(document):
         invalid(*too_much)
     document = bounds.pruned(document)
-    request_id = document.get("request_id", key)
-    if key is not None and request_id != key:
-        invalid(ErrorDetail(pointer="/request_id", detail="differs from the Idempotency-Key header"))
-    if request_id is None:
-        request_id = fallback_id
-    if request_id is not None:
-        document["request_id"] = request_id
+    if fallback_id is not None:
+        document.setdefault("request_id", fallback_id)
     request = _validated(document)
     if not request.blueprint:
         return _within_bounds(request)

@@ -1,5 +1,7 @@
 """The HTTP API: POST /v1/provisioning-requests, GET /v1/provisioning-requests/{id}, POST /v1/plans.
 
+Each route exists below /v1/tenants/{tenant}, too, where it acts for that tenant only: an IAM policy names paths.
+
 A request is stored in the ledger and sent to the queue, with a delay, before any other work. Then it is reconciled
 while the caller waits. If that does not settle it, or the function dies at any line, the delayed message continues it.
 """
@@ -40,6 +42,7 @@ from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
 ROUTES = {"/v1/provisioning-requests": "POST", "/v1/provisioning-requests/{id}": "GET", "/v1/plans": "POST"}
+OF_TENANT = "/v1/tenants/{tenant}/"
 REQUEST_KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -67,7 +70,7 @@ class Api:
         except Rejected as rejection:
             count(["Rejected"])
             logger.info("rejected", extra={"problem": rejection.problem.type, "reason": str(rejection)})
-            allow = {"Allow": ROUTES[event["resource"]]} if rejection.kind is ProblemType.METHOD_NOT_ALLOWED else None
+            allow = {"Allow": ROUTES[_route_of(event)]} if rejection.kind is ProblemType.METHOD_NOT_ALLOWED else None
             return rejection_response(rejection.problem, allow)
         except Exception:  # the caller sees none of it, and may safely repeat the request
             logger.exception("failed before the request was accepted")
@@ -75,14 +78,14 @@ class Api:
             return unavailable()
 
     def _route(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
-        match event["resource"], event["httpMethod"]:
+        match _route_of(event), event["httpMethod"]:
             case "/v1/provisioning-requests", "POST":
                 return self._provision(event, time_left)
             case "/v1/provisioning-requests/{id}", "GET":
-                return self._get_request(event["pathParameters"]["id"])
+                return self._get_request(event["pathParameters"]["id"], _tenant_of(event))
             case "/v1/plans", "POST":
                 return self._plan(event, time_left)
-            case resource, method if resource in ROUTES:
+            case route, method if route in ROUTES:
                 raise Rejected(ProblemType.METHOD_NOT_ALLOWED, f"This route does not support {method}.")
         raise Rejected(ProblemType.NOT_FOUND, "Unknown route.")
 
@@ -90,7 +93,7 @@ class Api:
         headers = headers_of(event)
         check_media_type(headers)
         try:
-            request = parse_request(body_of(event), key=idempotency_key(headers))
+            request = parse_request(body_of(event), key=idempotency_key(headers), tenant=_tenant_of(event))
         except BlueprintRejected as rejection:
             return _replayed(self.service.outbox.accepted_before(rejection))
         self._check_tenant(request)
@@ -110,7 +113,9 @@ class Api:
         """Return the plan as JSON, or as text if the caller prefers it. Write nothing."""
         headers = headers_of(event)
         check_media_type(headers)
-        request = parse_request(body_of(event), key=idempotency_key(headers), fallback_id="plan")
+        request = parse_request(
+            body_of(event), key=idempotency_key(headers), fallback_id="plan", tenant=_tenant_of(event)
+        )
         organization = self.service.organization(request.tenant, time_left)
         try:
             planned = self.service.provisioner.plan(request, organization)
@@ -167,13 +172,24 @@ class Api:
             return _settled(record, found[0].outcome)
         return _accepted(record, self.service.settings.fallback_delay_seconds)
 
-    def _get_request(self, request_key: str) -> Response:
+    def _get_request(self, request_key: str, tenant: str | None) -> Response:
         found = self.service.ledger.find(request_key) if REQUEST_KEY.fullmatch(request_key) else None
-        if not found:
+        if not found or tenant not in {None, found[0].tenant}:
             raise Rejected(ProblemType.REQUEST_NOT_FOUND, "No request has this id, or its retention has ended.")
         record, _ = found
         headers = {} if record.outcome else {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return response(200, _representation(record, record.outcome), headers)
+
+
+def _tenant_of(event: Mapping[str, Any]) -> str | None:
+    """Return the tenant that the path names, if the route is one of a tenant."""
+    return str(event["pathParameters"]["tenant"]) if event["resource"].startswith(OF_TENANT) else None
+
+
+def _route_of(event: Mapping[str, Any]) -> str:
+    """Return the route without its tenant: what it does is the same."""
+    resource: str = event["resource"]
+    return f"/v1/{resource.removeprefix(OF_TENANT)}" if resource.startswith(OF_TENANT) else resource
 
 
 def _representation(record: RequestRecord, outcome: Outcome | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from provisioner.contract import blueprints
 from provisioner.contract.blueprints import FOLDER, PLACEHOLDER, Blueprint, expand, fill, load, names
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.parsing import parse_request
+from provisioner.contract.parsing import parse_request, request_of
 from provisioner.contract.request import BLUEPRINT_PATTERN, ProvisioningRequest
 
 VALUES: dict[str, dict[str, Any]] = {
@@ -229,7 +229,7 @@ class TestBlueprintRequests:
         request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
         monkeypatch.setattr(blueprints, "names", list)
 
-        again = parse_request(request.to_json(), allow_expanded_blueprint=True)
+        again = request_of(json.loads(request.to_json()), allow_expanded_blueprint=True)
 
         assert again == request
         assert again.fingerprint == request.fingerprint
