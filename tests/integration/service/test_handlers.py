@@ -67,7 +67,7 @@ def test_one_type_through_all_three_handlers(deployed: Stack) -> None:
     assert worker.lambda_handler(event, LambdaContext()) == {"batchItemFailures": []}
 
     assert sweeper.lambda_handler({"detail-type": "Scheduled Event"}, LambdaContext()) == {
-        "Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0
+        "Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0, "Backlog": 0
     }  # fmt: skip
     assert sorted(deployed.results()) == [("1", "created"), ("2", "unchanged"), ("message-2", "failed")]
 

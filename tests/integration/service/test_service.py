@@ -94,7 +94,12 @@ class TestSettledWithoutItsMessage:
     def test_the_sweeper_requeues_a_request_whose_message_was_lost(self, stack: Stack) -> None:
         stack.post(a_request(), Prefer="respond-async")
         stack.waiting()  # lost
-        assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}  # it is not late yet
+        assert stack.sweep() == {
+            "Unsettled": 0,
+            "Unannounced": 0,
+            "RequeueFailed": 0,
+            "Backlog": 0,
+        }  # it is not late yet
 
         stack.clock.advance(1000)
         assert stack.sweep()["Unsettled"] == 1
@@ -104,7 +109,7 @@ class TestSettledWithoutItsMessage:
         stack.clock.advance(100_000)
 
         assert stack.results() == [("signup-8841", "created")]
-        assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0}
+        assert stack.sweep() == {"Unsettled": 0, "Unannounced": 0, "RequeueFailed": 0, "Backlog": 0}
 
     def test_announced_the_sweeper_requeues_an_unpublished_outcome(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch
