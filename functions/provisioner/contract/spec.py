@@ -13,7 +13,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from provisioner.contract.strict_model import StrictModel
-from provisioner.contract.text import clean_description, clean_name, natural_key, spelling_key
+from provisioner.contract.text import (
+    MAX_DESCRIPTION,
+    MAX_NAME,
+    clean_description,
+    clean_name,
+    natural_key,
+    spelling_keys,
+)
 
 MAX_TYPES = 25
 MAX_FIELDS = 200
@@ -21,7 +28,7 @@ MAX_SHARED_FIELDS = 50  # of a request: it leases each of them, and a DynamoDB t
 
 
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), BeforeValidator(clean_name)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME), BeforeValidator(clean_name)
 ]
 Roles = Annotated[tuple[Name, ...], Field(max_length=100)]
 """Ids or names of roles. An empty list means every role."""
@@ -99,7 +106,7 @@ class FieldSpec(StrictModel):
     @classmethod
     def _are_choices(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         _only_with(FieldType.CHOICES, value, info)
-        if twice := _first_duplicate(map(spelling_key, value or ())):
+        if twice := _first_duplicate(spelling_keys(value or ())):
             raise ValueError(f"contains {twice!r} twice")
         return value
 
@@ -131,7 +138,9 @@ class CustomObjectTypeSpec(StrictModel):
 
     name: Name
     name_plural: Name
-    description: Annotated[str, StringConstraints(max_length=2000), BeforeValidator(clean_description)] | None = None
+    description: (
+        Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION), BeforeValidator(clean_description)] | None
+    ) = None
     api_create_only: bool = False
     editable_with_roles: Roles | None = None
     fields: Annotated[tuple[FieldSpec, ...], Field(max_length=MAX_FIELDS)] = ()

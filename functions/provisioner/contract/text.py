@@ -7,15 +7,33 @@ change for an assigned character (https://www.unicode.org/policies/stability_pol
 
 import re
 import unicodedata
+from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 FORBIDDEN = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef" + "".join(
     f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)
 )
 """Controls, surrogates and noncharacters (The Unicode Standard, 23.1, 23.6 and 23.7; fixed for good)."""
 
+MAX_NAME = 200  # characters
+MAX_DESCRIPTION = 2000
+MAX_EXPANSION = 4  # characters that one in NFC may come from
+
+MAX_MARKS = 30
+"""Combining marks on one character, as in Unicode's Stream-Safe Text Format (UAX #15). Normalization sorts them, in a
+time that grows with the square of their number."""
+
 LAYOUT = dict.fromkeys(map(ord, "\t\n\r"))
 """The controls that a description may hold."""
+
+SPACES = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""The characters that ``str.split`` divides at."""
+
+OTHER_SPACES = frozenset(SPACES) - {" ", "\n"}
 
 JOINERS = "\u200c\u200d"
 """Zero-width non-joiner and joiner: they spell words in Persian and Hindi, and build emoji. At a word's edge they mean
@@ -32,21 +50,41 @@ IGNORABLE = (
 """Default_Ignorable_Code_Point (DerivedCoreProperties.txt) and the interlinear annotation characters, without joiners
 and without tags."""
 
-FLAG = "\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"
+TAGS = "\U000e0020-\U000e007f"
+FLAG = f"\U0001f3f4[{TAGS}]+?\U000e007f"
 """A flag whose tags name a region (UTS #51, ED-14a): without them, England and Scotland have one flag."""
 
-TAGS = "[\U000e0020-\U000e007f]"
-
-
-EDGES = f"\u00ad\u200b\u2060\u3164\ufeff\uffa0{JOINERS}{BLANK}"
+EDGES = f"{SPACES}\u00ad\u200b\u2060\u3164\ufeff\uffa0{JOINERS}{BLANK}"
 """Characters that are removed at the ends of a name. Variation selectors, tags and direction marks stay: they belong to
 a character that is seen."""
 
 
+class _Patterns(NamedTuple):
+    special: re.Pattern[str]  # everything that the others find
+    forbidden: re.Pattern[str]
+    visible: re.Pattern[str]
+    ignorable: re.Pattern[str]
+    others: re.Pattern[str]  # what the next three find
+    tags: re.Pattern[str]
+    blank: re.Pattern[str]
+    joiners: re.Pattern[str]
+    marks: re.Pattern[bytes]
+
+
 @cache
-def _pattern(pattern: str) -> re.Pattern[str]:
+def _patterns() -> _Patterns:
     """Compile at the first text that is not ASCII: most requests hold none."""
-    return re.compile(pattern)
+    return _Patterns(
+        special=re.compile(f"[{FORBIDDEN}{IGNORABLE}{TAGS}{BLANK}{JOINERS}]"),
+        forbidden=re.compile(f"[{FORBIDDEN}]"),
+        visible=re.compile(f"[^{IGNORABLE}{TAGS}{BLANK}{JOINERS}{SPACES}]"),
+        ignorable=re.compile(f"[{IGNORABLE}]+"),
+        others=re.compile(f"[{TAGS}{BLANK}{JOINERS}]"),
+        tags=re.compile(f"({FLAG})|[{TAGS}]"),
+        blank=re.compile(f"[{BLANK}]"),
+        joiners=re.compile(f"([{JOINERS}])\\1+"),
+        marks=re.compile(rb"[^\0]{%d}" % (MAX_MARKS + 1)),
+    )
 
 
 def nfc(text: str) -> str:
@@ -61,12 +99,26 @@ def spelling_key(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.split())
-    text = _pattern(f"[{IGNORABLE}]").sub("", text)
-    text = _pattern(f"({FLAG})|{TAGS}").sub(r"\1", text)
-    text = _pattern(f"[{BLANK}]").sub(" ", text)
-    text = _pattern(f"([{JOINERS}])\\1+").sub(r"\1", text)
+    patterns = _patterns()
+    text = patterns.ignorable.sub("", text)
+    if not patterns.others.search(text):
+        return " ".join(nfc(text).split())
+    text = patterns.joiners.sub(r"\1", patterns.blank.sub(" ", patterns.tags.sub(r"\1", text)))
     words = (word.strip(JOINERS) for word in nfc(text).split())
     return " ".join(filter(None, words))
+
+
+def spelling_keys(texts: Collection[str]) -> Iterable[str]:
+    """Return the key of each clean name. Most lists are their own keys, which one search in all of them shows."""
+    together = "\n".join(texts)
+    if "  " in together or not (together.isascii() or _is_plain(together)):
+        return map(spelling_key, texts)
+    return texts
+
+
+def _is_plain(text: str) -> bool:
+    """Whether the text holds neither a special character nor a space but the usual one."""
+    return not _patterns().special.search(text.replace("\n", "")) and not OTHER_SPACES.intersection(text)
 
 
 @lru_cache(10_000)
@@ -85,9 +137,16 @@ def clean_name(text: object) -> object:
     """
     if not isinstance(text, str) or not text:
         return text
-    trimmed = text.strip() if text.isascii() else _pattern(f"^[\\s{EDGES}]+|[\\s{EDGES}]+$").sub("", text)
+    trimmed = text.strip(EDGES)
+    if trimmed.isascii():
+        if trimmed and trimmed.isprintable():
+            return trimmed
+    elif len(trimmed) > MAX_NAME * MAX_EXPANSION:
+        return trimmed  # too long in any form
+    elif len(trimmed) <= MAX_MARKS and not _patterns().special.search(trimmed):
+        return nfc(trimmed)
     _require_allowed(trimmed)
-    if not spelling_key(trimmed):
+    if not _patterns().visible.search(trimmed):
         raise ValueError("must contain a visible character")
     return nfc(trimmed)
 
@@ -97,13 +156,16 @@ def clean_description(text: object) -> object:
 
     Any other value is returned unchanged.
     """
-    if not isinstance(text, str):
+    if not isinstance(text, str) or len(text) > MAX_DESCRIPTION * MAX_EXPANSION:
         return text
     _require_allowed(text.translate(LAYOUT))
     return nfc(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _require_allowed(text: str) -> None:
-    allowed = text.isprintable() if text.isascii() else not _pattern(f"[{FORBIDDEN}]").search(text)
-    if not allowed:
+    is_ascii = text.isascii()
+    if not text.isprintable() if is_ascii else _patterns().forbidden.search(text):
         raise ValueError("must not contain control characters, noncharacters or lone surrogates")
+    is_long = not is_ascii and len(text) > MAX_MARKS
+    if is_long and _patterns().marks.search(bytes(map(unicodedata.combining, text))):
+        raise ValueError(f"must not have more than {MAX_MARKS} combining marks on one character")

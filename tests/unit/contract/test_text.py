@@ -1,6 +1,8 @@
 """Text: which names are taken, which of them are the same, and that no table of the running Python decides it."""
 
+import contextlib
 import json
+import time
 import unicodedata
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.contract.parsing import parse_request
 from provisioner.contract.spec import CustomObjectTypeSpec
-from provisioner.contract.text import clean_description, clean_name, natural_key, spelling_key
+from provisioner.contract.text import MAX_MARKS, clean_description, clean_name, natural_key, spelling_key
 
 CONTROL = "must not contain control characters, noncharacters or lone surrogates"
 INVISIBLE = "must contain a visible character"
@@ -40,6 +42,15 @@ def faults(**keys: Any) -> dict[str, str]:
         parse_request(json.dumps({"request_id": "1", "custom_object_type": spec}))
     assert caught.value.kind is ProblemType.INVALID_REQUEST
     return {each.pointer.removeprefix("/custom_object_type"): each.detail for each in caught.value.problem.errors}
+
+
+def refusal(name: str) -> str:
+    """Return why the name is refused, "" if it is not."""
+    try:
+        clean_name(name)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def field(**keys: Any) -> dict[str, Any]:
@@ -216,3 +227,50 @@ class TestWhichNamesAreTheSame:
         assert clean_name(name) == name
         assert natural_key(name) == natural_key(text)
         assert unicodedata.is_normalized("NFC", name)
+
+    @given(st.text(min_size=1, max_size=20))
+    def test_a_name_is_refused_as_invisible_if_its_key_is_empty(self, text: str) -> None:
+        reason = refusal(text)
+        assert (reason == INVISIBLE) == (reason != CONTROL and not natural_key(text))
+
+
+class TestHostileText:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "\u0301\u0327" * 60_000,  # sorted in a time that grows with the square of their number
+            "a" + "\u200b" * 80_000 + "a",
+            "a" + " " * 200_000 + "\u00e9",
+            "\u200d" * 80_000 + "a",
+            "🏴\U000e0067" * 30_000,
+            "e\u0301" * 80_000,
+            "\u00e9" * 120_000,
+        ],
+        ids=["marks", "invisible", "spaces", "joiners", "flags", "NFD", "long"],
+    )
+    def test_no_text_of_a_body_takes_long(self, text: str) -> None:
+        began = time.process_time()
+        spec = {"name": text, "name_plural": "a", "description": text}
+        body = {"request_id": "1", "custom_object_type": {**spec, "fields": [{"name": text, "type": "text"}]}}
+        with pytest.raises(Rejected):
+            parse_request(json.dumps(body))
+        for clean in (clean_name, clean_description):
+            with contextlib.suppress(ValueError):
+                clean(text)
+        assert time.process_time() - began < 1
+
+    def test_a_character_has_a_bounded_number_of_marks(self) -> None:
+        assert clean_name("Z" + "\u0301" * MAX_MARKS + "a") == "\u0179" + "\u0301" * (MAX_MARKS - 1) + "a"
+        for clean in (clean_name, clean_description):
+            with pytest.raises(ValueError, match="must not have more than 30 combining marks on one character"):
+                clean("Z" + "\u0301\u0327" * MAX_MARKS + "a")
+
+    @pytest.mark.parametrize("text", ["é" * 201, "e\u0301" * 201, " " * 5000 + "e\u0301" * 5000])
+    def test_a_long_name_is_too_long_in_any_form(self, text: str) -> None:
+        assert faults(name=text) == {"/name": "String should have at most 200 characters"}
+
+    def test_a_name_within_the_bounds_may_be_sent_decomposed(self) -> None:
+        composed = "\u1f82" * 200
+        body = {"name": unicodedata.normalize("NFD", composed), "name_plural": "a"}
+        request = parse_request(json.dumps({"request_id": "1", "custom_object_type": body}))
+        assert request.types[0].name == composed
