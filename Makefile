@@ -72,6 +72,7 @@ bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm reques
 
 faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs, for this service and a baseline handler (over an hour) | CASES=500: a part of the matrix
 	@$(PYTHON) -m tests.simulation $(if $(CASES),--cases $(CASES))
+	@$(PYTHON) -m tests.simulation.interleavings $(if $(CASES),--orders $(CASES))
 	@$(PYTHON) -m tests.fuzz $(if $(CASES),--inputs $(CASES))
 
 chaos: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## one chaos run on the local stack | SEED=7: repeat a run; BASELINE=1: the baseline handler

@@ -5,9 +5,10 @@ created it. docs/explanation/how-once-is-kept.md draws which conclusions are saf
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from provisioner.contract.request import IfExists
+from provisioner.contract.request import IfExists, ProvisioningRequest
+from provisioner.contract.spec import shared_field_desired
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.models import (
     CREATE_RESOURCE,
@@ -18,8 +19,8 @@ from provisioner.ledger.models import (
     ResourceKind,
     ResourceRecord,
 )
-from provisioner.reconcile.match import IN_DOUBT_SECONDS, created_at
-from provisioner.reconcile.plan import Existing, Matches, is_association
+from provisioner.reconcile.match import IN_DOUBT_SECONDS, created_at, is_as_sent
+from provisioner.reconcile.plan import Existing, Matches, is_association, operation_of
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
 
@@ -28,9 +29,19 @@ class Claimant(NamedTuple):
     """The request that observed Close. ``now``: when (Unix seconds). ``lag``: the list lag, in seconds."""
 
     record: RequestRecord
-    if_exists: IfExists
+    request: ProvisioningRequest
     now: float
     lag: float
+
+    def desired(self, resource: ResourceKey, operation: str) -> Mapping[str, Any]:
+        """The keys of what the request's create of this operation sends, names of roles and types included."""
+        fields = [each for spec in self.request.types for each in spec.fields]
+        if resource.kind is ResourceKind.SHARED_FIELD:
+            return next(shared_field_desired(each) for each in fields if each.natural_key == resource.name)
+        spec = next(each for each in self.request.types if each.natural_key == resource.name)
+        if operation == CREATE_RESOURCE:
+            return spec.desired()
+        return next(each.desired() for each in spec.fields if operation_of(each) == operation)
 
 
 def with_observations(
@@ -96,14 +107,17 @@ class _Attribution(NamedTuple):
         return AppliedWrite(existing.id, self.claimant.now, Provenance.OBSERVED, requests)
 
     def _may_be_ours(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
-        """A holder that died may have observed an older resource, and not have created anything.
+        """A holder that died may have created nothing: what it observed was older, or a person made it or renamed it.
 
         Only ``update`` creates a field of a type that another request created, or that was there before.
         """
         request = self.claimant.record
-        may_create = record.own_write(CREATE_RESOURCE, request.id) or self.claimant.if_exists is IfExists.UPDATE
+        may_create = record.own_write(CREATE_RESOURCE, request.id) or self.claimant.request.if_exists is IfExists.UPDATE
         if operation != CREATE_RESOURCE and not may_create:
             return False
         if is_association(operation):
             return True  # Close does not say when it was associated
-        return created_at(existing) >= request.accepted_at - CLOCK_SKEW_SECONDS
+        if created_at(existing) < request.accepted_at - CLOCK_SKEW_SECONDS:
+            return False
+        is_certain = any(each.lost and each.request == request.id for each in record.in_doubt.get(operation, ()))
+        return is_certain or is_as_sent(self.claimant.desired(record.resource, operation), existing)

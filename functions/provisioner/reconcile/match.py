@@ -64,12 +64,12 @@ def match_types(
 def _matching(
     spec: CustomObjectTypeSpec, record: ResourceRecord, state: ObservedState, desired: Collection[str]
 ) -> list[CustomObjectType]:
-    """The types with this name, oldest first; without any, the renamed one.
+    """The types with this name: the known one first, then the oldest. Without any, the renamed one.
 
     A renamed type whose new name is also ``desired`` matches only the spec of its new name.
     """
     if by_name := [each for each in state.types if each.natural_key == spec.natural_key]:
-        return oldest_first(by_name)
+        return sorted(oldest_first(by_name), key=lambda each: each.id != record.close_id)
     others = [each for each in state.types if each.natural_key not in desired]
     if by_id := [each for each in others if each.id == record.close_id]:
         return by_id
@@ -80,10 +80,14 @@ def _created_in_doubt[Row: (CustomObjectType, CustomField)](
     rows: Iterable[Row], desired: Mapping[str, Any], in_doubt: Iterable[InDoubt]
 ) -> list[Row]:
     """The results of creates in doubt that a person renamed since: the rest is as it was sent."""
-    sent = {key: value for key, value in desired.items() if key not in NOT_COMPARED}
     times = [each.since for each in in_doubt]
     in_time = (each for each in rows if any(abs(created_at(each) - at) <= IN_DOUBT_SECONDS for at in times))
-    return [each for each in in_time if agrees(sent, each)]
+    return [each for each in in_time if is_as_sent(desired, each)]
+
+
+def is_as_sent(desired: Mapping[str, Any], existing: Existing) -> bool:
+    """Whether all keys but the name are as a create of this spec sends them."""
+    return agrees({key: value for key, value in desired.items() if key not in NOT_COMPARED}, existing)
 
 
 def _existing_shared_field(record: ResourceRecord, shared: Sequence[CustomField]) -> dict[str, Existing]:
@@ -127,14 +131,13 @@ def _other_fields(
 
 
 def _renamed_field(spec: FieldSpec, record: ResourceRecord, others: Sequence[CustomField]) -> CustomField | None:
-    """By its id or, if its create is in doubt, by what was sent: an intent alone says nothing of a field."""
+    """Return the field that the spec's name meant before: by its id or, if its create is in doubt, by all else sent."""
     operation = field_operation(spec.natural_key)
     if by_id := [each for each in others if each.id == record.known_id(operation)]:
         return by_id[0]
     known = {write.close_id for write in record.writes.values()}
     unknown = [each for each in others if each.id not in known]
-    lost = [each for each in record.in_doubt.get(operation, ()) if each.lost]
-    return next(iter(_created_in_doubt(unknown, spec.desired(), lost)), None)
+    return next(iter(_created_in_doubt(unknown, spec.desired(), record.in_doubt_about(operation))), None)
 
 
 def oldest_first[Row: (CustomObjectType, CustomField)](rows: Iterable[Row]) -> list[Row]:

@@ -103,11 +103,16 @@ class _TypePlanner:
         return self.matches[0] if self.matches else None
 
     @property
+    def is_renamed(self) -> bool:
+        """Whether a person renamed the type: then another lease protects its present name."""
+        return self.existing is not None and self.existing.natural_key != self.spec.natural_key
+
+    @property
     def action(self) -> TypeAction:
         otherwise = ACTION_ON_EXISTING[self.context.request.if_exists]
         if self.existing is None:
             return TypeAction.CREATE
-        if self.existing.natural_key != self.spec.natural_key:  # renamed: another lease protects its present name
+        if self.is_renamed:
             return TypeAction.REJECT if otherwise is TypeAction.REJECT and not self.is_own else TypeAction.ADOPT
         return TypeAction.CREATE if self.is_own and otherwise is not TypeAction.UPDATE else otherwise
 

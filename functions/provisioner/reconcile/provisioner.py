@@ -172,7 +172,7 @@ class Provisioner:
             observed = self._observe(job.request, job.organization, organization_id, records)
         except (Rejected, RetryLater, Unavailable) as error:
             return Applied(records, stopped_by=error)
-        claimant = Claimant(job.record, job.request.if_exists, observed.observed_at, self.list_lag)
+        claimant = Claimant(job.record, job.request, observed.observed_at, self.list_lag)
         records = with_observations(records, observed.matches, claimant)
         try:
             own = created_types(records, job.record)

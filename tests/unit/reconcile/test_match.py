@@ -148,8 +148,11 @@ class TestFields:
 
         assert self.found(a_field("f1", "Total"), fields=fields, in_doubt=in_doubt) == {"field:amount": "f1"}
 
-    def test_an_intent_of_a_holder_that_died_says_nothing_of_a_field(self) -> None:
-        assert self.found(a_field("f1", "Total"), orphaned=(InDoubt(CREATED_AT, "r1"),)) == {}
+    def test_a_field_that_was_renamed_after_a_kill_is_known_by_the_rest(self) -> None:
+        orphaned = (InDoubt(CREATED_AT, "r1"),)
+
+        assert self.found(a_field("f1", "Total"), orphaned=orphaned) == {self.OPERATION: "f1"}
+        assert self.found(a_field("f1", "Total", type="text"), orphaned=orphaned) == {}
 
     def test_a_renamed_shared_field_is_known_by_its_id(self) -> None:
         region = shared_field_resource(ORGANIZATION, "region")
