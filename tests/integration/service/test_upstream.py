@@ -15,6 +15,7 @@ from provisioner.contract.request import request_key
 from provisioner.handlers import events, webhooks
 from provisioner.ingest.mapping import Expression
 from tests.architecture.test_permissions import LEADING_KEYS
+from tests.fakes import a_request
 from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
 from tests.integration.service.test_handlers import LambdaContext
@@ -189,6 +190,14 @@ def test_field_17_a_secret_that_is_marked_for_deletion_is_missing_until_it_is_re
     [resumed] = deployed.waiting()
     deployed.work(resumed.body, deferral.body)
     assert deployed.results() == [("evt_1", "created")]
+
+
+def test_field_18_a_request_of_a_tenant_with_a_colon_is_refused_at_once(deployed: Stack) -> None:
+    answer = deployed.post(a_request(tenant="acme:eu", wait_for_tenant=True))
+    assert answer["status"] == 404
+    assert "the name of a secret must not contain a colon" in answer["detail"]
+    assert ledger_of(deployed) == []
+    assert deployed.waiting() == []
 
 
 def test_field_18_a_signup_of_a_tenant_with_a_colon_fails_at_once(deployed: Stack) -> None:
