@@ -9,14 +9,15 @@ from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.queue import DEFERRALS_ATTRIBUTE
 
+LARGE = 10_000  # characters of a body; most are far below
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One SQS record and its request. ``accepted``: its record in the ledger, whose content the request then is."""
+    """One SQS record and the request in it."""
 
     record: Mapping[str, Any]
     request: ProvisioningRequest
-    accepted: RequestRecord | None = None
 
     @property
     def id(self) -> str:
@@ -32,8 +33,23 @@ class Message:
         text = self.record.get("messageAttributes", {}).get(DEFERRALS_ATTRIBUTE, {}).get("stringValue") or ""
         return int(text) if text.isdecimal() and len(text) < 10 else None  # a producer may write anything
 
-    def is_superseded(self, accepted: RequestRecord) -> bool:
-        """Return whether a newer message continues the request. Otherwise each deferral would add a message.
+    @property
+    def log_keys(self) -> dict[str, Any]:
+        """The keys of a log line that identify the message and its request."""
+        request = self.request
+        names = {"tenant": request.tenant, "request_id": request.request_id, "id": request.id}
+        return {**names, **log_keys(self.record)}
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedMessage(Message):
+    """A message whose request is in the ledger. ``request``: the one that was accepted, not the one in the message."""
+
+    accepted: RequestRecord
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether a newer message continues the request. Otherwise each deferral would add a message.
 
         A message received again is never superseded: its first receiver may have died after recording the deferral, but
         before sending the newer message.
@@ -41,16 +57,9 @@ class Message:
         return (
             self.receive_count == 1
             and self.deferrals is not None
-            and self.deferrals < accepted.deferrals
-            and not accepted.outcome
+            and self.deferrals < self.accepted.deferrals
+            and not self.accepted.outcome
         )
-
-    @property
-    def log_keys(self) -> dict[str, Any]:
-        """The keys of a log line that identify the message and its request."""
-        request = self.request
-        names = {"tenant": request.tenant, "request_id": request.request_id, "id": request.id}
-        return {**names, **log_keys(self.record)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +73,15 @@ class InvalidMessage:
 
 
 def in_order_of_risk(records: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Return the indexes of the records: those received most often, and then the longest, come last.
+    """Return the indexes of the records: those received most often, and large ones, come last.
 
     A message that killed a worker was received before, and so were only those that were in a batch with it.
     """
-    return sorted(
-        range(len(records)), key=lambda index: (receive_count(records[index]), len(records[index]["body"]), index)
-    )
+
+    def risk(index: int) -> tuple[int, bool]:
+        return receive_count(records[index]), len(records[index]["body"]) > LARGE
+
+    return sorted(range(len(records)), key=risk)
 
 
 def receive_count(record: Mapping[str, Any]) -> int:

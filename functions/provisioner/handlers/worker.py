@@ -20,9 +20,14 @@ from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.parsing import BlueprintRejected
-from provisioner.contract.request import ProvisioningRequest
-from provisioner.handlers.messages import InvalidMessage, Message, in_order_of_risk, log_keys, receive_count
-from provisioner.ledger.models import RequestRecord
+from provisioner.handlers.messages import (
+    AcceptedMessage,
+    InvalidMessage,
+    Message,
+    in_order_of_risk,
+    log_keys,
+    receive_count,
+)
 from provisioner.messaging.envelopes import request_in, sender_of
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
@@ -65,7 +70,8 @@ class Worker:
         Each message is in the ledger before the next is parsed: if one of them kills the worker, the sweeper continues
         the others. Those that may have killed a worker before come last.
         """
-        received = {index: self._receive(records[index], time_left) for index in in_order_of_risk(records)}
+        known: set[str] = set()
+        received = {index: self._receive(records[index], known, time_left) for index in in_order_of_risk(records)}
         read = [received[index] for index in range(len(records))]
         messages = sorted((each for each in read if isinstance(each, Message)), key=_tenant)
         work: list[Callable[[], list[MessageResult]]] = [
@@ -79,63 +85,64 @@ class Worker:
         return {"batchItemFailures": [{"itemIdentifier": each.message_id} for each in done if each.retry]}
 
     def _receive(
-        self, record: Mapping[str, Any], time_left: Callable[[], float]
+        self, record: Mapping[str, Any], known: set[str], time_left: Callable[[], float]
     ) -> Message | InvalidMessage | MessageResult:
+        """Parse the message, and accept its request unless it is ``known``: another message of the batch has it."""
         try:
-            return self._accept(record, accept=time_left() >= MESSAGE_SECONDS)
-        except Rejected as rejection:  # of another request with the same id, too, which is unaffected
-            return InvalidMessage(record, rejection, *sender_of(record["body"], record["messageId"]))
+            message = self._parse(record)
+            if message.request.id in known or time_left() < MESSAGE_SECONDS:
+                return message
+            known.add(message.request.id)
+            return self._accept(message)
+        except Rejected as rejection:
+            return _invalid(record, rejection)
         except Exception:  # of any kind: the message stays on the queue
             logger.exception("failed; the message stays on the queue", extra=log_keys(record))
             return self._retry(record)
 
-    def _accept(self, record: Mapping[str, Any], *, accept: bool) -> Message:
+    def _parse(self, record: Mapping[str, Any]) -> Message:
         try:
-            request = request_in(record["body"], record["messageId"])
+            return Message(record, request_in(record["body"], record["messageId"]))
         except BlueprintRejected as rejection:
-            accepted = self.service.outbox.accepted_before(rejection)
-            return Message(record, accepted.accepted_request(rejection.request), accepted)
-        if not accept:
-            return Message(record, request)
-        accepted = self.service.ledger.accept(request)
-        return Message(record, accepted.accepted_request(request), accepted)
+            self.service.outbox.accepted_before(rejection)
+            return Message(record, rejection.request)
+
+    def _accept(self, message: Message) -> AcceptedMessage:
+        accepted = self.service.ledger.accept(message.request)
+        return AcceptedMessage(message.record, accepted.accepted_request(message.request), accepted)
 
     def _work_for_tenant(self, messages: Sequence[Message], time_left: Callable[[], float]) -> list[MessageResult]:
         organization = self.service.organization(_tenant(messages[0]), time_left)
-        done: list[MessageResult] = []
-        seen: set[str] = set()
-        for message in messages:
-            is_repeated = message.request.id in seen  # the message before it may have settled the request
-            seen.add(message.request.id)
-            done.append(self._work(message, organization, time_left, is_repeated))
-        return done
+        return [each for message in messages for each in self._work(message, organization, time_left)]
 
     def _work(
-        self, message: Message, organization: Organization, time_left: Callable[[], float], is_repeated: bool
-    ) -> MessageResult:
-        accepted = message.accepted
+        self, message: Message, organization: Organization, time_left: Callable[[], float]
+    ) -> list[MessageResult]:
         try:
-            if accepted is None or time_left() < MESSAGE_SECONDS:
-                return self._wait(message, Deferred(0, "too little time is left in this run", message.deferrals or 0))
-            if is_repeated:
-                accepted = self.service.ledger.accept(message.request)
-            if message.is_superseded(accepted):
-                return MessageResult(message.id, "Superseded")
-            return self._finish(message, accepted, organization)
+            if time_left() < MESSAGE_SECONDS:
+                return [self._wait(message, Deferred(0, "too little time is left in this run", message.deferrals or 0))]
+            if not isinstance(message, AcceptedMessage):  # the message before it may have settled the request
+                message = self._accept(message)
+            return [self._finish(message, organization)]
+        except Rejected as rejection:  # its id belongs to a request with other content, which is unaffected
+            return self._dead_letter(_invalid(message.record, rejection))
         except Exception:  # of any kind: the message stays on the queue
             logger.exception("failed; the message stays on the queue", extra=message.log_keys)
-            return self._retry(message.record, accepted, message.request)
+            return [self._retry(message.record, message)]
 
-    def _finish(self, message: Message, accepted: RequestRecord, organization: Organization) -> MessageResult:
-        result = self.service.provisioner.reconcile(Job(accepted, message.request, organization))
+    def _finish(self, message: AcceptedMessage, organization: Organization) -> MessageResult:
+        if message.is_superseded:
+            return MessageResult(message.id, "Superseded")
+        job = Job(message.accepted, message.request, organization)
+        result = self.service.provisioner.reconcile(job)
         if isinstance(result, Deferred):
             return self._wait(message, result)
-        if accepted.outcome is None:
+        if message.accepted.outcome is None:
             logger.info("settled", extra={**message.log_keys, "result": result.result, "attempts": result.attempts})
             return MessageResult(message.id, result.result.capitalize())
         logger.info("already settled", extra={**message.log_keys, "result": result.result})
         if result.result is Result.UNRESOLVED:
-            return self._reconcile_unresolved(message, accepted, organization)
+            return self._reconcile_unresolved(message, job)
         return MessageResult(message.id, "Replayed")
 
     def _wait(self, message: Message, wait: Deferred) -> MessageResult:
@@ -145,40 +152,31 @@ class Worker:
             self.service.queue.send(request.to_json(), request.tenant, wait.deferrals, wait.seconds)
         return MessageResult(message.id, "Deferred")
 
-    def _reconcile_unresolved(
-        self, message: Message, accepted: RequestRecord, organization: Organization
-    ) -> MessageResult:
+    def _reconcile_unresolved(self, message: Message, job: Job) -> MessageResult:
         """Observe the types of a redriven dead-letter message. The queue's receives bound the attempts."""
-        wait = self.service.provisioner.reconcile_unresolved(Job(accepted, message.request, organization))
+        wait = self.service.provisioner.reconcile_unresolved(job)
         logger.info("reconciled after unresolved", extra={**message.log_keys, "reason": wait and wait.reason})
         if wait is None:
             return MessageResult(message.id, "Reconciled")
         self.service.queue.back_off(message.record["receiptHandle"], message.receive_count, wait.seconds)
         return MessageResult(message.id, "Deferred", retry=True)
 
-    def _retry(
-        self,
-        record: Mapping[str, Any],
-        accepted: RequestRecord | None = None,
-        request: ProvisioningRequest | None = None,
-    ) -> MessageResult:
+    def _retry(self, record: Mapping[str, Any], message: Message | None = None) -> MessageResult:
         """Hide the message for a while, or publish `unresolved` at its last receive."""
         try:
             if receive_count(record) < self.service.settings.max_receives:
                 self.service.queue.back_off(record["receiptHandle"], receive_count(record))
             else:
-                self._give_up(record, accepted, request)
+                self._give_up(record, message)
         except Exception:  # then the visibility timeout of the queue is the pause
             logger.exception("could not prepare the retry", extra=log_keys(record))
         return MessageResult(record["messageId"], "Retried", retry=True)
 
-    def _give_up(
-        self, record: Mapping[str, Any], accepted: RequestRecord | None, request: ProvisioningRequest | None
-    ) -> None:
+    def _give_up(self, record: Mapping[str, Any], message: Message | None) -> None:
         times = receive_count(record)
         reason = f"The service failed {times} times in a row. The message is in the dead-letter queue."
-        if accepted and request:
-            self.service.provisioner.give_up(accepted, request, reason)
+        if isinstance(message, AcceptedMessage):
+            self.service.provisioner.give_up(message.accepted, message.request, reason)
         else:  # the ledger failed, so the message is published under an id of its own, not as its request
             problem = make_problem(ProblemType.UNRESOLVED, reason)
             self._publish(record, sender_of(record["body"], record["messageId"]), problem, Result.UNRESOLVED)
@@ -210,6 +208,10 @@ class Worker:
             settled_at=datetime.fromtimestamp(self.service.provisioner.clock(), UTC).isoformat(),
         )
         self.service.topic.publish(message_key(record["messageId"]), outcome)
+
+
+def _invalid(record: Mapping[str, Any], rejection: Rejected) -> InvalidMessage:
+    return InvalidMessage(record, rejection, *sender_of(record["body"], record["messageId"]))
 
 
 def _tenant(message: Message) -> str:

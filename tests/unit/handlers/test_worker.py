@@ -141,6 +141,27 @@ class TestBatch:
         assert [request.method for request in world.seen].count("GET") == 1
         assert len(world.close.names) == 10
 
+    def test_copies_in_a_batch_cost_one_call_to_the_ledger_each(
+        self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        accept, calls = world.ledger.accept, []
+
+        def counted(request: ProvisioningRequest) -> RequestRecord:
+            calls.append(request.id)
+            return accept(request)
+
+        monkeypatch.setattr(world.ledger, "accept", counted)
+        work(world, *(record(body("1"), f"m{number}") for number in range(10)))
+
+        assert len(calls) == 10
+        assert results(world) == [("1", "created")]
+
+    def test_another_content_under_the_same_id_in_a_batch_is_dead_lettered(self, world: HandlerWorld) -> None:
+        assert work(world, record(body("1")), record(body("1", "Deal"), "m2")) == []
+
+        assert [message_id for _, _, message_id in world.queue.dead] == ["m2"]
+        assert world.close.names == ["Account"]
+
     def test_equal_types_in_a_batch_are_created_once(self, world: HandlerWorld) -> None:
         work(world, *(record(body(f"{number}", name), f"m{number}") for number, name in enumerate(["A", "a", " A "])))
 
@@ -529,9 +550,9 @@ class TestDeath:
     def test_hole_7_its_batch_mates_are_in_the_ledger(
         self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch, position: int
     ) -> None:
-        """The poison was received before, or is the longest."""
+        """Wherever the large message is in the batch."""
         batch = [record(body(f"{number}", f"Type {number}"), f"m{number}") for number in range(3)]
-        batch.insert(position, record(body("poison", "P" * 100), "poison"))
+        batch.insert(position, record(body("poison") + " " * 20_000, "poison"))
         self._die_at(monkeypatch, "poison")
 
         with pytest.raises(KeyboardInterrupt):
