@@ -104,6 +104,8 @@ WITHOUT_NARROWER_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"
 
 def granted(role: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for statement in statements(role):
+        if statement["Effect"] == "Deny":
+            continue
         assert statement["Effect"] == "Allow"
         for action in as_list(statement["Action"]):
             for resource in as_list(statement["Resource"]):
@@ -118,6 +120,16 @@ def test_every_role_is_known(template: Template) -> None:
 def test_a_role_grants_exactly_the_calls_of_its_function(template: Template, name: str) -> None:
     expected = {(action, json.dumps(resource, sort_keys=True)) for action, resource in GRANTED[name]}
     assert set(granted(template.resources("AWS::IAM::Role")[name])) == expected
+
+
+def test_hole_10_the_webhooks_function_is_denied_every_credential_wherever_sources_are(template: Template) -> None:
+    denied = {
+        name: (each["Action"], each["Resource"])
+        for name, role in template.resources("AWS::IAM::Role").items()
+        for each in statements(role)
+        if each["Effect"] == "Deny"
+    }
+    assert denied == {"WebhooksRole": ("secretsmanager:GetSecretValue", CREDENTIALS)}
 
 
 def test_a_key_of_ones_own_may_be_used_through_secrets_manager_only(template: Template) -> None:
