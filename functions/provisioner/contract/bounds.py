@@ -29,7 +29,8 @@ MAX_ITEMS = {
 """The bounds of the models, by key. A test compares them."""
 
 MAX_VALUE_ITEMS = 500
-LARGE = 1000  # entries; each may have two or three faults
+LARGE = 1000  # entries of a body that is validated in parts; each may have two or three faults
+RUN = 500  # entries that are validated at once
 
 MODELS: Mapping[str, type[StrictModel]] = {
     "custom_object_type": CustomObjectTypeSpec,
@@ -45,14 +46,14 @@ def excess(document: Mapping[str, Any]) -> list[ErrorDetail]:
 
 
 def _excess(node: Mapping[str, Any], pointer: str, model: type[StrictModel]) -> Iterator[ErrorDetail]:
-    unknown = node.keys() - model.model_fields.keys()
-    if len(unknown) > MAX_ERRORS:
-        for name in islice((name for name in node if name in unknown), MAX_ERRORS):
+    known = model.model_fields
+    if len(node) > MAX_ERRORS and len(unknown := [name for name in node if name not in known]) > MAX_ERRORS:
+        for name in unknown[:MAX_ERRORS]:
             yield ErrorDetail(pointer=step_below(pointer, name), detail=UNKNOWN_KEY)
     for name, value in node.items():
-        most = MAX_ITEMS.get(name, 0) if isinstance(value, list | dict) and name in model.model_fields else None
-        if most is None:
+        if not isinstance(value, list | dict) or name not in known:
             continue
+        most = MAX_ITEMS.get(name)
         below = f"{pointer}/{name}"
         if most and len(value) > most:
             yield _too_long(below, most)
@@ -125,17 +126,42 @@ def _faults_of_parts(document: Mapping[str, Any]) -> Iterator[ErrorDetail]:
             yield from _faults(Value, value, step_below("/values", name))
     for key in ("custom_object_type", "custom_object_types"):
         for pointer, each in _objects(document.get(key), f"/{key}"):
-            fields = each.get("fields")
-            for index, field in enumerate(fields if isinstance(fields, list) else ()):
-                yield from _faults(FieldSpec, field, f"{pointer}/fields/{index}")
+            if isinstance(fields := each.get("fields"), list):
+                for start, end in _runs(fields):
+                    yield from _faults(list[FieldSpec], fields, f"{pointer}/fields", start, end)
 
 
-def _faults(kind: Any, part: Any, pointer: str) -> list[ErrorDetail]:
+def _runs(fields: list[Any]) -> Iterator[tuple[int, int]]:
+    """Yield the bounds of runs of fields that are small enough to validate at once."""
+    start = size = 0
+    for index, field in enumerate(fields, 1):
+        values = field.values() if isinstance(field, dict) else ()
+        size += 1 + sum(len(each) if isinstance(each, list) else 1 for each in values)
+        if size >= RUN:
+            yield start, index
+            start, size = index, 0
+    yield start, len(fields)
+
+
+def _faults(kind: Any, part: Any, pointer: str, start: int = 0, end: int | None = None) -> list[ErrorDetail]:
+    """Return the faults of a part, or of a run of its entries."""
     try:
-        _adapter(kind).validate_json(json.dumps(part), strict=True)
+        _adapter(kind).validate_json(json.dumps(part if end is None else part[start:end]), strict=True)
     except ValidationError as error:
-        return details(error.errors(include_input=False, include_url=False), part, pointer)
-    return []
+        faults: list[Any] = [*error.errors(include_input=False, include_url=False)]
+    else:
+        return []
+    if end is not None:
+        faults = [_at(start, each) for each in faults]
+    return details(faults, part, pointer)
+
+
+def _at(start: int, fault: Any) -> Any:
+    """Return the fault of a run with its place in the whole list."""
+    if not fault["loc"]:  # of the run as a text
+        return fault
+    index, *below = fault["loc"]
+    return {**fault, "loc": (start + index, *below)}
 
 
 @cache

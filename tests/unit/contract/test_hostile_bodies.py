@@ -51,6 +51,14 @@ def choices(entry: str) -> str:
     return type_with(fields[: fields.rindex("]}") + 2])
 
 
+FIELD = {"name": "Stage", "type": "choices", "choices": ["a"]}
+SPEC = {"name": "Account", "name_plural": "Accounts"}
+
+
+def numbered(number: int) -> list[str]:
+    return [f"n{index}" for index in range(number)]
+
+
 BODIES: dict[str, Callable[[], str]] = {
     "empty fields": lambda: filled(type_with("")[:-3], "{}", "]}}"),
     "empty fields of every type": lambda: every_type_with("{}"),
@@ -83,6 +91,22 @@ BODIES: dict[str, Callable[[], str]] = {
     "no JSON": lambda: "x" * MAX_BODY_BYTES,
     "one long string": lambda: '{"tenant": "' + "x" * (MAX_BODY_BYTES - 20) + '"}',
     "one long key": lambda: '{"' + "/" * (MAX_BODY_BYTES - 20) + '": 1}',
+    "as many valid fields as there may be": lambda: json.dumps(
+        {
+            "custom_object_types": [
+                {**SPEC, "name": f"Type {number}", "fields": [{"name": x, "type": "text"} for x in numbered(200)]}
+                for number in range(25)
+            ]
+        }
+    ),
+    "many valid choices": lambda: json.dumps(
+        {
+            "custom_object_type": {
+                **SPEC,
+                "fields": [{**FIELD, "name": x, "choices": numbered(500)} for x in numbered(40)],
+            }
+        }
+    ),
     "surrogates": lambda: filled('{"tenant": "', r"\ud83d", '"}', ""),
 }
 
@@ -137,14 +161,6 @@ def faults(document: dict[str, Any]) -> dict[str, str]:
     answer = parse(json.dumps(document))
     assert isinstance(answer, Rejected)
     return {each.pointer: each.detail for each in answer.problem.errors}
-
-
-FIELD = {"name": "Stage", "type": "choices", "choices": ["a"]}
-SPEC = {"name": "Account", "name_plural": "Accounts"}
-
-
-def numbered(number: int) -> list[str]:
-    return [f"n{index}" for index in range(number)]
 
 
 @pytest.mark.parametrize(
