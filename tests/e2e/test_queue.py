@@ -59,7 +59,7 @@ def test_a_message_without_a_request_id_uses_its_message_id(world: World, tenant
 
 def test_an_invalid_message_is_announced_and_dead_lettered(world: World) -> None:
     (message_id,) = world.send("not a request")
-    (announcement,) = world.announced("default", message_id)
+    (announcement,) = world.announced("unknown", message_id)
     assert announcement.event["id"] == message_key(message_id)
     assert announcement.event["type"] == "close-provisioner.provisioning.failed"
     assert announcement.data["problem"]["type"] == "urn:close-provisioner:problem:invalid-request"

@@ -40,7 +40,7 @@ class Example:
 
     @property
     def tenant(self) -> str:
-        return str(self.body.get("tenant", "default")) if isinstance(self.body, dict) else "default"
+        return str(self.body.get("tenant", "default")) if isinstance(self.body, dict) else "unknown"
 
     @property
     def subject(self) -> str:
