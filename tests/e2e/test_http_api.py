@@ -29,6 +29,20 @@ def test_a_type_is_created_while_the_caller_waits(world: World, tenant: Tenant) 
     assert world.outcome(asked).data == document["outcome"]
 
 
+def test_hole_8_the_routes_of_a_tenant_act_for_it_alone(world: World, tenant: Tenant) -> None:
+    http, path = world.stack.http, f"/v1/tenants/{tenant.name}/provisioning-requests"
+    asked = tenant.asks("Project")
+    response = http.call("POST", path, json.dumps({**asked, "tenant": None}).encode())
+    assert (response.status_code, response.json()["tenant"]) == (201, tenant.name)
+    assert response.headers["location"] == f"provisioning-requests/{response.json()['id']}"
+    shown = f"provisioning-requests/{response.json()['id']}"
+    assert http.call("GET", f"/v1/tenants/{tenant.name}/{shown}").json() == response.json()
+    assert http.call("GET", f"/v1/tenants/globex/{shown}").status_code == 404
+    assert http.call("POST", "/v1/tenants/globex/provisioning-requests", json.dumps(asked).encode()).status_code == 400
+    plan = http.call("POST", f"/v1/tenants/{tenant.name}/plans", json.dumps(tenant.asks("Deal")).encode())
+    assert [step["action"] for step in plan.json()["steps"]] == ["create type"]
+
+
 def test_a_matching_type_stays_unchanged(world: World, tenant: Tenant) -> None:
     made = world.close.add_type(tenant.organization, "Project", description="Unrelated")
     response = world.stack.http.submit(tenant.asks("Project"))

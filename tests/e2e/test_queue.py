@@ -68,6 +68,22 @@ def test_an_invalid_message_is_announced_and_dead_lettered(world: World) -> None
     assert "invalid JSON" in dead_letter["MessageAttributes"]["reason"]["StringValue"]
 
 
+def test_field_14_a_request_in_an_sns_notification_is_carried_out(world: World, tenant: Tenant) -> None:
+    asked = tenant.asks("Project")
+    topic = "arn:aws:sns:us-east-1:000000000000:signups"
+    world.send({"Type": "Notification", "MessageId": "m-1", "TopicArn": topic, "Message": json.dumps(asked)})
+    assert world.outcome(asked).data["result"] == "created"
+
+
+def test_field_16_a_message_of_a_mebibyte_is_dead_lettered_once(world: World) -> None:
+    (message_id,) = world.send("x" * 1_048_576)
+    (announcement,) = world.announced("unknown", message_id)
+    assert announcement.data["attempts"] == 1
+    dead_letter = world.dead_letter(message_id)
+    assert dead_letter["MessageAttributes"]["reason"]["StringValue"].startswith("A request must have at most")
+    assert 1_048_000 < len(dead_letter["Body"]) < 1_048_576
+
+
 def test_a_known_request_id_with_other_content_is_announced_separately(world: World, tenant: Tenant) -> None:
     first = tenant.asks("Project")
     assert world.stack.http.submit(first).status_code == 201
