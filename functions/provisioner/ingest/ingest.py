@@ -101,7 +101,9 @@ class Ingest:
         except Rejected as rejection:
             if answer := _known(ledger):
                 return answer
-            raise self.reject(source.name, request_id, tenant, rejection) from None
+            raise self.reject(
+                source.name, request_id, tenant, _of_mapping(rejection) if tenant else rejection
+            ) from None
 
     def submit(
         self, document: Mapping[str, Any], *, fallback_id: str | None = None, ledger: EventLedger | None = None
@@ -159,6 +161,13 @@ def _received(source: Source, event: Mapping[str, Any], known_as: str) -> Receiv
     data = next((event[name] for name in DATA_KEYS if name in event), event)
     content = json.dumps([source.kind.of(event), data], sort_keys=True)
     return ReceivedEvent(message_key(f"{source.name}/{known_as}"), hashlib.sha256(content.encode()).hexdigest())
+
+
+def _of_mapping(rejection: Rejected) -> Rejected:
+    """Return the rejection of a mapped request. Its pointers are not into the event, so they are in its text only."""
+    if rejection.kind is not ProblemType.INVALID_REQUEST:
+        return rejection
+    return Rejected(ProblemType.INVALID_EVENT, f"The request that the source's mapping makes of the event: {rejection}")
 
 
 def _problem_of_event(rejection: Rejected) -> Problem:

@@ -135,3 +135,14 @@ def test_hole_6_an_event_that_was_rejected_is_accepted_once_its_mapping_is_right
     edit(upstream, "stripe", lambda source: source)
 
     assert upstream.deliver("stripe", CUSTOMER).status == 202
+
+
+def test_field_12_a_fault_of_a_mapped_request_does_not_point_into_the_event(upstream: Upstream) -> None:
+    edit(upstream, "stripe", EDITS["a missing value"])
+
+    answer = upstream.deliver("stripe", CUSTOMER)
+
+    assert (answer.status, answer.kind, answer.body["errors"]) == (422, "invalid-event", [])
+    assert answer.body["detail"].startswith(
+        "The request that the source's mapping makes of the event: /values/product: is required"
+    )
