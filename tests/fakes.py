@@ -71,8 +71,8 @@ class MemoryLedger:
         self.requests[request.id] = record, request
         return replace(record, fresh=True)
 
-    def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
-        return self.requests.get(request_key)
+    def find(self, request_key: str) -> RequestRecord | None:
+        return self.requests[request_key][0] if request_key in self.requests else None
 
     def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease:
         until = self.leased_until.get(resource, 0)

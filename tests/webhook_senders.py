@@ -74,10 +74,9 @@ class MemoryEventLedger:
 
     def answer(self) -> RequestRecord | None:
         fingerprint, request_key = self.events.get(self.event.key, ("", ""))
-        found = self.ledger.find(request_key) if fingerprint == self.event.fingerprint else None
-        return found[0] if found else None
+        return self.ledger.find(request_key) if fingerprint == self.event.fingerprint else None
 
-    def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
+    def find(self, request_key: str) -> RequestRecord | None:
         return self.ledger.find(request_key)
 
     def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:

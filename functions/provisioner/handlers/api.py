@@ -168,17 +168,16 @@ class Api:
     def _current_state(self, record: RequestRecord) -> Response:
         """Return the stored state after a failure: the request may be settled, with only its publishing left."""
         found = self.service.ledger.find(record.id)
-        if found and found[0].outcome:
-            return _settled(record, found[0].outcome)
+        if found and found.outcome:
+            return _settled(record, found.outcome)
         return _accepted(record, self.service.settings.fallback_delay_seconds)
 
     def _get_request(self, request_key: str, tenant: str | None) -> Response:
         found = self.service.ledger.find(request_key) if REQUEST_KEY.fullmatch(request_key) else None
-        if not found or tenant not in {None, found[0].tenant}:
+        if not found or tenant not in {None, found.tenant}:
             raise Rejected(ProblemType.REQUEST_NOT_FOUND, "No request has this id, or its retention has ended.")
-        record, _ = found
-        headers = {} if record.outcome else {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return response(200, _representation(record, record.outcome), headers)
+        headers = {} if found.outcome else {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return response(200, _representation(found, found.outcome), headers)
 
 
 def _tenant_of(event: Mapping[str, Any]) -> str | None:

@@ -67,12 +67,11 @@ class Sweeper:
         if request_key is None:
             return "RequeueFailed"
         try:
-            found = self.service.ledger.find(request_key)
-            if found is None or found[0].state is RequestState.ANNOUNCED:  # the index lags behind the table
+            accepted = self.service.ledger.find(request_key)
+            if accepted is None or accepted.state is RequestState.ANNOUNCED:  # the index lags behind the table
                 return None
-            accepted, request = found
             # Sent before it is postponed: a crash in between sends the request twice, but never loses it.
-            self.service.queue.send(request.to_json(), accepted.tenant, accepted.deferrals)
+            self.service.queue.send(accepted.body, accepted.tenant, accepted.deferrals)
             self.service.ledger.postpone(accepted)
         except Exception:
             logger.exception("could not be requeued", extra={"id": request_key})

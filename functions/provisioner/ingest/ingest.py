@@ -128,8 +128,8 @@ class Ingest:
         keys = self.waitlist.of(tenant)
         for key in keys:
             found = self.ledger.find(key)
-            if found and found[0].outcome is None:
-                self.queue.send(found[1].to_json(), tenant, found[0].deferrals)
+            if found and found.outcome is None:
+                self.queue.send(found.body, tenant, found.deferrals)
                 resumed.append(key)
         if keys:
             self.waitlist.remove(tenant, keys)

@@ -36,7 +36,7 @@ class EventLedger:
         """Return the request of the event, if it was received before, with the same data."""
         return self._answer(self.ledger.get(self._key))
 
-    def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
+    def find(self, request_key: str) -> RequestRecord | None:
         return self.ledger.find(request_key)
 
     def accept(self, request: ProvisioningRequest, expected_after: float) -> RequestRecord:

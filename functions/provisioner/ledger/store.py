@@ -67,10 +67,10 @@ class Ledger:
         now = self.clock()
         return expressions.AcceptTimes(now, now + expected_after, now + self.retention_days * 86_400)
 
-    def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None:
-        """Return the record and the content of the request with this key, or None."""
+    def find(self, request_key: str) -> RequestRecord | None:
+        """Return the record of the request with this key, or None."""
         item = self.get(items.request_item_key(request_key))
-        return (items.to_record(item), ProvisioningRequest.model_validate_json(item["body"]["S"])) if item else None
+        return items.to_record(item) if item else None
 
     def lease(self, record: RequestRecord, resource: ResourceKey) -> Lease:
         """Take the resource's lease. Raises ``RetryLater`` while another request holds it."""

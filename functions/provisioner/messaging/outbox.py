@@ -22,13 +22,15 @@ class StoredRequest(Protocol):
     @property
     def deferrals(self) -> int: ...
 
+    def accepted_request(self, sent: ProvisioningRequest) -> ProvisioningRequest: ...
+
 
 class RequestStore[R: StoredRequest](Protocol):
     """The part of the ledger that the outbox calls."""
 
     def accept(self, request: ProvisioningRequest, expected_after: float) -> R: ...
 
-    def find(self, request_key: str) -> tuple[R, ProvisioningRequest] | None: ...
+    def find(self, request_key: str) -> R | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,9 @@ class Outbox[R: StoredRequest]:
         The values of a blueprint are a part of the content, but its types are not.
         """
         found = self.ledger.find(rejected.request.id)
-        if found is None or found[1].fingerprint != rejected.request.fingerprint:
+        if found is None or found.accepted_request(rejected.request).fingerprint != rejected.request.fingerprint:
             raise rejected
-        return found[0]
+        return found
 
     def send(self, request: ProvisioningRequest, deferrals: int, delay_seconds: float) -> Exception | None:
         """Send a stored request to the queue, and return the error if SQS fails."""

@@ -148,8 +148,8 @@ class Stack:
         for run in range(1, runs + 1):
             assert self.work(*(each.body for each in bodies)) == []
             found = self.service.ledger.find(request.id)
-            if found and found[0].outcome:
-                return found[0].outcome, run
+            if found and found.outcome:
+                return found.outcome, run
             bodies = self.waiting()
             self.clock.advance(max(each.delay for each in bodies) + 0.01)
         raise AssertionError(f"not settled after {runs} runs")

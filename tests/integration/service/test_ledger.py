@@ -37,7 +37,7 @@ class LookingLedger(CoreLedger, Protocol):
     """The methods of both ledgers beyond those that the core uses."""
 
     def accept(self, request: ProvisioningRequest) -> RequestRecord: ...
-    def find(self, request_key: str) -> tuple[RequestRecord, ProvisioningRequest] | None: ...
+    def find(self, request_key: str) -> RequestRecord | None: ...
     def paused_until(self, organization: str) -> float: ...
     def pause(self, organization: str, until: float) -> None: ...
 
@@ -153,7 +153,7 @@ class TestStoredRequests:
 
         found = ledger.find(request.id)
         assert found
-        assert (found[0].id, found[1]) == (request.id, request)
+        assert (found.id, found.body, found.accepted_request(request)) == (request.id, request.to_json(), request)
         assert ledger.find("0" * 32) is None
 
     def test_settled_an_outcome_never_changes(self, ledger: LookingLedger) -> None:

@@ -127,7 +127,7 @@ class TestServiceWaits:
         stack = new_stack(close_timeout_seconds=5)
         stack.arm("slow", seconds=0.2)
 
-        assert stack.settle(a_request()) == (stack.service.ledger.find(a_request().id)[0].outcome, 1)  # type: ignore[index]
+        assert stack.settle(a_request()) == (stack.service.ledger.find(a_request().id).outcome, 1)  # type: ignore[union-attr]
 
     def test_a_failing_list_defers_the_request(self, stack: Stack) -> None:
         stack.arm("500_before", method="GET", times=2)

@@ -1,6 +1,7 @@
 """The HTTP API: the same idempotency key again."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,3 +133,12 @@ class TestIdempotency:
         }  # fmt: skip
 
         assert caller.send(event).body["id"] == ID
+
+
+def test_a_request_is_shown_even_if_todays_rules_reject_it(world: HandlerWorld, caller: Caller) -> None:
+    """A release may narrow the rules of names; what it accepted before stays readable."""
+    caller.post()
+    record, request = world.ledger.requests[ID]
+    world.ledger.requests[ID] = replace(record, body=record.body.replace("Accounts", "\u0000")), request
+
+    assert (caller.get(ID).status, caller.get(ID).body["state"]) == (200, "settled")
