@@ -50,6 +50,7 @@ def collect_history(workload: Workload) -> History:
         events=by_request([each.event for each in workload.environment.account.published], dead_lettered),
         outputs=_outputs(workload),
         secrets=frozenset(workload.environment.secrets),
+        shared_by=close.shared_by,
     )
 
 
@@ -77,7 +78,12 @@ def final(workload: Workload) -> Iterator[str]:
         if served.type_name and served.status in {400, 402, 403, 404, 415, 422}
     )
     for (tenant, key), number in rejected.items():
-        asking = sum(1 for each in workload.submitted.values() if each.tenant == tenant and key in each.names)
+        home = workload.environment.close.shared_by
+        asking = sum(
+            1
+            for each in workload.submitted.values()
+            if home.get(each.tenant, each.tenant) == tenant and key in each.names
+        )
         if number > asking + len(workload.environment.network.fired) + followed_up:
             yield f"{tenant} refused {key!r} {number} times"
 
@@ -87,6 +93,8 @@ def polite(workload: Workload) -> Iterator[str]:
     for told_at, until, tenant, hearer in workload.environment.rate_limits:
         for served in workload.environment.close.served:
             if served.organization != tenant or not told_at < served.at < until - 0.01:
+                continue
+            if served.path.endswith("/me/"):  # whose organization it is, a new tenant learns only by this call
                 continue
             knew = served.invocation.pauses.get(tenant, 0) > served.at + 0.01
             must_know = served.invocation.started > told_at and not workload.environment.network.fired

@@ -72,6 +72,7 @@ class CloseTransport:
     clock: SimulatedClock
     service: Service = field(init=False)
     tenants: dict[str, str] = field(default_factory=dict)
+    shared_by: dict[str, str] = field(default_factory=dict)  # tenants with a key of another tenant's organization
     served: list[ServedRequest] = field(default_factory=list)
     facts: set[Fact] = field(default_factory=set)
     removed: list[Fact] = field(default_factory=list)

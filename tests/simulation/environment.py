@@ -182,6 +182,20 @@ class SimulatedEnvironment:
         self.close.add(tenant, [key], **settings)
         return key
 
+    def add_tenant_of(self, tenant: str, owner: str) -> None:
+        """Add a tenant whose key opens the organization of another tenant."""
+        key = self._new_key(tenant)
+        add_key(self.close.service, {"organization": self.close.tenants[owner], "key": key})
+        self.close.shared_by[tenant] = owner
+
+    def store_key(self, tenant: str, key: str) -> None:
+        """Store a key for the tenant, perhaps one of another organization."""
+        self.account.secrets[f"{SECRET_PREFIX}/{tenant}"] = key
+
+    def is_bound(self, tenant: str) -> bool:
+        """Whether the service has worked in the tenant's organization."""
+        return "organization" in aws.items(TABLE).get(f"TENANT#{tenant}", {})
+
     def _new_key(self, tenant: str) -> str:
         number = len(self.secrets)
         key = f"api_{tenant}{number}.{tenant}-is-secret-{number}"

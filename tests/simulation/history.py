@@ -7,7 +7,7 @@ simulated time and a chaos run on the local stack.
 import base64
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.contract.text import natural_key
@@ -48,6 +48,8 @@ class History:
 
     ``items``: the ledger by key, as DynamoDB shows it. ``created``: names of which a create was carried out at Close.
 
+    ``shared_by``: tenants that use the organization of another one, and which.
+
     ``changed``: keys of outcomes that changed. ``outputs``: texts in which no secret may be.
     """
 
@@ -63,6 +65,11 @@ class History:
     events: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
     outputs: Mapping[str, str]
     secrets: frozenset[str]
+    shared_by: Mapping[str, str] = field(default_factory=dict)
+
+    def home(self, tenant: str) -> str:
+        """The organization that a tenant's key opens, by the name of the tenant that it was set up for."""
+        return self.shared_by.get(tenant, tenant)
 
     def types_by_name(self) -> Counter[TypeKey]:
         """How many types each tenant's organization has by each natural key."""

@@ -63,7 +63,7 @@ def truthful(history: History) -> Iterator[str]:
     claimed: dict[TypeKey, set[str]] = defaultdict(set)
     there = {(each.tenant, each.id) for each in history.stored}
     for outcome, names in _outcomes(history):
-        tenant = outcome["tenant"]
+        tenant = history.home(outcome["tenant"])
         for name in names:
             claimed[tenant, name].add(outcome["result"])
         for each in outcome.get("types", ()):
@@ -107,7 +107,7 @@ def apart(history: History) -> Iterator[str]:
     """A credential is used for its tenant only: each organization holds what its own requests asked for."""
     desired: dict[str, set[str]] = defaultdict(set)
     for submitted in history.submitted:
-        desired[submitted.tenant] |= submitted.names
+        desired[history.home(submitted.tenant)] |= submitted.names
     for each in history.received:
         if each.tenant not in history.tenants:
             yield f"{each.method} {each.path} came with nobody's credential"

@@ -3,6 +3,7 @@
 Invariants are named after the promises. The clock is simulated; a failing life is printed as the steps that lead there.
 """
 
+from collections import Counter
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,6 +11,8 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from infra.simulator.control.organizations import add_type
+from provisioner.contract.text import natural_key
 from tests.simulation import checker, invariants
 from tests.simulation.callers import body
 from tests.simulation.checker import check, collect_history
@@ -18,7 +21,9 @@ from tests.simulation.fault import Case, FaultKind, Position
 from tests.simulation.system_under_test import CloseProvisioner
 from tests.simulation.workload import Workload
 
-TENANTS = st.sampled_from(["acme", "globex"])
+OWNERS = st.sampled_from(["acme", "globex"])
+TENANTS = st.sampled_from(["acme", "globex", "initech"])
+"""The key of initech opens the organization of acme."""
 NAMES = st.sampled_from(["Account", " ACCOUNT ", "account", "Deal", "dEaL"])
 REQUEST_IDS = st.sampled_from(["one", "two", "three", "four", "five"])
 DEPENDENCIES = st.sampled_from(
@@ -41,6 +46,7 @@ class Lives(RuleBasedStateMachine):
     @initialize()
     def open_organizations(self) -> None:
         self.keys = {tenant: self.environment.add_tenant(tenant) for tenant in ("acme", "globex")}
+        self.environment.add_tenant_of("initech", "acme")
 
     @rule(tenant=TENANTS, name=NAMES, request_id=REQUEST_IDS, fail=st.booleans(), wait=st.booleans())
     def ask_over_http(self, tenant: str, name: str, request_id: str, fail: bool, wait: bool) -> None:
@@ -87,17 +93,46 @@ class Lives(RuleBasedStateMachine):
     def answer_the_next_create_with_nothing(self) -> None:
         self.environment.network.armed.append(("close.POST", FaultKind.GARBLED, Position.AFTER))
 
-    @rule(tenant=TENANTS)
+    @rule(tenant=OWNERS)
     def ask_to_be_left_alone(self, tenant: str) -> None:
         self.environment.close.throttle(tenant)
 
-    @rule(tenant=TENANTS, seconds=st.sampled_from([0, 20, 55]))
+    @rule(tenant=OWNERS, seconds=st.sampled_from([0, 20, 55]))
     def lag(self, tenant: str, seconds: int) -> None:
         self.environment.close.organization(tenant).options["list_lag_seconds"] = seconds
 
-    @rule(tenant=TENANTS)
+    @rule(tenant=OWNERS)
     def replace_the_key(self, tenant: str) -> None:
         self.keys[tenant] = self.environment.replace_key(tenant, self.keys[tenant])
+
+    # --- people in Close, and mistakes of operators
+
+    @rule(tenant=OWNERS, number=st.integers(1, 3))
+    def rename_a_type_by_hand(self, tenant: str, number: int) -> None:
+        for each in self.environment.close.organization(tenant).existing_types():
+            if natural_key(each.data["name"]) == "account":
+                each.data["name"] = f"Renamed {number}"
+                return
+
+    @rule(tenant=OWNERS)
+    def add_a_type_by_hand(self, tenant: str) -> None:
+        close = self.environment.close
+        if not any(each.data["name"] == "Lead" for each in close.organization(tenant).existing_types()):
+            add_type(close.service, {"organization": close.tenants[tenant], "name": "Lead", "name_plural": "Leads"})
+
+    @rule(tenant=OWNERS)
+    def archive_a_type_by_hand(self, tenant: str) -> None:
+        for each in self.environment.close.organization(tenant).existing_types()[:1]:
+            each.data["is_archived"] = True
+
+    @precondition(lambda self: all(map(self.environment.is_bound, ("acme", "globex"))))
+    @rule(tenant=OWNERS)
+    def store_a_key_of_another_organization(self, tenant: str) -> None:
+        self.environment.store_key(tenant, self.keys["globex" if tenant == "acme" else "acme"])
+
+    @rule(tenant=OWNERS)
+    def store_the_right_key_again(self, tenant: str) -> None:
+        self.environment.store_key(tenant, self.keys[tenant])
 
     @precondition(lambda self: self.environment.dead_letters.messages)
     @rule()
@@ -107,6 +142,15 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def once(self) -> None:
         assert not [*invariants.once(collect_history(self.workload))]
+
+    @invariant()
+    def once_whatever_people_rename(self) -> None:
+        created = Counter(
+            (each.organization, natural_key(each.type_name))
+            for each in self.environment.close.served
+            if each.type_name and each.status < 300
+        )
+        assert not [name for name, number in created.items() if number > 1]
 
     @invariant()
     def settled_for_good(self) -> None:
