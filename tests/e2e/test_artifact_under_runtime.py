@@ -26,6 +26,7 @@ CREDENTIAL = "api_2KBJ9t.hush"
 JSON_RESPONSES = {
     "secretsmanager.GetSecretValue": {"Name": "close-provisioner/tenants/default", "SecretString": CREDENTIAL},
     "DynamoDB_20120810.PutItem": {},
+    "DynamoDB_20120810.TransactWriteItems": {},
     "DynamoDB_20120810.GetItem": {},
     "DynamoDB_20120810.Query": {"Items": [], "Count": 0, "ScannedCount": 0},
     "AmazonSQS.SendMessage": {"MessageId": "1", "MD5OfMessageBody": "0" * 32},
