@@ -51,9 +51,12 @@ def make_plan(
     context = PlanContext(request, state, matches, references)
     order = referenced_first(types)
     plans, later = {}, {}
+    keys = [spec.natural_key for spec in types]
     for place, index in enumerate(order):
-        created_later = {types[each].natural_key for each in order[place + 1 :]}
-        planner = _TypePlanner(context, index, created_later, types[index].natural_key in created_by_request)
+        created_later = {keys[each] for each in order[place + 1 :]}
+        resource, pointer = type_resource(state.organization, keys[index]), request.pointer(index)
+        is_own = keys[index] in created_by_request
+        planner = _TypePlanner(context, types[index], resource, pointer, created_later, is_own)
         plans[index], later[index] = planner.plan()
     steps = [step for index in order for step in plans[index].steps if step not in later[index]]
     steps += [step for index in order for step in later[index]]
@@ -75,28 +78,21 @@ def _once(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _TypePlanner:
-    """The planner of one type. ``created_later``: natural keys of the request's types that are created after it."""
+    """Plans one type. ``created_later``: natural keys of the request's types that are created after it.
+
+    ``pointer``: to the spec in the request's body. ``is_own``: this request created the type.
+    """
 
     context: PlanContext
-    index: int
+    spec: CustomObjectTypeSpec
+    resource: ResourceKey
+    pointer: str
     created_later: Collection[str]
     is_own: bool
 
     @property
-    def spec(self) -> CustomObjectTypeSpec:
-        return self.context.request.types[self.index]
-
-    @property
-    def resource(self) -> ResourceKey:
-        return type_resource(self.context.state.organization, self.spec.natural_key)
-
-    @property
-    def pointer(self) -> str:
-        return self.context.request.pointer(self.index)
-
-    @property
     def matches(self) -> Sequence[CustomObjectType]:
-        return self.context.matches.types[self.spec.natural_key]
+        return self.context.matches.types[self.resource.name]
 
     @property
     def existing(self) -> CustomObjectType | None:
@@ -105,7 +101,7 @@ class _TypePlanner:
     @property
     def is_renamed(self) -> bool:
         """Whether a person renamed the type: then another lease protects its present name."""
-        return self.existing is not None and self.existing.natural_key != self.spec.natural_key
+        return self.existing is not None and self.existing.natural_key != self.resource.name
 
     @property
     def action(self) -> TypeAction:
