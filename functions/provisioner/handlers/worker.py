@@ -211,7 +211,9 @@ class Worker:
 
 
 def _invalid(record: Mapping[str, Any], rejection: Rejected) -> InvalidMessage:
-    return InvalidMessage(record, rejection, *sender_of(record["body"], record["messageId"]))
+    """Return the message without the traceback of its rejection, whose frames hold the parsed body."""
+    names = sender_of(record["body"], record["messageId"])
+    return InvalidMessage(record, rejection.with_traceback(None), *names)
 
 
 def _tenant(message: Message) -> str:

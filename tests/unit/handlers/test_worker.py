@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -569,6 +570,20 @@ class TestDeath:
             work(world, record("{}", "poison", receive_count=2), record(body("1"), "m1"))
 
         assert [accepted.request_id for accepted, _ in world.ledger.requests.values()] == ["1"]
+
+    def test_hole_7_a_batch_of_hostile_messages_takes_little_memory(self, world: HandlerWorld) -> None:
+        hostile = body("1")[:-1] + ', "custom_object_types": [' + ",".join(["{}"] * 87_000) + "]}"
+        batch = [record(hostile, f"m{number}") for number in range(7)] + [record(body("good"), "good")]
+        tracemalloc.start()
+        try:
+            assert work(world, *batch) == []
+            memory = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert memory < 20_000_000
+        assert len(world.queue.dead) == 7
+        assert ("good", "created") in results(world)
 
     def test_hole_7_a_message_that_breaks_the_parser_harms_no_other(
         self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
