@@ -13,7 +13,8 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.models import Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord, TenantRecord
+from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 from provisioner.reconcile.plan import resources_to_lock
 from provisioner.reconcile.provisioner import Job, Provisioner
 from provisioner.reconcile.retries import Deferred

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.models import ResourceRecord
+from provisioner.ledger.lease import ResourceRecord
 from provisioner.reconcile.match import match_resources
 from provisioner.reconcile.plan import ObservedState, Plan, resources_to_lock
 from provisioner.reconcile.planner import make_plan

@@ -4,7 +4,6 @@ Every Lambda function ships this one package. Each folder may import only from t
 
     handlers/                       the Lambda functions, one file each
     service.py, ingest/             the parts put together; signed webhooks and partner events to requests
-    stores.py                       the ledger, the queue and the topic, made from the settings
     reconcile/, credentials/        the use case (start with reconcile/provisioner.py); the tenants' secrets
     close/, ledger/, messaging/     the Close API; the DynamoDB table; the queue and the topic
     contract/                       requests, outcomes and errors

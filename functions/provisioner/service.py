@@ -21,7 +21,6 @@ from provisioner.messaging.queue import Queue
 from provisioner.messaging.topic import Topic
 from provisioner.reconcile.provisioner import Provisioner
 from provisioner.settings import Settings
-from provisioner.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +38,19 @@ class Service:
     @classmethod
     def from_settings(cls, settings: Settings, clock: Callable[[], float] = time.time) -> "Service":
         client = make_clients()
-        stores = Stores.from_settings(settings, client, clock)
+        ledger, topic = (
+            Ledger.from_settings(settings, client("dynamodb"), clock),
+            Topic.from_settings(settings, client("sns")),
+        )
         return cls(
             settings=settings,
-            ledger=stores.ledger,
-            queue=stores.queue,
-            topic=stores.topic,
+            ledger=ledger,
+            queue=Queue.from_settings(settings, client("sqs")),
+            topic=topic,
             tenants=Tenants.of(client("secretsmanager"), settings.tenant_secret_prefix, time.monotonic),
             provisioner=Provisioner(
-                stores.ledger,
-                stores.topic,
+                ledger,
+                topic,
                 settings.list_lag_seconds,
                 settings.wait_limit_seconds,
                 clock,

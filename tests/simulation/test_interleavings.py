@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.ledger.models import ResourceRecord
+from provisioner.ledger.lease import ResourceRecord
 from provisioner.reconcile import attribution, match
 from provisioner.reconcile.planner import _TypePlanner
 from tests.simulation.explorer import Exercise, explore

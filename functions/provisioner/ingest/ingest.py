@@ -30,7 +30,6 @@ from provisioner.messaging.outbox import Accepted, Outbox
 from provisioner.messaging.queue import Queue
 from provisioner.messaging.topic import Topic
 from provisioner.settings import Settings
-from provisioner.stores import Stores
 
 DATA_KEYS = ("data", "content")
 """The key of an event's data: Chargebee says ``content``. An event that has none of them is compared as a whole."""
@@ -63,8 +62,7 @@ class Ingest:
     @classmethod
     def from_settings(cls, settings: Settings, client: Callable[[str], Any], clock: Callable[[], float]) -> Self:
         """Return the parts. ``client`` makes an AWS client by its service's name, ``clock`` returns Unix seconds."""
-        stores = Stores.from_settings(settings, client, clock)
-        ledger = stores.ledger
+        ledger = Ledger.from_settings(settings, client("dynamodb"), clock)
         table = (
             ledger.dynamodb,
             ledger.table,
@@ -74,8 +72,8 @@ class Ingest:
         return cls(
             sources=Sources(),
             ledger=ledger,
-            queue=stores.queue,
-            topic=stores.topic,
+            queue=Queue.from_settings(settings, client("sqs")),
+            topic=Topic.from_settings(settings, client("sns")),
             rejected=RejectedEvents(*table),
             waitlist=TenantWaitlist(*table),
             event_ledger=partial(EventLedger, ledger),

@@ -1,6 +1,7 @@
 """The requests to DynamoDB that change the ledger's items, as pure functions: each condition is tested as a value.
 
-models.py draws how items change. A failed condition returns the item that it conflicts with. Only requests expire.
+models.py and lease.py draw how items change. A failed condition returns the item that it conflicts with. Only
+requests expire.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from typing import NamedTuple
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger import items
-from provisioner.ledger.models import Lease, RequestRecord, RequestState, ResourceKey, ResourceRecord, TenantRecord
+from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 
 # The message of an unsettled request returns when its delay or its visibility timeout (360 s) ends. A request that is
 # still not back a minute later has lost its message and must be requeued by the sweeper.

@@ -14,16 +14,8 @@ from typing import Any
 
 from provisioner.contract.outcome import Outcome
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.models import (
-    AppliedWrite,
-    Lease,
-    Provenance,
-    RequestRecord,
-    RequestState,
-    ResourceKey,
-    ResourceRecord,
-    TenantRecord,
-)
+from provisioner.ledger.lease import AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 
 type Item = dict[str, Any]
 

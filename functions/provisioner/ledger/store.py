@@ -1,7 +1,7 @@
 """The ledger: a DynamoDB table that records requests and resources, and a transactional outbox for outcomes.
 
-models.py draws how items change, items.py builds the writes. A failed condition returns the item that it conflicts
-with, so no item is read twice.
+models.py and lease.py draw how items change, expressions.py builds the writes. A failed condition returns the item
+that it conflicts with, so that nothing is read twice.
 """
 
 import random
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,15 +19,10 @@ from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger import expressions, items
 from provisioner.ledger.conflicts import conflicting_item, transaction_conflicts, write
-from provisioner.ledger.models import (
-    MAX_QUEUE_DELAY_SECONDS,
-    Lease,
-    RequestRecord,
-    ResourceKey,
-    ResourceRecord,
-    TenantRecord,
-)
+from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
+from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord, TenantRecord
 from provisioner.ledger.waitlist import TenantWaitlist
+from provisioner.settings import Settings
 
 LEASE_BUSY_SECONDS = (1.0, 2.0)  # holders work for about a second; the spread keeps waiting requests apart
 MAX_LEASE_BUSY_SECONDS = 60
@@ -46,6 +41,10 @@ class Ledger:
     lease_seconds: float
     retention_days: int
     clock: Callable[[], float]
+
+    @classmethod
+    def from_settings(cls, settings: Settings, dynamodb: Any, clock: Callable[[], float]) -> Self:
+        return cls(dynamodb, settings.ledger_table_name, settings.lease_seconds, settings.request_retention_days, clock)
 
     def accept(
         self, request: ProvisioningRequest, expected_after: float = expressions.OVERDUE_SECONDS

@@ -4,7 +4,9 @@ import json
 import math
 import random
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from provisioner.settings import Settings
 
 MAX_DELAY_SECONDS = 900  # the longest delay that SQS allows
 DEFERRALS_ATTRIBUTE = "deferrals"  # message attribute: how often its request was deferred by then
@@ -20,6 +22,10 @@ class Queue:
     sqs: Any
     queue_url: str
     dead_letter_queue_url: str
+
+    @classmethod
+    def from_settings(cls, settings: Settings, sqs: Any) -> Self:
+        return cls(sqs, settings.provisioning_queue_url, settings.dead_letter_queue_url)
 
     def send(self, body: str, tenant: str, deferrals: int, delay_seconds: float = 0) -> None:
         """Send a request, to be delivered after the delay (900 s at most).

@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from provisioner.contract import truncation
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import request_key
+from provisioner.settings import Settings
 
 EVENT_TYPES = {Result.FAILED: "failed", Result.UNRESOLVED: "unresolved"}
 CONTENT_TYPE = "application/cloudevents+json"
@@ -19,6 +20,10 @@ class Topic:
     sns: Any
     topic_arn: str
     source: str
+
+    @classmethod
+    def from_settings(cls, settings: Settings, sns: Any) -> Self:
+        return cls(sns, settings.outcomes_topic_arn, settings.event_source)
 
     def publish(self, event_id: str, outcome: Outcome) -> None:
         """Publish the outcome. Publishing it again repeats the event id."""

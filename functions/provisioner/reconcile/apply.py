@@ -8,14 +8,8 @@ from functools import partial
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import OutcomeUnknown, ProvisioningError, Rejected, RetryLater
 from provisioner.contract.text import natural_key
-from provisioner.ledger.models import (
-    CREATE_RESOURCE,
-    AppliedWrite,
-    Provenance,
-    RequestRecord,
-    ResourceKey,
-    ResourceRecord,
-)
+from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Provenance, ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.diff import merge_choices
 from provisioner.reconcile.plan import (
     Action,

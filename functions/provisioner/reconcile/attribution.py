@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 from provisioner.contract.request import IfExists, ProvisioningRequest
 from provisioner.contract.spec import shared_field_desired
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.models import (
+from provisioner.ledger.lease import (
     CREATE_RESOURCE,
     AppliedWrite,
     Provenance,
-    RequestRecord,
     ResourceKey,
     ResourceKind,
     ResourceRecord,
 )
+from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.match import IN_DOUBT_SECONDS, created_at, is_as_sent
 from provisioner.reconcile.plan import Existing, Matches, is_association, operation_of
 

@@ -9,7 +9,7 @@ from provisioner.contract.errors import Unavailable
 from provisioner.contract.outcome import Blocked, Difference
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import ASSOCIATION_KEYS, MUTABLE_SHARED_KEYS, FieldSpec, shared_field_desired
-from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind
+from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind
 from provisioner.reconcile.diff import (
     IS_OWN,
     IS_SHARED,

@@ -14,7 +14,7 @@ from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
+from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
 from provisioner.reconcile.diff import agrees
 from provisioner.reconcile.plan import (
     Existing,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.models import (
+from provisioner.ledger.lease import (
     CREATE_RESOURCE,
     AppliedWrite,
     Provenance,

@@ -1,6 +1,6 @@
 """The values of a plan, from the keys of operations to the state after it was applied. Pure.
 
-    ObservedState + Matches ──planner.py──► Plan ──apply.py──► Applied ──report.py──► Outcome
+    ObservedState + Matches ──planner.py──► Plan ──apply.py──► Applied ──compute_outcome.py──► Outcome
 
 These are named tuples where possible: at a cold start, one dataclass costs as much as five of them.
 """
@@ -16,7 +16,7 @@ from provisioner.contract.errors import ProvisioningError
 from provisioner.contract.outcome import Blocked, Difference, Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
-from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
+from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 

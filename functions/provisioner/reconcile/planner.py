@@ -11,7 +11,7 @@ from provisioner.close.models import CustomObjectType
 from provisioner.contract.outcome import Difference
 from provisioner.contract.request import IfExists, ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec
-from provisioner.ledger.models import CREATE_RESOURCE, ResourceKey
+from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey
 from provisioner.reconcile.diff import Comparison, archived, compare_type, field_path
 from provisioner.reconcile.digest import plan_digest
 from provisioner.reconcile.field_order import reorder_step

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from provisioner.close.models import CustomField, CustomObjectType, Role
 from provisioner.contract.outcome import Outcome
-from provisioner.ledger.models import Lease, RequestRecord, ResourceKey, ResourceRecord, TenantRecord
+from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord, TenantRecord
 
 
 class CloseReader(Protocol):

@@ -13,14 +13,9 @@ from provisioner.contract.errors import ProblemType, RateLimited, Rejected, Retr
 from provisioner.contract.outcome import Outcome, Result, type_key
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.text import natural_key
-from provisioner.ledger.models import (
-    Lease,
-    RequestRecord,
-    RequestState,
-    ResourceKey,
-    ResourceRecord,
-)
-from provisioner.reconcile import report
+from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord, RequestState
+from provisioner.reconcile import compute_outcome
 from provisioner.reconcile.apply import Execution, unapplied
 from provisioner.reconcile.attribution import Claimant, created_types, with_observations
 from provisioner.reconcile.observe import Observation, Observer
@@ -109,7 +104,9 @@ class Provisioner:
 
     def give_up(self, record: RequestRecord, request: ProvisioningRequest, reason: str) -> Outcome:
         """Settle as unresolved a request that ran out of tries."""
-        outcome = record.outcome or self.ledger.settle(record, report.unresolved(record, request, reason, self.clock()))
+        outcome = record.outcome or self.ledger.settle(
+            record, compute_outcome.unresolved(record, request, reason, self.clock())
+        )
         self._publish(record, outcome)
         return outcome
 
@@ -146,7 +143,7 @@ class Provisioner:
             self._tenancy.pause(organization_id, applied.stopped_by)
             self.ledger.release(to_release)
             raise applied.stopped_by
-        outcome = applied.settled or report.make_outcome(job.record, job.request, applied, self.clock())
+        outcome = applied.settled or compute_outcome.make_outcome(job.record, job.request, applied, self.clock())
         stands = self.ledger.settle(job.record, outcome, to_release)
         if stands.result is Result.UNRESOLVED and outcome.result is not Result.UNRESOLVED:
             self._publish_types(job.record, outcome)
@@ -237,5 +234,5 @@ class Provisioner:
         if len(read) > MAX_UNCHANGED:  # only a large request of a tenant whose organization was changed
             rejection = Indeterminate(ProblemType.UNRESOLVED, str(rejection))
         applied = Applied({each.resource: each for each in read}, stopped_by=rejection)
-        outcome = report.make_outcome(job.record, job.request, applied, self.clock())
+        outcome = compute_outcome.make_outcome(job.record, job.request, applied, self.clock())
         return self.ledger.settle(job.record, outcome, unchanged=[known, *read[:MAX_UNCHANGED]])

@@ -9,7 +9,8 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Blocked
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.in_doubt import next_observation
-from provisioner.ledger.models import RequestRecord, ResourceKey, ResourceRecord
+from provisioner.ledger.lease import ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.plan import Action, Plan, Step, TypeAction
 
 MAX_UNACKNOWLEDGED_CREATES = 2  # a create whose response was lost is sent once more

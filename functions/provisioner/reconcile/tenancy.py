@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from provisioner.contract.errors import ProblemType, ProvisioningError, RateLimited, RetryLater
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.models import RequestRecord, ResourceRecord, TenantRecord
+from provisioner.ledger.lease import ResourceRecord
+from provisioner.ledger.models import RequestRecord, TenantRecord
 from provisioner.reconcile.plan import resources_to_lock
 from provisioner.reconcile.ports import Ledger, Organization
 from provisioner.reconcile.safety import Indeterminate

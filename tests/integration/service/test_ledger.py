@@ -12,17 +12,8 @@ from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.models import (
-    CREATE_RESOURCE,
-    AppliedWrite,
-    Lease,
-    Provenance,
-    RequestRecord,
-    RequestState,
-    ResourceKey,
-    ResourceRecord,
-    TenantRecord,
-)
+from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord
+from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 from provisioner.ledger.store import Ledger
 from provisioner.ledger.waitlist import MAX_WAITERS, TenantWaitlist
 from provisioner.reconcile.plan import resources_to_lock, shared_field_resource, type_resource

@@ -11,16 +11,8 @@ from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
 from provisioner.ledger import expressions, items
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.models import (
-    CREATE_RESOURCE,
-    AppliedWrite,
-    Lease,
-    Provenance,
-    RequestRecord,
-    RequestState,
-    ResourceRecord,
-    TenantRecord,
-)
+from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceRecord
+from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 from provisioner.reconcile.plan import shared_field_resource, type_resource
 from tests.fakes import a_request
 

@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.models import CREATE_RESOURCE, AppliedWrite, Provenance, ResourceRecord
+from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Provenance, ResourceRecord
 from provisioner.reconcile.match import match_resources
 from provisioner.reconcile.plan import (
     Matches,

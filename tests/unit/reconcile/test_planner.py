@@ -9,7 +9,7 @@ from provisioner.close.models import CustomField, CustomObjectType, Role
 from provisioner.contract.errors import ProblemType, Rejected, Unavailable
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import MAX_FIELDS
-from provisioner.ledger.models import CREATE_RESOURCE
+from provisioner.ledger.lease import CREATE_RESOURCE
 from provisioner.reconcile.diff import IS_OWN, IS_SHARED, OTHER_TYPE
 from provisioner.reconcile.plan import (
     Action,

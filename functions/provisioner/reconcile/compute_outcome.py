@@ -8,14 +8,8 @@ from provisioner.contract.errors import ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import FieldOutcome, Outcome, Result, TypeOutcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import FieldSpec
-from provisioner.ledger.models import (
-    CREATE_RESOURCE,
-    AppliedWrite,
-    Provenance,
-    RequestRecord,
-    ResourceKey,
-    ResourceKind,
-)
+from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Provenance, ResourceKey, ResourceKind
+from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.diff import field_path
 from provisioner.reconcile.plan import (
     REORDER_FIELDS,
