@@ -42,8 +42,9 @@ record that the outcome was published."""
 NOTES = (
     "Counted at the clients, with the tenant's credential cached, against moto as AWS and the simulated Close. A "
     "create writes to the ledger to accept the request, to take the lease, to settle (the outcome and the type's new "
-    "state, in one transaction), and to record that the outcome was published. It reads whether Close has imposed a "
-    "rate limit on the tenant. The api's one message to the queue is the fallback delivery.",
+    "state, in one transaction), and to record that the outcome was published. It reads which organization the "
+    "tenant's key opens, and whether Close has imposed a rate limit on that organization. The api's one message to the "
+    "queue is the fallback delivery.",
 )
 
 

@@ -29,6 +29,7 @@ VOCABULARY = frozenset(
         "contract/outcome.py",
         "contract/request.py",
         "contract/spec.py",
+        "ledger/lease.py",
         "ledger/models.py",
         "reconcile/plan.py",
     }

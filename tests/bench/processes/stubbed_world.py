@@ -11,7 +11,10 @@ from typing import Any
 API_KEY = "api_0aKey.0aSecret"
 SIGNING_SECRET = "whsec_0aSecret"
 
-_NO_TYPES: dict[str, Any] = {"data": []}
+ORGANIZATION = "orga_4Yvz2GfH6BvTXQ6NwPqNwW"
+
+_ANOTHER_TYPE = {"id": "cotype_1Yvz2GfH6BvTXQ6NwPqNwW", "name": "Deal", "organization_id": ORGANIZATION, "fields": []}
+_TYPES: dict[str, Any] = {"data": [_ANOTHER_TYPE]}
 _NOTHING = b"{}"
 _ASSIGNED = re.compile(r"\w+(?= = )|(?<=ADD )\w+|:\w+")
 _AWS_ANSWERS = {
@@ -45,6 +48,8 @@ def _aws_answer(request: Any) -> bytes:
         return _PUBLISHED
     if target == "secretsmanager.GetSecretValue" and b"/sources/" in request.body:
         return json.dumps({"Name": "stripe", "SecretString": json.dumps({"secrets": [SIGNING_SECRET]})}).encode()
+    if target.endswith(".GetItem") and b'"TENANT#' in request.body:
+        return json.dumps({"Item": {"organization": {"S": ORGANIZATION}}}).encode()
     if target.endswith(".UpdateItem") and b'"ALL_NEW"' in request.body:
         return _updated(json.loads(request.body))
     return _AWS_ANSWERS.get(target, _NOTHING)
@@ -65,18 +70,18 @@ def _created(body: bytes) -> dict[str, Any]:
     spec: dict[str, Any] = json.loads(body)
     return spec | {
         "id": "cotype_4Yvz2GfH6BvTXQ6NwPqNwW",
-        "organization_id": "orga_4Yvz2GfH6BvTXQ6NwPqNwW",
+        "organization_id": ORGANIZATION,
         "date_created": "2026-11-24T09:00:00.000000",
         "fields": [],
     }
 
 
 def stub_close() -> None:
-    """From now on no httpx client of this process reaches a network. The organization has no types yet."""
+    """From now on no httpx client of this process reaches a network. The organization has another type."""
     import httpx  # noqa: PLC0415
 
     def handle_request(_transport: object, request: Any) -> Any:
-        status, answer = (200, _NO_TYPES) if request.method == "GET" else (201, _created(request.read()))
+        status, answer = (200, _TYPES) if request.method == "GET" else (201, _created(request.read()))
         headers = [("content-type", "application/json"), ("ratelimit", "limit=160, remaining=159, reset=8")]
         return httpx.Response(status, headers=headers, stream=httpx.ByteStream(json.dumps(answer).encode()))
 
