@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 API_KEY = "api_0aKey.0aSecret"
-SIGNING_SECRET = "whsec_0aSecret"
+SIGNING_SECRET = "whsec_0aSecret0aSecret0aSecret0aSecr"
 
 ORGANIZATION = "orga_4Yvz2GfH6BvTXQ6NwPqNwW"
 
