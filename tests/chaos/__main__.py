@@ -25,7 +25,7 @@ def main() -> int:
     def say(what: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {what}", flush=True)
 
-    result = run(asked.seed, asked.requests, code=baseline_code() if asked.baseline_code else None, say=say)
+    result = run(asked.seed, asked.requests, code=baseline_code() if asked.baseline else None, say=say)
     show(result)
     return 1 if result.violations or result.coverage_gaps else 0
 
