@@ -20,7 +20,7 @@ from provisioner.ledger.lease import (
 )
 from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.match import IN_DOUBT_SECONDS, created_at, is_as_sent
-from provisioner.reconcile.plan import Existing, Matches, is_association, operation_of
+from provisioner.reconcile.plan import Existing, Matches, is_association, operation_of, update_operation
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
 
@@ -120,4 +120,5 @@ class _Attribution(NamedTuple):
         if created_at(existing) < request.accepted_at - CLOCK_SKEW_SECONDS:
             return False
         is_certain = any(each.lost and each.request == request.id for each in record.in_doubt.get(operation, ()))
-        return is_certain or is_as_sent(self.claimant.desired(record.resource, operation), existing)
+        is_changed = update_operation(operation) in record.writes  # by this service, since it was created
+        return is_certain or is_changed or is_as_sent(self.claimant.desired(record.resource, operation), existing)
