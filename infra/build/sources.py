@@ -19,8 +19,8 @@ import infra.functions_path  # noqa: F401
 
 try:
     from provisioner.contract.errors import Rejected
-    from provisioner.contract.parsing import parse_request
     from provisioner.contract.request import ProvisioningRequest
+    from provisioner.contract.validation import parse_request
     from provisioner.ingest.mapping import EventMapping, Ignored, RejectedShape, Source, event_id, to_request
     from provisioner.ingest.sources import BARE_KEY, FOLDER, Sources
 except ModuleNotFoundError as error:

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.blueprints import load, names
-from provisioner.contract.parsing import parse_request
+from provisioner.contract.validation import parse_request
 from provisioner.reconcile.plan import ObservedState
 from provisioner.reconcile.render import plan_as_text
 from tests.planning import plan

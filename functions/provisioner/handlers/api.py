@@ -16,8 +16,8 @@ from typing import Any
 
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable, make_problem
 from provisioner.contract.outcome import Outcome, Result
-from provisioner.contract.parsing import BlueprintRejected, parse_request
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.validation import BlueprintRejected, parse_request
 from provisioner.handlers.apigateway import (
     RETRY_AFTER_SECONDS,
     Response,

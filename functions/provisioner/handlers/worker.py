@@ -19,7 +19,7 @@ from provisioner.aws import MAX_CONCURRENT_TENANTS
 from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
-from provisioner.contract.parsing import BlueprintRejected
+from provisioner.contract.validation import BlueprintRejected
 from provisioner.handlers.messages import (
     AcceptedMessage,
     InvalidMessage,

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
-from provisioner.contract.parsing import BlueprintRejected, parse_json_object, request_of
+from provisioner.contract.validation import BlueprintRejected, parse_json_object, request_of
 from provisioner.ingest.mapping import Ignored, Source, event_id, to_request
 from provisioner.ingest.sources import Sources
 from provisioner.ledger.models import RequestRecord

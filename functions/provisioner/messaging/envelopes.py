@@ -10,8 +10,8 @@ from typing import Any
 from provisioner.contract.announced_as import announced_as, parse_leniently, resembles_request
 from provisioner.contract.errors import ErrorDetail, Rejected
 from provisioner.contract.faults import invalid
-from provisioner.contract.parsing import BlueprintRejected, parse_json_object, request_of
 from provisioner.contract.request import MAX_BODY_BYTES, ProvisioningRequest, valid_identifier_or
+from provisioner.contract.validation import BlueprintRejected, parse_json_object, request_of
 
 MAX_ENVELOPES = 2  # an event that a rule sends to a topic, to which the queue subscribes
 MAX_ENVELOPE_BYTES = 2 * MAX_BODY_BYTES + 8192  # SNS escapes every quote of the message

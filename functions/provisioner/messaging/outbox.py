@@ -5,8 +5,8 @@ from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from provisioner.contract.parsing import BlueprintRejected
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.validation import BlueprintRejected
 from provisioner.messaging.queue import Queue
 
 DELIVERY_SECONDS = 60

@@ -7,8 +7,8 @@ import pytest
 
 from infra.simulator import Options
 from provisioner.contract.outcome import Outcome
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.validation import parse_request
 from tests.fakes import kind_of
 from tests.integration.service.stack import Stack
 

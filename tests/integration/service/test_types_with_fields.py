@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from infra.simulator import Options
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.validation import parse_request
 from provisioner.handlers.api import Api
 from tests.integration.service.stack import Stack, as_given
 

@@ -9,8 +9,8 @@ import pytest
 from provisioner.contract import blueprints
 from provisioner.contract.blueprints import FOLDER, PLACEHOLDER, Blueprint, expand, fill, load, names
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.parsing import parse_request, request_of
 from provisioner.contract.request import BLUEPRINT_PATTERN, ProvisioningRequest
+from provisioner.contract.validation import parse_request, request_of
 
 VALUES: dict[str, dict[str, Any]] = {
     "account": {"product": "Rocket"},

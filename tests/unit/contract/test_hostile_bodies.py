@@ -11,8 +11,8 @@ import pytest
 
 from provisioner.contract.errors import Rejected
 from provisioner.contract.faults import MAX_ERRORS
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import MAX_BODY_BYTES, ProvisioningRequest
+from provisioner.contract.validation import parse_request
 
 MAX_MEMORY = 20_000_000
 MAX_CPU_SECONDS = 0.5

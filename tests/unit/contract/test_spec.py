@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES, FieldSpec, shared_field_desired
+from provisioner.contract.validation import parse_request
 
 TYPE = {"name": "Account", "name_plural": "Accounts"}
 TEXT = {"name": "Plan", "type": "text"}

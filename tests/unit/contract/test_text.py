@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.spec import CustomObjectTypeSpec
 from provisioner.contract.text import MAX_MARKS, clean_description, clean_name, natural_key, spelling_key
+from provisioner.contract.validation import parse_request
 
 CONTROL = "must not contain control characters, noncharacters or lone surrogates"
 INVISIBLE = "must contain a visible character"

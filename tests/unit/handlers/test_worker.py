@@ -13,8 +13,8 @@ import pytest
 from provisioner.contract import blueprints
 from provisioner.contract.errors import ProblemType, Rejected, Unavailable
 from provisioner.contract.outcome import message_key
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.validation import parse_request
 from provisioner.handlers.worker import MESSAGE_SECONDS, Worker
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.envelopes import request_in

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import IDENTIFIER_PATTERN
+from provisioner.contract.validation import parse_request
 from provisioner.ingest.mapping import Expression, Ignored, Source, to_request
 from provisioner.ingest.sources import FOLDER, Sources, parse_source
 from tests.webhook_senders import EVENTS, PRESET_EVENTS, PRESETS, SOURCES, found

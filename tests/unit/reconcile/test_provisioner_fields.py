@@ -8,8 +8,8 @@ import pytest
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, TypeOutcome
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.validation import parse_request
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
 from tests.close import KILLED, KILLED_BEFORE, LOST, LOST_BEFORE, Killed

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.contract.faults import MAX_ERRORS
-from provisioner.contract.parsing import parse_request
 from provisioner.contract.request import MAX_BODY_BYTES, ProvisioningRequest
+from provisioner.contract.validation import parse_request
 
 SPEC = {"name": "Account", "name_plural": "Accounts"}
 GOOD: dict[str, Any] = {"tenant": "acme", "request_id": "1", "custom_object_type": SPEC}

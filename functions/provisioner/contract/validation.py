@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from provisioner.contract import bounds
+from provisioner.contract import list_limits
 from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected
 from provisioner.contract.faults import details, invalid
 from provisioner.contract.request import MAX_BODY_BYTES, ProvisioningRequest
@@ -57,9 +57,9 @@ def request_of(
 
     ``allow_expanded_blueprint``: accept a blueprint with its types, as this service's own messages have it.
     """
-    if too_much := bounds.excess(document):
+    if too_much := list_limits.excess(document):
         invalid(*too_much)
-    document = bounds.pruned(document)
+    document = list_limits.pruned(document)
     if fallback_id is not None:
         document.setdefault("request_id", fallback_id)
     request = _validated(document)
@@ -74,7 +74,7 @@ def request_of(
 
 def _validated(document: dict[str, Any]) -> ProvisioningRequest:
     text = json.dumps(document)
-    if text.count(",") > bounds.LARGE and (faulty := bounds.faults_of_parts(document)):
+    if text.count(",") > list_limits.LARGE and (faulty := list_limits.faults_of_parts(document)):
         invalid(*faulty)
     try:
         # Strict, so that "yes" is not a boolean and 7 not a string; through JSON, so that a list is a tuple.
