@@ -177,7 +177,11 @@ def test_the_webhooks_handler_runs(start: Any, aws: StandIn, monkeypatch: pytest
     with start("webhooks") as function:
         responses = [function.invoke(each) for each in (signed, unsigned, unknown)]
     assert [response["statusCode"] for response in responses] == [202, 401, 404], responses
-    assert aws.calls == ["secretsmanager.GetSecretValue", "DynamoDB_20120810.PutItem", "AmazonSQS.SendMessage"]
+    assert aws.calls == [
+        "secretsmanager.GetSecretValue",
+        "DynamoDB_20120810.TransactWriteItems",
+        "AmazonSQS.SendMessage",
+    ]
 
 
 def test_the_worker_handler_runs(start: Any, aws: StandIn) -> None:
