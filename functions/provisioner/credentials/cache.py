@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -35,15 +35,13 @@ class SecretUnavailable(SecretUnusable):
     """Secrets Manager could not be reached, or failed. The message gives the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cached[Held]:
+class _Cached[Held](NamedTuple):
     held: Held
     fetched_at: float
     fresh_until: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
+class _Failure(NamedTuple):
     """The reason why the last read gave no value. It is kept without its traceback, which may hold a secret."""
 
     kind: type[SecretUnusable]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.contract.errors import Rejected
 from provisioner.contract.request import ProvisioningRequest
@@ -62,8 +62,7 @@ class AcceptedMessage(Message):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidMessage:
+class InvalidMessage(NamedTuple):
     """One SQS record that does not hold a valid request, the reason, and the names to announce it under."""
 
     record: Mapping[str, Any]

@@ -5,7 +5,6 @@ It is written together with the request, so no event is known whose request is n
 """
 
 import uuid
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from botocore.exceptions import ClientError
@@ -25,8 +24,7 @@ class ReceivedEvent(NamedTuple):
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class EventLedger:
+class EventLedger(NamedTuple):
     """The ledger, for the request of one event. Raises ``botocore.exceptions.ClientError`` or ``BotoCoreError``."""
 
     ledger: Ledger

@@ -4,8 +4,7 @@ A subscription without raw message delivery, and a rule without an input path, p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.contract.announced_as import announced_as, parse_leniently, resembles_request
 from provisioner.contract.errors import ErrorDetail, Rejected
@@ -17,8 +16,7 @@ MAX_ENVELOPES = 2  # an event that a rule sends to a topic, to which the queue s
 MAX_ENVELOPE_BYTES = 2 * MAX_BODY_BYTES + 8192  # SNS escapes every quote of the message
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An envelope. ``part``: where it holds the message, in words."""
 
     part: str

@@ -1,7 +1,6 @@
 """Accept a request: write it to the ledger, then send it to the queue. A request in the ledger is never lost."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -33,16 +32,14 @@ class RequestStore[R: StoredRequest](Protocol):
     def find(self, request_key: str) -> R | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted[R: StoredRequest]:
+class Accepted[R: StoredRequest](NamedTuple):
     """A request in the ledger. ``queue_error``: why it is not on the queue; the sweeper then sends it."""
 
     record: R
     queue_error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outbox[R: StoredRequest]:
+class Outbox[R: StoredRequest](NamedTuple):
     """The ledger and the queue, written in this order."""
 
     ledger: RequestStore[R]

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord
@@ -22,8 +22,7 @@ class TenantMissing(Unavailable):
     """The tenant has no credential yet, and its request waits for one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(NamedTuple):
     """An unsettled request, to be reconciled again after ``seconds``. ``deferrals`` counts this deferral."""
 
     seconds: float
@@ -36,8 +35,7 @@ class Deferred:
         return self.seconds > MAX_QUEUE_DELAY_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Retries:
+class Retries(NamedTuple):
     """The policy of retries. Both limits are in seconds, ``clock`` returns Unix seconds."""
 
     ledger: Ledger

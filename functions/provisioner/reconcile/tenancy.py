@@ -7,7 +7,7 @@ rejected until the tenant's secret names it.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from provisioner.contract.errors import ProblemType, ProvisioningError, RateLimited, RetryLater
 from provisioner.contract.request import ProvisioningRequest
@@ -18,8 +18,7 @@ from provisioner.reconcile.ports import Ledger, Organization
 from provisioner.reconcile.safety import Indeterminate
 
 
-@dataclass(frozen=True, slots=True)
-class Tenancy:
+class Tenancy(NamedTuple):
     """``clock`` gives Unix seconds."""
 
     ledger: Ledger
