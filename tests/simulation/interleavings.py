@@ -28,6 +28,10 @@ def rename_field(close: SimulatedClose) -> bool:
     return _rename(close, [(each.id, each.name) for each in close.fields], "Seats", "Places")
 
 
+def rename_shared_field(close: SimulatedClose) -> bool:
+    return _rename(close, [(each.id, each.name) for each in close.shared], "Seats", "Places")
+
+
 def _rename(close: SimulatedClose, rows: list[tuple[str, str]], old: str, new: str) -> bool:
     """Whether there was such a name to change."""
     for close_id, name in rows:
@@ -49,6 +53,10 @@ def scenarios() -> Iterator[Exercise]:
     yield Exercise("one request twice, a kill and a loss", same, 1, 1, alone=frozenset({"GET me/"}))
     tenants = [a_request("1", spec=SEATS), a_request("2", spec=SEATS, tenant="initech")]
     yield Exercise("two tenants of one organization, a kill and a loss", tenants, 1, 1, alone=frozenset({"GET me/"}))
+    shared = {"fields": [{"name": "Seats", "type": "number", "shared": True}]}
+    one_shared = [a_request("1", spec=shared)]
+    yield Exercise("a shared field, a loss, renamed", one_shared, losses=1, person=rename_shared_field)
+    yield Exercise("a shared field, a kill, renamed", one_shared, kills=1, person=rename_shared_field)
     for one, other in itertools.combinations_with_replacement(MODES, 2):
         pair = [a_request("1", spec=SEATS, if_exists=one), a_request("2", spec=SEATS, if_exists=other)]
         yield Exercise(f"{one} and {other}", pair)

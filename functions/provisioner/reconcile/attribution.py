@@ -23,6 +23,8 @@ from provisioner.reconcile.match import IN_DOUBT_SECONDS, created_at, is_as_sent
 from provisioner.reconcile.plan import Existing, Matches, is_association, operation_of, update_operation
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
+DATED_LAGS = 1.75
+"""A create that is executed later than this many list lags is taken for the next one, which is sent after two."""
 
 
 class Claimant(NamedTuple):
@@ -90,14 +92,14 @@ class _Attribution(NamedTuple):
         """The create, of those in doubt, that made what exists.
 
         A create is sent only when every earlier one has been absent for two lags. So what exists was created by the
-        first one that had not been absent for one lag when Close dated it. A holder that died may have sent nothing:
+        first one that had not been absent for so long when Close dated it. A holder that died may have sent nothing:
         where Close gives no date, a create that was certainly sent comes before it.
         """
         in_doubt = record.in_doubt_about(operation)
         lost = [each for each in in_doubt if each.lost]
         if is_association(operation):
             return lost[-1] if lost else None
-        dated = [each for each in in_doubt if created_at(existing) <= each.since + self.claimant.lag]
+        dated = [each for each in in_doubt if created_at(existing) <= each.since + DATED_LAGS * self.claimant.lag]
         return next(iter([*dated, *reversed(lost), *reversed(in_doubt)]), None)
 
     def _write(self, record: ResourceRecord, operation: str, existing: Existing, sender: str) -> AppliedWrite:

@@ -133,17 +133,14 @@ class _Report:
         """Report a field. A shared field counts as created if it or its association was created."""
         operations = _operations(plan, spec)
         ids = [close_id for resource, operation in operations if (close_id := self._id(resource, operation))]
-        return FieldOutcome(
-            name=spec.name, id=ids[-1] if ids else None, result=self._field_result(plan, spec, operations)
-        )
+        return FieldOutcome(name=spec.name, id=ids[-1] if ids else None, result=self._field_result(plan, spec))
 
-    def _field_result(
-        self, plan: TypePlan, spec: FieldSpec, operations: list[tuple[ResourceKey, str]]
-    ) -> Result | Literal["missing", "blocked"]:
+    def _field_result(self, plan: TypePlan, spec: FieldSpec) -> Result | Literal["missing", "blocked"]:
         prefix = f"{field_path(spec.name)}/"
         if any(each.field.startswith(prefix) for each in plan.blocked):
             return "blocked"
-        keys = [(resource, each) for resource, key in operations for each in (key, update_operation(key))]
+        own = self._operations_of(plan, spec)
+        keys = [(resource, each) for resource, key in own for each in (key, update_operation(key))]
         results = {RESULT_OF[write.how] for resource, key in keys if (write := self._own_write(resource, key))}
         if results:
             return next(each for each in RESULT_PRECEDENCE if each in results)
@@ -156,16 +153,22 @@ class _Report:
         """Describe the writes of this request, in the order of the spec."""
         yield from self._described(plan.resource, CREATE_RESOURCE, f"type {plan.spec.name}")
         for spec in plan.spec.fields:
-            for resource, operation in _operations(plan, spec):
+            for resource, operation in self._operations_of(plan, spec):
                 kind = "shared field" if resource.kind is ResourceKind.SHARED_FIELD else "field"
                 prefix = "association of " if is_association(operation) else ""
                 yield from self._described(resource, operation, f"{prefix}{kind} {spec.name}")
         if self._own_write(plan.resource, REORDER_FIELDS):
             yield "put the fields in order"
 
+    def _operations_of(self, plan: TypePlan, spec: FieldSpec) -> list[tuple[ResourceKey, str]]:
+        """The operations that count for this type: not a shared field's, if an adopted type does not have it."""
+        operations = _operations(plan, spec)
+        is_read_only = plan.action in {TypeAction.ADOPT, TypeAction.REJECT}
+        return operations[-1:] if is_read_only and spec.natural_key not in plan.fields else operations
+
     def _shared_steps(self, plan: TypePlan) -> Iterable[str]:
         for spec in plan.spec.fields:
-            for resource, operation in _operations(plan, spec):
+            for resource, operation in self._operations_of(plan, spec):
                 if resource != plan.resource:
                     yield from self._described(resource, operation, spec.name)
 

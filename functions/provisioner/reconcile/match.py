@@ -12,7 +12,7 @@ from typing import Any
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
+from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec, shared_field_desired
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
 from provisioner.reconcile.diff import agrees
@@ -44,7 +44,7 @@ def match_resources(request: ProvisioningRequest, state: ObservedState, records:
     existing: dict[ResourceKey, Mapping[str, Existing]] = {}
     for resource in resources_to_lock(request, state.organization):
         if resource.kind is ResourceKind.SHARED_FIELD:
-            existing[resource] = _existing_shared_field(records[resource], state.shared)
+            existing[resource] = _existing_shared_field(request, records[resource], state.shared)
         else:
             existing[resource] = _existing_of_type(specs[resource.name], records[resource], types, state, own)
     return Matches(types, existing, own)
@@ -90,9 +90,16 @@ def is_as_sent(desired: Mapping[str, Any], existing: Existing) -> bool:
     return agrees({key: value for key, value in desired.items() if key not in NOT_COMPARED}, existing)
 
 
-def _existing_shared_field(record: ResourceRecord, shared: Sequence[CustomField]) -> dict[str, Existing]:
+def _existing_shared_field(
+    request: ProvisioningRequest, record: ResourceRecord, shared: Sequence[CustomField]
+) -> dict[str, Existing]:
+    specs = {each.natural_key: each for spec in request.types for each in spec.fields if each.shared}
     by_name = oldest_first(each for each in shared if each.natural_key == record.resource.name)
     found = by_name or [each for each in shared if each.id == record.close_id]
+    if not found:
+        others = [each for each in shared if each.natural_key not in specs]
+        desired = shared_field_desired(specs[record.resource.name])
+        found = _created_in_doubt(others, desired, record.in_doubt_about(CREATE_RESOURCE))
     return {CREATE_RESOURCE: found[0]} if found else {}
 
 
@@ -123,11 +130,18 @@ def _existing_of_type(
 def _other_fields(
     spec: CustomObjectTypeSpec, existing: CustomObjectType, record: ResourceRecord, state: ObservedState
 ) -> list[CustomField]:
-    """The type's own fields that have no name of the spec, and are not known as the result of another operation."""
+    """The type's own fields that have no name of the spec, and are not the result of another operation.
+
+    A field with the name of a create in doubt is taken for the result of that one.
+    """
     operations = {field_operation(each.natural_key): each.natural_key for each in spec.fields}
     known = {write.close_id for operation, write in record.writes.items() if operation not in operations}
     own = (each for each in state.fields if each.custom_object_type_id == existing.id and each.id not in known)
-    return [each for each in own if each.natural_key not in operations.values()]
+    return [
+        each
+        for each in own
+        if each.natural_key not in operations.values() and field_operation(each.natural_key) not in record.in_doubt
+    ]
 
 
 def _renamed_field(spec: FieldSpec, record: ResourceRecord, others: Sequence[CustomField]) -> CustomField | None:

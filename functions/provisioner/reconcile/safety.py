@@ -90,7 +90,9 @@ def check_choices(record: ResourceRecord, step: Step, observed_at: float, lag: f
     Raises ``RetryLater`` while the list may not show the choices that were written last.
     """
     write = record.writes.get(step.operation)
-    if write and (wait := write.at + lag - observed_at) > 0:
+    times = [write.at] if write else []
+    times += [each.since for each in record.orphaned]  # a holder that died may have sent choices, too
+    if times and (wait := max(times) + lag - observed_at) > 0:
         raise RetryLater("the choices were changed just now, and Close may not show them yet", wait)
 
 

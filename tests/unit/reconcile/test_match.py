@@ -154,6 +154,25 @@ class TestFields:
         assert self.found(a_field("f1", "Total"), orphaned=orphaned) == {self.OPERATION: "f1"}
         assert self.found(a_field("f1", "Total", type="text"), orphaned=orphaned) == {}
 
+    def test_a_shared_field_that_was_renamed_while_its_create_was_in_doubt_is_known_by_the_rest(self) -> None:
+        region = shared_field_resource(ORGANIZATION, "region")
+        request = a_request(spec={"fields": [{"name": "Region", "type": "number", "shared": True}]})
+        renamed = a_field("s1", "Area", custom_object_type_id=None)
+        state = ObservedState([], shared=[renamed], organization=ORGANIZATION)
+        in_doubt = {CREATE_RESOURCE: (InDoubt(CREATED_AT, "r1", lost=True),)}
+        records = {each: ResourceRecord(each) for each in resources_to_lock(request, ORGANIZATION)}
+        records[region] = ResourceRecord(region, in_doubt=in_doubt)
+
+        assert match_resources(request, state, records).existing[region][CREATE_RESOURCE].id == "s1"
+
+    def test_a_field_with_the_name_of_another_create_in_doubt_is_not_taken(self) -> None:
+        in_doubt = {
+            self.OPERATION: (InDoubt(CREATED_AT, "r1", lost=True),),
+            "field:total": (InDoubt(CREATED_AT, "r2", lost=True),),
+        }
+
+        assert self.found(a_field("f1", "Total"), in_doubt=in_doubt) == {}
+
     def test_a_renamed_shared_field_is_known_by_its_id(self) -> None:
         region = shared_field_resource(ORGANIZATION, "region")
         request = a_request(spec={"fields": [{"name": "Region", "type": "text", "shared": True}]})

@@ -752,3 +752,36 @@ def test_one_type_never_matches_two_specs(world: MemoryWorld) -> None:
     assert sorted(world.close.names) == ["Bill", "Invoice"]
     assert [each.result for each in outcome.types] == ["created", "updated"]
     assert len({each.id for each in outcome.types}) == 2
+
+
+def test_an_adopted_type_without_its_shared_field_is_not_said_to_have_it() -> None:
+    world = MemoryWorld()
+    world.close.add("Order", name_plural="Orders")
+    shared = {"name": "Seats", "type": "number", "shared": True}
+    types = [
+        {"name": "Account", "name_plural": "Accounts", "fields": [shared]},
+        {"name": "Order", "name_plural": "Orders", "fields": [shared]},
+    ]
+
+    outcome = world.reconcile(a_request("1", custom_object_types=types, custom_object_type=None))
+
+    assert isinstance(outcome, Outcome)
+    assert [(each.result, each.fields[0].result) for each in outcome.types] == [
+        ("created", "created"),
+        ("adopted", "missing"),
+    ]
+    assert outcome.types[1].steps == ()
+
+
+def test_choices_are_not_extended_while_a_holder_that_died_may_have_written_some() -> None:
+    world = MemoryWorld()
+    account = world.close.add("Account", name_plural="Accounts")
+    world.close.add_field(account.id, "Tier", type="choices", choices=["a"])
+    tier = {"name": "Tier", "type": "choices", "choices": ["a", "c"]}
+    world.lease_and_vanish(a_request("1"))
+    world.clock.advance(91)
+
+    result = world.reconcile(a_request("2", spec={"fields": [tier]}, if_exists="update"))
+
+    assert isinstance(result, Deferred)
+    assert result.reason == "the choices were changed just now, and Close may not show them yet"
