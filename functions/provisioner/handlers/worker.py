@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS
 from provisioner.close.list_cache import Organization
@@ -49,8 +49,7 @@ def _service() -> "Worker":
     return Worker(Service.from_settings(Settings.from_env()))
 
 
-@dataclass(frozen=True, slots=True)
-class MessageResult:
+class MessageResult(NamedTuple):
     """The result of one message: the metric it counts in, and whether SQS delivers it again."""
 
     message_id: str

@@ -166,8 +166,7 @@ class ResourceRecord:
         return {name: entries for name, entries in self.in_doubt.items() if name != operation}
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The exclusive right to work on one resource for a limited time. ``record``: the record of the resource.
 
     The ledger rejects writes that carry the fencing token of an earlier lease.
@@ -185,4 +184,4 @@ class Lease:
 
     def with_record(self, record: ResourceRecord) -> Self:
         """Return the same lease with a new record of its resource."""
-        return replace(self, record=record)
+        return self._replace(record=record)

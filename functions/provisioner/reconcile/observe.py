@@ -4,7 +4,6 @@ Nothing is written. docs/explanation/how-once-is-kept.md draws which conclusions
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from provisioner.close.models import CustomObjectType
@@ -32,8 +31,7 @@ class Observation(NamedTuple):
     observed_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Observer:
+class Observer(NamedTuple):
     """One observation. ``now``: when it begins (Unix seconds). ``lag``: the list lag, in seconds.
 
     ``known_id`` reads from the ledger the id of a referenced type that Close's list does not show.

@@ -8,6 +8,7 @@ Values flow one way: observation, plan, applied, outcome.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from provisioner.contract.errors import ProblemType, RateLimited, Rejected, RetryLater, Unavailable
 from provisioner.contract.outcome import Outcome, Result, type_key
@@ -36,8 +37,7 @@ MAX_UNCHANGED = 98
 """Resources that one transaction can check beside the request and its tenant: DynamoDB takes at most 100 items."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One run of one request, with the organization to work on."""
 
     record: RequestRecord
