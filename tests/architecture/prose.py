@@ -31,7 +31,6 @@ AREAS = (
     "infra/simulator",
     "infra/tools",
     "infra",
-    "cli",
     "tests/architecture",
     "tests/bench",
     "tests/chaos",

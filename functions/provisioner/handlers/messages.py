@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from provisioner.contract.errors import Rejected
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.handlers.request_log import request_keys
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.queue import DEFERRALS_ATTRIBUTE
 
@@ -36,9 +37,7 @@ class Message:
     @property
     def log_keys(self) -> dict[str, Any]:
         """The keys of a log line that identify the message and its request."""
-        request = self.request
-        names = {"tenant": request.tenant, "request_id": request.request_id, "id": request.id}
-        return {**names, **log_keys(self.record)}
+        return {**request_keys(self.request), **log_keys(self.record)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """The log lines about a request that several handlers write, with the keys to search for it."""
 
+from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.outbox import Accepted
 from provisioner.telemetry import logger
 
 
-def request_keys(record: RequestRecord) -> dict[str, str]:
-    """Return the keys of a log line that identify the request."""
-    return {"tenant": record.tenant, "request_id": record.request_id, "id": record.id}
+def request_keys(request: RequestRecord | ProvisioningRequest) -> dict[str, str]:
+    """Return the keys of a log line or a response that identify the request."""
+    return {"tenant": request.tenant, "request_id": request.request_id, "id": request.id}
 
 
 def log_queue_error(record: RequestRecord, error: Exception | None) -> None:

@@ -105,13 +105,6 @@ class ResourceRecord:
         observed = [write for write in self.writes.values() if write.how is Provenance.OBSERVED]
         return any(each.request == request for each in in_doubt) or any(request in each.requests for each in observed)
 
-    def known_id(self, operation: str) -> str | None:
-        """The id in Close of what this operation created, as last known."""
-        if operation == CREATE_RESOURCE:
-            return self.close_id
-        write = self.writes.get(operation)
-        return write.close_id if write else None
-
     def with_in_doubt(self, operation: str, request: str, now: float) -> Self:
         """Record that a create was sent and its response was lost."""
         entries = (*self.in_doubt_about(operation), InDoubt(now, request, lost=True))

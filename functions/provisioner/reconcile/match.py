@@ -41,10 +41,11 @@ def match_resources(request: ProvisioningRequest, state: ObservedState, records:
     types = match_types(request, state, records)
     own = {(each.custom_object_type_id, each.natural_key): each for each in reversed(oldest_first(state.fields))}
     specs = {each.natural_key: each for each in request.types}
+    shared_specs = {each.natural_key: each for spec in specs.values() for each in spec.fields if each.shared}
     existing: dict[ResourceKey, Mapping[str, Existing]] = {}
     for resource in resources_to_lock(request, state.organization):
         if resource.kind is ResourceKind.SHARED_FIELD:
-            existing[resource] = _existing_shared_field(request, records[resource], state.shared)
+            existing[resource] = _existing_shared_field(shared_specs, records[resource], state.shared)
         else:
             existing[resource] = _existing_of_type(specs[resource.name], records[resource], types, state, own)
     return Matches(types, existing, own)
@@ -91,9 +92,8 @@ def is_as_sent(desired: Mapping[str, Any], existing: Existing) -> bool:
 
 
 def _existing_shared_field(
-    request: ProvisioningRequest, record: ResourceRecord, shared: Sequence[CustomField]
+    specs: Mapping[str, FieldSpec], record: ResourceRecord, shared: Sequence[CustomField]
 ) -> dict[str, Existing]:
-    specs = {each.natural_key: each for spec in request.types for each in spec.fields if each.shared}
     by_name = oldest_first(each for each in shared if each.natural_key == record.resource.name)
     found = by_name or [each for each in shared if each.id == record.close_id]
     if not found:
@@ -147,7 +147,8 @@ def _other_fields(
 def _renamed_field(spec: FieldSpec, record: ResourceRecord, others: Sequence[CustomField]) -> CustomField | None:
     """Return the field that the spec's name meant before: by its id or, if its create is in doubt, by all else sent."""
     operation = field_operation(spec.natural_key)
-    if by_id := [each for each in others if each.id == record.known_id(operation)]:
+    write = record.writes.get(operation)
+    if by_id := [each for each in others if write and each.id == write.close_id]:
         return by_id[0]
     known = {write.close_id for write in record.writes.values()}
     unknown = [each for each in others if each.id not in known]

@@ -13,16 +13,6 @@ from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, ID, Answer, Caller
 
 
-@pytest.fixture
-def world() -> HandlerWorld:
-    return HandlerWorld()
-
-
-@pytest.fixture
-def caller(world: HandlerWorld) -> Caller:
-    return Caller(world)
-
-
 class TestSettledWhileTheCallerWaits:
     def test_a_created_type_is_answered_201(self, world: HandlerWorld, caller: Caller) -> None:
         answer = caller.post()

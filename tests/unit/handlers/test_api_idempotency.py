@@ -12,16 +12,6 @@ from tests.handlers import HandlerWorld, blueprint_that_requires
 from tests.http_caller import BODY, ID, Caller
 
 
-@pytest.fixture
-def world() -> HandlerWorld:
-    return HandlerWorld()
-
-
-@pytest.fixture
-def caller(world: HandlerWorld) -> Caller:
-    return Caller(world)
-
-
 def without(*keys: str) -> dict[str, Any]:
     return {key: value for key, value in BODY.items() if key not in keys}
 

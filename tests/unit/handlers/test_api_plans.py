@@ -12,16 +12,6 @@ from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, Answer, Caller
 
 
-@pytest.fixture
-def world() -> HandlerWorld:
-    return HandlerWorld()
-
-
-@pytest.fixture
-def caller(world: HandlerWorld) -> Caller:
-    return Caller(world)
-
-
 def ask(caller: Caller, body: Any = BODY, **headers: list[str]) -> Answer:
     return caller.call("POST", "/v1/plans", json.dumps(body), Content_Type=["application/json"], **headers)
 

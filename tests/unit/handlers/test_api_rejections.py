@@ -10,16 +10,6 @@ from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, ID, Caller
 
 
-@pytest.fixture
-def world() -> HandlerWorld:
-    return HandlerWorld()
-
-
-@pytest.fixture
-def caller(world: HandlerWorld) -> Caller:
-    return Caller(world)
-
-
 class TestApiRejections:
     """Clear: no effect, and said precisely."""
 

@@ -13,16 +13,6 @@ REQUESTS = "/v1/tenants/{tenant}/provisioning-requests"
 PLANS = "/v1/tenants/{tenant}/plans"
 
 
-@pytest.fixture
-def world() -> HandlerWorld:
-    return HandlerWorld()
-
-
-@pytest.fixture
-def caller(world: HandlerWorld) -> Caller:
-    return Caller(world)
-
-
 def post(caller: Caller, tenant: str, body: dict[str, Any], resource: str = REQUESTS, **headers: list[str]) -> Answer:
     return caller.call("POST", resource, json.dumps(body), {"tenant": tenant}, **headers)
 
