@@ -27,8 +27,7 @@ from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.text import natural_key
 from provisioner.reconcile.provisioner import Job, Provisioner
-from tests.close import ID, SimulatedClose, credential_of
-from tests.close import KEY as CLOSE_KEY
+from tests.close import ID, SimulatedClose
 from tests.fakes import Clock, MemoryLedger, MemoryTopic
 
 LAG = 60.0
@@ -245,7 +244,6 @@ class Play:
     def _organization(self, http: Any) -> Any:
         organization = self.close.open()
         organization.api.connection.http = http
-        organization.api.connection.credentials = lambda _: credential_of(CLOSE_KEY)
         return organization
 
     def _turn(self, actor: Actor, call: str, is_write: bool, execute: Callable[[], Any], body: bytes) -> Any:
