@@ -94,7 +94,9 @@ class Options:
     plan_failure_on: Literal["writes", "everything"] = "writes"
     """The requests that are rejected if the plan has no custom objects."""
     type_limit_failure: Literal[402, 400, 403] = 402
-    """Status if the organization has as many types as its plan allows."""
+    """Status if the organization has as many types, or fields, as its plan allows."""
+    roles_readable: Literal["by_all", "by_administrators"] = "by_all"
+    """The users who may list the roles. Others get the response to a missing permission."""
     foreign_id: Literal[404, 403] = 404
     """Status for the id of another organization's object."""
     www_authenticate: bool = False
@@ -119,6 +121,10 @@ class Options:
     """How long a deleted type is still listed and readable."""
     latency_seconds: float = 0
     """The shortest time that a response takes."""
+    date_ahead_seconds: float = 0
+    """How far the clock that the header Date shows is ahead."""
+    date_behind_seconds: float = 0
+    """How far it is behind."""
 
     # --- OAuth
 

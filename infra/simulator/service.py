@@ -3,6 +3,8 @@
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from infra.simulator.api import accounts
@@ -71,12 +73,18 @@ class Service:
                 return refused.response
             standing = self._standing(caller, route)
             if standing.exceeded:
-                return too_many_requests(standing, options)
+                return too_many_requests(standing, options).with_headers(self._date(options))
             try:
                 response = self._served(request, caller, route, parameters, options)
             except Refused as refused:
                 response = refused.response
-            return response.with_headers(rate_limit_headers(standing, options.rate_limit_header))
+            headers = rate_limit_headers(standing, options.rate_limit_header) | self._date(options)
+            return response.with_headers(headers)
+
+    def _date(self, options: Options) -> dict[str, str]:
+        """Return the header Date: the time by the clock of this Close, which may be wrong."""
+        shown = self.state.date() + timedelta(seconds=options.date_ahead_seconds - options.date_behind_seconds)
+        return {"Date": format_datetime(shown, usegmt=True)}
 
     def pending(self) -> int:
         """Return the number of late creates that are pending."""
@@ -200,5 +208,5 @@ def _refuse_by_plan_and_role(organization: Organization, route: Route, options: 
         return
     if not organization.has_custom_objects and (route.writes or options.plan_failure_on == "everything"):
         raise Refused(error_response(options.plan_failure, "Your plan does not include custom objects."))
-    if not organization.may_customize and route.writes:
+    if not organization.permits_customizing and route.writes:
         raise Refused(not_permitted(options))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from infra.simulator.options import Options
 from infra.simulator.rate_limits import RateLimit, Windows
+from infra.simulator.roles import CUSTOMIZE, OwnRole, permissions_of
 
 type Clock = Callable[[], float]
 """Returns Unix seconds."""
@@ -20,9 +21,6 @@ _EPOCH = time.time() - time.monotonic()
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _LENGTHS = {"cotype": 22, "role": 22, "oa2client": 22, "orga": 43, "user": 43, "cf": 43, "memb": 43}
-
-LITERAL_ROLES = {"admin": "Admin", "superuser": "Super User", "user": "User", "restricteduser": "Restricted User"}
-"""Built-in roles. The ids of the first two were observed, the others follow their pattern."""
 
 
 def system_clock() -> float:
@@ -85,7 +83,9 @@ class Stored:
 class Organization:
     """One Close organization with its one user, its data and its settings.
 
-    ``roles``: its own roles by id. Every organization also has the built-in ones.
+    ``roles``: its own roles by id. Every organization also has the built-in ones. ``role_id``: the user's role, in
+    place of the one that ``may_customize`` stands for; ``permissions_granted``: the user's own, beside the role's.
+    ``member_of``: further organizations of the user, which the key does not open, with the role in each.
     """
 
     id: str
@@ -95,14 +95,28 @@ class Organization:
     has_custom_objects: bool = True
     may_customize: bool = True
     max_types: int | None = None
+    max_fields: int | None = None
+    role_id: str | None = None
+    permissions_granted: list[str] = field(default_factory=list)
+    member_of: dict[str, str] = field(default_factory=dict)
     rate_limit: RateLimit | None = None
     types: dict[str, Stored] = field(default_factory=dict)
     fields: dict[str, Stored] = field(default_factory=dict)
     shared_fields: dict[str, Stored] = field(default_factory=dict)
     field_order: dict[str, list[str]] = field(default_factory=dict)
     associations_listed_from: dict[tuple[str, str], float] = field(default_factory=dict)
-    roles: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, OwnRole] = field(default_factory=dict)
     creates: int = 0
+
+    @property
+    def user_role(self) -> str:
+        """The id of the role that the user has here."""
+        return self.role_id or ("admin" if self.may_customize else "user")
+
+    @property
+    def permits_customizing(self) -> bool:
+        """Whether the user may create and change types and fields."""
+        return CUSTOMIZE in {*permissions_of(self.user_role, self.roles), *self.permissions_granted}
 
     def is_association_listed(self, field_id: str, address: str, now: float) -> bool:
         """Return whether lists show the association of that shared field yet."""

@@ -3,26 +3,19 @@
 import secrets
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
 from infra.simulator.api.requests import Call, Request
-from infra.simulator.api.responses import Response, json_response
+from infra.simulator.api.responses import Refused, Response, json_response, not_permitted
+from infra.simulator.roles import permissions_of
 from infra.simulator.state import Credential, Organization, RefreshToken, State
-
-_PERMISSIONS = ("manage_organization", "manage_customizations", "bulk_edit", "export", "view_all_leads")
 
 
 def me(call: Call) -> Response:
     organization = call.organization
-    membership: dict[str, Any] = {
-        "id": f"memb_{organization.user_id.removeprefix('user_')}",
-        "organization_id": organization.id,
-        "user_id": organization.user_id,
-        "role_id": "admin" if organization.may_customize else "user",
-        "permissions_granted": [],
-        "auto_record_calls": False,
-    }
+    others = {each: call.state.organizations.get(each) for each in organization.member_of}
     user = {
         "id": organization.user_id,
         "email": "someone@example.com",
@@ -34,15 +27,34 @@ def me(call: Call) -> Response:
         "date_updated": "2020-08-04T17:36:09.235000+00:00",
         "email_accounts": [],
         "phone_numbers": [],
-        "memberships": [membership],
+        "memberships": [
+            _membership(organization, organization.id, organization.user_role, organization.permissions_granted),
+            *(_membership(organization, each, role_id) for each, role_id in organization.member_of.items()),
+        ],
         "organizations": [
-            {"id": organization.id, "name": organization.name, "lead_statuses": [], "pipelines": []},
+            {"id": each, "name": other.name if other else each, "lead_statuses": [], "pipelines": []}
+            for each, other in {organization.id: organization, **others}.items()
         ],
     }
     return call.one(user)
 
 
+def _membership(
+    organization: Organization, organization_id: str, role_id: str, permissions_granted: Sequence[str] = ()
+) -> dict[str, Any]:
+    return {
+        "id": f"memb_{organization.user_id.removeprefix('user_')}",
+        "organization_id": organization_id,
+        "user_id": organization.user_id,
+        "role_id": role_id,
+        "permissions_granted": list(permissions_granted),
+        "auto_record_calls": False,
+    }
+
+
 def list_roles(call: Call) -> Response:
+    if call.options.roles_readable == "by_administrators" and not call.organization.permits_customizing:
+        raise Refused(not_permitted(call.options))
     return call.paged([_role(call.organization, role_id, name) for role_id, name in call.roles().items()])
 
 
@@ -52,7 +64,7 @@ def _role(organization: Organization, role_id: str, name: str) -> dict[str, Any]
         "name": name,
         "editable": role_id in organization.roles,
         "organization_id": organization.id,
-        "permissions": list(_PERMISSIONS) if role_id in {"admin", "superuser"} else [],
+        "permissions": permissions_of(role_id, organization.roles),
         "visibility_user_lcf_behavior": None,
         "visibility_user_lcf_ids": [],
         "date_created": "0001-01-01T00:00:00",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.simulator.api.requests import DELETED, Call
-from infra.simulator.api.responses import Mistake, Response, json_response
+from infra.simulator.api.responses import Mistake, Refused, Response, error_response, json_response
 from infra.simulator.api.validation import Rule, Rules, accepted_roles, checked, refuse, refuse_duplicate
 from infra.simulator.state import Organization, Stored, new_id
 
@@ -51,11 +51,19 @@ def list_fields(call: Call) -> Response:
 
 def create_field(call: Call) -> Response:
     data = checked(call.body, _RULES, call.options, partial=False, ignored=_COMPUTED)
+    refuse_beyond_plan(call)
     if not _is_type(call.organization, data["custom_object_type_id"]):
         refuse({"custom_object_type_id": Mistake("missing")}, call.options)
     _refuse_duplicate(call, data["custom_object_type_id"], data["name"])
     stored = store_field(call, data)
     return call.created(f"custom_field/custom_object_type/{stored.id}/", shown_field(call, stored.data))
+
+
+def refuse_beyond_plan(call: Call) -> None:
+    """Raise ``Refused`` if the organization has as many custom fields as its plan allows."""
+    limit, known = call.organization.max_fields, {**call.organization.fields, **call.organization.shared_fields}
+    if limit is not None and len(known) >= limit:
+        raise Refused(error_response(call.options.type_limit_failure, "Your plan's limit of custom fields is reached."))
 
 
 def store_field(call: Call, data: Mapping[str, Any]) -> Stored:

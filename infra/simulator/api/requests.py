@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 
 from infra.simulator.api.responses import Refused, Response, error_response, json_response, not_found
 from infra.simulator.options import Options
-from infra.simulator.state import LITERAL_ROLES, Organization, State, Stored
+from infra.simulator.roles import LITERAL_ROLES, name_of
+from infra.simulator.state import Organization, State, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Call:
 
     def roles(self) -> Mapping[str, str]:
         """Return the names of all roles by id."""
-        return LITERAL_ROLES | self.organization.roles
+        return LITERAL_ROLES | {role_id: name_of(role) for role_id, role in self.organization.roles.items()}
 
     def signed(self, **data: Any) -> dict[str, Any]:
         """Return ``data`` with its user and dates, unless it has its own."""

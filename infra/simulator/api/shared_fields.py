@@ -7,6 +7,7 @@ from infra.simulator.api.custom_fields import (
     COMMON_RULES,
     complete,
     fields_of,
+    refuse_beyond_plan,
     refuse_changed,
     shown_field,
     validated,
@@ -39,9 +40,9 @@ def list_shared(call: Call) -> Response:
 
 def create_shared(call: Call) -> Response:
     """Create a shared field. Its response is 200, unlike that of a type's own field."""
-    stored = store_shared(
-        call, checked(call.body, COMMON_RULES, call.options, partial=False, ignored=("associations",))
-    )
+    data = checked(call.body, COMMON_RULES, call.options, partial=False, ignored=("associations",))
+    refuse_beyond_plan(call)
+    stored = store_shared(call, data)
     return json_response(shown_shared(call, stored))
 
 

@@ -25,7 +25,7 @@ class Controls(ABC):
         """Add an organization, and return it with its ``keys``; without any, the simulator makes one up.
 
         Optional: ``id``, ``name``, ``keys``, ``types``, ``options``, ``has_custom_objects``, ``may_customize``,
-        ``max_types``, ``rate_limit``.
+        ``max_types``, ``max_fields``, ``rate_limit``, ``roles``, ``role_id``, ``permissions_granted``, ``member_of``.
         """
         return self.call("POST", "organizations/", settings)
 

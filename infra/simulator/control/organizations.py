@@ -14,10 +14,14 @@ from infra.simulator.api.shared_fields import ASSOCIATION_KEYS, shown_shared, st
 from infra.simulator.control.bodies import Body, organization_in, refuse_unknown
 from infra.simulator.options import Options
 from infra.simulator.rate_limits import RateLimit
+from infra.simulator.roles import is_list_of_strings, is_role
 from infra.simulator.service import Service, suffix
 from infra.simulator.state import Credential, Organization, new_id, new_secret
 
-_SETTINGS = ("has_custom_objects", "may_customize", "max_types", "roles")
+_SETTINGS = (
+    *("has_custom_objects", "may_customize", "max_types", "max_fields"),
+    *("roles", "role_id", "permissions_granted", "member_of"),
+)
 _DATES = ("date_created", "date_updated")
 _OF_STORED = ("organization", "id", "list_lag_seconds", *_DATES)
 _NO_REQUEST = Request("POST", "", {}, {}, b"", "")
@@ -186,7 +190,11 @@ _FITS: Mapping[str, Callable[[object], bool]] = {
     "has_custom_objects": lambda value: isinstance(value, bool),
     "may_customize": lambda value: isinstance(value, bool),
     "max_types": lambda value: value is None or _is_amount(value),
-    "roles": lambda value: isinstance(value, dict) and all(isinstance(name, str) for name in value.values()),
+    "max_fields": lambda value: value is None or _is_amount(value),
+    "roles": lambda value: isinstance(value, dict) and all(map(is_role, value.values())),
+    "role_id": lambda value: value is None or isinstance(value, str),
+    "permissions_granted": is_list_of_strings,
+    "member_of": lambda value: isinstance(value, dict) and is_list_of_strings([*value.values()]),
 }
 
 

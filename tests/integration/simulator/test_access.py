@@ -1,6 +1,8 @@
 """Access: keys, tokens, roles, plans and rate limits."""
 
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -50,6 +52,73 @@ def test_a_role_without_customizing_can_still_read(close: ControlClient, client:
     close.change_organization("orga_acme", may_customize=False)
     assert create(client).status_code == 403
     assert client.get("custom_object_type/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({"role_id": "user"}, 403),
+        ({"role_id": "superuser"}, 201),
+        ({"roles": {"role_1": "Sales"}, "role_id": "role_1"}, 403),
+        ({"roles": {"role_1": {"name": "Sales", "permissions": ["manage_customizations"]}}, "role_id": "role_1"}, 201),
+        ({"role_id": "user", "permissions_granted": ["manage_customizations"]}, 201),
+    ],
+)
+def test_the_role_of_the_user_decides(
+    close: ControlClient, client: httpx.Client, settings: dict[str, object], status: int
+) -> None:
+    close.change_organization("orga_acme", **settings)
+    assert create(client).status_code == status
+
+    (membership,) = client.get("me/").json()["memberships"]
+    assert membership["role_id"] == settings["role_id"]
+    (role,) = [each for each in client.get("role/").json()["data"] if each["id"] == settings["role_id"]]
+    granted = {*role["permissions"], *membership["permissions_granted"]}
+    assert ("manage_customizations" in granted) is (status == 201)
+
+
+def test_roles_may_be_hidden_from_users_without_the_permission(close: ControlClient, client: httpx.Client) -> None:
+    close.change_organization("orga_acme", options={"roles_readable": "by_administrators"})
+    assert client.get("role/").status_code == 200
+    close.change_organization("orga_acme", role_id="user")
+    assert client.get("role/").status_code == 403
+
+
+def test_a_user_may_belong_to_several_organizations(close: ControlClient, client: httpx.Client) -> None:
+    close.add_organization(id="orga_globex", name="Globex")
+    close.change_organization("orga_acme", member_of={"orga_globex": "user"})
+
+    me = client.get("me/").json()
+
+    assert [(each["id"], each["name"]) for each in me["organizations"]] == [
+        ("orga_acme", "Acme"),
+        ("orga_globex", "Globex"),
+    ]
+    assert [(each["organization_id"], each["role_id"]) for each in me["memberships"]] == [
+        ("orga_acme", "admin"),
+        ("orga_globex", "user"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "skew"), [({}, 0), ({"date_ahead_seconds": 400}, 400), ({"date_behind_seconds": 7200}, -7200)]
+)
+def test_the_clock_of_close_may_be_wrong(
+    close: ControlClient, client: httpx.Client, options: dict[str, object], skew: int
+) -> None:
+    close.change_organization("orga_acme", options=options)
+    shown = parsedate_to_datetime(client.get("me/").headers["Date"])
+    assert abs(shown - datetime.now(UTC) - timedelta(seconds=skew)) < timedelta(seconds=5)
+
+
+def test_a_plan_limits_the_number_of_fields(close: ControlClient, client: httpx.Client) -> None:
+    close.change_organization("orga_acme", max_fields=1)
+    type_id = create(client).json()["id"]
+    field = {"name": "Seats", "type": "number"}
+    paths = ["custom_field/shared/", "custom_field/custom_object_type/", "custom_field/shared/"]
+    bodies = [field, {**field, "custom_object_type_id": type_id}, {**field, "name": "Tier"}]
+    answers = [client.post(path, json=body).status_code for path, body in zip(paths, bodies, strict=True)]
+    assert answers == [200, 402, 402]
 
 
 def test_a_plan_without_custom_objects_rejects_writes(close: ControlClient, client: httpx.Client) -> None:
