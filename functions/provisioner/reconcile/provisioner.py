@@ -182,6 +182,10 @@ class Provisioner:
             return before
         if settled := self._settled_by_another_run(job.record):
             return before._replace(settled=settled)
+        try:
+            self._tenancy.confirm(job.record, job.request, organization_id)
+        except (RetryLater, Rejected) as error:
+            return before._replace(stopped_by=error)
         return Execution.begin(job.record, job.organization, self.clock, self.list_lag, before).run()
 
     def _observe(

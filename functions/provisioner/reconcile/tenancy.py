@@ -43,6 +43,17 @@ class Tenancy(NamedTuple):
         self._check_earlier_organizations(record, request, known)
         return organization_id
 
+    def confirm(self, record: RequestRecord, request: ProvisioningRequest, organization_id: str) -> None:
+        """Check under the leases that the tenant was not moved to another organization since ``bind``.
+
+        A run that moves the tenant looks at the resources of the earlier organization only after that. So either this
+        run sees the move, or the other one sees the leases of this run. Raises ``RetryLater`` or ``Indeterminate``.
+        """
+        known = self.ledger.tenant(request.tenant)
+        if known.organization != organization_id:
+            raise RetryLater("the tenant was moved to another organization meanwhile", 1)
+        self._check_earlier_organizations(record, request, known)
+
     def check_pause(self, organization_id: str) -> None:
         """Raise ``RetryLater`` while Close must not be called for the organization."""
         self._wait_until(self.ledger.paused_until(organization_id))

@@ -10,7 +10,8 @@ from provisioner.close.list_cache import Organization
 from provisioner.close.models import Credential
 from provisioner.close.transport import Connection
 from provisioner.contract.outcome import Outcome
-from provisioner.ledger.models import TenantRecord
+from provisioner.ledger.lease import Lease, ResourceKey
+from provisioner.ledger.models import RequestRecord, TenantRecord
 from provisioner.reconcile.retries import Deferred
 from tests.close import ID, KEY, LOST, OTHER_ID, OTHER_KEY
 from tests.fakes import MemoryWorld, a_request, kind_of
@@ -143,3 +144,68 @@ class TestHole2:
         assert isinstance(outcome, Outcome)
         assert kind_of(outcome) == "wrong-organization"
         assert world.ledger.tenant("acme") == TenantRecord("acme")
+
+
+class TestATenantThatIsMovedWhileItsRequestRunsTwice:
+    MOVED = (OTHER_KEY, OTHER_ID)
+
+    @pytest.fixture
+    def other_run(self, world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+        """Runs to play just before the next lease is taken."""
+        runs: list[Callable[[], object]] = []
+        lease = world.ledger.lease
+
+        def after_the_others(record: RequestRecord, resource: ResourceKey) -> Lease:
+            while runs:
+                runs.pop()()
+            return lease(record, resource)
+
+        monkeypatch.setattr(world.ledger, "lease", after_the_others)
+        return runs
+
+    def test_one_of_the_two_runs_creates(
+        self, world: MemoryWorld, other_names: Callable[[], list[str]], other_run: list[Callable[[], object]]
+    ) -> None:
+        world.reconcile(a_request("0", "Deal"))
+        other_run.append(lambda: world.reconcile(a_request("1"), opened_by(world, self.MOVED)))
+
+        outcome = world.reconcile(a_request("1"))
+
+        assert isinstance(outcome, Outcome)
+        assert outcome.result == "created"
+        assert (world.close.names, other_names()) == (["Deal"], ["Account"])
+
+    def test_a_run_of_the_former_organization_comes_back_when_the_other_one_has_not_settled(
+        self, world: MemoryWorld, other_names: Callable[[], list[str]], other_run: list[Callable[[], object]]
+    ) -> None:
+        world.reconcile(a_request("0", "Deal"))
+        world.close.faults = [LOST]
+        other_run.append(lambda: world.reconcile(a_request("1"), opened_by(world, self.MOVED)))
+
+        deferred = world.reconcile(a_request("1"))
+
+        assert isinstance(deferred, Deferred)
+        assert deferred.reason == "the tenant was moved to another organization meanwhile"
+        world.clock.advance(61)
+        outcome = world.reconcile(a_request("1"), opened_by(world, self.MOVED))
+        assert isinstance(outcome, Outcome)
+        assert outcome.result == "recovered"
+        assert (world.close.names, other_names()) == (["Deal"], ["Account"])
+
+    def test_a_tenant_that_was_moved_and_moved_back_is_unresolved(
+        self, world: MemoryWorld, other_names: Callable[[], list[str]], other_run: list[Callable[[], object]]
+    ) -> None:
+        world.reconcile(a_request("0", "Deal"))
+
+        def there_and_back() -> None:
+            world.close.faults = [LOST]
+            world.reconcile(a_request("1"), opened_by(world, self.MOVED))
+            world.reconcile(a_request("2", "Deal"), opened_by(world, (KEY, ID)))
+
+        other_run.append(there_and_back)
+
+        outcome = world.reconcile(a_request("1"))
+
+        assert isinstance(outcome, Outcome)
+        assert outcome.result == "unresolved"
+        assert (world.close.names, other_names()) == (["Deal"], ["Account"])
