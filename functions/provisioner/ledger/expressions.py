@@ -4,7 +4,7 @@ models.py and lease.py draw how items change. A failed condition returns the ite
 requests expire.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from provisioner.contract.outcome import Outcome
@@ -33,19 +33,21 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
     """Put the request unless it exists. A failure returns the existing item."""
     return {
         "TableName": table,
-        "Item": {
-            **items.request_item_key(request.id),
-            "tenant": items.text(request.tenant),
-            "request_id": items.text(request.request_id),
-            "fingerprint": items.text(request.fingerprint),
-            "body": items.text(request.to_json()),
-            "state": items.text(RequestState.ACCEPTED),
-            "accept_token": items.text(token),
-            "accepted_at": items.number(times.now),
-            "unfinished": items.text("request"),
-            "due_at": items.number(times.due_at),
-            "expires_at": items.number(int(times.expires_at)),
-        },
+        "Item": items.request_item_key(request.id)
+        | items.attributes(
+            {
+                "tenant": request.tenant,
+                "request_id": request.request_id,
+                "fingerprint": request.fingerprint,
+                "body": request.to_json(),
+                "state": RequestState.ACCEPTED,
+                "accept_token": token,
+                "accepted_at": times.now,
+                "unfinished": "request",
+                "due_at": times.due_at,
+                "expires_at": int(times.expires_at),
+            }
+        ),
         "ConditionExpression": "attribute_not_exists(pk)",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
@@ -69,16 +71,18 @@ def lease_input(table: str, resource: ResourceKey, request_key: str, token: str,
             "intents = list_append(if_not_exists(intents, :none), :intent), "
             "organization = :organization, natural_key = :natural_key ADD fencing_token :one"
         ),
-        "ExpressionAttributeValues": {
-            ":now": items.number(times.now),
-            ":until": items.number(times.until),
-            ":one": items.number(1),
-            ":none": {"L": []},
-            ":intent": items.strings([items.intent(times.until, request_key)]),
-            ":token": items.text(token),
-            ":organization": items.text(resource.organization),
-            ":natural_key": items.text(resource.name),
-        },
+        "ExpressionAttributeValues": items.attributes(
+            {
+                ":now": times.now,
+                ":until": times.until,
+                ":one": 1,
+                ":none": (),
+                ":intent": (items.intent(times.until, request_key),),
+                ":token": token,
+                ":organization": resource.organization,
+                ":natural_key": resource.name,
+            }
+        ),
         "ReturnValues": "ALL_NEW",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
@@ -86,16 +90,7 @@ def lease_input(table: str, resource: ResourceKey, request_key: str, token: str,
 
 def release_lease_update(lease: Lease) -> items.Item:
     """Replace what was remembered of the resource, if the lease is still this one."""
-    record = lease.record
-    remembered = {
-        "intents": record.orphaned
-        and items.strings(items.intent(each.since, each.request) for each in record.orphaned),
-        "in_doubt": record.in_doubt and items.text(items.in_doubt_json(record.in_doubt)),
-        "writes": record.writes and items.text(items.writes_json(record.writes)),
-        "close_id": record.close_id and items.text(record.close_id),
-        "last_observed_at": record.last_observed_at and items.number(record.last_observed_at),
-        "reads_valid_from": record.reads_valid_from and items.number(record.reads_valid_from),
-    }
+    remembered = items.remembered(lease.record)
     stored = {name: value for name, value in remembered.items() if value}
     removed = ["lease_until", "lease_token", *(name for name in remembered if name not in stored)]
     assignments = ", ".join(["released = :fencing_token", *(f"{name} = :{name}" for name in stored)])
@@ -103,10 +98,9 @@ def release_lease_update(lease: Lease) -> items.Item:
         "Key": items.resource_item_key(lease.resource),
         "ConditionExpression": "fencing_token = :fencing_token AND attribute_exists(lease_until)",
         "UpdateExpression": f"SET {assignments} REMOVE {', '.join(removed)}",
-        "ExpressionAttributeValues": {
-            ":fencing_token": items.number(lease.fencing_token),
-            **{f":{name}": value for name, value in stored.items()},
-        },
+        "ExpressionAttributeValues": items.attributes(
+            {":fencing_token": lease.fencing_token} | {f":{name}": value for name, value in stored.items()}
+        ),
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
@@ -121,12 +115,14 @@ def settle_input(
         "ConditionExpression": "#state = :accepted",
         "UpdateExpression": "SET #state = :settled, outcome = :outcome, due_at = :due_at",
         "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": {
-            ":accepted": items.text(RequestState.ACCEPTED),
-            ":settled": items.text(RequestState.SETTLED),
-            ":outcome": items.text(outcome.to_json()),
-            ":due_at": items.number(now + UNANNOUNCED_SECONDS),
-        },
+        "ExpressionAttributeValues": items.attributes(
+            {
+                ":accepted": RequestState.ACCEPTED,
+                ":settled": RequestState.SETTLED,
+                ":outcome": outcome.to_json(),
+                ":due_at": now + UNANNOUNCED_SECONDS,
+            }
+        ),
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
     releases = [{"Update": {"TableName": table, **release_lease_update(lease)}} for lease in release]
@@ -144,23 +140,23 @@ def unchanged_check(table: str, record: ResourceRecord | TenantRecord) -> items.
         condition, values = _not_leased_since(record)
         key = items.resource_item_key(record.resource)
     check = {"TableName": table, "Key": key, "ConditionExpression": condition}
-    return {"ConditionCheck": check | ({"ExpressionAttributeValues": values} if values else {})}
+    return {"ConditionCheck": check | ({"ExpressionAttributeValues": items.attributes(values)} if values else {})}
 
 
-def _not_leased_since(record: ResourceRecord) -> tuple[str, items.Item]:
+def _not_leased_since(record: ResourceRecord) -> tuple[str, dict[str, items.Plain]]:
     if not record.fencing_token:
         return "attribute_not_exists(fencing_token)", {}
-    return "fencing_token = :fencing_token", {":fencing_token": items.number(record.fencing_token)}
+    return "fencing_token = :fencing_token", {":fencing_token": record.fencing_token}
 
 
 def deferral_input(
     table: str, record: RequestRecord, due_at: float, reason: str, tenant_last_missing_at: float = 0
 ) -> items.Item:
-    values = {":due_at": items.number(due_at), ":one": items.number(1), ":reason": items.text(reason[:MAX_REASON])}
+    values: dict[str, items.Plain] = {":due_at": due_at, ":one": 1, ":reason": reason[:MAX_REASON]}
     update = "SET due_at = :due_at, pending_reason = :reason ADD deferrals :one"
     if tenant_last_missing_at:
         update = update.replace(" ADD", ", tenant_last_missing_at = :missing_at ADD")
-        values |= {":missing_at": items.number(tenant_last_missing_at)}
+        values |= {":missing_at": tenant_last_missing_at}
     return _if_unfinished(table, record.id, update, values) | {"ReturnValues": "UPDATED_NEW"}
 
 
@@ -169,17 +165,17 @@ def postpone_input(table: str, request_key: str, due_at: float) -> items.Item:
         table,
         request_key,
         "SET due_at = :due_at ADD sweeps :one",
-        {":due_at": items.number(due_at), ":one": items.number(1)},
+        {":due_at": due_at, ":one": 1},
     )
 
 
-def _if_unfinished(table: str, request_key: str, update: str, values: items.Item) -> items.Item:
+def _if_unfinished(table: str, request_key: str, update: str, values: Mapping[str, items.Plain]) -> items.Item:
     return {
         "TableName": table,
         "Key": items.request_item_key(request_key),
         "ConditionExpression": "attribute_exists(unfinished)",
         "UpdateExpression": update,
-        "ExpressionAttributeValues": values,
+        "ExpressionAttributeValues": items.attributes(values),
     }
 
 
@@ -190,7 +186,7 @@ def mark_published_input(table: str, record: RequestRecord) -> items.Item:
         "ConditionExpression": "attribute_exists(pk)",
         "UpdateExpression": "SET #state = :announced REMOVE unfinished, due_at",
         "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": {":announced": items.text(RequestState.ANNOUNCED)},
+        "ExpressionAttributeValues": items.attributes({":announced": RequestState.ANNOUNCED}),
     }
 
 
@@ -201,28 +197,28 @@ def pause_input(table: str, key: items.Item, until: float) -> items.Item:
         "Key": key,
         "ConditionExpression": "attribute_not_exists(not_before) OR not_before < :until",
         "UpdateExpression": "SET not_before = :until",
-        "ExpressionAttributeValues": {":until": items.number(until)},
+        "ExpressionAttributeValues": items.attributes({":until": until}),
     }
 
 
 def bind_input(table: str, known: TenantRecord, organization: str) -> items.Item:
     """Remember the tenant's organization, if it is still the ``known`` one; the failure returns the existing item."""
     condition, values = _still_bound(known)
-    earlier = items.strings(each for each in known.organizations if each != organization)
+    earlier = [each for each in known.organizations if each != organization]
     return {
         "TableName": table,
         "Key": items.tenant_item_key(known.tenant),
         "ConditionExpression": condition,
         "UpdateExpression": "SET organization = :organization, earlier = :earlier",
-        "ExpressionAttributeValues": {**values, ":organization": items.text(organization), ":earlier": earlier},
+        "ExpressionAttributeValues": items.attributes({**values, ":organization": organization, ":earlier": earlier}),
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
-def _still_bound(known: TenantRecord) -> tuple[str, items.Item]:
+def _still_bound(known: TenantRecord) -> tuple[str, dict[str, items.Plain]]:
     if known.organization is None:
         return "attribute_not_exists(organization)", {}
-    return "organization = :known", {":known": items.text(known.organization)}
+    return "organization = :known", {":known": known.organization}
 
 
 def overdue_input(table: str, now: float, limit: int) -> items.Item:
@@ -230,6 +226,6 @@ def overdue_input(table: str, now: float, limit: int) -> items.Item:
         "TableName": table,
         "IndexName": "unfinished",
         "KeyConditionExpression": "unfinished = :request AND due_at < :now",
-        "ExpressionAttributeValues": {":request": items.text("request"), ":now": items.number(now)},
+        "ExpressionAttributeValues": items.attributes({":request": "request", ":now": now}),
         "Limit": limit,
     }

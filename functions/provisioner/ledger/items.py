@@ -18,6 +18,7 @@ from provisioner.ledger.lease import AppliedWrite, Lease, Provenance, ResourceKe
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 
 type Item = dict[str, Any]
+type Plain = str | float | Sequence[str]
 
 
 def deferrals_of(item: Item) -> int:
@@ -70,6 +71,18 @@ def _record(item: Item, resource: ResourceKey, intents: Iterable[str]) -> Resour
     )
 
 
+def remembered(record: ResourceRecord) -> dict[str, Plain | None]:
+    """Return what the item keeps of the record between two leases; what is empty is not stored."""
+    return {
+        "intents": [intent(each.since, each.request) for each in record.orphaned],
+        "in_doubt": _in_doubt_json(record.in_doubt),
+        "writes": _writes_json(record.writes),
+        "close_id": record.close_id,
+        "last_observed_at": record.last_observed_at,
+        "reads_valid_from": record.reads_valid_from,
+    }
+
+
 def intent(until: float, request_key: str) -> str:
     """The intent to create under a lease: no create is sent after the lease has ended."""
     return f"{until:.6f} {request_key}"
@@ -80,8 +93,9 @@ def _orphaned(intent: str) -> InDoubt:
     return InDoubt(float(until), request_key)
 
 
-def in_doubt_json(in_doubt: Mapping[str, Sequence[InDoubt]]) -> str:
-    return _json({operation: [[*each] for each in entries] for operation, entries in in_doubt.items()})
+def _in_doubt_json(in_doubt: Mapping[str, Sequence[InDoubt]]) -> str | None:
+    rows = {operation: [[*each] for each in entries] for operation, entries in in_doubt.items()}
+    return _json(rows) if rows else None
 
 
 def _in_doubt(text: str | None) -> dict[str, tuple[InDoubt, ...]]:
@@ -89,8 +103,9 @@ def _in_doubt(text: str | None) -> dict[str, tuple[InDoubt, ...]]:
     return {operation: tuple(InDoubt(*each) for each in entries) for operation, entries in rows}
 
 
-def writes_json(writes: Mapping[str, AppliedWrite]) -> str:
-    return _json({operation: [each.close_id, each.at, each.how, *each.requests] for operation, each in writes.items()})
+def _writes_json(writes: Mapping[str, AppliedWrite]) -> str | None:
+    rows = {operation: [each.close_id, each.at, each.how, *each.requests] for operation, each in writes.items()}
+    return _json(rows) if rows else None
 
 
 def _writes(text: str | None) -> dict[str, AppliedWrite]:
@@ -136,19 +151,24 @@ def not_before(item: Item) -> float:
 
 
 def _key(pk: str) -> Item:
-    return {"pk": text(pk)}
+    return {"pk": {"S": pk}}
 
 
-def text(value: str) -> Item:
-    return {"S": value}
+def attributes(values: Mapping[str, Plain]) -> Item:
+    """Return the values as DynamoDB takes them: texts, numbers, and lists of texts."""
+    return {name: _attribute(value) for name, value in values.items()}
 
 
-def strings(texts: Iterable[str]) -> Item:
-    return {"L": [text(each) for each in texts]}
-
-
-def number(value: float) -> Item:
-    return {"N": f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)}
+def _attribute(value: Plain) -> Item:
+    match value:
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case float():
+            return {"N": f"{value:.6f}".rstrip("0").rstrip(".")}
+        case _:
+            return {"L": [{"S": each} for each in value]}
 
 
 def text_of(item: Item, name: str) -> str | None:

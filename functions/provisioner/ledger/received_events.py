@@ -46,12 +46,14 @@ class EventLedger(NamedTuple):
         put = expressions.accept_input(table, request, uuid.uuid4().hex, times)
         received = {
             "TableName": table,
-            "Item": {
-                **self._key,
-                "fingerprint": items.text(self.event.fingerprint),
-                "request": items.text(request.id),
-                "expires_at": items.number(int(times.expires_at)),
-            },
+            "Item": self._key
+            | items.attributes(
+                {
+                    "fingerprint": self.event.fingerprint,
+                    "request": request.id,
+                    "expires_at": int(times.expires_at),
+                }
+            ),
             "ConditionExpression": "attribute_not_exists(pk)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -70,7 +72,7 @@ class EventLedger(NamedTuple):
 
     @property
     def _key(self) -> items.Item:
-        return {"pk": items.text(f"EVENT#{self.event.key}")}
+        return items.attributes({"pk": f"EVENT#{self.event.key}"})
 
     def _answer(self, item: items.Item) -> RequestRecord | None:
         if items.text_of(item, "fingerprint") != self.event.fingerprint:
