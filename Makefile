@@ -59,6 +59,7 @@ check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## f
 	$(QUIET) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
 	$(QUIET) "translating the template" $(TOOLS)/sam/bin/python infra/checks/translate.py template.yaml $(TRANSLATED)
 	$(QUIET) "checking the translated template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint $(TRANSLATED)
+	$(QUIET) "checking the translated template by AWS's rules" $(PYTHON) -m infra.checks.aws_rules $(TRANSLATED)
 	$(QUIET) "checking the policies (checkov)" $(TOOLS)/checkov/bin/checkov --config-file infra/checks/checkov.yaml
 
 sources: .venv/.installed ## check every source of functions/sources against its fixtures, and show the resulting requests

@@ -1,4 +1,4 @@
-"""Translates the SAM template into CloudFormation, as AWS does: ``translate.py template.yaml out.json``.
+"""Translates the SAM template into CloudFormation, as AWS does: ``translate.py SOURCE TARGET [Name=value …]``.
 
 It runs on the Python of ``.tools/sam``, which has SAM's own translator in the version that the SAM CLI uses. Code and
 the nested template are not uploaded: they get invented addresses.
@@ -26,18 +26,19 @@ class NoManagedPolicies:
         return {}
 
 
-def translate(template: dict[str, Any]) -> dict[str, Any]:
-    """Return the CloudFormation template, with every parameter at its default."""
+def translate(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
+    """Return the CloudFormation template, translated with these values of parameters and the others' defaults."""
     template["Globals"]["Function"]["CodeUri"] = UPLOADED_CODE
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Application":
             resource["Properties"]["Location"] = UPLOADED_TEMPLATE
-    translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())
+    translated: dict[str, Any] = transform(template, parameters, NoManagedPolicies())
     return translated
 
 
-def main(source: str, target: str) -> None:
-    translated = translate(yaml_parse(Path(source).read_text(encoding="utf-8")))
+def main(source: str, target: str, *parameters: str) -> None:
+    given = {name: value for name, _, value in (each.partition("=") for each in parameters)}
+    translated = translate(yaml_parse(Path(source).read_text(encoding="utf-8")), given)
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     Path(target).write_text(json.dumps(translated, indent=2) + "\n", encoding="utf-8")
 

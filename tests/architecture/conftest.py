@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.cloudformation import Template
+from infra.checks.cloudformation import Template
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -1,7 +1,7 @@
 """The template sets exactly the environment variables that the functions read."""
 
+from infra.checks.cloudformation import Template
 from provisioner.settings import Settings
-from tests.architecture.cloudformation import Template
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
 

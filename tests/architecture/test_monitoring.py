@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
+from infra.checks.cloudformation import Template
 from provisioner.handlers.webhooks import COUNTED_AS
-from tests.architecture.cloudformation import Template
 from tests.architecture.conftest import PROJECT
 from tests.architecture.test_template import _Intrinsics
 

@@ -11,7 +11,7 @@ import pytest
 from botocore import xform_name
 
 from infra.build.botocore_data import OPERATIONS, SERVICES
-from tests.architecture.cloudformation import Template, as_list, statements
+from infra.checks.cloudformation import Template, as_list, statements
 
 PROVISIONER = Path(__file__).resolve().parents[2] / "functions" / "provisioner"
 

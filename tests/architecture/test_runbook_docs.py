@@ -4,10 +4,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+from infra.checks.cloudformation import Template
 from provisioner.contract.request import request_key
 from provisioner.ledger.items import request_item_key, resource_item_key
 from provisioner.ledger.lease import ResourceKey, ResourceKind
-from tests.architecture.cloudformation import Template
 from tests.architecture.conftest import PROJECT
 from tests.architecture.test_monitoring import alarms
 

@@ -1,13 +1,15 @@
 """The stacks of samconfig.toml: overrides are parameters, and two stacks of one account do not collide."""
 
+import json
 import re
+import subprocess
 import tomllib
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from tests.architecture.cloudformation import Template
+from infra.checks.cloudformation import Template
 from tests.architecture.conftest import PROJECT
 
 CONFIG = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
@@ -43,3 +45,16 @@ def test_no_two_stacks_share_secrets_or_process_the_same_event(template: Templat
 def test_hole_9_production_has_a_web_acl(template: Template) -> None:
     acls = {name: Template(template.source, overrides(name)).resources("AWS::WAFv2::WebACL") for name in STACKS}
     assert [name for name in STACKS if acls[name]] == ["prod"]
+
+
+def test_the_sam_cli_reads_overrides_as_these_tests_do() -> None:
+    """The CLI's own parser, also for an empty value: it is empty, not two quotes."""
+    given = ["EventBusName=''", 'EventBusSource=""', *STACKS["dev"]["parameter_overrides"]]
+    code = (
+        "import json, sys; from samcli.cli.types import CfnParameterOverridesType;"
+        "print(json.dumps(CfnParameterOverridesType().convert(tuple(json.loads(sys.argv[1])), None, None)))"
+    )
+    command: list[Any] = [PROJECT / ".tools" / "sam" / "bin" / "python", "-c", code, json.dumps(given)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    read = json.loads(done.stdout)
+    assert read == {"EventBusName": "", "EventBusSource": "", **overrides("dev")}

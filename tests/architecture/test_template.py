@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.checks.cloudformation import Template
 from provisioner.credentials.cloudtrail import SECRET_WRITE_EVENTS
 from provisioner.ingest.sources import Sources
 from provisioner.settings import MIN_LIST_LAG_SECONDS
-from tests.architecture.cloudformation import Template
 from tests.architecture.conftest import PROJECT
 
 

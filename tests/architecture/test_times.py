@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.architecture.cloudformation import Template
+from infra.checks.cloudformation import Template
 
 GATEWAY_WAITS_SECONDS = 29  # the most that a REST API waits for its integration, unless a quota is raised
 CALLS_TO_CLOSE = 2  # one read of the list and one create

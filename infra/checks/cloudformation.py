@@ -54,6 +54,8 @@ class Template:
                 return not self._decide(inner)
             case {"Fn::Or": list(inner)}:
                 return any(self._decide(each) for each in inner)
+            case {"Fn::And": list(inner)}:
+                return all(self._decide(each) for each in inner)
             case {"Condition": str(name)}:
                 return self.holds(name)
         raise NotImplementedError(f"a condition of an unknown kind: {expression}")
