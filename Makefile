@@ -42,7 +42,7 @@ install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed 
 clean: ## remove what was built; installed tools stay. Refused while a stack is running
 	@! [ -x $(PYTHON) ] || $(PYTHON) -m infra.local clean  # without it, no stack can be up
 	rm -rf .local .aws-sam .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find functions infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find functions infra cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Check it
 
@@ -52,8 +52,8 @@ check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## f
 	$(QUIET) "checking the format" .venv/bin/ruff format --check .
 	$(QUIET) "checking for mistakes (ruff)" .venv/bin/ruff check .
 	$(QUIET) "checking the spelling (codespell)" .venv/bin/codespell
-	$(QUIET) "checking the types (mypy)" .venv/bin/mypy functions infra tests
-	$(QUIET) "checking the imports (import-linter)" env PYTHONPATH=functions .venv/bin/lint-imports
+	$(QUIET) "checking the types (mypy)" .venv/bin/mypy functions infra cli tests
+	$(QUIET) "checking the imports (import-linter)" env PYTHONPATH=functions:cli .venv/bin/lint-imports
 	$(QUIET) "checking the sources" $(PYTHON) -m infra.build.sources
 	$(QUIET) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --lint --region us-east-1
 	$(QUIET) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
@@ -88,7 +88,7 @@ PINNED := uv sam ministack checkov microburst docs
 
 pins: $(TOOLS)/uv/.installed ## update every pinned version (infra/tools/*.in lists the tools)
 	$(UV) lock --upgrade
-	$(UV) export -q --locked --no-dev --no-emit-project --no-header --format requirements-txt -o functions/requirements.txt
+	$(UV) export -q --locked --only-group functions --no-emit-project --no-header --format requirements-txt -o functions/requirements.txt
 	for tool in $(PINNED); do $(UV) pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
 	  --no-annotate infra/tools/$$tool.in -o infra/tools/$$tool.txt || exit 1; done
 

@@ -31,6 +31,7 @@ AREAS = (
     "infra/simulator",
     "infra/tools",
     "infra",
+    "cli",
     "tests/architecture",
     "tests/bench",
     "tests/chaos",

@@ -26,6 +26,14 @@ def test_functions_import_nothing_that_is_not_shipped() -> None:
         assert not {"infra", "cli", "tests"} & set(imported_packages(path)), path
 
 
+def test_no_terminal_is_shipped_to_lambda() -> None:
+    requirements = (FUNCTIONS / "requirements.txt").read_text(encoding="utf-8")
+    for package in ("typer", "rich", "shellingham", "pyyaml"):
+        assert f"\n{package}==" not in f"\n{requirements}", package
+    for path in FUNCTIONS.rglob("*.py"):
+        assert not {"close_provisioner", "typer", "rich", "yaml"} & set(imported_packages(path)), path
+
+
 def test_packages_of_the_service_have_empty_init_files() -> None:
     files = sorted((FUNCTIONS / "provisioner").glob("*/__init__.py"))
     assert len(files) == 8

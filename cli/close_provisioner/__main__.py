@@ -1,0 +1,5 @@
+"""``python -m close_provisioner``."""
+
+from close_provisioner.main import main
+
+main()

@@ -1,0 +1,92 @@
+"""The program ``close-provisioner``: its groups of commands, and how each of them ends."""
+
+import sys
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from close_provisioner.commands import apply, blueprints, plan, send
+from close_provisioner.errors import CommandError
+from close_provisioner.exit_codes import ExitCode, code_of
+from close_provisioner.host import Host
+from close_provisioner.output.printer import Printer
+
+PROGRAM = "close-provisioner"
+
+
+@cache
+def program() -> typer.Typer:
+    """Return the whole command line."""
+    app = typer.Typer(name=PROGRAM, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.callback(help=ABOUT)(_options)
+    app.info.name = None
+    for module in (plan, apply, blueprints, send):
+        module.add_to(app)
+    return app
+
+
+ABOUT = """Operate Close Provisioner: see, explain, check, retry.
+
+Each command is about one stack: --stack NAME, --local, $CLOSE_PROVISIONER_STACK, the local stack that runs in this
+folder, or the stack close-provisioner, in that order.
+"""
+
+
+def _options(
+    shown: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if shown:
+        typer.echo(_version())
+        raise typer.Exit
+
+
+def _version() -> str:
+    try:
+        return version(PROGRAM)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def run(arguments: Sequence[str], host: Host) -> int:
+    """Run one command line, and return its exit code."""
+    printer = Printer(host)
+    try:
+        result = program()(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=host)
+    except CommandError as error:
+        printer.error(str(error))
+        return code_of(error)
+    except TyperException as error:
+        return _misused(printer, error)
+    except BrokenPipeError:
+        return ExitCode.DONE
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    code = run(sys.argv[1:], Host())
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stderr.close()
+    sys.exit(code)
+
+
+def _misused(printer: Printer, error: TyperException) -> int:
+    """Print one sentence, or the help if no command was given."""
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        printer.line(message)
+        return ExitCode.USAGE
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else PROGRAM
+    printer.error(f"{message.rstrip('.')}. See: {path} --help")
+    return ExitCode.USAGE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Prints answers: for people on a terminal, tab-separated in a pipe, or as JSON. Notes go to standard error."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from functools import cached_property
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from close_provisioner.host import Host
+from close_provisioner.output.table import Column, Value, as_grid, as_lines
+from close_provisioner.output.times import Times
+
+NARROWEST = 40
+
+
+@dataclass(frozen=True)
+class Printer:
+    """Standard output and standard error of one command."""
+
+    host: Host
+    as_json: bool = False
+    utc: bool = False
+
+    @property
+    def times(self) -> Times:
+        zone: tzinfo | None = UTC if self.utc else None
+        return Times(self.host.now(), zone)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person reads the output: a terminal, and not JSON."""
+        return _is_terminal(self.host.stdout) and not self.as_json
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a person can be asked: both the input and the notes are on a terminal."""
+        return _is_terminal(self.host.stdin) and _is_terminal(self.host.stderr)
+
+    @cached_property
+    def console(self) -> Console:
+        return self._console(self.host.stdout)
+
+    @cached_property
+    def notes(self) -> Console:
+        return self._console(self.host.stderr)
+
+    def table(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[Value]],
+        documents: Iterable[Mapping[str, Any]],
+        *,
+        empty: str,
+        titled: bool = True,
+    ) -> None:
+        """Print a list. ``documents``: the same as JSON, one object a line. ``empty``: the sentence for no row."""
+        if self.as_json:
+            for document in documents:
+                self.line(json.dumps(document, ensure_ascii=False))
+        elif not self.is_interactive:
+            for line in as_lines(rows):
+                self.line(line)
+        elif rows:
+            grid = as_grid(columns, rows, self.console.width)
+            grid.show_header = titled
+            self.console.print(grid)
+        if not rows:
+            self.note(empty)
+
+    def document(self, document: Any) -> None:
+        """Print one JSON document."""
+        self.line(json.dumps(document, indent=2, ensure_ascii=False))
+
+    def line(self, text: str | Text = "") -> None:
+        """Print a line, whole: a terminal wraps it, and nothing else does."""
+        self.console.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def paragraph(self, text: str | Text, indent: int = 0) -> None:
+        """Print text that goes on below its own first word on a terminal, and is one line in a pipe."""
+        if not self.is_interactive:
+            self.line(text)
+            return
+        shown = Text(text) if isinstance(text, str) else text
+        self.console.print(Padding(shown, (0, 0, 0, indent), expand=False), highlight=False, markup=False, emoji=False)
+
+    def note(self, text: str | Text) -> None:
+        """Print a remark that is not part of the answer."""
+        self.notes.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def error(self, text: str) -> None:
+        """Print why the command ends without its answer."""
+        self.note(Text("✖ ", "bold red") + Text(text) if _is_terminal(self.host.stderr) else text)
+
+    def _console(self, stream: TextIO) -> Console:
+        terminal = _is_terminal(stream)
+        width = self.host.width or (_columns(stream) if terminal else None)
+        no_color = bool(self.host.environment.get("NO_COLOR")) or self.host.environment.get("TERM") == "dumb"
+        return Console(
+            file=stream,
+            force_terminal=terminal,
+            no_color=no_color,
+            width=max(width, NARROWEST) if width else None,
+            legacy_windows=False,
+            _environ={**self.host.environment},
+        )
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()
+
+
+def _columns(stream: TextIO) -> int | None:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
