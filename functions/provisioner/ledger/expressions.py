@@ -43,7 +43,7 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
                 "state": RequestState.ACCEPTED,
                 "accept_token": token,
                 "accepted_at": times.now,
-                "unfinished": "request",
+                "unfinished": items.shard_of(request.id),
                 "due_at": times.due_at,
                 "expires_at": int(times.expires_at),
             }
@@ -221,11 +221,11 @@ def _still_bound(known: TenantRecord) -> tuple[str, dict[str, items.Plain]]:
     return "organization = :known", {":known": known.organization}
 
 
-def overdue_input(table: str, now: float, limit: int) -> items.Item:
+def overdue_input(table: str, shard: int, now: float, limit: int) -> items.Item:
     return {
         "TableName": table,
         "IndexName": "unfinished",
-        "KeyConditionExpression": "unfinished = :request AND due_at < :now",
-        "ExpressionAttributeValues": items.attributes({":request": "request", ":now": now}),
+        "KeyConditionExpression": "unfinished = :shard AND due_at < :now",
+        "ExpressionAttributeValues": items.attributes({":shard": items.shard(shard), ":now": now}),
         "Limit": limit,
     }

@@ -4,7 +4,8 @@ Keys: ``REQUEST#<request key>``; ``TYPE#<organization>#<SHA-256 of the natural k
 and ``SHARED-FIELD#…`` likewise; ``TENANT#<tenant>`` for the organization that the tenant's key opens;
 ``ORGANIZATION#<organization>`` for the time before which Close must not be called for it. The sparse index
 ``unfinished`` holds the requests whose outcome is not published yet, by ``due_at``: the time after which no message can
-still be working on them.
+still be working on them. It has ``SHARDS`` partition keys, because one takes only about 1,000 writes a second and then
+holds up those of the table.
 """
 
 import hashlib
@@ -20,6 +21,19 @@ from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 type Item = dict[str, Any]
 type Plain = str | float | Sequence[str]
 
+SHARDS = 8
+"""Partition keys of the index ``unfinished``. Requests are spread by their keys, which are hashes."""
+
+
+def key_of(item: Item) -> str:
+    """Return the key of a request, from its item or its entry in an index."""
+    request_key: str = item["pk"]["S"]
+    return request_key.removeprefix("REQUEST#")
+
+
+def due_at(item: Item) -> float:
+    return _number(item, "due_at")
+
 
 def deferrals_of(item: Item) -> int:
     """Return how often the request was deferred."""
@@ -29,7 +43,7 @@ def deferrals_of(item: Item) -> int:
 def to_record(item: Item) -> RequestRecord:
     outcome = text_of(item, "outcome")
     return RequestRecord(
-        id=item["pk"]["S"].removeprefix("REQUEST#"),
+        id=key_of(item),
         tenant=item["tenant"]["S"],
         request_id=item["request_id"]["S"],
         state=RequestState(item["state"]["S"]),
@@ -132,6 +146,15 @@ def is_released(item: Item, lease: Lease) -> bool:
 def resource_item_key(resource: ResourceKey) -> Item:
     name = resource.kind.upper().replace(" ", "-")
     return _key(f"{name}#{resource.organization}#{hashlib.sha256(resource.name.encode()).hexdigest()}")
+
+
+def shard_of(request_key: str) -> str:
+    """Return the partition key of a request in the index ``unfinished``."""
+    return shard(int(request_key[:2], 16) % SHARDS)
+
+
+def shard(number: int) -> str:
+    return f"request-{number}"
 
 
 def request_item_key(request_key: str) -> Item:

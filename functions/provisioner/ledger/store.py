@@ -4,6 +4,7 @@ models.py and lease.py draw how items change, expressions.py builds the writes. 
 that it conflicts with, so that nothing is read twice.
 """
 
+import heapq
 import random
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -204,10 +205,14 @@ class Ledger:
 
     def overdue(self, page: int) -> Iterator[str]:
         """Yield the keys of all overdue requests, the longest overdue first. ``page``: how many are read at once."""
-        query = expressions.overdue_input(self.table, self.clock(), page)
+        now = self.clock()
+        shards = (self._overdue(expressions.overdue_input(self.table, each, now, page)) for each in range(items.SHARDS))
+        yield from (items.key_of(item) for item in heapq.merge(*shards, key=items.due_at))
+
+    def _overdue(self, query: items.Item) -> Iterator[items.Item]:
         while True:
             response = self.dynamodb.query(**query)
-            yield from (item["pk"]["S"].removeprefix("REQUEST#") for item in response["Items"])
+            yield from response["Items"]
             if "LastEvaluatedKey" not in response:
                 return
             query["ExclusiveStartKey"] = response["LastEvaluatedKey"]

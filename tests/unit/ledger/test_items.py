@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from provisioner.contract.outcome import Outcome, Result
+from provisioner.contract.request import request_key
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
 from provisioner.ledger import expressions, items
 from provisioner.ledger.in_doubt import InDoubt
@@ -51,7 +53,7 @@ def test_accept_writes_a_request_only_once() -> None:
             "state": {"S": "accepted"},
             "accept_token": {"S": "token-1"},
             "accepted_at": {"N": "100.5"},
-            "unfinished": {"S": "request"},
+            "unfinished": {"S": items.shard_of(REQUEST.id)},
             "due_at": {"N": "190.5"},
             "expires_at": {"N": "8640100"},
         },
@@ -233,10 +235,18 @@ def test_a_pause_only_grows() -> None:
 
 
 def test_overdue_requests_are_read_from_the_sparse_index() -> None:
-    request = expressions.overdue_input("t", 100.0, 7)
+    request = expressions.overdue_input("t", 3, 100.0, 7)
 
     assert (request["IndexName"], request["Limit"]) == ("unfinished", 7)
-    assert request["KeyConditionExpression"] == "unfinished = :request AND due_at < :now"
+    assert request["KeyConditionExpression"] == "unfinished = :shard AND due_at < :now"
+    assert request["ExpressionAttributeValues"][":shard"] == {"S": "request-3"}
+
+
+def test_the_sparse_index_has_no_hot_partition_key() -> None:
+    shards = Counter(items.shard_of(request_key("acme", f"signup-{each}")) for each in range(8_000))
+
+    assert shards.keys() == {items.shard(each) for each in range(items.SHARDS)}
+    assert max(shards.values()) < 1.2 * 8_000 / items.SHARDS
 
 
 @pytest.mark.parametrize(
@@ -257,7 +267,7 @@ def test_overdue_requests_are_read_from_the_sparse_index() -> None:
         expressions.unchanged_check("t", TenantRecord("acme", "orga_1"))["ConditionCheck"],
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT))["ConditionCheck"],
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT, 7))["ConditionCheck"],
-        expressions.overdue_input("t", 1, 1),
+        expressions.overdue_input("t", 0, 1, 1),
         *(
             each["Update"]
             for each in expressions.settle_input("t", RECORD, OUTCOME, [Lease(ALL_KNOWN)], 1)["TransactItems"]
