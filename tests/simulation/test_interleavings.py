@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from provisioner.ledger.lease import ResourceRecord
-from provisioner.reconcile import attribution, match
+from provisioner.reconcile import attribution, look_alikes, safety
 from provisioner.reconcile.planner import _TypePlanner
 from tests.simulation.explorer import Exercise, explore
 from tests.simulation.interleavings import scenarios
@@ -45,12 +45,12 @@ class TestTheExplorerFinds:
         assert "creates of 'seats'" in self.broken("two names, the type renamed from one to the other")
 
     def test_hole_3_a_renamed_field_that_is_not_known_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(match, "_renamed_field", lambda *_: None)
+        monkeypatch.setattr(safety, "_check_look_alikes", lambda *_: None)
 
         assert "creates of 'seats'" in self.broken("adopt and update, a kill, the field renamed")
 
     def test_hole_3_a_type_renamed_while_its_create_is_in_doubt(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(match, "_created_in_doubt", lambda *_: [])
+        monkeypatch.setattr(look_alikes.Search, "conclusions", lambda _: look_alikes.Conclusions())
 
         assert "creates of 'account'" in self.broken("adopt and adopt, a loss, the type renamed")
 

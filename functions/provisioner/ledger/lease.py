@@ -18,7 +18,7 @@ of its creates may still land. A holder that survives a lost response records th
 write is fenced by the lease's fencing token, which no two leases of a resource share.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Self
@@ -148,12 +148,16 @@ class ResourceRecord:
         limits = (last_observation(self.in_doubt_about(operation), now, lag) for operation in operations)
         return max([self.reads_valid_from, *limits])
 
-    def orphans_ruled_out(self, observed_at: float, lag: float) -> Self:
-        """Drop the orphaned creates if Close was observed late enough for all of them to show."""
+    def orphans_ruled_out(self, observed_at: float, lag: float, undecided: Collection[str] = ()) -> Self:
+        """Drop the orphaned creates if Close was observed late enough for all of them to show.
+
+        Those of the requests that are ``undecided`` stay: their results may be there under other names.
+        """
         conclusive = max((each.since for each in self.orphaned), default=0) + ABSENCE_LAGS * lag
         if not self.orphaned or observed_at < conclusive:
             return self
-        return replace(self, orphaned=(), reads_valid_from=conclusive)
+        kept = tuple(each for each in self.orphaned if each.request in undecided)
+        return replace(self, orphaned=kept, reads_valid_from=conclusive)
 
     def _without(self, operation: str) -> dict[str, tuple[InDoubt, ...]]:
         return {name: entries for name, entries in self.in_doubt.items() if name != operation}

@@ -46,9 +46,19 @@ class RequestRecord:
         """When the retry deadline starts; time spent waiting for the tenant is excluded."""
         return max(self.accepted_at, self.tenant_last_missing_at)
 
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it knows that everything it asked for exists."""
+        return self.outcome is not None and self.outcome.succeeded
+
+    @property
+    def accepted(self) -> ProvisioningRequest:
+        """The accepted request."""
+        return ProvisioningRequest.model_validate_json(self.body)
+
     def accepted_request(self, sent: ProvisioningRequest) -> ProvisioningRequest:
         """Return the request that was accepted. A message that was ``sent`` for it later may hold other types."""
-        return sent if self.fresh else ProvisioningRequest.model_validate_json(self.body)
+        return sent if self.fresh else self.accepted
 
 
 class TenantRecord(NamedTuple):

@@ -5,10 +5,9 @@ created it. docs/explanation/how-once-is-kept.md draws which conclusions are saf
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from provisioner.contract.request import IfExists, ProvisioningRequest
-from provisioner.contract.spec import shared_field_desired
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import (
     CREATE_RESOURCE,
@@ -19,8 +18,9 @@ from provisioner.ledger.lease import (
     ResourceRecord,
 )
 from provisioner.ledger.models import RequestRecord
-from provisioner.reconcile.match import IN_DOUBT_SECONDS, created_at, is_as_sent
-from provisioner.reconcile.plan import Existing, Matches, is_association, operation_of, update_operation
+from provisioner.reconcile.creates import creates_of, is_as_sent
+from provisioner.reconcile.look_alikes import IN_DOUBT_SECONDS
+from provisioner.reconcile.plan import Existing, Matches, created_at, is_association, update_operation
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
 DATED_LAGS = 1.75
@@ -34,16 +34,6 @@ class Claimant(NamedTuple):
     request: ProvisioningRequest
     now: float
     lag: float
-
-    def desired(self, resource: ResourceKey, operation: str) -> Mapping[str, Any]:
-        """The keys of what the request's create of this operation sends, names of roles and types included."""
-        fields = [each for spec in self.request.types for each in spec.fields]
-        if resource.kind is ResourceKind.SHARED_FIELD:
-            return next(shared_field_desired(each) for each in fields if each.natural_key == resource.name)
-        spec = next(each for each in self.request.types if each.natural_key == resource.name)
-        if operation == CREATE_RESOURCE:
-            return spec.desired()
-        return next(each.desired() for each in spec.fields if operation_of(each) == operation)
 
 
 def with_observations(
@@ -83,7 +73,7 @@ class _Attribution(NamedTuple):
         create = self._create(record, operation, existing)
         if create is None:
             return record
-        is_certain = operation == CREATE_RESOURCE or operation in record.in_doubt
+        is_certain = operation == CREATE_RESOURCE or operation in record.in_doubt or is_association(operation)
         if is_certain or abs(created_at(existing) - create.since) <= IN_DOUBT_SECONDS:
             return record.with_write(operation, self._write(record, operation, existing, create.request))
         return record  # a field that was there before
@@ -93,12 +83,15 @@ class _Attribution(NamedTuple):
 
         A create is sent only when every earlier one has been absent for two lags. So what exists was created by the
         first one that had not been absent for so long when Close dated it. A holder that died may have sent nothing:
-        where Close gives no date, a create that was certainly sent comes before it.
+        where Close gives no date, a create that was certainly sent comes before it. Close never says when a shared
+        field was associated: after a kill it counts as done by the creator of the type, if no other request was killed.
         """
         in_doubt = record.in_doubt_about(operation)
         lost = [each for each in in_doubt if each.lost]
         if is_association(operation):
-            return lost[-1] if lost else None
+            creator = record.writes.get(CREATE_RESOURCE)
+            is_only = creator is not None and {each.request for each in in_doubt} == {*creator.requests}
+            return next(iter([*reversed(lost), *(in_doubt if is_only else ())]), None)
         dated = [each for each in in_doubt if created_at(existing) <= each.since + DATED_LAGS * self.claimant.lag]
         return next(iter([*dated, *reversed(lost), *reversed(in_doubt)]), None)
 
@@ -121,6 +114,7 @@ class _Attribution(NamedTuple):
             return True  # Close does not say when it was associated
         if created_at(existing) < request.accepted_at - CLOCK_SKEW_SECONDS:
             return False
+        creates = creates_of(self.claimant.request, record.resource)
         is_certain = any(each.lost and each.request == request.id for each in record.in_doubt.get(operation, ()))
         is_changed = update_operation(operation) in record.writes  # by this service, since it was created
-        return is_certain or is_changed or is_as_sent(self.claimant.desired(record.resource, operation), existing)
+        return is_certain or is_changed or is_as_sent(creates[operation].desired, existing)

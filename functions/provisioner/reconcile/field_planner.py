@@ -1,6 +1,6 @@
 """Plan one field of a type's spec: the type's own field, or a shared field and its association. Pure."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -75,7 +75,7 @@ class FieldPlanner:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether a person renamed it in Close: then it is reported, and neither written to nor created again."""
+        """Whether a person renamed it in Close: then it is reported, and neither changed nor created again."""
         return self.observed is not None and self.observed.natural_key != self.spec.natural_key
 
     @property
@@ -104,32 +104,39 @@ class FieldPlanner:
         return comparison.only(MUTABLE_SHARED_KEYS | ASSOCIATION_KEYS) if self.spec.shared else comparison
 
     def steps(self, comparison: Comparison, *, updates: bool) -> list[Step]:
-        """Create what is missing and, with ``updates``, update what differs. Nothing for a blocked field."""
-        if comparison.blocked or self.is_renamed:
+        """Create what is missing and, with ``updates``, update what differs. Nothing for a blocked field.
+
+        A renamed field is left alone. A renamed shared field is only associated.
+        """
+        if comparison.blocked:
             return []
         if self.spec.shared:
             return [*self._shared_steps(comparison, updates)]
         operation = operation_of(self.spec)
         if self.observed is None:
             body = {**self.desired, **({"references": self.spec.reference_key} if self.spec.references else {})}
-            return [Step(Action.CREATE_FIELD, self.resource, operation, self.spec.name, self.pointer, body)]
+            return [self._creation(Action.CREATE_FIELD, self.resource, operation, body)]
         return [*self._update(Action.UPDATE_FIELD, self.resource, operation, comparison.changes)] if updates else []
 
     def _shared_steps(self, comparison: Comparison, updates: bool) -> Iterator[Step]:
         of_association = [each for each in comparison.changes if changed_key(each) in ASSOCIATION_KEYS]
         of_field = [each for each in comparison.changes if each not in of_association]
-        name, pointer, shared = self.spec.name, self.pointer, self._shared_resource
+        shared = self._shared_resource
         if self.observed is None:
             body = shared_field_desired(self.spec)
-            yield Step(Action.CREATE_SHARED_FIELD, shared, CREATE_RESOURCE, name, pointer, body)
+            yield self._creation(Action.CREATE_SHARED_FIELD, shared, CREATE_RESOURCE, body)
         elif updates:
             yield from self._update(Action.UPDATE_SHARED_FIELD, shared, CREATE_RESOURCE, of_field)
         operation = operation_of(self.spec)
         if not self.is_on_type:
             association = {key: value for key, value in self.desired.items() if key in ASSOCIATION_KEYS}
-            yield Step(Action.ASSOCIATE, self.resource, operation, name, pointer, association)
+            yield self._creation(Action.ASSOCIATE, self.resource, operation, association)
         elif updates:
             yield from self._update(Action.UPDATE_ASSOCIATION, self.resource, operation, of_association)
+
+    def _creation(self, action: Action, resource: ResourceKey, operation: str, body: Mapping[str, Any]) -> Step:
+        look_alikes = self.context.matches.look_alikes.get((resource, operation), ())
+        return Step(action, resource, operation, self.spec.name, self.pointer, body, look_alikes=look_alikes)
 
     def _update(
         self, action: Action, resource: ResourceKey, operation: str, changes: Sequence[Difference]

@@ -6,7 +6,7 @@ Nothing is written. docs/explanation/how-once-is-kept.md draws which conclusions
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from provisioner.close.models import CustomObjectType
+from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.lease import (
@@ -17,6 +17,8 @@ from provisioner.ledger.lease import (
     ResourceKind,
     ResourceRecord,
 )
+from provisioner.ledger.models import RequestRecord
+from provisioner.reconcile.look_alikes import Background, Search, Sender, senders_of
 from provisioner.reconcile.match import match_resources, match_types
 from provisioner.reconcile.plan import Matches, ObservedState, is_association, resources_to_lock, type_resource
 from provisioner.reconcile.ports import CloseReader
@@ -34,7 +36,7 @@ class Observation(NamedTuple):
 class Observer(NamedTuple):
     """One observation. ``now``: when it begins (Unix seconds). ``lag``: the list lag, in seconds.
 
-    ``known_id`` reads from the ledger the id of a referenced type that Close's list does not show.
+    ``read`` and ``find`` read other resources and requests from the ledger.
     """
 
     request: ProvisioningRequest
@@ -43,13 +45,16 @@ class Observer(NamedTuple):
     records: Mapping[ResourceKey, ResourceRecord]
     lag: float
     now: float
-    known_id: Callable[[ResourceKey], str | None]
+    read: Callable[[ResourceKey], ResourceRecord]
+    find: Callable[[str], RequestRecord | None]
 
     def refresh(self) -> Observation:
         """Read Close. Raises ``RetryLater`` when it does not show yet what this service did lately."""
         operations = resources_to_lock(self.request, self.organization_id)
         limits = (
-            record.oldest_valid_read(operations[resource], self.now, self.lag)
+            record.oldest_valid_read(
+                [*operations[resource], *filter(is_association, record.in_doubt)], self.now, self.lag
+            )
             for resource, record in self.records.items()
         )
         not_before = max(limits)
@@ -72,7 +77,17 @@ class Observer(NamedTuple):
         shared = organization.shared_fields(not_before) if needs_shared else ()
         roles = organization.roles() if needs_roles(request.types) else ()
         state = ObservedState(types, fields, shared, roles, self.organization_id)
-        return Observation(state, match_resources(request, state, self.records), self.now)
+        matches = match_resources(request, state, self.records, self._background(state))
+        return Observation(state, matches, self.now)
+
+    def _background(self, state: ObservedState) -> Background:
+        """Read from the ledger what it knows of others, if a create is in doubt."""
+        keys = senders_of(self.records) - {self.request.id}
+        found = {key: record for key in sorted(keys) if (record := self.find(key))}
+        senders = {key: Sender(each.accepted, each.has_succeeded) for key, each in found.items()}
+        types = match_types(self.request, state, self.records)
+        search = Search(self.request, state, self.records, types, Background(senders))
+        return Background(senders, {each: self.read(each) for each in sorted(search.present_names())})
 
     def _type_ids(self) -> dict[str, str]:
         """Return the ids of the desired types from the ledger, by natural key."""
@@ -107,7 +122,7 @@ class Observer(NamedTuple):
         desired = {spec.natural_key for spec in self.request.types}
         fields = (each for spec in self.request.types for each in spec.fields)
         references = {key for each in fields if (key := each.reference_key)} - listed - desired
-        known = {key: self.known_id(type_resource(self.organization_id, key)) for key in sorted(references)}
+        known = {key: self.read(type_resource(self.organization_id, key)).close_id for key in sorted(references)}
         return self._type_ids() | {key: close_id for key, close_id in known.items() if close_id}
 
     # --- checking against the writes of this service
@@ -116,12 +131,17 @@ class Observer(NamedTuple):
         """Return the writes of this service whose results Close does not show."""
         state = observation.state
         shown = {each.id for each in (*state.types, *state.fields, *state.shared)}
+        fields = (each.get(CREATE_RESOURCE) for each in observation.matches.existing.values())
+        named = {each.id for each in fields if isinstance(each, CustomField)}  # shared; associated under any name
         missing = []
         for resource, operations in resources_to_lock(self.request, self.organization_id).items():
             record = self.records[resource]
             existing = observation.matches.existing[resource].get(CREATE_RESOURCE)
             on_type = existing.field_ids if isinstance(existing, CustomObjectType) else ()
             writes = {operation: record.writes[operation] for operation in operations if operation in record.writes}
+            writes |= {
+                key: each for key, each in record.writes.items() if is_association(key) and each.close_id in named
+            }
             if record.close_id:
                 writes[CREATE_RESOURCE] = AppliedWrite(
                     record.close_id, record.last_observed_at, Provenance.OBSERVED, ()

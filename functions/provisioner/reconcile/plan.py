@@ -6,7 +6,9 @@ These are named tuples where possible: at a cold start, one dataclass costs as m
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
 from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 REORDER_FIELDS = "reorder"
 """The operation that puts a type's fields in order."""
@@ -82,6 +84,33 @@ def resources_to_lock(request: ProvisioningRequest, organization: str) -> dict[R
 type Existing = CustomObjectType | CustomField
 
 
+def oldest_first[Row: (CustomObjectType, CustomField)](rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda each: (created_at(each), each.id))
+
+
+def created_at(each: Existing) -> float:
+    """Return when Close created it (Unix seconds); infinity when Close gives no valid date.
+
+    Close writes 2020-08-07T15:18:33.797245 (UTC); some resources end in +00:00, some have no fraction.
+    """
+    try:
+        moment = datetime.fromisoformat(each.date_created)
+    except (TypeError, ValueError):
+        return math.inf
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class LookAlike(NamedTuple):
+    """An existing resource that may be the result of a create in doubt, renamed by a person, or something else.
+
+    ``leased_until``: the end of the lease of a request that may have created it under its present name (Unix seconds).
+    """
+
+    close_id: str
+    name: str
+    leased_until: float = 0
+
+
 class ObservedState(NamedTuple):
     """Close as it was read. ``fields``, ``shared`` and ``roles`` are read only when the request needs them.
 
@@ -104,6 +133,10 @@ class Matches(NamedTuple):
     """By resource and operation: the existing resource that the operation would create."""
     own_fields: Mapping[tuple[str | None, str], CustomField]
     """Fields that belong to one type, by the type's id and the field's natural key."""
+    look_alikes: Mapping[tuple[ResourceKey, str], tuple[LookAlike, ...]] = EMPTY
+    """By resource and operation: what the operation, in doubt, may have created already."""
+    undecided: Mapping[ResourceKey, Collection[str]] = EMPTY
+    """By resource: the requests with orphaned creates whose results this observation does not decide."""
 
 
 class Action(StrEnum):
@@ -138,6 +171,7 @@ class Step(NamedTuple):
     body: Mapping[str, Any] = EMPTY
     close_id: str | None = None  # of the updated resource
     changes: tuple[Difference, ...] = ()
+    look_alikes: tuple[LookAlike, ...] = ()  # what an earlier create of the same may have created already
 
 
 class TypeAction(StrEnum):

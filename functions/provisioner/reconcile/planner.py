@@ -16,7 +16,6 @@ from provisioner.reconcile.diff import Comparison, archived, compare_type, field
 from provisioner.reconcile.digest import plan_digest
 from provisioner.reconcile.field_order import reorder_step
 from provisioner.reconcile.field_planner import FieldPlanner, PlanContext
-from provisioner.reconcile.match import oldest_first
 from provisioner.reconcile.plan import (
     Action,
     Matches,
@@ -25,6 +24,7 @@ from provisioner.reconcile.plan import (
     Step,
     TypeAction,
     TypePlan,
+    oldest_first,
     type_resource,
     update_operation,
 )
@@ -173,7 +173,9 @@ class _TypePlanner:
     def _steps_of_type(self, desired: Mapping[str, Any], of_type: Comparison) -> Iterator[Step]:
         name, pointer = self.spec.name, self.pointer
         if self.existing is None:
-            yield Step(Action.CREATE_TYPE, self.resource, CREATE_RESOURCE, name, pointer, desired)
+            alike = self.context.matches.look_alikes.get((self.resource, CREATE_RESOURCE), ())
+            create = Step(Action.CREATE_TYPE, self.resource, CREATE_RESOURCE, name, pointer, desired)
+            yield create._replace(look_alikes=alike)
         elif self.action is TypeAction.UPDATE and of_type.changes:
             body = {each.field: desired[each.field] for each in of_type.changes}
             operation = update_operation(CREATE_RESOURCE)

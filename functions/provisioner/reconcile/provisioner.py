@@ -133,12 +133,7 @@ class Provisioner:
         leases = self._lease(job, organization_id)
         records = {resource: each.record for resource, each in leases.items()}
         applied = self._observe_plan_apply(job, organization_id, records)
-        records = {
-            resource: record.orphans_ruled_out(applied.observed_at, self.list_lag)
-            for resource, record in applied.records.items()
-        }
-        applied = applied._replace(records=records)
-        to_release = [lease.with_record(records[resource]) for resource, lease in leases.items()]
+        to_release = [lease.with_record(applied.records[resource]) for resource, lease in leases.items()]
         if isinstance(applied.stopped_by, RetryLater | Unavailable):
             self._tenancy.pause(organization_id, applied.stopped_by)
             self.ledger.release(to_release)
@@ -169,6 +164,17 @@ class Provisioner:
             observed = self._observe(job.request, job.organization, organization_id, records)
         except (Rejected, RetryLater, Unavailable) as error:
             return Applied(records, stopped_by=error)
+        applied = self._plan_apply(job, organization_id, observed, records)
+        undecided = observed.matches.undecided
+        records = {
+            resource: record.orphans_ruled_out(observed.observed_at, self.list_lag, undecided.get(resource, ()))
+            for resource, record in applied.records.items()
+        }
+        return applied._replace(records=records)
+
+    def _plan_apply(
+        self, job: Job, organization_id: str, observed: Observation, records: Mapping[ResourceKey, ResourceRecord]
+    ) -> Applied:
         claimant = Claimant(job.record, job.request, observed.observed_at, self.list_lag)
         records = with_observations(records, observed.matches, claimant)
         try:
@@ -196,10 +202,8 @@ class Provisioner:
         records: Mapping[ResourceKey, ResourceRecord],
     ) -> Observation:
         now = self.clock()
-        return Observer(request, organization, organization_id, records, self.list_lag, now, self._known_id).refresh()
-
-    def _known_id(self, resource: ResourceKey) -> str | None:
-        return self.ledger.read(resource).close_id
+        read, find = self.ledger.read, self.ledger.find
+        return Observer(request, organization, organization_id, records, self.list_lag, now, read, find).refresh()
 
     def _settled_by_another_run(self, record: RequestRecord) -> Outcome | None:
         """Return the outcome that another run of this request stored, if any. After that, nothing may be created.

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Blocked
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.in_doubt import next_observation
+from provisioner.ledger.in_doubt import InDoubt, next_observation
 from provisioner.ledger.lease import ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord
-from provisioner.reconcile.plan import Action, Plan, Step, TypeAction
+from provisioner.reconcile.plan import Action, Plan, Step, TypeAction, is_association
 
 MAX_UNACKNOWLEDGED_CREATES = 2  # a create whose response was lost is sent once more
 MAX_INTENTS = 4  # lease holders that died may not have sent their create, so more are allowed
@@ -73,8 +73,9 @@ def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: fl
     still become visible, ``Indeterminate`` when no further create is permitted.
     """
     in_doubt = record.in_doubt_about(step.operation)
-    if moment := next_observation(in_doubt, observed_at, lag):
+    if moment := next_observation([*in_doubt, *_other_associations(record, step)], observed_at, lag):
         raise RetryLater("a create whose response was lost is not visible at Close yet", moment - observed_at)
+    _check_look_alikes(step, observed_at)
     sent = len(in_doubt)
     if sum(each.lost for each in in_doubt) >= MAX_UNACKNOWLEDGED_CREATES or sent >= MAX_INTENTS:
         detail = (
@@ -82,6 +83,28 @@ def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: fl
             "none of them."
         )
         raise Indeterminate(ProblemType.UNRESOLVED, detail)
+
+
+def _other_associations(record: ResourceRecord, step: Step) -> list[InDoubt]:
+    """The associations in doubt under other names: a renamed shared field has two."""
+    if step.action is not Action.ASSOCIATE:
+        return []
+    return [each for operation, entries in record.in_doubt.items() if is_association(operation) for each in entries]
+
+
+def _check_look_alikes(step: Step, observed_at: float) -> None:
+    """Check that nothing may be the result of an earlier create in doubt, renamed by a person."""
+    if not step.look_alikes:
+        return
+    if (wait := max(each.leased_until for each in step.look_alikes) - observed_at) > 0:
+        raise RetryLater("another request may just have created what looks like this one's own, renamed", wait)
+    found = ", ".join(f"{each.name!r} ({each.close_id})" for each in step.look_alikes[:MAX_NAMES])
+    detail = (
+        f"A create of {_described(step)} was sent or may have been sent, and its response was lost. Close shows "
+        f"nothing of that name, but {found} was created at that time and is the same in everything but its name. "
+        "It cannot be known whether a person renamed it, so nothing was created."
+    )
+    raise Indeterminate(ProblemType.UNRESOLVED, detail)
 
 
 def check_choices(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:

@@ -17,7 +17,7 @@ from provisioner.reconcile.diff import (
     field_path,
     merge_choices,
 )
-from provisioner.reconcile.match import created_at, oldest_first
+from provisioner.reconcile.plan import created_at, oldest_first
 from tests.fakes import a_request
 
 

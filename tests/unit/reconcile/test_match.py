@@ -11,6 +11,7 @@ from provisioner.reconcile.match import match_resources
 from provisioner.reconcile.plan import (
     Matches,
     ObservedState,
+    association_operation,
     field_operation,
     resources_to_lock,
     shared_field_resource,
@@ -135,44 +136,6 @@ class TestFields:
 
         assert self.found(a_field("f1", "Total"), fields=fields, writes=self.written("f1")) == {"field:total": "f1"}
 
-    def test_a_field_that_was_renamed_while_its_create_was_in_doubt_is_known_by_the_rest(self) -> None:
-        in_doubt = {self.OPERATION: (InDoubt(CREATED_AT + 10, "r1", lost=True),)}
-
-        assert self.found(a_field("f1", "Total"), in_doubt=in_doubt) == {self.OPERATION: "f1"}
-        assert self.found(a_field("f1", "Total", type="text"), in_doubt=in_doubt) == {}
-        assert self.found(a_field("f1", "Total"), in_doubt=in_doubt, writes=self.written("f1", "field:other")) == {}
-
-    def test_one_field_is_not_taken_for_two(self) -> None:
-        fields = (AMOUNT, {"name": "Sum", "type": "number"})
-        in_doubt = {each: (InDoubt(CREATED_AT, "r1", lost=True),) for each in ("field:amount", "field:sum")}
-
-        assert self.found(a_field("f1", "Total"), fields=fields, in_doubt=in_doubt) == {"field:amount": "f1"}
-
-    def test_a_field_that_was_renamed_after_a_kill_is_known_by_the_rest(self) -> None:
-        orphaned = (InDoubt(CREATED_AT, "r1"),)
-
-        assert self.found(a_field("f1", "Total"), orphaned=orphaned) == {self.OPERATION: "f1"}
-        assert self.found(a_field("f1", "Total", type="text"), orphaned=orphaned) == {}
-
-    def test_a_shared_field_that_was_renamed_while_its_create_was_in_doubt_is_known_by_the_rest(self) -> None:
-        region = shared_field_resource(ORGANIZATION, "region")
-        request = a_request(spec={"fields": [{"name": "Region", "type": "number", "shared": True}]})
-        renamed = a_field("s1", "Area", custom_object_type_id=None)
-        state = ObservedState([], shared=[renamed], organization=ORGANIZATION)
-        in_doubt = {CREATE_RESOURCE: (InDoubt(CREATED_AT, "r1", lost=True),)}
-        records = {each: ResourceRecord(each) for each in resources_to_lock(request, ORGANIZATION)}
-        records[region] = ResourceRecord(region, in_doubt=in_doubt)
-
-        assert match_resources(request, state, records).existing[region][CREATE_RESOURCE].id == "s1"
-
-    def test_a_field_with_the_name_of_another_create_in_doubt_is_not_taken(self) -> None:
-        in_doubt = {
-            self.OPERATION: (InDoubt(CREATED_AT, "r1", lost=True),),
-            "field:total": (InDoubt(CREATED_AT, "r2", lost=True),),
-        }
-
-        assert self.found(a_field("f1", "Total"), in_doubt=in_doubt) == {}
-
     def test_a_renamed_shared_field_is_known_by_its_id(self) -> None:
         region = shared_field_resource(ORGANIZATION, "region")
         request = a_request(spec={"fields": [{"name": "Region", "type": "text", "shared": True}]})
@@ -182,3 +145,28 @@ class TestFields:
 
         assert match_resources(request, state, records).existing[region] == {}
         assert match_resources(request, state, known).existing[region][CREATE_RESOURCE].id == "s1"
+
+    def test_a_renamed_shared_field_is_associated_by_its_id(self) -> None:
+        region = shared_field_resource(ORGANIZATION, "region")
+        request = a_request(spec={"fields": [{"name": "Region", "type": "text", "shared": True}]})
+        area = a_field("s1", "Area", custom_object_type_id=None)
+        state = ObservedState([a_type(fields=[{"id": "s1", "name": "Area"}])], shared=[area], organization=ORGANIZATION)
+        records = {each: ResourceRecord(each) for each in resources_to_lock(request, ORGANIZATION)}
+        records[region] = ResourceRecord(region, close_id="s1")
+
+        found = match_resources(request, state, records).existing[ACCOUNT]
+        assert {operation: each.id for operation, each in found.items()} == {
+            CREATE_RESOURCE: "cotype_1",
+            association_operation("region"): "s1",
+        }
+
+    def test_a_renamed_shared_field_matches_the_spec_that_has_its_present_name(self) -> None:
+        fields = [{"name": name, "type": "text", "shared": True} for name in ("Region", "Area")]
+        request = a_request(spec={"fields": fields})
+        state = ObservedState([], shared=[a_field("s1", "Area", custom_object_type_id=None)], organization=ORGANIZATION)
+        records = {each: ResourceRecord(each) for each in resources_to_lock(request, ORGANIZATION)}
+        region, area = (shared_field_resource(ORGANIZATION, each) for each in ("region", "area"))
+        records[region] = ResourceRecord(region, close_id="s1")
+
+        existing = match_resources(request, state, records).existing
+        assert (existing[region], existing[area][CREATE_RESOURCE].id) == ({}, "s1")

@@ -1,0 +1,228 @@
+"""Existing resources that look like results of creates in doubt, but for their names. Pure.
+
+A person may rename a type or field while its create is in doubt. Then nothing has its name, and to create it would
+create it twice. So every type and field counts that has all else that was sent, and a date near the create's, unless
+it is certain that it is something else:
+
+- this service knows that another create of it was confirmed, or observed it before the create in doubt was sent;
+- the sender of the create in doubt asks for its present name, too, and creates that one first.
+
+A type that nothing else explains is taken for the renamed one. Of everything else it cannot be known whether a person
+renamed it: it is listed under ``look_alikes``, nothing is created, and the request ends as ``unresolved``.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from provisioner.close.models import CustomObjectType
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.in_doubt import InDoubt
+from provisioner.ledger.lease import (
+    CREATE_RESOURCE,
+    AppliedWrite,
+    Provenance,
+    ResourceKey,
+    ResourceKind,
+    ResourceRecord,
+)
+from provisioner.reconcile.creates import Create, creates_of, is_as_sent
+from provisioner.reconcile.plan import EMPTY, Existing, LookAlike, ObservedState, created_at, field_operation
+
+IN_DOUBT_SECONDS = 300
+"""How far the date of a resource may be from the time of the create that is in possible: a lease's length, list lag and
+the difference between two clocks."""
+
+SENT_SECONDS = 90
+"""A create in doubt was sent within this time before its ``since``: a lease's length."""
+
+type Records = Mapping[ResourceKey, ResourceRecord]
+
+
+class Sender(NamedTuple):
+    """Another request that holds a create in doubt. ``is_settled``: it knows the results of all of its creates."""
+
+    request: ProvisioningRequest
+    is_settled: bool
+
+
+class Background(NamedTuple):
+    """The ledger's knowledge of others: the senders of creates in doubt by their keys, and records of present names."""
+
+    senders: Mapping[str, Sender] = EMPTY
+    records: Records = EMPTY
+
+
+NOTHING_ELSE = Background()
+
+
+class Conclusions(NamedTuple):
+    """``renamed``: the types that are taken for renamed ones, by natural key. ``undecided``: by resource, the requests
+    with orphaned creates whose results this observation does not show.
+    """
+
+    renamed: Mapping[str, CustomObjectType] = EMPTY
+    look_alikes: Mapping[tuple[ResourceKey, str], tuple[LookAlike, ...]] = EMPTY
+    undecided: Mapping[ResourceKey, frozenset[str]] = EMPTY
+
+
+def senders_of(records: Records) -> set[str]:
+    """Return the keys of all requests with creates in doubt."""
+    entries = [each for record in records.values() for each in _entries(record)]
+    return {each.request for each in entries}
+
+
+def _entries(record: ResourceRecord) -> list[InDoubt]:
+    return [*record.orphaned, *(each for entries in record.in_doubt.values() for each in entries)]
+
+
+class _PossibleCreate(NamedTuple):
+    """One create that may have been sent: by whom, and of what."""
+
+    entry: InDoubt
+    sender: ProvisioningRequest
+    record: ResourceRecord
+    operation: str
+    create: Create
+
+    @property
+    def is_of_resource(self) -> bool:
+        return self.operation == CREATE_RESOURCE
+
+    def is_near(self, row: Existing) -> bool:
+        return abs(created_at(row) - self.entry.since) <= IN_DOUBT_SECONDS
+
+    def rules_out(self, write: AppliedWrite, row: Existing) -> bool:
+        """Whether this write of the service proves that the row is not the result of this create."""
+        is_older = write.at < self.entry.since - SENT_SECONDS
+        return write.close_id == row.id and (write.how is Provenance.CREATED or is_older)
+
+    def is_sent_after(self, row: Existing, rows: Sequence[Existing]) -> bool:
+        """Whether the sender creates the row's name first: then it exists since before this create."""
+        resource = self.record.resource
+        if self.is_of_resource:
+            resource = resource._replace(name=row.natural_key)
+        operation = CREATE_RESOURCE if self.is_of_resource else field_operation(row.natural_key)
+        earlier, place = creates_of(self.sender, resource).get(operation), self.create.place
+        if earlier is None or earlier.place is None or place is None or earlier.place >= place:
+            return False
+        known = None if self.is_of_resource else self.record.writes.get(operation)
+        is_only = sum(each.natural_key == row.natural_key for each in rows) == 1
+        return is_only and (known is None or known.close_id == row.id)
+
+
+class Search(NamedTuple):
+    """The search for one observation. ``types``: those that match the request's specs by name or id."""
+
+    request: ProvisioningRequest
+    state: ObservedState
+    records: Records
+    types: Mapping[str, Sequence[CustomObjectType]]
+    background: Background = NOTHING_ELSE
+
+    def present_names(self) -> set[ResourceKey]:
+        """Return the resources, by their present names, of which the ledger may know who created them."""
+        found = (
+            (possible, row)
+            for possible in self._possible_creates()
+            if possible.is_of_resource
+            for row in self._candidates(possible)
+        )
+        return {possible.record.resource._replace(name=row.natural_key) for possible, row in found}
+
+    def conclusions(self) -> Conclusions:
+        found: dict[tuple[ResourceKey, str], dict[str, LookAlike]] = {}
+        unexplained: dict[ResourceKey, dict[str, Existing]] = {}
+        for possible in self._possible_creates():
+            resource = possible.record.resource
+            for row in self._candidates(possible):
+                explained, leased_until = self._explanation(possible, row)
+                found.setdefault((resource, possible.operation), {})[row.id] = LookAlike(row.id, row.name, leased_until)
+                if not explained:
+                    unexplained.setdefault(resource, {})[row.id] = row
+        renamed: dict[str, CustomObjectType] = {}
+        for resource, rows in unexplained.items():
+            row = next(iter(rows.values()))
+            if isinstance(row, CustomObjectType) and len(found[resource, CREATE_RESOURCE]) == 1:
+                renamed[resource.name] = row
+                del found[resource, CREATE_RESOURCE]
+        look_alikes = {key: tuple(each.values()) for key, each in found.items()}
+        undecided = {resource: self._undecided(record, look_alikes) for resource, record in self.records.items()}
+        return Conclusions(renamed, look_alikes, undecided)
+
+    def _possible_creates(self) -> Iterator[_PossibleCreate]:
+        """Yield every create that may have been sent and whose result has neither its name nor a known id."""
+        for resource, record in self.records.items():
+            for entry in dict.fromkeys(_entries(record)):
+                sender = self._sender(entry)
+                if sender is None:
+                    continue
+                for operation, create in creates_of(sender, resource).items():
+                    possible = _PossibleCreate(entry, sender, record, operation, create)
+                    sent_this = entry in record.in_doubt_about(operation)
+                    if sent_this and not self._is_found(possible):
+                        yield possible
+
+    def _sender(self, entry: InDoubt) -> ProvisioningRequest | None:
+        """The request that sent it; the observing one for a sender that is not known, None for one that knows all."""
+        known = self.background.senders.get(entry.request)
+        if known and known.is_settled:
+            return None
+        return known.request if known else self.request
+
+    def _is_found(self, possible: _PossibleCreate) -> bool:
+        write = possible.record.writes.get(possible.operation)
+        known = {write.close_id} if write else set()
+        if possible.is_of_resource and possible.record.close_id:
+            known.add(possible.record.close_id)
+        return any(each.natural_key == possible.create.name or each.id in known for each in self._rows(possible))
+
+    def _rows(self, possible: _PossibleCreate) -> Sequence[Existing]:
+        """Everything that the create may have created: all of its kind, for a field of the same type."""
+        resource = possible.record.resource
+        if resource.kind is ResourceKind.SHARED_FIELD:
+            return self.state.shared
+        if possible.is_of_resource:
+            return self.state.types
+        ids = {each.id for each in self.types[resource.name][:1]}
+        return [each for each in self.state.fields if each.custom_object_type_id in ids]
+
+    def _candidates(self, possible: _PossibleCreate) -> list[Existing]:
+        rows, desired = self._rows(possible), possible.create.desired
+        alike = [each for each in rows if possible.is_near(each) and is_as_sent(desired, each)]
+        return [each for each in alike if not self._is_another(possible, each, rows)]
+
+    def _is_another(self, possible: _PossibleCreate, row: Existing, rows: Sequence[Existing]) -> bool:
+        """Whether the row is certainly not the result of this create, or means another spec of this request."""
+        resource = possible.record.resource
+        if possible.is_of_resource:
+            present = resource._replace(name=row.natural_key)
+            record = self.background.records.get(present)
+            writes = [record.writes[CREATE_RESOURCE]] if record and CREATE_RESOURCE in record.writes else []
+            is_desired = present in self.records
+        else:
+            writes = [write for operation, write in possible.record.writes.items() if operation != possible.operation]
+            own = creates_of(self.request, resource)
+            is_desired = possible.operation in own and field_operation(row.natural_key) in own
+        is_known = any(possible.rules_out(write, row) for write in writes)
+        return is_desired or is_known or possible.is_sent_after(row, rows)
+
+    def _explanation(self, possible: _PossibleCreate, row: Existing) -> tuple[bool, float]:
+        """Whether another request may have created it under its present name, and when that one's lease ends."""
+        record = self.background.records.get(possible.record.resource._replace(name=row.natural_key))
+        if not possible.is_of_resource or record is None:
+            return not possible.is_of_resource, 0
+        in_doubt = record.in_doubt_about(CREATE_RESOURCE)
+        write = record.writes.get(CREATE_RESOURCE)
+        is_explained = bool(in_doubt) or (write is not None and write.close_id == row.id)
+        return is_explained, max((each.since for each in record.orphaned), default=0)
+
+    def _undecided(self, record: ResourceRecord, look_alikes: Collection[tuple[ResourceKey, str]]) -> frozenset[str]:
+        resource, own = record.resource, creates_of(self.request, record.resource)
+        alike = {operation for of, operation in look_alikes if of == resource}
+        kept = set()
+        for entry in record.orphaned:
+            sender = self._sender(entry)
+            others = creates_of(sender, resource).keys() if sender else set()
+            if alike.intersection(others) or set(others) - own.keys():
+                kept.add(entry.request)
+        return frozenset(kept)

@@ -1,0 +1,249 @@
+"""Once, while a person renames, and while other requests create something that looks the same but for its name."""
+
+from typing import Any
+
+import pytest
+
+from provisioner.contract.outcome import Outcome, TypeOutcome
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.reconcile.retries import Deferred
+from tests.close import KILLED, LOST, LOST_BEFORE, Fault, Killed
+from tests.fakes import MemoryWorld, a_request
+
+SEATS = {"name": "Seats", "type": "number"}
+PLACES = {"name": "Places", "type": "number"}
+
+
+@pytest.fixture
+def world() -> MemoryWorld:
+    return MemoryWorld()
+
+
+def bare(request_id: str, name: str, plural: str = "Records", **further: Any) -> ProvisioningRequest:
+    return a_request(request_id, name, spec={"name_plural": plural}, **further)
+
+
+def fields(request_id: str, *specs: dict[str, Any], name: str = "Account", **further: Any) -> ProvisioningRequest:
+    return a_request(request_id, name, spec={"fields": specs}, **({"if_exists": "update"} | further))
+
+
+def shared(request_id: str, name: str, of: str = "Account") -> ProvisioningRequest:
+    return fields(request_id, {"name": name, "type": "text", "shared": True}, name=of)
+
+
+def suffer(world: MemoryWorld, request: ProvisioningRequest, *faults: Fault) -> None:
+    """One run of the request with these faults of its writes; the lease of a killed run has expired afterwards."""
+    world.close.faults = list(faults)
+    try:
+        assert isinstance(world.reconcile(request), Deferred)
+    except Killed:
+        world.clock.advance(91)
+
+
+def rename(world: MemoryWorld, old: str, new: str) -> None:
+    [found] = [each for each in (*world.close.existing, *world.close.fields, *world.close.shared) if each.name == old]
+    world.close.change(found.id, name=new)
+
+
+def settled(world: MemoryWorld, request: ProvisioningRequest) -> TypeOutcome | str:
+    """The settled type, or the detail of an outcome without success."""
+    outcome = world.settle(request)[0]
+    assert outcome.result != "failed"
+    return outcome.types[0] if outcome.result != "unresolved" or not outcome.problem else outcome.problem.detail
+
+
+def result_of(world: MemoryWorld, request: ProvisioningRequest) -> tuple[str, ...]:
+    found = settled(world, request)
+    if isinstance(found, str):
+        return ("unresolved",)
+    return (found.result, *(str(each.result) for each in found.fields))
+
+
+def names(rows: list[Any]) -> list[str]:
+    return sorted(each.name for each in rows)
+
+
+class TestAnotherRequestCreatesWhatLooksTheSame:
+    def test_a_type_that_the_ledger_knows_is_not_taken_for_a_renamed_one(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST_BEFORE)
+        assert result_of(world, bare("2", "Customer")) == ("created",)
+
+        assert result_of(world, bare("1", "Account")) == ("created",)
+        assert sorted(world.close.names) == ["Account", "Customer"]
+
+    def test_a_shared_field_that_the_ledger_knows_is_not_taken_for_a_renamed_one(self, world: MemoryWorld) -> None:
+        suffer(world, shared("1", "Region"), None, LOST_BEFORE)
+        assert result_of(world, shared("2", "Country", of="Order")) == ("created", "created")
+
+        assert result_of(world, shared("1", "Region")) == ("created", "created")
+        assert names(world.close.shared) == ["Country", "Region"]
+
+    def test_a_field_of_a_killed_request_is_not_taken_for_a_renamed_one(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS), None, KILLED)
+        assert result_of(world, fields("2", PLACES)) == ("updated", "created")
+
+        assert result_of(world, fields("1", SEATS)) == ("recovered", "recovered")
+        assert names(world.close.fields) == ["Places", "Seats"]
+
+    def test_the_second_field_of_a_request_that_was_killed_after_the_first_is_missing(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS, PLACES), None, KILLED)
+        assert result_of(world, fields("2", PLACES)) == ("updated", "created")
+
+        assert result_of(world, fields("1", SEATS, PLACES)) == ("recovered", "recovered", "unchanged")
+        assert names(world.close.fields) == ["Places", "Seats"]
+
+    def test_a_request_that_was_killed_between_two_types_completes_the_second(self, world: MemoryWorld) -> None:
+        specs = [{"name": name, "name_plural": "Records"} for name in ("Account", "Customer")]
+        both = a_request("1", custom_object_types=specs, custom_object_type=None)
+        suffer(world, both, KILLED)
+        assert result_of(world, bare("2", "Customer")) == ("created",)
+
+        outcome = world.settle(both)[0]
+
+        assert [each.result for each in outcome.types] == ["recovered", "unchanged"]
+        assert sorted(world.close.names) == ["Account", "Customer"]
+
+    def test_two_creates_in_doubt_and_one_type_prove_nothing(self, world: MemoryWorld) -> None:
+        """Either the second create happened, or the first one and a person renamed its type."""
+        suffer(world, bare("1", "Account"), LOST_BEFORE)
+        suffer(world, bare("2", "Customer"), LOST)
+
+        assert "'Customer'" in str(settled(world, bare("1", "Account")))
+        assert result_of(world, bare("2", "Customer")) == ("recovered",)
+        assert world.close.names == ["Customer"]
+
+    def test_a_run_that_is_under_way_may_still_prove_something(self, world: MemoryWorld) -> None:
+        """Another request holds the lease of the present name, and then confirms that it created the type."""
+        suffer(world, bare("1", "Account"), LOST_BEFORE)
+        world.clock.advance(121)
+        waits: list[float] = []
+
+        def meanwhile() -> None:
+            world.close.before_list = lambda: None
+            waits.append(world.reconcile(bare("1", "Account")).seconds)  # type: ignore[union-attr]
+
+        world.close.faults = []
+        create = world.close.simulator.handle
+
+        def respond(request: Any) -> Any:
+            response = create(request)
+            if request.method == "POST" and not waits:
+                meanwhile()
+            return response
+
+        world.close.simulator.handle = respond  # type: ignore[method-assign]
+        assert result_of(world, bare("2", "Customer")) == ("created",)
+
+        assert waits == [90]
+        assert result_of(world, bare("1", "Account")) == ("created",)
+
+
+class TestAPersonRenamesWhileACreateIsInDoubt:
+    def test_a_type_is_reported_with_both_names(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST)
+        rename(world, "Account", "Customer")
+
+        found = settled(world, bare("1", "Account"))
+
+        assert isinstance(found, TypeOutcome)
+        assert (found.result, found.renamed) == ("recovered", "Customer")
+        assert world.close.names == ["Customer"]
+
+    @pytest.mark.parametrize("fault", [LOST, KILLED])
+    def test_a_field_is_not_created_again(self, world: MemoryWorld, fault: str) -> None:
+        suffer(world, fields("1", SEATS), None, fault)
+        rename(world, "Seats", "Chairs")
+
+        detail = settled(world, fields("1", SEATS))
+
+        assert isinstance(detail, str)
+        assert "'Chairs'" in detail
+        assert "the field 'Seats' of the type 'account'" in detail
+        assert names(world.close.fields) == ["Chairs"]
+
+    @pytest.mark.parametrize("fault", [LOST, KILLED])
+    def test_a_shared_field_is_not_created_again(self, world: MemoryWorld, fault: str) -> None:
+        suffer(world, shared("1", "Region"), None, fault)
+        rename(world, "Region", "Area")
+
+        assert "'Area'" in str(settled(world, shared("1", "Region")))
+        assert result_of(world, shared("2", "Region")) == ("unresolved",)
+        assert names(world.close.shared) == ["Area"]
+
+    def test_a_field_of_a_killed_request_is_remembered_by_requests_for_others(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS), None, KILLED)
+        rename(world, "Seats", "Chairs")
+        world.clock.advance(1_000)
+        assert result_of(world, fields("2", PLACES)) == ("updated", "created")
+
+        assert result_of(world, fields("1", SEATS)) == ("unresolved",)
+        assert names(world.close.fields) == ["Chairs", "Places"]
+
+    def test_a_field_of_a_killed_request_is_not_unchanged_after_requests_for_others(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS), None, KILLED)
+        world.clock.advance(1_000)
+        assert result_of(world, fields("2", PLACES)) == ("updated", "created")
+
+        assert result_of(world, fields("1", SEATS)) == ("recovered", "recovered")
+
+    def test_a_type_is_known_by_what_its_sender_sent(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account", "Accounts"), LOST)
+        rename(world, "Account", "Customer")
+
+        found = settled(world, bare("2", "Account", "Firms"))
+
+        assert isinstance(found, TypeOutcome)
+        assert (found.result, found.renamed) == ("adopted", "Customer")
+        assert world.close.names == ["Customer"]
+
+    def test_a_type_is_not_created_again_when_its_new_name_is_requested_too(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST)
+        rename(world, "Account", "Customer")
+        assert result_of(world, bare("2", "Customer")) == ("unchanged",)
+
+        found = settled(world, bare("1", "Account"))
+        assert isinstance(found, TypeOutcome)
+        assert (found.result, found.renamed) == ("recovered", "Customer")
+
+    def test_a_person_who_adds_the_like_of_a_field_leaves_it_unresolved(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS), None, LOST_BEFORE)
+        world.close.add_field(world.close.existing[0].id, "Chairs", type="number")
+
+        assert result_of(world, fields("1", SEATS)) == ("unresolved",)
+
+    def test_what_was_there_before_is_not_a_renamed_field(self, world: MemoryWorld) -> None:
+        account = world.close.add("Account", name_plural="Accounts")
+        world.close.add_field(account.id, "Chairs", type="number")
+        world.clock.advance(400)
+        suffer(world, fields("1", SEATS), LOST_BEFORE)
+
+        assert result_of(world, fields("1", SEATS)) == ("updated", "created")
+
+
+class TestARenamedSharedField:
+    def test_is_associated_with_further_types(self, world: MemoryWorld) -> None:
+        assert result_of(world, shared("1", "Region")) == ("created", "created")
+        rename(world, "Region", "Area")
+
+        found = settled(world, shared("2", "Region", of="Order"))
+
+        assert isinstance(found, TypeOutcome)
+        assert (found.result, [each.result for each in found.fields]) == ("created", ["created"])
+        assert [(each.desired, each.observed) for each in found.differences] == [("Region", "Area")]
+        assert len(world.close.associations) == 2
+        assert names(world.close.shared) == ["Area"]
+
+    @pytest.mark.parametrize("fault", [None, LOST, KILLED])
+    def test_is_associated_once_under_two_names(self, world: MemoryWorld, fault: str | None) -> None:
+        assert result_of(world, shared("1", "Region")) == ("created", "created")
+        rename(world, "Region", "Area")
+        world.close.lag = 50
+        if fault:
+            suffer(world, shared("2", "Region", of="Order"), None, fault)
+        else:
+            settled(world, shared("2", "Region", of="Order"))
+
+        assert isinstance(world.settle(shared("3", "Area", of="Order"))[0], Outcome)
+
+        assert world.close.writes.count("associate") == 2
+        assert result_of(world, shared("2", "Region", of="Order"))[1] in {"created", "recovered"}
