@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from infra.generate import operator_api
 from infra.generate.schemas import Document, components, ref
 from provisioner import __version__
 from provisioner.contract.request import IDENTIFIER_PATTERN
@@ -20,17 +21,20 @@ def openapi() -> Document:
         },
         "security": [{"sigv4": []}],
         "paths": {
-            "/v1/provisioning-requests": {"post": _provision()},
+            "/v1/provisioning-requests": {"post": _provision(), "get": operator_api.list_requests(_problems)},
             "/v1/provisioning-requests/{id}": {"get": _show()},
             "/v1/plans": {"post": _plan()},
-            "/v1/tenants/{tenant}/provisioning-requests": {"post": _for_tenant(_provision())},
+            "/v1/tenants/{tenant}/provisioning-requests": {
+                "post": _for_tenant(_provision()),
+                "get": _for_tenant(operator_api.list_requests(_problems)),
+            },
             "/v1/tenants/{tenant}/provisioning-requests/{id}": {"get": _for_tenant(_show())},
             "/v1/tenants/{tenant}/plans": {"post": _for_tenant(_plan())},
             "/v1/webhooks/{source}": {"post": _deliver()},
         },
         "components": {
             "securitySchemes": {"sigv4": _SIGNATURE},
-            "schemas": components() | {"Shown": _SHOWN},
+            "schemas": components() | {"Shown": _SHOWN} | operator_api.SCHEMAS,
         },
     }
 

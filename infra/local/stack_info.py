@@ -9,7 +9,7 @@ from typing import Any, Self
 from infra.local.deployment import local_api_url
 from infra.local.emulator import REGION, LocalAws
 
-HANDLERS = ("api", "webhooks", "events", "worker", "sweeper")
+HANDLERS = ("api", "webhooks", "events", "worker", "sweeper", "operator")
 
 
 @dataclass(frozen=True, slots=True)

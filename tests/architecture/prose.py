@@ -22,6 +22,7 @@ AREAS = (
     "functions/provisioner/credentials",
     "functions/provisioner/ingest",
     "functions/provisioner/messaging",
+    "functions/provisioner/operate",
     "functions/provisioner",
     "functions",
     "infra/build",

@@ -36,5 +36,5 @@ def test_no_terminal_is_shipped_to_lambda() -> None:
 
 def test_packages_of_the_service_have_empty_init_files() -> None:
     files = sorted((FUNCTIONS / "provisioner").glob("*/__init__.py"))
-    assert len(files) == 8
+    assert len(files) == 9
     assert [path for path in files if path.read_text(encoding="utf-8").strip()] == []

@@ -44,7 +44,7 @@ def test_every_handler_and_dead_letter_queue_has_an_alarm(template: Template) ->
     given = template.properties("Monitoring")["Parameters"]
     watched = {str(alarm.get("Dimensions")) for alarm in alarms().values()}
     names = [name for name in given if name.endswith(("FunctionName", "DeadLetterQueueName"))]
-    assert len(names) == 7
+    assert len(names) == 8
     assert [name for name in names if not any(name in each for each in watched)] == []
 
 

@@ -17,6 +17,8 @@ PROVISIONER = Path(__file__).resolve().parents[2] / "functions" / "provisioner"
 
 LEDGER = {"Fn::GetAtt": ["LedgerTable", "Arn"]}
 UNFINISHED = {"Fn::Sub": "${LedgerTable.Arn}/index/unfinished"}
+BY_TENANT = {"Fn::Sub": "${LedgerTable.Arn}/index/by_tenant"}
+BY_TIME = {"Fn::Sub": "${LedgerTable.Arn}/index/by_time"}
 QUEUE = {"Fn::GetAtt": ["ProvisioningQueue", "Arn"]}
 DEAD_LETTERS = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 EVENTS_DEAD_LETTERS = {"Fn::GetAtt": ["EventsDeadLetterQueue", "Arn"]}
@@ -92,6 +94,15 @@ GRANTED: dict[str, list[tuple[str, Any]]] = {
         ("dynamodb:UpdateItem", LEDGER),
         ("sqs:SendMessage", QUEUE),
     ],
+    # It reads the ledger only.
+    "OperatorRole": [
+        *EVERY_FUNCTION,
+        *logs_to("OperatorLogs"),
+        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:Query", BY_TENANT),
+        ("dynamodb:Query", BY_TIME),
+        ("dynamodb:Query", UNFINISHED),
+    ],
     # Made by SAM for the schedule.
     "SweeperFunctionRegularlyRole": [("lambda:InvokeFunction", {"Ref": "SweeperFunctionAliaslive"})],
     # Takes its permissions from AWS's own policy for this purpose.
@@ -139,7 +150,7 @@ def test_a_key_of_ones_own_may_be_used_through_secrets_manager_only(template: Te
         [statement] = [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
         assert statement["Resource"] == key
         assert list(statement["Condition"]["StringEquals"]) == ["kms:ViaService"]
-    for name in ("SweeperRole", "WebhooksRole", "EventsRole"):
+    for name in ("SweeperRole", "WebhooksRole", "EventsRole", "OperatorRole"):
         assert not [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
 
 
@@ -196,7 +207,7 @@ def test_every_function_has_its_own_role(template: Template) -> None:
     functions = template.resources("AWS::Lambda::Function")
     roles = {name: function["Role"]["Fn::GetAtt"][0] for name, function in functions.items()}
     assert roles == {name: name.replace("Function", "Role") for name in functions}
-    assert len(set(roles.values())) == 5
+    assert len(set(roles.values())) == 6
 
 
 def calls_to_aws() -> set[tuple[str, str]]:

@@ -63,7 +63,7 @@ def test_every_metric_is_explained() -> None:
         for function in functions.split(", ")
     }
     results = {(each.capitalize(), function) for each in Result for function in ("api", "worker")}
-    functions = ("api", "webhooks", "events", "worker", "sweeper")
+    functions = ("api", "webhooks", "events", "worker", "sweeper", "operator")
     assert explained == results | {(metric, function) for function in functions for metric in _metrics(function)}
 
 

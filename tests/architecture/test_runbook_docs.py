@@ -14,7 +14,7 @@ from tests.architecture.test_monitoring import alarms
 PAGE = (PROJECT / "docs" / "guides" / "runbook.md").read_text(encoding="utf-8")
 PACKAGE = PROJECT / "functions" / "provisioner"
 NO_MESSAGE = re.compile(
-    r"[a-z]+-[a-z-]+|aws .*|.*[A-Z].*|reason|route|status|integration_error|api|webhooks|events|worker|sweeper"
+    r"[a-z]+-[a-z-]+|aws .*|.*[A-Z].*|reason|route|status|integration_error|api|webhooks|events|worker|sweeper|operator"
 )
 """Other names that the runbook quotes beside a log: alarms, commands, keys and functions."""
 

@@ -1,6 +1,7 @@
 """The template as a whole: encryption, logs for a limited time, signed calls, tracing, one build."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,7 +9,10 @@ import yaml
 
 from infra.checks.cloudformation import Template
 from provisioner.credentials.cloudtrail import SECRET_WRITE_EVENTS
+from provisioner.handlers.operator import ROUTES
 from provisioner.ingest.sources import Sources
+from provisioner.ledger.expressions import mark_published_input, postpone_input
+from provisioner.ledger.models import RequestRecord, RequestState
 from provisioner.settings import MIN_LIST_LAG_SECONDS
 from tests.architecture.conftest import PROJECT
 
@@ -22,6 +26,9 @@ def operations(template: Template) -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
+OPERATOR_ROUTES = {(method.lower(), path) for method, path in ROUTES}
+
+
 def test_requests_are_signed_for(template: Template) -> None:
     routes = operations(template)
     webhooks = routes.pop(("post", "/v1/webhooks/{source}"))
@@ -32,9 +39,26 @@ def test_requests_are_signed_for(template: Template) -> None:
         ("post", "/v1/tenants/{tenant}/provisioning-requests"),
         ("get", "/v1/tenants/{tenant}/provisioning-requests/{id}"),
         ("post", "/v1/tenants/{tenant}/plans"),
+        *OPERATOR_ROUTES,
     }
     assert all(operation["security"] == [{"AWS_IAM": []}] for operation in routes.values())
     assert webhooks["security"] == [{"NONE": []}], "senders sign their own way, which the function checks"
+
+
+def test_without_the_operators_routes_there_is_nothing_of_them(template: Template) -> None:
+    off = Template(template.source, {"OperatorApi": "off"})
+    assert set(operations(template)) - set(operations(off)) == OPERATOR_ROUTES
+    for kind in ("Lambda::Function", "Lambda::Alias", "Lambda::Permission", "IAM::Role", "Logs::LogGroup"):
+        left_out = template.resources(f"AWS::{kind}").keys() - off.resources(f"AWS::{kind}").keys()
+        assert left_out, kind
+        assert all(name.startswith("Operator") for name in left_out)
+    assert off.properties("Monitoring")["Parameters"]["OperatorFunctionName"] == ""
+
+
+def test_each_route_calls_its_function(template: Template) -> None:
+    for (method, path), operation in operations(template).items():
+        uri = str(operation["x-amazon-apigateway-integration"]["uri"])
+        assert ("OperatorFunction" in uri) is ((method, path) in OPERATOR_ROUTES), path
 
 
 def test_callers_need_no_permission_to_invoke_the_function(template: Template) -> None:
@@ -157,6 +181,20 @@ def test_the_ledger_can_be_recovered_and_not_deleted_by_mistake(template: Templa
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
     thrown_away = Template(template.source, {"Protection": "off"})
     assert thrown_away.properties("LedgerTable")["DeletionProtectionEnabled"] is False
+
+
+def test_a_list_costs_a_request_no_write_when_its_outcome_is_announced(template: Template) -> None:
+    """Nor does the sweeper's postponement: neither changes what the lists hold."""
+    record = RequestRecord("0" * 32, "acme", "r", RequestState.SETTLED, 1.0, "{}")
+    updates = [mark_published_input("t", record), postpone_input("t", record.id, 1.0)]
+    indexes = {each["IndexName"]: each for each in template.properties("LedgerTable")["GlobalSecondaryIndexes"]}
+    for name in ("by_tenant", "by_time"):
+        held = {
+            *indexes[name]["Projection"]["NonKeyAttributes"],
+            *(key["AttributeName"] for key in indexes[name]["KeySchema"]),
+        }
+        for update in updates:
+            assert not [each for each in held if re.search(rf"\b{each}\b", update["UpdateExpression"])]
 
 
 def test_only_the_provisioning_queue_has_dead_letters(template: Template) -> None:

@@ -15,7 +15,7 @@ def environment(template: Template) -> dict[str, Any]:
 
 
 def test_the_api_function_answers_before_the_gateway_gives_up(template: Template) -> None:
-    for name in ("ApiFunction", "WebhooksFunction"):
+    for name in ("ApiFunction", "OperatorFunction", "WebhooksFunction"):
         assert template.properties(name)["Timeout"] < GATEWAY_WAITS_SECONDS
 
 
@@ -32,7 +32,7 @@ def test_a_worker_has_time_for_its_calls_to_close(template: Template) -> None:
 def test_a_lease_outlives_every_function(template: Template) -> None:
     lease = float(environment(template)["LEASE_SECONDS"])
     timeouts = {name: function["Timeout"] for name, function in template.resources("AWS::Lambda::Function").items()}
-    assert len(timeouts) == 5
+    assert len(timeouts) == 6
     assert all(lease > timeout for timeout in timeouts.values()), timeouts
 
 

@@ -57,7 +57,7 @@ def test_stack_json_holds_every_address(stack: LocalStack) -> None:
         "close_url",
         "functions",
     ]
-    for handler in ("api", "webhooks", "events", "worker", "sweeper"):
+    for handler in ("api", "webhooks", "events", "worker", "sweeper", "operator"):
         function = described["functions"][handler]
         assert list(function) == ["name", "handler", "environment"]
         assert function["handler"] == f"provisioner.handlers.{handler}.lambda_handler"

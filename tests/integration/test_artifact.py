@@ -82,7 +82,7 @@ def test_the_same_sources_make_the_same_artifact(built: Path, tmp_path: Path, mo
 
 
 def test_every_handler_can_be_imported(built: Path) -> None:
-    for handler in ("api", "webhooks", "events", "worker", "sweeper"):
+    for handler in ("api", "webhooks", "events", "worker", "sweeper", "operator"):
         place = run_in(
             built,
             f"import provisioner.handlers.{handler} as module; print(callable(module.lambda_handler), module.__file__)",

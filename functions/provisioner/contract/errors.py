@@ -33,6 +33,11 @@ class Problem(StrictModel):
     close_status: int | None = OMITTED_IF_NULL
     errors: tuple[ErrorDetail, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The last part of the type, such as ``plan-limit``."""
+        return self.type.rpartition(":")[2]
+
 
 class ProblemType(Enum):
     """Every problem that this service reports: its stable name, its title, its HTTP status."""

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from provisioner.contract.spec import CustomObjectTypeSpec, Name, Types, validate_combination
 from provisioner.contract.strict_model import StrictModel
 
+MAX_LABEL = 80  # characters of a request's label
 MAX_BODY_BYTES = 262_144
 """The largest request, in bytes: the size limit of an SQS message when the service was designed (256 KiB)."""
 
@@ -107,6 +108,11 @@ class ProvisioningRequest(StrictModel):
     def types(self) -> tuple[CustomObjectTypeSpec, ...]:
         """The desired types; empty until the blueprint is expanded."""
         return (self.custom_object_type,) if self.custom_object_type else self.custom_object_types or ()
+
+    @property
+    def label(self) -> str:
+        """The blueprint, or the names of the types, for lists of requests."""
+        return self.blueprint or ", ".join(each.name for each in self.types)[:MAX_LABEL]
 
     def pointer(self, type_index: int) -> str:
         """Return the JSON pointer to one of the types in the request's body."""

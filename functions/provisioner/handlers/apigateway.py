@@ -27,6 +27,16 @@ def headers_of(event: Mapping[str, Any]) -> dict[str, list[str]]:
     return headers
 
 
+def query_of(event: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return all values of each query parameter."""
+    return dict(event.get("multiValueQueryStringParameters") or {})
+
+
+def principal_of(event: Mapping[str, Any]) -> str:
+    """Return the ARN of the IAM principal that signed the call, as the gateway verified it."""
+    return str(event["requestContext"]["identity"].get("userArn") or "unknown")
+
+
 def body_of(event: Mapping[str, Any]) -> bytes:
     """Return the exact bytes of the body. Raise ``Rejected`` if they are too many or truncated."""
     body: str = event.get("body") or ""
@@ -135,9 +145,9 @@ def rejection_response(problem: Problem, headers: Mapping[str, str] | None = Non
     return problem_response(problem.status, problem.model_dump(mode="json"), headers)
 
 
-def unavailable() -> Response:
+def unavailable(
+    detail: str = "The request may or may not have been accepted. Send it again with the same id.",
+) -> Response:
     """Return a 503 that shows the caller nothing of the failure."""
-    problem = make_problem(
-        ProblemType.UNAVAILABLE, "The request may or may not have been accepted. Send it again with the same id."
-    )
+    problem = make_problem(ProblemType.UNAVAILABLE, detail)
     return rejection_response(problem, {"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -43,6 +43,8 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
                 "state": RequestState.ACCEPTED,
                 "accept_token": token,
                 "accepted_at": times.now,
+                "list_shard": items.shard_of(request.id),
+                "asked": items.asked_json(request),
                 "unfinished": items.shard_of(request.id),
                 "due_at": times.due_at,
                 "expires_at": int(times.expires_at),
@@ -113,13 +115,14 @@ def settle_input(
         "TableName": table,
         "Key": items.request_item_key(record.id),
         "ConditionExpression": "#state = :accepted",
-        "UpdateExpression": "SET #state = :settled, outcome = :outcome, due_at = :due_at",
+        "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :settled_as, due_at = :due_at",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": items.attributes(
             {
                 ":accepted": RequestState.ACCEPTED,
                 ":settled": RequestState.SETTLED,
                 ":outcome": outcome.to_json(),
+                ":settled_as": items.settled_as_json(outcome),
                 ":due_at": now + UNANNOUNCED_SECONDS,
             }
         ),
@@ -149,11 +152,23 @@ def _not_leased_since(record: ResourceRecord) -> tuple[str, dict[str, items.Plai
     return "fencing_token = :fencing_token", {":fencing_token": record.fencing_token}
 
 
+class DeferralTimes(NamedTuple):
+    """The time at which a deferred request is to be tried again, and the one at which it is overdue (Unix seconds)."""
+
+    next_at: float
+    due_at: float
+
+
 def deferral_input(
-    table: str, record: RequestRecord, due_at: float, reason: str, tenant_last_missing_at: float = 0
+    table: str, record: RequestRecord, times: DeferralTimes, reason: str, tenant_last_missing_at: float = 0
 ) -> items.Item:
-    values: dict[str, items.Plain] = {":due_at": due_at, ":one": 1, ":reason": reason[:MAX_REASON]}
-    update = "SET due_at = :due_at, pending_reason = :reason ADD deferrals :one"
+    values: dict[str, items.Plain] = {
+        ":due_at": times.due_at,
+        ":next_at": times.next_at,
+        ":one": 1,
+        ":reason": reason[:MAX_REASON],
+    }
+    update = "SET due_at = :due_at, next_at = :next_at, pending_reason = :reason ADD deferrals :one"
     if tenant_last_missing_at:
         update = update.replace(" ADD", ", tenant_last_missing_at = :missing_at ADD")
         values |= {":missing_at": tenant_last_missing_at}

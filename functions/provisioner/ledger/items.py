@@ -11,9 +11,11 @@ holds up those of the table.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from provisioner.contract.outcome import Outcome
+from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
@@ -22,7 +24,7 @@ type Item = dict[str, Any]
 type Plain = str | float | Sequence[str]
 
 SHARDS = 8
-"""Partition keys of the index ``unfinished``. Requests are spread by their keys, which are hashes."""
+"""Partition keys of the indexes ``unfinished`` and ``by_time``. Requests are spread by their keys, which are hashes."""
 
 
 def key_of(item: Item) -> str:
@@ -32,12 +34,12 @@ def key_of(item: Item) -> str:
 
 
 def due_at(item: Item) -> float:
-    return _number(item, "due_at")
+    return number_of(item, "due_at")
 
 
 def deferrals_of(item: Item) -> int:
     """Return how often the request was deferred."""
-    return int(_number(item, "deferrals"))
+    return int(number_of(item, "deferrals"))
 
 
 def to_record(item: Item) -> RequestRecord:
@@ -47,12 +49,12 @@ def to_record(item: Item) -> RequestRecord:
         tenant=item["tenant"]["S"],
         request_id=item["request_id"]["S"],
         state=RequestState(item["state"]["S"]),
-        accepted_at=_number(item, "accepted_at"),
+        accepted_at=number_of(item, "accepted_at"),
         body=item["body"]["S"],
         deferrals=deferrals_of(item),
         pending_reason=text_of(item, "pending_reason"),
-        sweeps=int(_number(item, "sweeps")),
-        tenant_last_missing_at=_number(item, "tenant_last_missing_at"),
+        sweeps=int(number_of(item, "sweeps")),
+        tenant_last_missing_at=number_of(item, "tenant_last_missing_at"),
         outcome=Outcome.from_json(outcome) if outcome else None,
     )
 
@@ -75,13 +77,13 @@ def to_resource_record(item: Item, resource: ResourceKey) -> ResourceRecord:
 def _record(item: Item, resource: ResourceKey, intents: Iterable[str]) -> ResourceRecord:
     return ResourceRecord(
         resource=resource,
-        fencing_token=int(_number(item, "fencing_token")),
+        fencing_token=int(number_of(item, "fencing_token")),
         orphaned=tuple(sorted(_orphaned(intent) for intent in intents)),
         in_doubt=_in_doubt(text_of(item, "in_doubt")),
         writes=_writes(text_of(item, "writes")),
         close_id=text_of(item, "close_id"),
-        last_observed_at=_number(item, "last_observed_at"),
-        reads_valid_from=_number(item, "reads_valid_from"),
+        last_observed_at=number_of(item, "last_observed_at"),
+        reads_valid_from=number_of(item, "reads_valid_from"),
     )
 
 
@@ -130,17 +132,17 @@ def _writes(text: str | None) -> dict[str, AppliedWrite]:
     }
 
 
-def _json(document: Mapping[str, Any]) -> str:
+def _json(document: Mapping[str, Any] | Sequence[Any]) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def lease_until(item: Item) -> float:
-    return _number(item, "lease_until")
+    return number_of(item, "lease_until")
 
 
 def is_released(item: Item, lease: Lease) -> bool:
     """Return whether this lease is released already: the SDK repeats a write whose response was lost."""
-    return _number(item, "released") == lease.fencing_token
+    return number_of(item, "released") == lease.fencing_token
 
 
 def resource_item_key(resource: ResourceKey) -> Item:
@@ -149,7 +151,7 @@ def resource_item_key(resource: ResourceKey) -> Item:
 
 
 def shard_of(request_key: str) -> str:
-    """Return the partition key of a request in the index ``unfinished``."""
+    """Return the partition key of a request in the indexes ``unfinished`` and ``by_time``."""
     return shard(int(request_key[:2], 16) % SHARDS)
 
 
@@ -161,6 +163,17 @@ def request_item_key(request_key: str) -> Item:
     return _key(f"REQUEST#{request_key}")
 
 
+def asked_json(request: ProvisioningRequest) -> str:
+    """Return what the lists show of a request that is accepted."""
+    return _json([None, None, request.label])
+
+
+def settled_as_json(outcome: Outcome) -> str:
+    """Return what the lists show of an outcome."""
+    settled_at = datetime.fromisoformat(outcome.settled_at).timestamp()
+    return _json([settled_at, outcome.result, outcome.problem and outcome.problem.name])
+
+
 def tenant_item_key(tenant: str) -> Item:
     return _key(f"TENANT#{tenant}")
 
@@ -170,7 +183,7 @@ def organization_item_key(organization: str) -> Item:
 
 
 def not_before(item: Item) -> float:
-    return _number(item, "not_before")
+    return number_of(item, "not_before")
 
 
 def _key(pk: str) -> Item:
@@ -202,5 +215,5 @@ def texts_of(item: Item, name: str) -> tuple[str, ...]:
     return tuple(each["S"] for each in item[name]["L"]) if name in item else ()
 
 
-def _number(item: Item, name: str) -> float:
+def number_of(item: Item, name: str) -> float:
     return float(item[name]["N"]) if name in item else 0

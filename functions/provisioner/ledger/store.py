@@ -175,15 +175,17 @@ class Ledger:
 
     def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
         """Count a deferral of the request and set when it is due again. Return the number of deferrals."""
-        due_at = self.clock() + seconds + expressions.OVERDUE_SECONDS
-        return self._record_deferral(record, expressions.deferral_input(self.table, record, due_at, reason))
+        next_at = self.clock() + seconds
+        times = expressions.DeferralTimes(next_at, next_at + expressions.OVERDUE_SECONDS)
+        return self._record_deferral(record, expressions.deferral_input(self.table, record, times, reason))
 
     def record_tenant_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
         """Count a deferral like ``record_deferral``, and add the request to its tenant's waitlist."""
         now = self.clock()
         # A longer deferral has no message: the sweeper requeues the request when it ends.
         due_at = now + seconds + (0 if seconds > MAX_QUEUE_DELAY_SECONDS else expressions.OVERDUE_SECONDS)
-        deferrals = self._record_deferral(record, expressions.deferral_input(self.table, record, due_at, reason, now))
+        times = expressions.DeferralTimes(now + seconds, due_at)
+        deferrals = self._record_deferral(record, expressions.deferral_input(self.table, record, times, reason, now))
         with suppress(BotoCoreError, ClientError):  # the request returns in any case; the waitlist only makes it sooner
             TenantWaitlist(self.dynamodb, self.table, self.retention_days, self.clock).add(record.tenant, record.id)
         return deferrals

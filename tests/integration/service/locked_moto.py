@@ -57,6 +57,9 @@ def make_table(name: str) -> None:
             {"AttributeName": "pk", "AttributeType": "S"},
             {"AttributeName": "unfinished", "AttributeType": "S"},
             {"AttributeName": "due_at", "AttributeType": "N"},
+            {"AttributeName": "tenant", "AttributeType": "S"},
+            {"AttributeName": "list_shard", "AttributeType": "S"},
+            {"AttributeName": "accepted_at", "AttributeType": "N"},
         ],
         GlobalSecondaryIndexes=[
             {
@@ -66,6 +69,22 @@ def make_table(name: str) -> None:
                     {"AttributeName": "due_at", "KeyType": "RANGE"},
                 ],
                 "Projection": {"ProjectionType": "KEYS_ONLY"},
-            }
+            },
+            *(_by_time(name, key) for name, key in (("by_tenant", "tenant"), ("by_time", "list_shard"))),
         ],
     )
+
+
+def _by_time(name: str, key: str) -> dict[str, Any]:
+    shown = ["request_id", "asked", "settled_as", "deferrals", "pending_reason", "next_at", "retry_of", "retried_as"]
+    return {
+        "IndexName": name,
+        "KeySchema": [
+            {"AttributeName": key, "KeyType": "HASH"},
+            {"AttributeName": "accepted_at", "KeyType": "RANGE"},
+        ],
+        "Projection": {
+            "ProjectionType": "INCLUDE",
+            "NonKeyAttributes": shown if key == "tenant" else ["tenant", *shown],
+        },
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.contract.errors import ProblemType, make_problem
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import request_key
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
@@ -26,6 +27,7 @@ OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED
 TIMES = expressions.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
 TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
 ACCOUNT = type_resource("acme", "account")
+DEFERRED = expressions.DeferralTimes(next_at=580.0, due_at=1000.0)
 LEASE_TIMES = expressions.LeaseTimes(now=100.0, until=190.0)
 REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
 
@@ -53,6 +55,8 @@ def test_accept_writes_a_request_only_once() -> None:
             "state": {"S": "accepted"},
             "accept_token": {"S": "token-1"},
             "accepted_at": {"N": "100.5"},
+            "list_shard": {"S": items.shard_of(REQUEST.id)},
+            "asked": {"S": '[null,null,"Account"]'},
             "unfinished": {"S": items.shard_of(REQUEST.id)},
             "due_at": {"N": "190.5"},
             "expires_at": {"N": "8640100"},
@@ -161,12 +165,13 @@ def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
             "TableName": "t",
             "Key": REQUEST_KEY,
             "ConditionExpression": "#state = :accepted",
-            "UpdateExpression": "SET #state = :settled, outcome = :outcome, due_at = :due_at",
+            "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :settled_as, due_at = :due_at",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":accepted": {"S": "accepted"},
                 ":settled": {"S": "settled"},
                 ":outcome": {"S": OUTCOME.to_json()},
+                ":settled_as": {"S": '[1800000000.0,"created",null]'},
                 ":due_at": {"N": "220"},
             },
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -196,7 +201,7 @@ def test_the_largest_request_settles_in_one_transaction() -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda t, r, due: expressions.deferral_input(t, r, due, "reason"),
+        lambda t, r, due: expressions.deferral_input(t, r, expressions.DeferralTimes(580.0, due), "reason"),
         lambda t, r, due: expressions.postpone_input(t, r.id, due),
     ],
 )
@@ -209,13 +214,15 @@ def test_only_unfinished_requests_have_an_expected_time(build: Any) -> None:
 
 
 def test_a_long_reason_is_cut() -> None:
-    values = expressions.deferral_input("t", RECORD, 1.0, "x" * 1000)["ExpressionAttributeValues"]
+    values = expressions.deferral_input("t", RECORD, DEFERRED, "x" * 1000)["ExpressionAttributeValues"]
     assert values[":reason"] == {"S": "x" * 300}
 
 
 def test_deferrals_and_sweeps_are_counted() -> None:
-    update = "SET due_at = :due_at, pending_reason = :reason ADD deferrals :one"
-    assert expressions.deferral_input("t", RECORD, 1.0, "reason")["UpdateExpression"] == update
+    deferral = expressions.deferral_input("t", RECORD, DEFERRED, "reason")
+    update = "SET due_at = :due_at, next_at = :next_at, pending_reason = :reason ADD deferrals :one"
+    assert deferral["UpdateExpression"] == update
+    assert deferral["ExpressionAttributeValues"][":next_at"] == {"N": "580"}
     assert expressions.postpone_input("t", RECORD.id, 1.0)["UpdateExpression"] == "SET due_at = :due_at ADD sweeps :one"
 
 
@@ -256,8 +263,8 @@ def test_the_sparse_index_has_no_hot_partition_key() -> None:
         expressions.lease_input("t", ACCOUNT, "x", "y", LEASE_TIMES),
         {"TableName": "t", **expressions.release_lease_update(Lease(ALL_KNOWN))},
         {"TableName": "t", **expressions.release_lease_update(Lease(ResourceRecord(ACCOUNT, 1)))},
-        expressions.deferral_input("t", RECORD, 1, "reason"),
-        expressions.deferral_input("t", RECORD, 1, "reason", 2),
+        expressions.deferral_input("t", RECORD, DEFERRED, "reason"),
+        expressions.deferral_input("t", RECORD, DEFERRED, "reason", 2),
         expressions.postpone_input("t", "x", 1),
         expressions.mark_published_input("t", RECORD),
         expressions.pause_input("t", items.organization_item_key("acme"), 1),
@@ -339,3 +346,9 @@ def test_numbers_are_written_without_an_exponent(number: float, text: str) -> No
     ]
 
     assert due == {"N": text}
+
+
+def test_the_lists_show_the_problem_of_an_outcome() -> None:
+    problem = make_problem(ProblemType.PLAN_LIMIT, "d")
+    failed = OUTCOME.model_copy(update={"result": Result.FAILED, "problem": problem})
+    assert items.settled_as_json(failed) == '[1800000000.0,"failed","plan-limit"]'
