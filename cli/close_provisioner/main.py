@@ -4,16 +4,32 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from close_provisioner.commands import apply, blueprints, plan, send
+from close_provisioner.commands import (
+    apply,
+    audit,
+    blueprints,
+    dead_letters,
+    doctor,
+    plan,
+    request_actions,
+    requests,
+    send,
+    sources,
+    status,
+    tenant_secrets,
+    tenants,
+)
 from close_provisioner.errors import CommandError
 from close_provisioner.exit_codes import ExitCode, code_of
 from close_provisioner.host import Host
 from close_provisioner.output.printer import Printer
+from close_provisioner.registration import group
 
 PROGRAM = "close-provisioner"
 
@@ -24,11 +40,22 @@ def program() -> typer.Typer:
     app = typer.Typer(name=PROGRAM, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(help=ABOUT)(_options)
     app.info.name = None
-    for module in (plan, apply, blueprints, send):
+    for module in (status, doctor, plan, apply, send, audit):
         module.add_to(app)
+    for name, (about, modules) in GROUPS.items():
+        added = group(app, name, about)
+        for each in modules:
+            each.add_to(added)
     return app
 
 
+GROUPS: dict[str, tuple[str, Sequence[ModuleType]]] = {
+    "requests": ("Requests: what happened, and why.", (requests, request_actions)),
+    "tenants": ("Tenants: who they are, whether they work, and their keys.", (tenants, tenant_secrets)),
+    "sources": ("Senders of webhooks, and their signing secrets.", (sources,)),
+    "dead-letters": ("Messages that were given up.", (dead_letters,)),
+    "blueprints": ("The named specs that the deployed version knows.", (blueprints,)),
+}
 ABOUT = """Operate Close Provisioner: see, explain, check, retry.
 
 Each command is about one stack: --stack NAME, --local, $CLOSE_PROVISIONER_STACK, the local stack that runs in this
@@ -36,12 +63,18 @@ folder, or the stack close-provisioner, in that order.
 """
 
 
-def _options(
-    shown: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    if shown:
+def _print_version(asked: bool) -> None:
+    if asked:
         typer.echo(_version())
         raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def _version() -> str:

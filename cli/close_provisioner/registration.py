@@ -66,8 +66,9 @@ def command(app: typer.Typer, name: str, *, needs: Sequence[str], examples: Sequ
         parameters = [_keyword("context", typer.Context), *(_as_keyword(each) for each in own), *shared]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
-        run.__doc__ = _help(inspect.getdoc(function) or "", needs, examples)
-        app.command(name)(run)
+        about = inspect.getdoc(function) or ""
+        run.__doc__ = _help(about, needs, examples)
+        app.command(name, short_help=about.partition("\n\n")[0].replace("\n", " "))(run)
         return function
 
     return register

@@ -1,14 +1,15 @@
 """Questions and actions about provisioning requests, with typed answers."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from close_provisioner.client.answers import Answer, Problem
+from close_provisioner.client.answers import Answer, Listed, Problem
 from close_provisioner.client.transport import Question, Transport
 
 ROUTE = "provisioning-requests"
+LARGEST_PAGE = 200
 
 
 class FieldOutcome(Answer):
@@ -59,6 +60,123 @@ class RequestState(Answer):
     pending_reason: str | None = None
 
 
+class Summary(Answer):
+    """A request as lists show it. ``what``: its blueprint, or the names of its types."""
+
+    id: str
+    tenant: str
+    request_id: str
+    state: str
+    result: str | None = None
+    problem: str | None = None
+    entry_point: str | None = None
+    requested_by: str | None = None
+    what: str | None = None
+    accepted_at: str
+    settled_at: str | None = None
+    attempts: int = 0
+    deferrals: int = 0
+    waits_because: str | None = None
+    next_at: str | None = None
+    retry_of: str | None = None
+    retried_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.tenant}/{self.request_id}"
+
+    @property
+    def is_bad(self) -> bool:
+        return self.result in {"failed", "unresolved"}
+
+
+class CloseCall(Answer):
+    """One call at Close. ``status``: None if no response arrived."""
+
+    method: str
+    path: str
+    status: int | None = None
+    ms: float | None = None
+    error: str | None = None
+
+
+class Attempt(Answer):
+    """One attempt of the service to carry out a request."""
+
+    attempt: int
+    started_at: str
+    ms: float | None = None
+    entry_point: str | None = None
+    lambda_request_id: str | None = None
+    trace_id: str | None = None
+    calls: tuple[CloseCall, ...] = ()
+    ended: str | None = None
+    reason: str | None = None
+    seconds: float | None = None
+
+
+class Explanation(Answer):
+    """Why a request is in its state, and the next step of the operator."""
+
+    because: str
+    next: str
+
+
+class History(Summary):
+    """A request with everything that is known about it."""
+
+    history: tuple[Attempt, ...] = ()
+    body: Mapping[str, Any] | None = None
+    outcome: Outcome | None = None
+    explanation: Explanation | None = None
+    retained_until: str | None = None
+
+
+class Retry(Answer):
+    """A new request that repeats another one."""
+
+    id: str
+    request_id: str
+    tenant: str
+    retry_of: str
+
+
+class Resolution(Answer):
+    """The content of Close's lists about the types of an unresolved request."""
+
+    id: str
+    tenant: str
+    request_id: str
+    there: bool
+    types: tuple[Mapping[str, Any], ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The requests to list. Times are RFC 3339."""
+
+    tenant: str | None = None
+    states: Sequence[str] = ()
+    results: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    since: str | None = None
+    until: str | None = None
+
+    def as_query(self) -> dict[str, Any]:
+        """Return the query of the route."""
+        return {
+            "tenant": self.tenant,
+            "state": list(self.states),
+            "result": list(self.results),
+            "problem": list(self.problems),
+            "source": list(self.sources),
+            "since": self.since,
+            "until": self.until,
+        }
+
+
 def request_key(tenant: str, request_id: str) -> str:
     """Return the id of a request: the first 32 hex digits of ``printf tenant/request_id | sha256sum``."""
     return hashlib.sha256(f"{tenant}/{request_id}".encode()).hexdigest()[:32]
@@ -78,3 +196,30 @@ class Requests:
     def state(self, key: str) -> RequestState:
         """Return the present state of the request."""
         return RequestState.read(self.transport.get(ROUTE, key))
+
+    def newest(self, chosen: Filter, limit: int) -> Iterator[Summary]:
+        """Yield requests, the newest first."""
+        cursor: str | None = None
+        while limit > 0:
+            query = {**chosen.as_query(), "limit": min(limit, LARGEST_PAGE), "cursor": cursor}
+            page = Listed.read(self.transport.get(ROUTE, **query))
+            yield from (Summary.read(each) for each in page.data[:limit])
+            limit -= len(page.data)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def history(self, key: str) -> History:
+        """Return a request with everything that is known about it."""
+        return History.read(self.transport.get(ROUTE, key, "history"))
+
+    def retry(self, key: str, reason: str | None, body: Mapping[str, Any] | None = None) -> Retry:
+        """Send a request again under a new, linked id: unchanged, or with an edited body."""
+        asked = {"reason": reason, "body": body}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return Retry.read(self.transport.post(ROUTE, key, "retries", body=given))
+
+    def resolve(self, key: str, *, there: bool, reason: str) -> Resolution:
+        """Take what a person saw in Close for an unresolved request."""
+        body = {"there": there, "reason": reason}
+        return Resolution.read(self.transport.post(ROUTE, key, "resolutions", body=body))

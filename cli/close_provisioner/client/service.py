@@ -6,9 +6,14 @@ from typing import Self
 
 import httpx
 
+from close_provisioner.client.audit import Audit
 from close_provisioner.client.blueprints import Blueprints
+from close_provisioner.client.dead_letters import DeadLetters
 from close_provisioner.client.plans import Plans
 from close_provisioner.client.requests import Requests
+from close_provisioner.client.sources import Sources
+from close_provisioner.client.status import StatusPage
+from close_provisioner.client.tenants import Tenants
 from close_provisioner.client.transport import Transport
 from close_provisioner.stack.which import Stack
 
@@ -36,3 +41,23 @@ class Service:
     @cached_property
     def blueprints(self) -> Blueprints:
         return Blueprints(self.transport)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.transport)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.transport)
+
+    @cached_property
+    def sources(self) -> Sources:
+        return Sources(self.transport)
+
+    @cached_property
+    def status(self) -> StatusPage:
+        return StatusPage(self.transport)
+
+    @cached_property
+    def tenants(self) -> Tenants:
+        return Tenants(self.transport)

@@ -19,7 +19,7 @@ PATIENCE_SECONDS = 40  # API Gateway itself responds within 29
 MISSING = {"request-not-found", "tenant-not-found", "not-found", "dead-letter-not-found", "source-not-found"}
 NO_OPERATOR = (
     "This stack has no route {method} {path}. Deploy the version that this command belongs to, with the "
-    "operator function on (parameter OperatorFunction)."
+    "operator's routes on (parameter OperatorApi)."
 )
 
 

@@ -6,20 +6,19 @@ import typer
 
 from close_provisioner.invocation import Invocation
 from close_provisioner.output.table import Column
-from close_provisioner.registration import command, group
+from close_provisioner.registration import command
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands."""
-    blueprints = group(app, "blueprints", "The named specs that the deployed version knows.")
+    """Add the commands to their group."""
     command(
-        blueprints,
+        app,
         "list",
         needs=["execute-api:Invoke on GET/v1/blueprints"],
         examples=["blueprints list", "blueprints list --json"],
     )(list_all)
     command(
-        blueprints,
+        app,
         "show",
         needs=["execute-api:Invoke on GET/v1/blueprints/*"],
         examples=["blueprints show account"],

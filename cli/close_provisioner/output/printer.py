@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from close_provisioner.host import Host
-from close_provisioner.output.table import Column, Value, as_grid, as_lines
+from close_provisioner.output.table import Column, Table, Value
 from close_provisioner.output.times import Times
 
 NARROWEST = 40
@@ -64,12 +63,11 @@ class Printer:
             for document in documents:
                 self.line(json.dumps(document, ensure_ascii=False))
         elif not self.is_interactive:
-            for line in as_lines(rows):
+            for line in Table(columns, rows).as_lines():
                 self.line(line)
         elif rows:
-            grid = as_grid(columns, rows, self.console.width)
-            grid.show_header = titled
-            self.console.print(grid)
+            for shown in Table(columns, rows).for_terminal(self.console, titled=titled):
+                self.line(shown)
         if not rows:
             self.note(empty)
 
@@ -78,16 +76,24 @@ class Printer:
         self.line(json.dumps(document, indent=2, ensure_ascii=False))
 
     def line(self, text: str | Text = "") -> None:
-        """Print a line, whole: a terminal wraps it, and nothing else does."""
+        """Print a line, whole: a terminal wraps it, and nothing else does. Tabs stay tabs in a pipe."""
+        if not _is_terminal(self.host.stdout):
+            self.host.stdout.write(f"{text.plain if isinstance(text, Text) else text}\n")
+            return
         self.console.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
-    def paragraph(self, text: str | Text, indent: int = 0) -> None:
-        """Print text that goes on below its own first word on a terminal, and is one line in a pipe."""
-        if not self.is_interactive:
-            self.line(text)
-            return
+    def paragraph(self, text: str | Text, indent: int = 0, label: Text | None = None) -> None:
+        """Print text after its label. On a terminal it goes on below its own first word; in a pipe it is one line."""
         shown = Text(text) if isinstance(text, str) else text
-        self.console.print(Padding(shown, (0, 0, 0, indent), expand=False), highlight=False, markup=False, emoji=False)
+        start = label or Text()
+        if not self.is_interactive:
+            self.line(start + shown)
+            return
+        first = Text(" " * indent) + start
+        room = max(self.console.width - first.cell_len, NARROWEST // 2)
+        for number, line in enumerate(shown.wrap(self.console, room, overflow="fold")):
+            line.rstrip()
+            self.line((Text(" " * first.cell_len) if number else first) + line)
 
     def note(self, text: str | Text) -> None:
         """Print a remark that is not part of the answer."""
@@ -106,6 +112,7 @@ class Printer:
             force_terminal=terminal,
             no_color=no_color,
             width=max(width, NARROWEST) if width else None,
+            height=25 if width else None,  # without it, a terminal without colors counts as 80 columns wide
             legacy_windows=False,
             _environ={**self.host.environment},
         )

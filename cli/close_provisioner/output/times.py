@@ -28,6 +28,15 @@ class Times:
         """Return the time of day with milliseconds."""
         return f"{self._local(at):%H:%M:%S.%f}"[:-3]
 
+    def day(self, at: str | float) -> str:
+        """Return the date of a time of the service, or of one in Unix seconds."""
+        when = self._local(at) if isinstance(at, str) else datetime.fromtimestamp(at, UTC).astimezone(self.zone)
+        return f"{when:%Y-%m-%d}"
+
+    def clock(self, seconds: float) -> str:
+        """Return the time of day of a time in Unix seconds."""
+        return f"{datetime.fromtimestamp(seconds, UTC).astimezone(self.zone):%H:%M:%S}"
+
     def full(self, at: str) -> str:
         """Return date, time and zone."""
         return f"{self._local(at):%Y-%m-%d %H:%M:%S %Z}"

@@ -1,7 +1,7 @@
 """Which stack a command is about: the one that the operator names, or the one that is at hand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from close_provisioner.stack.local import running_local_stack
 from close_provisioner.stack.signing import SignedRequests
 
 DEFAULT = "close-provisioner"
+LOCAL_NAME = "close-provisioner-local"
+FUNCTION = "FunctionName"
+"""The end of the outputs that hold names of functions."""
 VARIABLE = "CLOSE_PROVISIONER_STACK"
 PATIENCE = botocore.config.Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 3})
 
@@ -31,7 +34,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack, with what it takes to call it. ``endpoint_url``: the local AWS; None for the real one."""
+    """A stack, with what it takes to call it.
+
+    ``functions``: names of the deployed functions by handler. ``endpoint_url``: the local AWS; None for the real one.
+    """
 
     name: str
     api_url: str
@@ -39,11 +45,17 @@ class Stack:
     tenant_secret_prefix: str
     source_secret_prefix: str
     session: Any
+    functions: Mapping[str, str] = field(default_factory=dict)
     endpoint_url: str | None = None
 
     @property
     def is_local(self) -> bool:
         return self.endpoint_url is not None
+
+    @property
+    def cloudformation_name(self) -> str:
+        """The name in CloudFormation, which begins the names of the alarms."""
+        return LOCAL_NAME if self.is_local else self.name
 
     def client(self, service: str) -> Any:
         """Return a client of an AWS service, with the caller's own permissions."""
@@ -86,6 +98,7 @@ def _local(described: Mapping[str, Any]) -> Stack:
         tenant_secret_prefix=described["tenant_secret_prefix"],
         source_secret_prefix=described["source_secret_prefix"],
         session=session,
+        functions={handler: each["name"] for handler, each in described.get("functions", {}).items()},
         endpoint_url=described["aws_endpoint_url"],
     )
 
@@ -114,6 +127,9 @@ def _deployed(name: str, choice: Choice) -> Stack:
             tenant_secret_prefix=outputs["TenantSecretPrefix"],
             source_secret_prefix=outputs["SourceSecretPrefix"],
             session=session,
+            functions={
+                key.removesuffix(FUNCTION).lower(): value for key, value in outputs.items() if key.endswith(FUNCTION)
+            },
         )
     except KeyError as missing:
         raise NotFound(f"The stack {name!r} is not one of this service: it has no output {missing}.") from None

@@ -1,5 +1,7 @@
 """Runs command lines without a process: against prepared answers, on a terminal of a width or in a pipe."""
 
+import contextlib
+import fnmatch
 import io
 import json
 import os
@@ -19,7 +21,8 @@ API_URL = "http://127.0.0.1:4566/live"
 
 type Responder = Callable[[httpx.Request], httpx.Response]
 type Answers = Mapping[str, Any]
-"""By ``METHOD /path``: a JSON document, a status with one, a list of these (one for each call), or a function."""
+"""By ``METHOD /path``, where ``*`` stands for anything: a JSON document, a status with one,
+a list of these (one for each call), or a function."""
 
 
 class Screen(io.StringIO):
@@ -91,7 +94,8 @@ class FakeStack:
             sleep=sleep or self._sleep,
             transport=httpx.MockTransport(self._answer),
         )
-        code = run(shlex.split(line), host)
+        with contextlib.redirect_stdout(out):  # the help goes there
+            code = run(shlex.split(line), host)
         return Ran(code, out.getvalue(), err.getvalue(), self.asked)
 
     def _sleep(self, seconds: float) -> None:
@@ -100,7 +104,8 @@ class FakeStack:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
         path = request.url.path.removeprefix("/live")
-        answer = self.answers.get(f"{request.method} {path}")
+        found = [key for key in self.answers if fnmatch.fnmatch(f"{request.method} {path}", key)]
+        answer = self.answers[found[-1]] if found else None
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if callable(answer):

@@ -1,0 +1,42 @@
+"""Questions about sources, with typed answers."""
+
+from dataclasses import dataclass
+
+from close_provisioner.client.answers import Answer, Listed
+from close_provisioner.client.checks import Check
+from close_provisioner.client.transport import Transport
+
+ROUTE = "sources"
+
+
+class Source(Answer):
+    """An upstream sender of webhooks, and its secrets in number."""
+
+    source: str
+    path: str
+    secret_stored: bool | None = None
+    active_secrets: int | None = None
+    fault: str | None = None
+    accepted_last_day: int | None = None
+
+
+class SourceReport(Answer):
+    """The self-test of one source: its events, signed with the stored secret, verified and mapped."""
+
+    source: str
+    ready: bool
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The sources of one stack."""
+
+    transport: Transport
+
+    def all(self) -> list[Source]:
+        return [Source.read(each) for each in Listed.read(self.transport.get(ROUTE)).data]
+
+    def check(self, source: str) -> SourceReport:
+        """Test a source. Nothing is provisioned. Raises ``NotFound``."""
+        return SourceReport.read(self.transport.post(ROUTE, source, "checks", body={}))

@@ -1,0 +1,90 @@
+"""Questions and actions about tenants, with typed answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from close_provisioner.client.answers import Answer, Listed
+from close_provisioner.client.checks import Check
+from close_provisioner.client.requests import Summary
+from close_provisioner.client.transport import Question, Transport
+
+ROUTE = "tenants"
+
+
+class Organization(Answer):
+    """The organization at Close that a tenant's key opens."""
+
+    id: str
+    name: str | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} ({self.id})" if self.name else self.id
+
+
+class Credential(Answer):
+    """The facts about a tenant's credential without its key."""
+
+    kind: str | None = None
+    changed_at: str | None = None
+    fault: str | None = None
+
+
+class Tenant(Answer):
+    """A tenant, with its last request."""
+
+    tenant: str
+    organization: Organization | None = None
+    credential: Credential | None = None
+    pinned: bool | None = None
+    paused_until: str | None = None
+    last_request: Summary | None = None
+
+
+class Report(Answer):
+    """The checks of one tenant."""
+
+    tenant: str
+    ready: bool
+    checks: tuple[Check, ...]
+    organization: Organization | None = None
+
+
+class Forgotten(Answer):
+    """The memory of a tenant that was erased, and the rest that stays. ``done``: false if there is more to erase."""
+
+    tenant: str
+    done: bool
+    requests: int = 0
+    stays: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """The tenants of one stack. No answer contains a key."""
+
+    transport: Transport
+
+    def all(self) -> Iterator[Tenant]:
+        """Yield every tenant that has a credential, in the order of their names."""
+        cursor: str | None = None
+        while True:
+            page = Listed.read(self.transport.get(ROUTE, limit=100, cursor=cursor))
+            yield from map(Tenant.read, page.data)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def one(self, tenant: str) -> Tenant:
+        """Return a tenant, also one without a credential. Raises ``NotFound``."""
+        return Tenant.read(self.transport.get(ROUTE, tenant))
+
+    def check(self, tenant: str, *, pending: bool = False) -> Report:
+        """Check a tenant. Nothing is written. ``pending``: with the key that is staged, not the one in use."""
+        body = {"pending": True} if pending else {}
+        return Report.read(self.transport.post(ROUTE, tenant, "checks", body=body))
+
+    def forget(self, tenant: str, reason: str) -> Forgotten:
+        """Erase the memory of a tenant without a credential, as far as there is time."""
+        question = Question("DELETE", (ROUTE, tenant, "memory"), query={"reason": reason})
+        return Forgotten.read(self.transport.ask(question).body)
