@@ -1,9 +1,10 @@
 """One Close organization in this process: the simulated Close behind httpx, with faults of the network in between."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple, cast
 
 import httpx
 
@@ -36,6 +37,34 @@ class Killed(BaseException):
     """The function ended here without a trace."""
 
 
+class DirectHttp(NamedTuple):
+    """As much of httpx's client as the service uses. It hands each request to ``respond``, at a third of the cost."""
+
+    respond: Callable[[httpx.Request], httpx.Response]
+
+    def build_request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        timeout: httpx.Timeout,
+        extensions: Mapping[str, object],
+    ) -> httpx.Request:
+        further = {"timeout": timeout.as_dict(), **extensions}
+        return httpx.Request(method, _parsed(url), content=content, headers=headers, extensions=further)
+
+    def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        assert stream
+        response = self.respond(request)
+        response.request = request
+        return response
+
+
+_parsed = cache(httpx.URL)
+
+
 @dataclass
 class SimulatedClose:
     """An organization that the keys of all tenants but globex open, on the caller's clock.
@@ -56,7 +85,7 @@ class SimulatedClose:
         self.simulator = InProcessClose(clock=self.clock)
         self.simulator.add_organization(id=ID, keys=[KEY])
         self.simulator.add_organization(id=OTHER_ID, keys=[OTHER_KEY])
-        self.http = httpx.Client(transport=httpx.MockTransport(self._respond), trust_env=False)
+        self.http = cast("httpx.Client", DirectHttp(self._respond))
 
     def open(self, rejection: Exception | None = None, key: str = KEY) -> Organization:
         """Return the organization for one batch. ``rejection``: raised in place of the credential."""

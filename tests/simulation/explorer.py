@@ -27,7 +27,7 @@ from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.text import natural_key
 from provisioner.reconcile.provisioner import Job, Provisioner
-from tests.close import ID, SimulatedClose
+from tests.close import ID, DirectHttp, SimulatedClose
 from tests.fakes import Clock, MemoryLedger, MemoryTopic
 
 LAG = 60.0
@@ -124,24 +124,19 @@ class TakingTurns:
         )
 
 
-class Http:
-    """As much of httpx's client as the service uses: every request to Close waits for its turn."""
+def http_taking_turns(close: SimulatedClose, turn: Callable[..., Any]) -> DirectHttp:
+    """Every request to Close waits for its turn."""
 
-    def __init__(self, close: SimulatedClose, turn: Callable[..., Any]) -> None:
-        self._close, self._turn = close, turn
-
-    def build_request(self, method: str, url: str, **further: Any) -> httpx.Request:
-        return httpx.Request(method, url, content=further["content"], headers=further["headers"])
-
-    def send(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
-        assert stream
+    def respond(request: httpx.Request) -> httpx.Response:
         call = f"{request.method} {request.url.path.removeprefix('/api/v1/')}"
-        response: httpx.Response | None = self._turn(
-            call, request.method != "GET", lambda: self._close.simulator.handle(request), request.content
+        response: httpx.Response | None = turn(
+            call, request.method != "GET", lambda: close.simulator.handle(request), request.content
         )
         if response is None:
             raise httpx.ReadError("the response was lost", request=request)
         return response
+
+    return DirectHttp(respond)
 
 
 class Play:
@@ -227,7 +222,7 @@ class Play:
             TakingTurns(self.ledger, turn), TakingTurns(self.topic, turn), LAG, wait_limit=20_000, clock=self.clock
         )
         try:
-            organization = self._organization(Http(self.close, turn))
+            organization = self._organization(http_taking_turns(self.close, turn))
             record = self.ledger.accept(actor.request)
             result = provisioner.reconcile(Job(record, actor.request, organization))
             if isinstance(result, Outcome):

@@ -111,7 +111,7 @@ BODIES: dict[str, Callable[[], str]] = {
 }
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _models_are_built() -> None:
     """The first request of a process builds the validators, which does not count for the body."""
     parse_request(type_with('{"name": "Stage", "type": "choices", "choices": ["a"]}' + ',{"name":"N","type":"text"}'))
