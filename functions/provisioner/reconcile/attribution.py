@@ -62,7 +62,8 @@ class _Attribution(NamedTuple):
             write = record.writes.get(operation)
             if write is None or write.close_id != each.id:
                 record = self._unknown_write(record, operation, each)
-            elif write.how is Provenance.OBSERVED and self.claimant.record.id in write.requests:
+            write = record.writes.get(operation)
+            if write and write.how is Provenance.OBSERVED and self.claimant.record.id in write.requests:
                 record = record.with_write(operation, self._write(record, operation, each, self.claimant.record.id))
             if operation == CREATE_RESOURCE:
                 record = record.with_observed_id(each.id, self.claimant.now)
@@ -72,11 +73,18 @@ class _Attribution(NamedTuple):
         """Attribute what no write is known for to the request whose create was in doubt."""
         create = self._create(record, operation, existing)
         if create is None:
-            return record
+            return self._of_another_id(record, operation, existing)
         is_certain = operation == CREATE_RESOURCE or operation in record.in_doubt or is_association(operation)
         if is_certain or abs(created_at(existing) - create.since) <= IN_DOUBT_SECONDS:
             return record.with_write(operation, self._write(record, operation, existing, create.request))
-        return record  # a field that was there before
+        return self._of_another_id(record, operation, existing)  # a field that was there before
+
+    def _of_another_id(self, record: ResourceRecord, operation: str, existing: Existing) -> ResourceRecord:
+        """Forget who wrote what had the name before. A create in doubt may have made either of the two."""
+        if not (write := record.writes.get(operation)):
+            return record
+        requests = write.requests if write.how is Provenance.OBSERVED else ()
+        return record.with_write(operation, AppliedWrite(existing.id, self.claimant.now, Provenance.OBSERVED, requests))
 
     def _create(self, record: ResourceRecord, operation: str, existing: Existing) -> InDoubt | None:
         """The create, of those in doubt, that made what exists.
@@ -98,7 +106,8 @@ class _Attribution(NamedTuple):
     def _write(self, record: ResourceRecord, operation: str, existing: Existing, sender: str) -> AppliedWrite:
         if sender == self.claimant.record.id and self._may_be_ours(record, operation, existing):
             return AppliedWrite(existing.id, self.claimant.now, Provenance.RECOVERED, (sender,))
-        requests = () if sender == self.claimant.record.id else (sender,)
+        is_guess = self._is_renamed(record, operation, existing)  # perhaps this request created it
+        requests = (sender,) if is_guess or sender != self.claimant.record.id else ()
         return AppliedWrite(existing.id, self.claimant.now, Provenance.OBSERVED, requests)
 
     def _may_be_ours(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
@@ -108,7 +117,7 @@ class _Attribution(NamedTuple):
         """
         request = self.claimant.record
         may_create = record.own_write(CREATE_RESOURCE, request.id) or self.claimant.request.if_exists is IfExists.UPDATE
-        if operation != CREATE_RESOURCE and not may_create:
+        if (operation != CREATE_RESOURCE and not may_create) or self._is_renamed(record, operation, existing):
             return False
         if is_association(operation):
             return True  # Close does not say when it was associated
@@ -118,3 +127,7 @@ class _Attribution(NamedTuple):
         is_certain = any(each.lost and each.request == request.id for each in record.in_doubt.get(operation, ()))
         is_changed = update_operation(operation) in record.writes  # by this service, since it was created
         return is_certain or is_changed or is_as_sent(creates[operation].desired, existing)
+
+    def _is_renamed(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
+        """Whether a type is the result of a create in doubt by all but its name: then it cannot be known."""
+        return operation == CREATE_RESOURCE and existing.natural_key != record.resource.name

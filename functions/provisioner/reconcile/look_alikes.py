@@ -11,12 +11,13 @@ A type that nothing else explains is taken for the renamed one. Of everything el
 renamed it: it is listed under ``look_alikes``, nothing is created, and the request ends as ``unresolved``.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.in_doubt import InDoubt
+from provisioner.ledger.in_doubt import InDoubt, next_observation
 from provisioner.ledger.lease import (
     CREATE_RESOURCE,
     AppliedWrite,
@@ -46,10 +47,19 @@ class Sender(NamedTuple):
 
 
 class Background(NamedTuple):
-    """The ledger's knowledge of others: the senders of creates in doubt by their keys, and records of present names."""
+    """The ledger's knowledge of others: the senders of creates in doubt by their keys, and records of present names.
+
+    ``now``: when Close was observed (Unix seconds). ``lag``: the list lag, in seconds.
+    """
 
     senders: Mapping[str, Sender] = EMPTY
     records: Records = EMPTY
+    now: float = math.inf
+    lag: float = 0
+
+    def is_conclusive(self, record: ResourceRecord) -> bool:
+        """Whether every create in doubt of the resource itself has to be visible by now."""
+        return next_observation(record.in_doubt_about(CREATE_RESOURCE), self.now, self.lag) is None
 
 
 NOTHING_ELSE = Background()
@@ -142,7 +152,8 @@ class Search(NamedTuple):
         renamed: dict[str, CustomObjectType] = {}
         for resource, rows in unexplained.items():
             row = next(iter(rows.values()))
-            if isinstance(row, CustomObjectType) and len(found[resource, CREATE_RESOURCE]) == 1:
+            is_only = len(found[resource, CREATE_RESOURCE]) == 1
+            if isinstance(row, CustomObjectType) and is_only and self.background.is_conclusive(self.records[resource]):
                 renamed[resource.name] = row
                 del found[resource, CREATE_RESOURCE]
         look_alikes = {key: tuple(each.values()) for key, each in found.items()}

@@ -87,7 +87,8 @@ class Observer(NamedTuple):
         senders = {key: Sender(each.accepted, each.has_succeeded) for key, each in found.items()}
         types = match_types(self.request, state, self.records)
         search = Search(self.request, state, self.records, types, Background(senders))
-        return Background(senders, {each: self.read(each) for each in sorted(search.present_names())})
+        records = {each: self.read(each) for each in sorted(search.present_names())}
+        return Background(senders, records, self.now, self.lag)
 
     def _type_ids(self) -> dict[str, str]:
         """Return the ids of the desired types from the ledger, by natural key."""

@@ -1,5 +1,6 @@
 """Once, while a person renames, and while other requests create something that looks the same but for its name."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -146,7 +147,7 @@ class TestAPersonRenamesWhileACreateIsInDoubt:
         found = settled(world, bare("1", "Account"))
 
         assert isinstance(found, TypeOutcome)
-        assert (found.result, found.renamed) == ("recovered", "Customer")
+        assert (found.result, found.renamed) == ("adopted", "Customer")
         assert world.close.names == ["Customer"]
 
     @pytest.mark.parametrize("fault", [LOST, KILLED])
@@ -196,6 +197,19 @@ class TestAPersonRenamesWhileACreateIsInDoubt:
         assert (found.result, found.renamed) == ("adopted", "Customer")
         assert world.close.names == ["Customer"]
 
+    def test_a_type_may_not_be_reported_as_failed(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account", if_exists="fail"), LOST)
+        rename(world, "Account", "Customer")
+
+        assert result_of(world, bare("1", "Account", if_exists="fail")) == ("unresolved",)
+
+    def test_a_type_of_another_request_is_not_claimed(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST_BEFORE)
+        assert result_of(world, bare("2", "Customer")) == ("created",)
+        rename(world, "Customer", "Firm")
+
+        assert result_of(world, bare("1", "Account")) == ("adopted",)
+
     def test_a_type_is_not_created_again_when_its_new_name_is_requested_too(self, world: MemoryWorld) -> None:
         suffer(world, bare("1", "Account"), LOST)
         rename(world, "Account", "Customer")
@@ -203,7 +217,7 @@ class TestAPersonRenamesWhileACreateIsInDoubt:
 
         found = settled(world, bare("1", "Account"))
         assert isinstance(found, TypeOutcome)
-        assert (found.result, found.renamed) == ("recovered", "Customer")
+        assert (found.result, found.renamed) == ("adopted", "Customer")
 
     def test_a_person_who_adds_the_like_of_a_field_leaves_it_unresolved(self, world: MemoryWorld) -> None:
         suffer(world, fields("1", SEATS), None, LOST_BEFORE)
@@ -247,3 +261,37 @@ class TestARenamedSharedField:
 
         assert world.close.writes.count("associate") == 2
         assert result_of(world, shared("2", "Region", of="Order"))[1] in {"created", "recovered"}
+
+
+class TestAPersonGivesTheNameToAnother:
+    def test_a_type_that_a_person_created_is_not_said_to_be_created_here(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS), None, LOST_BEFORE)
+        rename(world, "Account", "Firm")
+        by_hand = world.close.add("Account", name_plural="Accounts")
+
+        found = settled(world, fields("1", SEATS))
+
+        assert isinstance(found, TypeOutcome)
+        assert (found.id, found.result) == (by_hand.id, "updated")
+
+    def test_a_create_in_doubt_may_have_made_either_of_two_fields(self, world: MemoryWorld) -> None:
+        """A person adds the same field; another request takes that one for the result of the create in doubt."""
+        suffer(world, fields("1", SEATS), None, LOST)
+        [own] = world.close.fields
+        by_hand = world.close.add_field(world.close.existing[0].id, "Seats", type="number")
+        world.close.change(by_hand.id, date_created=datetime.fromtimestamp(world.clock() - 1, UTC))
+        assert result_of(world, fields("2", SEATS)) == ("unchanged", "unchanged")
+        world.close.change(by_hand.id, name="Chairs")
+
+        found = settled(world, fields("1", SEATS))
+
+        assert isinstance(found, TypeOutcome)
+        assert [(each.id, each.result) for each in found.fields] == [(own.id, "recovered")]
+
+    def test_a_similar_type_is_not_taken_while_the_list_may_lag(self, world: MemoryWorld) -> None:
+        world.close.lag = 50
+        suffer(world, bare("1", "Account"), LOST)
+        world.close.add("Client", name_plural="Records")
+
+        assert isinstance(world.reconcile(bare("2", "Account")), Deferred)
+        assert result_of(world, bare("1", "Account")) == ("recovered",)
