@@ -1,6 +1,7 @@
-"""Plays every order of the calls of several requests, with kills, lost responses and a person's changes in between.
+"""Plays every order of the calls of several requests, with faults, late creates and people's changes in between.
 
-A *schedule* is a list of choices: which request makes its next call, and whether a fault strikes it. The explorer plays
+A *schedule* is a list of choices: which request makes its next call and whether a fault strikes it, when Close executes
+a late create, when a person or an operator acts (weather.py has all of these). The explorer plays
 schedules depth first, each from the start, and stops where it has met the same state before: the ledger, Close, the
 clock, and what each run has received so far. So two orders that come to the same are played once.
 
@@ -12,10 +13,10 @@ import json
 import random
 import re
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -23,18 +24,41 @@ from unittest.mock import patch
 import httpx
 
 from infra.simulator.api import custom_fields, custom_object_types, shared_fields
+from provisioner.close.client import CloseApi
+from provisioner.close.list_cache import Organization
+from provisioner.close.models import Credential
+from provisioner.close.transport import Connection
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.text import natural_key
+from provisioner.ledger.in_doubt import ABSENCE_LAGS
+from provisioner.reconcile.attribution import DATED_LAGS
 from provisioner.reconcile.provisioner import Job, Provisioner
-from tests.close import ID, DirectHttp, SimulatedClose
+from tests.close import ID, KEY, OTHER_ID, DirectHttp, SimulatedClose, credential_of
 from tests.fakes import Clock, MemoryLedger, MemoryTopic
+from tests.simulation.promises import violations
+from tests.simulation.weather import (
+    ACTS,
+    BETWEEN_RUNS,
+    COSTS,
+    DROP,
+    GO,
+    KILL,
+    KILL_AFTER,
+    KILL_LATE,
+    LATE,
+    LOSE,
+    OPERATORS,
+    TIMEOUT,
+    TIMEOUT_LATE,
+)
 
 LAG = 60.0
 KILLED_SECONDS = 100.0
 """After a kill, the message is delivered again when the lease of its run has expired."""
 BUSY_SECONDS = 31.0
 """A run that finds the lease taken comes back after this time, instead of up to 45 times before the lease expires."""
+TIMED_OUT = 408
 MAX_RUNS = 20
 """Runs of one request, at most: then it is a dead-letter message."""
 
@@ -45,7 +69,8 @@ ALONE = {
 }
 """Calls that touch nothing that a run of another request touches: their place among its calls makes no difference."""
 
-GO, KILL, KILL_AFTER, LOSE = "go", "kill", "kill after", "lose the response of"
+ACT, EXECUTE = -1, -2
+"""In place of a request: a person or an operator acts; Close executes a late write."""
 
 
 class Stopped(BaseException):
@@ -53,7 +78,10 @@ class Stopped(BaseException):
 
 
 class Choice(NamedTuple):
-    """The request ``actor`` makes its next call (or begins its next run), or a person does something."""
+    """The request ``actor`` makes its next call (or begins its next run); or ``ACT`` or ``EXECUTE``.
+
+    ``action``: the fault that strikes the call, the name of the act, or the number of the late write.
+    """
 
     actor: int
     action: str
@@ -62,17 +90,29 @@ class Choice(NamedTuple):
 class ExecutedCreate(NamedTuple):
     """A create that Close executed. ``scope``: what was created, and on which type."""
 
+    organization: str
     request: str
     scope: str
     name: str
     close_id: str
 
 
+class LateWrite(NamedTuple):
+    """A write that Close has received and not executed yet. ``until``: when it is executed at the latest."""
+
+    number: int
+    until: float
+    actor: "Actor"
+    call: str
+    body: bytes
+    execute: Callable[[], Any]
+
+
 @dataclass(frozen=True)
 class Exercise:
     """Requests that run side by side, and what may go wrong.
 
-    ``person``: a change that a person may make once; during a run only if ``person_interrupts``. ``before``: requests
+    ``acts``: what people and operators may do once each; during a run only if ``acts_interrupt``. ``before``: requests
     that are settled already.
     """
 
@@ -80,9 +120,13 @@ class Exercise:
     requests: Sequence[ProvisioningRequest]
     kills: int = 0
     losses: int = 0
-    person: Callable[[SimulatedClose], bool] | None = None
+    drops: int = 0
+    lates: int = 0
+    timeouts: int = 0
+    list_lag: float = 0
+    acts: Sequence[str] = ()
     before: Sequence[ProvisioningRequest] = ()
-    person_interrupts: bool = True
+    acts_interrupt: bool = True
     alone: Set[str] = frozenset(ALONE)
 
 
@@ -134,6 +178,8 @@ def http_taking_turns(close: SimulatedClose, turn: Callable[..., Any]) -> Direct
         )
         if response is None:
             raise httpx.ReadError("the response was lost", request=request)
+        if response.status_code == TIMED_OUT:
+            return httpx.Response(TIMED_OUT, text="stream timeout", request=request)
         return response
 
     return DirectHttp(respond)
@@ -146,9 +192,17 @@ class Play:
         self.scenario, self.clock = scenario, Clock()
         self.ledger, self.topic = MemoryLedger(self.clock), MemoryTopic()
         self.close = SimulatedClose(self.clock)
-        self.kills, self.losses, self.person = scenario.kills, scenario.losses, scenario.person
-        if "MemoryLedger.tenant" in scenario.alone:
-            for tenant in {each.tenant for each in scenario.requests}:
+        self.close.lag = scenario.list_lag
+        self.left = {each: getattr(scenario, each) for costs in COSTS.values() for each in costs}
+        self.acts = list(scenario.acts)
+        self.late: list[LateWrite] = []
+        self.fired: Counter[str] = Counter(["list lag"] if scenario.list_lag else [])
+        self.touched, self.deleted = set[str](), set[str]()  # by people: ids in Close
+        tenants = {each.tenant for each in scenario.requests}
+        self.secrets: dict[str, tuple[str, str | None]] = dict.fromkeys(tenants, (KEY, None))
+        self.fired.update(["two tenants"] if len(tenants) > 1 else [])
+        if "MemoryLedger.tenant" in scenario.alone or OPERATORS.keys() & set(scenario.acts):
+            for tenant in tenants:
                 self.ledger.bind(self.ledger.tenant(tenant), ID)
         self.actors = [Actor(request, self.clock()) for request in scenario.requests]
         self.moved = threading.Semaphore(0)
@@ -170,42 +224,64 @@ class Play:
                 choices += self._faults(number, actor)
             elif not actor.is_finished and (actor.ready_at <= self.clock() or not running):
                 choices.append(Choice(number, GO))
-        may_interrupt = self.scenario.person_interrupts or not running
-        if self.person and may_interrupt and not all(each.is_finished for each in self.actors):
-            choices.append(Choice(-1, GO))
+        choices += [Choice(EXECUTE, str(each.number)) for each in self.late]
+        may_interrupt = self.scenario.acts_interrupt or not running
+        if may_interrupt and not all(each.is_finished for each in self.actors):
+            acts = [each for each in self.acts if not running or each not in BETWEEN_RUNS]
+            choices += [Choice(ACT, each) for each in acts if ACTS[each](self)]
         return choices
 
     def _faults(self, number: int, actor: Actor) -> Iterator[Choice]:
         yield Choice(number, GO)
-        if self.kills:
-            yield Choice(number, KILL)
-            if actor.is_write:
-                yield Choice(number, KILL_AFTER)
-        if self.losses and actor.is_write:
-            yield Choice(number, LOSE)
+        for fault, costs in COSTS.items():
+            if all(self.left[each] for each in costs) and (actor.is_write or fault == KILL):
+                yield Choice(number, fault)
 
     def move(self, choice: Choice) -> None:
-        if choice.actor < 0:
-            assert self.person
-            if self.person(self.close):
-                self.log.append("a person changes it")
-                self.person = None
-            else:
-                self.log.append("a person finds nothing")
-            return
-        actor = self.actors[choice.actor]
-        self.log.append(f"{actor.request.request_id}: {choice.action} {actor.call or 'begin'}")
-        self.kills -= choice.action in {KILL, KILL_AFTER}
-        self.losses -= choice.action == LOSE
+        if choice.actor == ACT:
+            self._act(choice.action)
+        elif choice.actor == EXECUTE:
+            self._execute_late(next(each for each in self.late if each.number == int(choice.action)))
+        else:
+            self._advance(self.actors[choice.actor], choice.action)
+
+    def _act(self, name: str) -> None:
+        act = ACTS[name](self)
+        assert act
+        act()
+        self.acts.remove(name)
+        self._log(name, name)
+
+    def _advance(self, actor: Actor, action: str) -> None:
+        self._log(f"{actor.request.request_id}: {action} {actor.call or 'begin'}", *COSTS.get(action, ()))
+        for each in COSTS.get(action, ()):
+            self.left[each] -= 1
         if actor.is_running:
-            actor.order = choice.action
+            actor.order = action
             actor.go.release()
         else:
-            self.clock.now = max(self.clock.now, actor.ready_at)
+            self._pass_time(actor.ready_at)
             self._begin(actor)
         self.moved.acquire()
         if actor.error:
             raise actor.error
+
+    def _log(self, line: str, *fired: str) -> None:
+        self.log.append(line)
+        self.fired.update(fired)
+
+    def _pass_time(self, until: float) -> None:
+        """Let the time come, and Close execute by then what it has to."""
+        for each in sorted(self.late, key=lambda late: late.until):
+            if each.until <= until:
+                self.clock.now = max(self.clock.now, each.until)
+                self._execute_late(each)
+        self.clock.now = max(self.clock.now, until)
+
+    def _execute_late(self, late: LateWrite) -> None:
+        self.late.remove(late)
+        self._note(late.actor, late.call, late.body, late.execute())
+        self._log(f"Close executes {late.call} of {late.actor.request.request_id}")
 
     # --- runs
 
@@ -222,8 +298,9 @@ class Play:
             TakingTurns(self.ledger, turn), TakingTurns(self.topic, turn), LAG, wait_limit=20_000, clock=self.clock
         )
         try:
-            organization = self._organization(http_taking_turns(self.close, turn))
+            organization = self._organization(actor.request.tenant, http_taking_turns(self.close, turn))
             record = self.ledger.accept(actor.request)
+            actor.heard = repr((self.secrets[actor.request.tenant], record.outcome))
             result = provisioner.reconcile(Job(record, actor.request, organization))
             if isinstance(result, Outcome):
                 actor.outcome = result
@@ -236,10 +313,13 @@ class Play:
         actor.call = None
         self.moved.release()
 
-    def _organization(self, http: Any) -> Any:
-        organization = self.close.open()
-        organization.api.connection.http = http
-        return organization
+    def _organization(self, tenant: str, http: Any) -> Organization:
+        def credential(_: Credential | None) -> Credential:
+            key, organization_id = self.secrets[tenant]
+            return replace(credential_of(key), organization_id=organization_id)
+
+        url = self.close.simulator.api_url
+        return Organization(CloseApi(Connection(http, url, credential, 20, lambda: 60, self.clock)))
 
     def _turn(self, actor: Actor, call: str, is_write: bool, execute: Callable[[], Any], body: bytes) -> Any:
         """Wait for the explorer, then execute the call. None: its response is lost."""
@@ -251,16 +331,23 @@ class Play:
         if actor.order == KILL:
             raise Stopped
         result = error = None
-        try:
-            result = execute()
-        except Exception as caught:  # noqa: BLE001 - it is what the run receives
-            error = caught
-        self._note(actor, call, body, result)
-        if actor.order == KILL_AFTER:
+        if actor.order in {LATE, KILL_LATE, TIMEOUT_LATE}:
+            until = self.clock() + min(DATED_LAGS * LAG, ABSENCE_LAGS * LAG - self.scenario.list_lag)
+            self.late.append(LateWrite(len(self.log), until, actor, call, body, execute))
+        elif actor.order != DROP:
+            try:
+                result = execute()
+            except Exception as caught:  # noqa: BLE001 - it is what the run receives
+                error = caught
+            self._note(actor, call, body, result)
+        if actor.order in {KILL_AFTER, KILL_LATE}:
             raise Stopped
-        actor.heard = _digest(f"{actor.heard}{call}{_text(result)}{error!r}{actor.order}", self.clock())
-        if actor.order == LOSE:
+        heard = None if actor.order in {LOSE, DROP, LATE, TIMEOUT, TIMEOUT_LATE} else _text(result)
+        actor.heard = _digest(f"{actor.heard}{call}{heard}{error!r}{actor.order}", self.clock())
+        if actor.order in {LOSE, DROP, LATE}:
             return None
+        if actor.order in {TIMEOUT, TIMEOUT_LATE}:
+            return httpx.Response(TIMED_OUT)
         if error:
             raise error
         return result
@@ -269,9 +356,20 @@ class Play:
         if call.startswith("POST") and isinstance(result, httpx.Response) and result.status_code < 300:
             sent, created = json.loads(body), result.json()
             scope = f"{call} {sent.get('custom_object_type_id', '')}"
-            self.sent.append(
-                ExecutedCreate(actor.request.id, scope, natural_key(sent.get("name", "")), created.get("id", ""))
-            )
+            close_id = created.get("id") or call.split("/")[2]  # of the shared field that was associated
+            organization = OTHER_ID if close_id in self._ids(OTHER_ID) else ID
+            name = natural_key(sent.get("name", ""))
+            self.sent.append(ExecutedCreate(organization, actor.request.id, scope, name, close_id))
+
+    @property
+    def shared(self) -> set[str]:
+        """The ids of all shared fields."""
+        organizations = self.close.simulator.service.state.organizations
+        return {each for organization in organizations.values() for each in organization.shared_fields}
+
+    def _ids(self, organization_id: str) -> set[str]:
+        organization = self.close.simulator.service.state.organizations[organization_id]
+        return {*organization.types, *organization.fields, *organization.shared_fields}
 
     def stop(self) -> None:
         """End the threads of runs that are under way."""
@@ -285,16 +383,22 @@ class Play:
 
     def state(self) -> str:
         """A digest of everything that decides what can happen from here on."""
-        organization = self.close.simulator.service.state.organizations[ID]
+        organizations = self.close.simulator.service.state.organizations
         close = [
-            sorted((each.id, _text(each.data), each.listed_from) for each in stored.values())
+            sorted((each.id, _text(each.data), each.listed_from, each.gone_from) for each in stored.values())
+            for organization_id in (ID, OTHER_ID)
+            for organization in [organizations[organization_id]]
             for stored in (organization.types, organization.fields, organization.shared_fields)
         ]
+        organization = organizations[ID]
+        lists = (sorted(organization.field_order.items()), sorted(organization.associations_listed_from.items()))
         ledger = self.ledger
         known = (ledger.resources, ledger.intents, ledger.leased_until, ledger.tenants, ledger.pauses)
         actors = [(each.call, each.heard, each.ready_at, _text(each.outcome)) for each in self.actors]
-        whole = (close, sorted(organization.field_order.items()), known, actors)
-        left = (self.kills, self.losses, bool(self.person), len(self.topic.events))
+        outcomes = sorted((key, repr(record.outcome)) for key, (record, _) in ledger.requests.items())
+        whole = (close, lists, known, actors, outcomes, sorted(self.secrets.items()))
+        late = [(each.until, each.actor.request.id, each.call, each.body) for each in self.late]
+        left = (sorted(self.left.items()), self.acts, late, len(self.topic.events))
         return _digest(repr((whole, left)), self.clock())
 
 
@@ -333,6 +437,7 @@ class Exploration:
     states: int = 0
     whole: bool = False
     results: Counter[str] = field(default_factory=Counter)
+    fired: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -382,6 +487,7 @@ def _play(
         others += [[*schedule, each] for each in choices[1:]]
         play.move(choices[0])
         schedule.append(choices[0])
+    found.fired.update(play.fired.keys())
     found.results.update(f"{each.request.request_id} {each.outcome and each.outcome.result}" for each in play.actors)
     found.violations += [f"{each}\n  " + "\n  ".join(play.log) for each in violations(play)]
     return others
@@ -408,47 +514,3 @@ def _deterministic() -> Iterator[None]:
         patch("provisioner.reconcile.retries.random.uniform", lambda low, _: low),
     ):
         yield
-
-
-# --- what must be true at the end
-
-
-def violations(play: Play) -> Iterator[str]:
-    """Every promise that this play broke: once, settled, truthful, additive (docs/explanation/how-once-is-kept.md)."""
-    yield from _once(play)
-    claimed: dict[str, set[str]] = defaultdict(set)
-    for actor in play.actors:
-        if actor.outcome is None:
-            yield f"{actor.request.request_id} was not settled in {MAX_RUNS} runs"
-            continue
-        yield from _truthful(play, actor.request, actor.outcome, claimed)
-    yield from (f"{sorted(told)} say that they created {each}" for each, told in claimed.items() if len(told) > 1)
-
-
-def _once(play: Play) -> Iterator[str]:
-    """Close executed one create for each name, whatever a person renamed since."""
-    counts = Counter((each.scope, each.name) for each in play.sent)
-    yield from (f"{number} creates of {name!r} ({scope})" for (scope, name), number in counts.items() if number > 1)
-
-
-def _truthful(
-    play: Play, request: ProvisioningRequest, outcome: Outcome, claimed: dict[str, set[str]]
-) -> Iterator[str]:
-    own = {each.close_id for each in play.sent if each.request == request.id}
-    made_by = {"created", "recovered"}
-    for of_type in outcome.types:
-        parts = [(f"type {of_type.name}", of_type.id, str(of_type.result))]
-        parts += [(f"field {each.name}", each.id, str(each.result)) for each in of_type.fields]
-        for what, close_id, result in parts:
-            said = f"{request.request_id} says of {what}: {result}"
-            if result in made_by:
-                claimed[str(close_id)].add(request.request_id)
-                if close_id not in own:
-                    yield f"{said}, and another one created it"
-            elif close_id in own and result in {"unchanged", "adopted", "updated"}:
-                yield f"{said}, and created it itself"
-            complete = of_type.result in {*made_by, "updated", "unchanged"} and not of_type.renamed
-            if complete and result == "missing" and outcome.succeeded:
-                yield f"{said}, and the type is {of_type.result}"
-    if outcome.result == "failed" and own:
-        yield f"{request.request_id} failed, and created {sorted(own)}"

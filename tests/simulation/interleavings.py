@@ -1,44 +1,29 @@
 """The scenarios of the explorer: two requests, and three of the shortest, with what may go wrong on the way.
 
+Each is explored alone, and again in weathers that a seed mixes (weather.py).
+
 ``python -m tests.simulation.interleavings`` explores all of them and prints a line for each; ``make faults`` runs it.
 """
 
 import argparse
 import itertools
+import random
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import tests.simulation.paths  # noqa: F401 - before anything that imports the service
-from tests.close import SimulatedClose
 from tests.fakes import a_request
-from tests.simulation.explorer import Exercise, Exploration, explore
+from tests.simulation.explorer import ALONE, Exercise, Exploration, explore
+from tests.simulation.weather import INGREDIENTS, in_weather
 
 SEATS = {"fields": [{"name": "Seats", "type": "number"}]}
 MODES = ("adopt", "update", "fail")
+WEATHERS = 6
+"""Mixtures of further ingredients for each scenario, a sixth of the orders each."""
 MOST_ORDERS = 20_000
 """Of one scenario in ``make faults``: the small ones are explored whole, of the others as many as this."""
-
-
-def rename_type(close: SimulatedClose) -> bool:
-    return _rename(close, [(each.id, each.name) for each in close.existing], "Account", "Customer")
-
-
-def rename_field(close: SimulatedClose) -> bool:
-    return _rename(close, [(each.id, each.name) for each in close.fields], "Seats", "Places")
-
-
-def rename_shared_field(close: SimulatedClose) -> bool:
-    return _rename(close, [(each.id, each.name) for each in close.shared], "Seats", "Places")
-
-
-def _rename(close: SimulatedClose, rows: list[tuple[str, str]], old: str, new: str) -> bool:
-    """Whether there was such a name to change."""
-    for close_id, name in rows:
-        if name == old:
-            close.change(close_id, name=new)
-            return True
-    return False
 
 
 def scenarios() -> Iterator[Exercise]:
@@ -51,50 +36,88 @@ def scenarios() -> Iterator[Exercise]:
     yield Exercise("three requests, a loss", bare, losses=1)
     same = [a_request("1", spec=SEATS)] * 2
     yield Exercise("one request twice, a kill and a loss", same, 1, 1, alone=frozenset({"GET me/"}))
+    moved = frozenset(ALONE - {"MemoryLedger.tenant", "MemoryLedger.stored_outcome"})
+    yield Exercise("one request twice, the tenant moved", bare[:1] * 2, acts=["move the tenant"], alone=moved)
     tenants = [a_request("1", spec=SEATS), a_request("2", spec=SEATS, tenant="initech")]
     yield Exercise("two tenants of one organization, a kill and a loss", tenants, 1, 1, alone=frozenset({"GET me/"}))
     shared = {"fields": [{"name": "Seats", "type": "number", "shared": True}]}
     one_shared = [a_request("1", spec=shared)]
-    yield Exercise("a shared field, a loss, renamed", one_shared, losses=1, person=rename_shared_field)
-    yield Exercise("a shared field, a kill, renamed", one_shared, kills=1, person=rename_shared_field)
+    yield Exercise("a shared field, a loss, renamed", one_shared, losses=1, acts=["rename the shared field"])
+    yield Exercise("a shared field, a kill, renamed", one_shared, kills=1, acts=["rename the shared field"])
     for one, other in itertools.combinations_with_replacement(MODES, 2):
         pair = [a_request("1", spec=SEATS, if_exists=one), a_request("2", spec=SEATS, if_exists=other)]
         yield Exercise(f"{one} and {other}", pair)
         yield Exercise(f"{one} and {other}, a kill and a loss", pair, kills=1, losses=1)
         yield Exercise(f"{one} and {other}, two kills", pair, kills=2)
         yield Exercise(f"{one} and {other}, two losses", pair, losses=2)
-        yield Exercise(f"{one} and {other}, a loss, the type renamed", pair, losses=1, person=rename_type)
-        yield Exercise(f"{one} and {other}, a kill, the field renamed", pair, kills=1, person=rename_field)
+        yield Exercise(f"{one} and {other}, a loss, the type renamed", pair, losses=1, acts=["rename the type"])
+        yield Exercise(f"{one} and {other}, a kill, the field renamed", pair, kills=1, acts=["rename the field"])
+    yield from _look_alikes()
     names = [("2", "Customer"), ("3", "Account")]
     updates = [a_request(number, name, spec=SEATS, if_exists="update") for number, name in names]
     yield Exercise(
         "two names, the type renamed from one to the other",
         updates,
-        person=rename_type,
-        person_interrupts=False,
+        acts=["rename the type to a requested name"],
         before=[a_request("1")],
     )
+
+
+def _look_alikes() -> Iterator[Exercise]:
+    """Requests for resources that are the same but for their names."""
+    plural = {"name_plural": "Records"}
+    types = [a_request("1", "Account", spec=plural), a_request("2", "Customer", spec=plural)]
+    places = {"fields": [{"name": "Places", "type": "number"}]}
+    fields = [a_request(number, spec=spec, if_exists="update") for number, spec in (("1", SEATS), ("2", places))]
+    named = [("1", "Account", "Seats"), ("2", "Order", "Places")]
+    shared = [
+        a_request(number, of, spec={"fields": [{"name": name, "type": "number", "shared": True}]})
+        for number, of, name in named
+    ]
+    for what, requests in (("types", types), ("fields", fields), ("shared fields", shared)):
+        act = f"rename the {what.removesuffix('s')}"
+        yield Exercise(f"two {what} alike, a kill and a loss", requests, kills=1, losses=1)
+        yield Exercise(f"two {what} alike, a kill and a drop", requests, kills=1, drops=1)
+        yield Exercise(f"two {what} alike, a kill, one renamed", requests, kills=1, acts=[act])
+        renames = [f"{act} to a requested name"]
+        yield Exercise(f"two {what} alike, a loss, one renamed to the other", requests, losses=1, acts=renames)
+    both = {"fields": [*SEATS["fields"], *places["fields"]]}
+    overlapping = [a_request("1", spec=both), a_request("2", spec=places, if_exists="update")]
+    yield Exercise("two fields, one wanted twice, a kill and a loss", overlapping, kills=1, losses=1)
+
+
+def in_all_weathers(seed: str, each: int = WEATHERS) -> Iterator[Exercise]:
+    """Every scenario, in weathers that the seed chooses. ``each``: how many of them."""
+    for scenario in scenarios():
+        chance = random.Random(f"{seed} {scenario.name}")  # noqa: S311
+        yield from (in_weather(scenario, chance) for _ in range(each))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.interleavings")
     parser.add_argument("--orders", type=int, default=MOST_ORDERS, help="of each scenario, at most")
     parser.add_argument("--seed", default="once", help="chooses the orders of a scenario that is not explored whole")
+    parser.add_argument("--jobs", type=int, help="processes at once; without it, one for each processor")
     given = parser.parse_args()
     found = []
-    with ProcessPoolExecutor() as pool:
-        for each in pool.map(_explore, [(each.name, given.orders, given.seed) for each in scenarios()]):
+    plain, mixed = len([*scenarios()]), len([*in_all_weathers(given.seed)])
+    tasks = [(number, given.orders, given.seed) for number in range(plain)]
+    tasks += [(plain + number, max(given.orders // WEATHERS, 1), given.seed) for number in range(mixed)]
+    with ProcessPoolExecutor(given.jobs) as pool:
+        for each in pool.map(_explore, tasks):
             print(each, *each.violations, sep="\n  ", flush=True)
             found.append(each)
+    fired = sum((each.fired for each in found), Counter())
+    print("orders with each ingredient:", ", ".join(f"{each} {fired[each]}" for each in INGREDIENTS))
     orders, states = sum(each.plays for each in found), sum(each.states for each in found)
     broken = sum(bool(each.violations) for each in found)
     print(f"{len(found)} scenarios: {orders} orders, {states} states, {broken} broken (seed {given.seed})")
-    return 1 if broken else 0
+    return 1 if broken or not all(fired[each] for each in INGREDIENTS) else 0
 
 
-def _explore(given: tuple[str, int, str]) -> Exploration:
-    name, orders, seed = given
-    return explore(next(each for each in scenarios() if each.name == name), orders, seed)
+def _explore(given: tuple[int, int, str]) -> Exploration:
+    number, orders, seed = given
+    return explore([*scenarios(), *in_all_weathers(seed)][number], orders, seed)
 
 
 if __name__ == "__main__":
