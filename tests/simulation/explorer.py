@@ -121,7 +121,7 @@ class Exercise:
     kills: int = 0
     losses: int = 0
     drops: int = 0
-    lates: int = 0
+    delays: int = 0
     timeouts: int = 0
     list_lag: float = 0
     acts: Sequence[str] = ()

@@ -111,11 +111,11 @@ class TestTheExplorerFinds:
     def test_a_late_create_that_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(in_doubt, "ABSENCE_LAGS", 1)
 
-        assert "creates of 'account'" in self.broken(with_ingredients(SCENARIOS["two requests"], ["lates"]))
+        assert "creates of 'account'" in self.broken(with_ingredients(SCENARIOS["two requests"], ["delays"]))
 
     def test_a_late_create_of_a_killed_run_that_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(in_doubt, "ABSENCE_LAGS", 1)
-        scenario = with_ingredients(SCENARIOS["two requests, a kill"], ["lates"])
+        scenario = with_ingredients(SCENARIOS["two requests, a kill"], ["delays"])
 
         assert "creates of 'account'" in self.broken(replace(scenario, name="killed", losses=0))
 

@@ -20,16 +20,16 @@ TIMEOUT, TIMEOUT_LATE = "answer 408 to, and execute,", "answer 408 to, and execu
 COSTS: Mapping[str, tuple[str, ...]] = {
     KILL: ("kills",),
     KILL_AFTER: ("kills",),
-    KILL_LATE: ("kills", "lates"),
+    KILL_LATE: ("kills", "delays"),
     LOSE: ("losses",),
     DROP: ("drops",),
-    LATE: ("lates",),
+    LATE: ("delays",),
     TIMEOUT: ("timeouts",),
-    TIMEOUT_LATE: ("timeouts", "lates"),
+    TIMEOUT_LATE: ("timeouts", "delays"),
 }
 """The faults of a call, and the budgets that each of them needs. All but a kill strike writes only."""
 
-BUDGETS = ("kills", "losses", "drops", "lates", "timeouts")
+BUDGETS = ("kills", "losses", "drops", "delays", "timeouts")
 
 LIST_LAG_SECONDS = (15.0, 50.0)
 

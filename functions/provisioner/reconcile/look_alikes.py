@@ -140,6 +140,8 @@ class Search(NamedTuple):
         return {possible.record.resource._replace(name=row.natural_key) for possible, row in found}
 
     def conclusions(self) -> Conclusions:
+        if not senders_of(self.records):
+            return Conclusions()  # as nearly always
         found: dict[tuple[ResourceKey, str], dict[str, LookAlike]] = {}
         unexplained: dict[ResourceKey, dict[str, Existing]] = {}
         for possible in self._possible_creates():
