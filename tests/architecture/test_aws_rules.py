@@ -1,10 +1,7 @@
 """Each fault that AWS would punish and no linter finds is found when it is put back into the translated template."""
 
 import copy
-import json
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +10,7 @@ from infra.checks.aws import alarms, api_gateway, functions, leftovers
 from infra.checks.aws.stack import Rule, Stack
 from infra.checks.aws_rules import RULES, faults, monitoring
 from infra.checks.cloudformation import Template
-from tests.architecture.conftest import PROJECT
+from infra.checks.translated import translated
 
 type Resources = dict[str, Any]
 type Mutation = Callable[[Resources], object]
@@ -176,18 +173,12 @@ def test_each_rule_finds_a_fault_and_names_its_source() -> None:
     assert [rule for rule in RULES if len(rule.__doc__ or "") < 40] == []
 
 
-def test_two_translations_with_another_parameter_differ_in_their_versions(tmp_path: Path) -> None:
+def test_two_translations_with_another_parameter_differ_in_their_versions() -> None:
     """SAM itself, as AWS runs it, with both values: the version keeps its name, so its description must differ."""
-
-    def versions(*parameters: str) -> dict[str, Any]:
-        python, target = PROJECT / ".tools" / "sam" / "bin" / "python", tmp_path / "template.json"
-        command: list[Any] = [python, "infra/checks/translate.py", "template.yaml", target, *parameters]
-        subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)  # noqa: S603
-        given = dict(each.split("=") for each in parameters)
-        deployed = Stack(Template(json.loads(target.read_text()), given), {}).deployed
-        return deployed.resources("AWS::Lambda::Version")
-
-    info, debug = versions("LogLevel=INFO"), versions("LogLevel=DEBUG")
+    info, debug = (
+        Stack(translated(f"LogLevel={level}"), {}).deployed.resources("AWS::Lambda::Version")
+        for level in ("INFO", "DEBUG")
+    )
     assert set(info) == set(debug), "SAM names a version after the text of the template"
     assert len(info) >= 5
     assert [name for name in info if info[name]["Description"] == debug[name]["Description"]] == []

@@ -8,13 +8,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from infra.simulator.control.organizations import add_key, revoke
-from tests.simulation import aws, patches, webhook_senders
+from tests.simulation import aws, patches, strict, webhook_senders
 from tests.simulation.clock import SimulatedClock
 from tests.simulation.close_transport import CloseFailures, CloseTransport
 from tests.simulation.fault import Case
@@ -41,7 +41,10 @@ HORIZON_SECONDS = 8 * 3600.0
 
 @dataclass(slots=True)
 class SimulatedEnvironment:
-    """Keeps all output of the service. ``escaped_exceptions``: those that left a handler."""
+    """Keeps all output of the service. ``escaped_exceptions``: those that left a handler.
+
+    ``rejected_by_aws``: the faults of its requests that real AWS would reject, and these models do not.
+    """
 
     system: SystemUnderTest
     case: Case
@@ -51,6 +54,7 @@ class SimulatedEnvironment:
     rate_limits: list[tuple[float, float, str, Invocation | None]] = field(default_factory=list)
     kills: int = 0
     escaped_exceptions: list[str] = field(default_factory=list)
+    rejected_by_aws: list[str] = field(default_factory=list)
     network: Network = field(init=False)
     close: CloseTransport = field(init=False)
     account: aws.SimulatedAws = field(init=False)
@@ -86,6 +90,8 @@ class SimulatedEnvironment:
         operation = aws.AwsOperation.of(request)
         if self.network.invocation is None:
             return self.account.carry_out(operation, request)
+        if self.system.has_guarantees:
+            self.rejected_by_aws += strict.faults(self.network.invocation.function, request)
         failures = aws.AwsFailures(request, operation.service)
         attempts_of = request.headers.get("amz-sdk-invocation-id")
         text = attempts_of.decode() if isinstance(attempts_of, bytes) else attempts_of
@@ -135,6 +141,8 @@ class SimulatedEnvironment:
             self.escaped_exceptions.append(f"{function}: {error!r}")
             return None
         self.idle[function].append(environment)
+        if self.system.has_guarantees and function in {"api", "webhooks"}:
+            self.rejected_by_aws += strict.answer_faults(cast("Mapping[str, Any]", response))
         return response
 
     def _pauses(self) -> dict[str, float]:

@@ -62,6 +62,7 @@ def run(case: Case, system: SystemUnderTest) -> CaseResult:
             if workload.redrive():
                 workload.run_until_quiescent()
             faults = tuple(check(workload)) if system.has_guarantees else ()
+            faults += tuple(Violation("(requests that AWS takes)", each) for each in environment.rejected_by_aws)
         except Exception:  # noqa: BLE001 - a crash of the test itself is a finding, too
             faults = (Violation("(the test itself)", traceback.format_exc()),)
         network = environment.network
