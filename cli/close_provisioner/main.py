@@ -14,6 +14,7 @@ from close_provisioner.commands import (
     apply,
     audit,
     blueprints,
+    console,
     dead_letters,
     doctor,
     plan,
@@ -40,7 +41,7 @@ def program() -> typer.Typer:
     app = typer.Typer(name=PROGRAM, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.callback(help=ABOUT)(_options)
     app.info.name = None
-    for module in (status, doctor, plan, apply, send, audit):
+    for module in (status, doctor, console, plan, apply, send, audit):
         module.add_to(app)
     for name, (about, modules) in GROUPS.items():
         added = group(app, name, about)

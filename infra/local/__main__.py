@@ -55,6 +55,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--port", dest="PORT", help="port of the local AWS, which serves the HTTP API too (4566; 0: any free port)")
     add("--close-api-url", dest="CLOSE_API_URL", help="call this Close API instead of the simulated Close")
     add("--no-examples", dest="EXAMPLES", action="store_const", const="0", help="send no examples (EXAMPLES=0)")
+    add(
+        "--no-console",
+        dest="CONSOLE",
+        action="store_const",
+        const="0",
+        help="without the page in a browser (CONSOLE=0)",
+    )
     once = "stop after the examples; exit code 1 if one went wrong (ONCE=1)"
     add("--once", dest="ONCE", action="store_const", const="1", help=once)
     record = "write the picture of README.md to this file (needs LIST_LAG_SECONDS=2)"

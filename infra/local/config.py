@@ -32,6 +32,7 @@ class Options(BaseModel):
     """The Close API to call; None starts the simulated Close. Ends in ``/api/v1/``."""
     examples: bool = Field(True, description="1 or 0 (0: send no examples)")
     once: bool = Field(False, description="1 or 0 (1: stop after the examples; exit code 1 if one went wrong)")
+    console: bool = Field(True, description="1 or 0 (0: without the console, the page in a browser)")
     list_lag_seconds: Seconds | None = Field(
         None, description="a number of seconds, 0 or more; 20 or more for a Close elsewhere (template: 60)"
     )

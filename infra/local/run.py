@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from infra.local.config import Options
+from infra.local.console_process import console as local_console
 from infra.local.errors import StartupError
 from infra.local.examples.example_sender import ExampleSender
 from infra.local.examples.examples import Example, Exchange, assign, load_examples
@@ -61,10 +62,11 @@ class Run:
 
     def serve(self) -> None:
         """Show outcomes as they arrive, until a signal. Raises ``StartupError`` if a server ends."""
-        self.screen.commands(next_steps(self.options, self.stack))
-        while True:
-            self.stack.check()
-            self.show_outcomes([], 1)
+        with local_console(self.options.state) if self.options.console else nullcontext() as url:
+            self.screen.commands(next_steps(self.options, self.stack, url))
+            while True:
+                self.stack.check()
+                self.show_outcomes([], 1)
 
     def show_outcomes(self, exchanges: list[Exchange], wait_seconds: int) -> None:
         for announcement in self.feed.poll(wait_seconds):

@@ -201,13 +201,16 @@ class Requests:
         """Yield requests, the newest first."""
         cursor: str | None = None
         while limit > 0:
-            query = {**chosen.as_query(), "limit": min(limit, LARGEST_PAGE), "cursor": cursor}
-            page = Listed.read(self.transport.get(ROUTE, **query))
-            yield from (Summary.read(each) for each in page.data[:limit])
-            limit -= len(page.data)
-            cursor = page.next
+            shown, cursor = self.page(chosen, min(limit, LARGEST_PAGE), cursor)
+            yield from shown[:limit]
+            limit -= len(shown)
             if cursor is None:
                 return
+
+    def page(self, chosen: Filter, limit: int, cursor: str | None) -> tuple[list[Summary], str | None]:
+        """Return the requests of one page, and the cursor of the next."""
+        page = Listed.read(self.transport.get(ROUTE, **chosen.as_query(), limit=limit, cursor=cursor))
+        return [Summary.read(each) for each in page.data], page.next
 
     def history(self, key: str) -> History:
         """Return a request with everything that is known about it."""

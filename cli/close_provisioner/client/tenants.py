@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from close_provisioner.client.answers import Answer, Listed
 from close_provisioner.client.checks import Check
@@ -41,6 +42,25 @@ class Tenant(Answer):
     last_request: Summary | None = None
 
 
+class TypeKey(Answer):
+    """One key of a type or of one of its fields: as Close shows it, and as the last request for it has it."""
+
+    key: str
+    observed: Any = None
+    desired: Any = None
+    differs: bool = False
+
+
+class TenantType(Answer):
+    """A type of a tenant's organization. ``id``: None if Close has none; ``request``: the last that asked for it."""
+
+    name: str
+    id: str | None = None
+    request: str | None = None
+    asked_at: str | None = None
+    keys: tuple[TypeKey, ...] = ()
+
+
 class Report(Answer):
     """The checks of one tenant."""
 
@@ -78,6 +98,10 @@ class Tenants:
     def one(self, tenant: str) -> Tenant:
         """Return a tenant, also one without a credential. Raises ``NotFound``."""
         return Tenant.read(self.transport.get(ROUTE, tenant))
+
+    def types(self, tenant: str) -> list[TenantType]:
+        """Return the types of the tenant's organization beside the last requests for them. Nothing is written."""
+        return [TenantType.read(each) for each in Listed.read(self.transport.get(ROUTE, tenant, "types")).data]
 
     def check(self, tenant: str, *, pending: bool = False) -> Report:
         """Check a tenant. Nothing is written. ``pending``: with the key that is staged, not the one in use."""

@@ -1,7 +1,5 @@
 """``send``: one signed event of an upstream sender, from the fixtures of the project."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +10,7 @@ from close_provisioner.exit_codes import ExitCode
 from close_provisioner.invocation import Invocation
 from close_provisioner.output.asking import read_secret
 from close_provisioner.registration import command
+from close_provisioner.stack.example_events import ExampleEvents
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,26 +47,13 @@ def send(
     The local stack has a signing secret for each source. For a deployed stack the secret comes from a hidden prompt,
     standard input or a file. It needs the project's folder, which has the events.
     """
-    project = _project(invocation.host.folder)
-    given = {"SOURCE": source, "TENANT": tenant, "AGAIN": str(int(again)), "TAMPER": str(int(tampered))}
-    given |= {"EVENT": event} if event else {}
+    events = ExampleEvents.near(invocation.host.folder, invocation.host.environment)
+    if events is None:
+        raise NotFound("The events to send are in the project's folder: run `close-provisioner send` there.")
+    given = {"AGAIN": str(int(again)), "TAMPER": str(int(tampered))}
     if not invocation.stack.is_local:
         secret = read_secret(invocation.printer, f"The signing secret of {source}", secret_file)
         given |= {"URL": invocation.stack.api_url, "SECRET": secret}
-    ended = subprocess.run(
-        [sys.executable, "-m", "infra.local", "send"],
-        cwd=project,
-        env={**invocation.host.environment, **given},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    invocation.printer.line(ended.stdout.rstrip())
-    raise typer.Exit(ExitCode.BAD if ended.returncode else ExitCode.DONE)
-
-
-def _project(folder: Path) -> Path:
-    for each in (folder, *folder.parents):
-        if (each / "infra" / "local" / "send.py").exists():
-            return each
-    raise NotFound("The events to send are in the project's folder: run `close-provisioner send` there.")
+    sent = events.send(source, event or "", tenant, **given)
+    invocation.printer.line(sent.text)
+    raise typer.Exit(ExitCode.DONE if sent.succeeded else ExitCode.BAD)

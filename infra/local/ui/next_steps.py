@@ -11,9 +11,12 @@ from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from infra.local.stack import LocalStack
 
 
-def next_steps(options: Options, stack: LocalStack) -> Text:
-    """Return several lines."""
+def next_steps(options: Options, stack: LocalStack, console_url: str | None = None) -> Text:
+    """Return several lines. The console's URL comes first."""
     text = Text()
+    if console_url:
+        text.append("  Open the console: every request, the reason for its state, and a button to retry it\n\n", "bold")
+        text.append(f"    {console_url}\n\n", "bold cyan")
     for title, command in _commands(stack).items():
         text.append(f"  {title}\n\n", "bold")
         text.append(f"    {command}\n\n")

@@ -48,7 +48,7 @@ LINES = {
 WRITTEN_BY_THE_SERVICE = {"apply", "plan"}
 """Plans keep their lines, whose indentation has a meaning: the terminal wraps them."""
 
-ELSEWHERE = {"doctor", "send", "requests watch", "sources add", "sources rotate", "tenants add"} | {
+ELSEWHERE = {"console", "doctor", "send", "requests watch", "sources add", "sources rotate", "tenants add"} | {
     "tenants rotate",
     "tenants remove",
 }

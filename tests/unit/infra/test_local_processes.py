@@ -154,7 +154,7 @@ class TestClean:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Return a folder with the files that ``make clean`` needs, and nothing installed."""
-    for name in ("functions", "tests"):
+    for name in ("cli", "functions", "tests"):
         (tmp_path / name).mkdir(parents=True)
     shutil.copytree(PROJECT / "infra/local", tmp_path / "infra/local")
     (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text())

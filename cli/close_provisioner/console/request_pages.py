@@ -1,0 +1,191 @@
+"""The pages about requests: the list with its filters, one request, and the form to edit and retry."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from close_provisioner.client.requests import Filter, History, Summary, request_key
+from close_provisioner.client.service import Service
+from close_provisioner.console import timeline
+from close_provisioner.console.events import story
+from close_provisioner.console.foreign_text import editable_json
+from close_provisioner.console.live import Fragments, stream
+from close_provisioner.console.page import Pages, to
+from close_provisioner.errors import CommandError, Misused
+
+ROOM = "Requests"
+PAGE = 50
+STATES = ("waiting", "settled", "announced")
+RESULTS = ("created", "updated", "unchanged", "adopted", "recovered", "failed", "unresolved")
+SPANS = {"": None, "1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+FIELDS = ("tenant", "is", "source", "problem", "since")
+KEY = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPages:
+    """The pages of one stack."""
+
+    service: Service
+    pages: Pages
+
+    def list(self, request: Request) -> Response:
+        """Show a page of requests. The filters are in its URL."""
+        given = _given(request.query_params)
+        shown, cursor = self.service.requests.page(_filter(given), PAGE, request.query_params.get("cursor"))
+        filtered = {name: value for name, value in given.items() if value}
+        first = "cursor" not in request.query_params
+        return self.pages.page(
+            "requests.html",
+            ROOM,
+            live=f"/requests?{urlencode(filtered)}" if first else "",
+            requests=[Row.of(each) for each in shown],
+            filters=given,
+            filtered=bool(filtered),
+            choices=("", *STATES, *RESULTS),
+            spans=SPANS,
+            next=f"/requests?{urlencode({**filtered, 'cursor': cursor})}" if cursor else None,
+            flags="".join(f" {flag}" for flag in _flags(given)),
+        )
+
+    def live_list(self, request: Request) -> StreamingResponse:
+        """Send the first page of requests whenever it changes."""
+        given = _given(request.query_params)
+
+        def look() -> Fragments:
+            shown, _ = self.service.requests.page(_filter(given), PAGE, None)
+            rows = [Row.of(each) for each in shown]
+            return {"rows": self.pages.fragment("_requests.html", requests=rows, filtered=any(given.values()))}
+
+        return stream(request, look)
+
+    def find(self, request: Request) -> Response:
+        """Go to the request with this id: 32 hex digits, or the tenant and the caller's id."""
+        given = request.query_params.get("id", "").strip()
+        tenant, slash, request_id = given.partition("/")
+        if not slash and not KEY.fullmatch(given):
+            raise Misused("An id is TENANT/REQUEST-ID, or the 32 hex digits that the service gave the request.")
+        return to(f"/requests/{request_key(tenant, request_id) if slash else given}")
+
+    def one(self, request: Request) -> Response:
+        """Show one request: the reason for its state, its timeline, its body and its outcome."""
+        shown = self._history(request)
+        live = f"/requests/{shown.id}" if shown.state != "announced" else ""
+        return self.pages.page("request.html", ROOM, live=live, **_values(shown))
+
+    def live_one(self, request: Request) -> StreamingResponse:
+        """Send the request whenever it changes."""
+
+        def look() -> Fragments:
+            return {"request": self.pages.fragment("_request.html", **_values(self._history(request)))}
+
+        return stream(request, look)
+
+    def edit(self, request: Request) -> Response:
+        """Show the body of a request in a form, with the plan of the edited body beside it."""
+        shown = self._history(request)
+        return self.pages.page("edit.html", ROOM, shown=shown, text=editable_json(shown.body))
+
+    async def plan(self, request: Request) -> Response:
+        """Show what the edited body would do. Nothing is written."""
+        form = await request.form()
+        try:
+            body = edited_body(str(form.get("body", "")))
+            tenant = str(body.pop("tenant", "default"))
+            body.pop("request_id", None)
+            made = await run_in_threadpool(self.service.plans.make, tenant, body)
+            values: dict[str, Any] = {"plan": made, "error": None}
+        except CommandError as error:
+            values = {"plan": None, "error": str(error)}
+        return HTMLResponse(self.pages.fragment("_plan.html", **values))
+
+    async def retry(self, request: Request) -> Response:
+        """Send the request again under a new id, and go there."""
+        form = await request.form()
+        body = edited_body(str(form["body"])) if "body" in form else None
+        reason = str(form.get("reason") or "") or "retried in the console"
+        sent = await run_in_threadpool(self.service.requests.retry, request.path_params["key"], reason, body)
+        return to(f"/requests/{sent.id}")
+
+    def _history(self, request: Request) -> History:
+        return self.service.requests.history(request.path_params["key"])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request in a list, with the one sentence that says most about it."""
+
+    summary: Summary
+
+    @classmethod
+    def of(cls, summary: Summary) -> "Row":
+        return cls(summary)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.summary, name)
+
+    @property
+    def because(self) -> str:
+        """The problem of a failed request, the reason of one that waits."""
+        return self.summary.problem or self.summary.waits_because or ""
+
+
+def edited_body(text: str) -> dict[str, Any]:
+    """Return the body of a form. Raises ``Misused`` with the place of the fault."""
+    try:
+        body = json.loads(text)
+    except ValueError as error:
+        raise Misused(f"The body is not JSON: {error}. Correct it and try again.") from None
+    if not isinstance(body, dict):
+        raise Misused("The body must be a JSON object.")
+    return body
+
+
+def _values(shown: History) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    accepted = datetime.fromisoformat(shown.accepted_at)
+    until = datetime.fromisoformat(shown.settled_at) if shown.settled_at else now
+    return {
+        "shown": shown,
+        "explanation": shown.explanation,
+        "timeline": timeline.draw(shown.history, accepted, until),
+        "events": story(shown),
+        "body": shown.body,
+        "outcome": shown.outcome.raw if shown.outcome else None,
+    }
+
+
+def _given(query: Mapping[str, str]) -> dict[str, str]:
+    return {name: query.get(name, "").strip() for name in FIELDS}
+
+
+def _filter(given: Mapping[str, str]) -> Filter:
+    length = SPANS.get(given["since"])
+    chosen = given["is"]
+    return Filter(
+        tenant=given["tenant"] or None,
+        states=[chosen] if chosen in STATES else (),
+        results=[chosen] if chosen in RESULTS else (),
+        problems=[given["problem"]] if given["problem"] else (),
+        sources=[given["source"]] if given["source"] else (),
+        since=_ago(length) if length else None,
+    )
+
+
+def _ago(length: timedelta) -> str:
+    return (datetime.now(UTC) - length).isoformat(timespec="milliseconds")
+
+
+def _flags(given: Mapping[str, str]) -> list[str]:
+    """Return the options of the command that shows the same list."""
+    chosen = given["is"]
+    options = {**given, "is": "", "state" if chosen in STATES else "result": chosen}
+    return [f"--{name} {value}" for name, value in options.items() if value]

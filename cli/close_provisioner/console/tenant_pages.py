@@ -1,0 +1,79 @@
+"""The pages about tenants: the list, one tenant with its check, and its types at Close."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from close_provisioner.client.requests import Filter
+from close_provisioner.client.service import Service
+from close_provisioner.client.tenants import Organization, Tenant
+from close_provisioner.console.page import Pages
+from close_provisioner.console.request_pages import Row
+from close_provisioner.console.type_rows import TypeView
+from close_provisioner.errors import CommandError
+
+ROOM = "Tenants"
+LATEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPages:
+    """The pages of one stack."""
+
+    service: Service
+    pages: Pages
+
+    def list(self, _request: Request) -> Response:
+        """Show every tenant that has a stored credential."""
+        return self.pages.page("tenants.html", ROOM, tenants=[_row(each) for each in self.service.tenants.all()])
+
+    def one(self, request: Request) -> Response:
+        """Show a tenant with its last requests."""
+        tenant = self.service.tenants.one(request.path_params["tenant"])
+        latest = self.service.requests.newest(Filter(tenant=tenant.tenant), LATEST)
+        rows = [Row.of(each) for each in latest]
+        return self.pages.page("tenant.html", ROOM, tenant=_row(tenant), requests=rows, filtered=False)
+
+    async def check(self, request: Request) -> Response:
+        """Check the tenant now. Nothing is written."""
+        try:
+            report = await run_in_threadpool(self.service.tenants.check, request.path_params["tenant"])
+        except CommandError as error:
+            return HTMLResponse(self.pages.fragment("_checks.html", error=str(error)))
+        checks = self.pages.fragment(
+            "_checks.html",
+            error=None,
+            ready=report.ready,
+            checks=report.checks,
+            organization=_label(report.organization),
+        )
+        return HTMLResponse(checks)
+
+    def types(self, request: Request) -> Response:
+        """Show a tenant's types in Close, beside the last request for each."""
+        names = [each.tenant for each in self.service.tenants.all()]
+        tenant = request.query_params.get("tenant") or next(iter(names), "")
+        found = self.service.tenants.types(tenant) if tenant else ()
+        views = [TypeView.of(each) for each in found]
+        return self.pages.page("types.html", "Types", names=names, tenant=tenant, types=views)
+
+
+def _row(tenant: Tenant) -> dict[str, Any]:
+    last, credential = tenant.last_request, tenant.credential
+    return {
+        "tenant": tenant.tenant,
+        "organization_label": _label(tenant.organization),
+        "changed_at": credential.changed_at if credential else None,
+        "fault": credential.fault if credential else None,
+        "last_result": (last.result or "waiting") if last else None,
+        "pinned": tenant.pinned,
+    }
+
+
+def _label(organization: Organization | None) -> str:
+    if organization is None:
+        return ""
+    return f"{organization.name} ({organization.id})" if organization.name else organization.id

@@ -1,0 +1,53 @@
+"""A type as Close shows it beside the last request for it, line by line."""
+
+from typing import NamedTuple
+
+from close_provisioner.client.tenants import TenantType
+
+
+class Row(NamedTuple):
+    """One key of the type or of one of its fields. ``kind``: same, missing, changed or added."""
+
+    key: str
+    observed: str
+    desired: str
+    kind: str
+
+
+class TypeView(NamedTuple):
+    """One type."""
+
+    name: str
+    observed: bool
+    desired: bool
+    differs: bool
+    rows: tuple[Row, ...]
+    request: str | None
+    asked_at: str | None
+
+    @classmethod
+    def of(cls, found: TenantType) -> "TypeView":
+        """Return the view of a type."""
+        rows = tuple(
+            Row(each.key, _text(each.observed), _text(each.desired), _kind(each.observed, each.differs))
+            for each in found.keys
+        )
+        return cls(
+            found.name,
+            found.id is not None,
+            found.request is not None,
+            any(each.differs for each in found.keys),
+            rows,
+            found.request,
+            found.asked_at,
+        )
+
+
+def _kind(observed: object, differs: bool) -> str:
+    if not differs:
+        return "same"
+    return "missing" if observed is None else "changed"
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
