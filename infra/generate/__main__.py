@@ -3,6 +3,7 @@
     infra/schemas/request.json, outcome.json   JSON Schemas (2020-12)
     infra/openapi.yaml                         the HTTP API (OpenAPI 3.1)
     infra/asyncapi.yaml                        the queue and the topic (AsyncAPI 3.0)
+    docs/reference/command-line.md             the command line
     docs/reference/parameters.md, between marks   the parameters of template.yaml
     README.md and its badges                   the numbers of docs/explanation
 
@@ -18,6 +19,7 @@ from typing import Any
 import yaml
 
 from infra.generate.asyncapi import asyncapi
+from infra.generate.command_line import command_line
 from infra.generate.openapi import openapi
 from infra.generate.parameters import parameters
 from infra.generate.readme import badges, summary
@@ -38,6 +40,7 @@ def documents() -> dict[str, str]:
         "infra/openapi.yaml": _yaml(openapi()),
         "infra/asyncapi.yaml": _yaml(asyncapi()),
         PARAMETERS: _between("parameters", parameters(ROOT), (ROOT / PARAMETERS).read_text(encoding="utf-8")),
+        "docs/reference/command-line.md": command_line(),
         "README.md": _between("numbers", summary(ROOT), (ROOT / "README.md").read_text(encoding="utf-8")),
         **badges(ROOT),
     }

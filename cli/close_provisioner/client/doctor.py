@@ -88,12 +88,12 @@ def _api_and_clock(transport: Transport, now: Callable[[], float]) -> Check:
     try:
         reply = transport.ask(Question("GET", ("provisioning-requests",), query={"limit": 1}))
     except CommandError as error:
-        return Check.made("api", Mark.FAILED, str(error), who="operator")
+        return Check.made("gateway", Mark.FAILED, str(error), who="operator")
     shown: Any = reply.headers.get("date")
     if not shown:
-        return Check.made("api", Mark.OK, "It answers.")
+        return Check.made("gateway", Mark.OK, "It answers.")
     skew = email.utils.parsedate_to_datetime(shown).timestamp() - now()
     if abs(skew) > SKEW_SECONDS:
         seen = f"It answers, and its clock differs from this machine's by {abs(skew):.0f} s."
-        return Check.made("api", Mark.WARNING, seen, "Set the clock of this machine.", "operator")
-    return Check.made("api", Mark.OK, "It answers, and its clock agrees with this machine's.")
+        return Check.made("gateway", Mark.WARNING, seen, "Set the clock of this machine.", "operator")
+    return Check.made("gateway", Mark.OK, "It answers, and its clock agrees with this machine's.")

@@ -20,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
         app,
         "status",
         needs=["execute-api:Invoke on GET/v1/status", "cloudwatch:DescribeAlarms (for the alarms)"],
-        examples=["status", "status --json", "watch -n 30 close-provisioner status"],
+        examples=["status", "status --json"],
     )(status)
 
 

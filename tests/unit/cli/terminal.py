@@ -104,8 +104,9 @@ class FakeStack:
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
         path = request.url.path.removeprefix("/live")
-        found = [key for key in self.answers if fnmatch.fnmatch(f"{request.method} {path}", key)]
-        answer = self.answers[found[-1]] if found else None
+        route = f"{request.method} {path}"
+        found = [key for key in self.answers if fnmatch.fnmatch(route, key)]
+        answer = self.answers[route if route in self.answers else found[0]] if found else None
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if callable(answer):
