@@ -16,9 +16,12 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run send sources test bench faults chaos check docs deploy install pins clean
+.PHONY: help run send sources test bench faults chaos check docs deploy install pins clean check-code check-template
 .DEFAULT_GOAL := help
+# One target after the other, whatever -j says; only the halves of `make check` run side by side.
+ifndef HALVES
 .NOTPARALLEL:
+endif
 
 help: ## list these commands
 	@awk -F ':.*## ' '\
@@ -49,12 +52,17 @@ clean: ## remove what was built; installed tools stay. Refused while a stack is 
 TRANSLATED := .local/checks/translated.json
 
 check: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/checkov/.installed ## format, lint, spelling, types, imports, sources, template and policies
+	@$(MAKE) --no-print-directory --output-sync=line -j 2 HALVES=1 check-code check-template
+
+check-code:
 	$(QUIET) "checking the format" .venv/bin/ruff format --check .
 	$(QUIET) "checking for mistakes (ruff)" .venv/bin/ruff check .
 	$(QUIET) "checking the spelling (codespell)" .venv/bin/codespell
 	$(QUIET) "checking the types (mypy)" .venv/bin/mypy functions infra cli tests
 	$(QUIET) "checking the imports (import-linter)" env PYTHONPATH=functions:cli .venv/bin/lint-imports
 	$(QUIET) "checking the sources" $(PYTHON) -m infra.build.sources
+
+check-template:
 	$(QUIET) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --lint --region us-east-1
 	$(QUIET) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
 	$(QUIET) "translating the template" $(TOOLS)/sam/bin/python infra/checks/translate.py template.yaml $(TRANSLATED)

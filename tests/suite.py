@@ -1,7 +1,8 @@
 """``python -m tests.suite``: every test, in groups that fill two cores; ``make test`` runs it after the checks.
 
-The unit tests take both cores. Then the simulation, which moves its own clock, and the end-to-end tests run beside
-chaos, which mostly waits. Each stack takes free ports and a folder of its own, so that none disturbs another.
+Three lanes run side by side: chaos, which mostly waits; the end-to-end tests, then the simulation, which moves its own
+clock; and the tests in process, which give way to both and so fill what they leave of the cores. Each stack takes free
+ports and a folder of its own, so that none disturbs another.
 """
 
 import re
@@ -19,10 +20,15 @@ PROGRESS = re.compile(r"^[.sxXFE]+ *\[ *\d+%\]$|^bringing up nodes\.\.\.$", re.M
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Folders of tests that one pytest process runs."""
+    """Folders of tests that one pytest process runs. ``niceness``: higher for tests that may wait for others."""
 
     name: str
     arguments: Sequence[str]
+    niceness: int = 0
+
+    @property
+    def command(self) -> list[str]:
+        return ["nice", "-n", str(self.niceness), sys.executable, "-m", "pytest", "-q", *self.arguments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +60,14 @@ IN_PROCESS = Group(
         "tests/unit",
         "tests/integration",
     ),
+    niceness=10,
 )
 SIMULATION = Group("simulation", ("tests/simulation",))
 END_TO_END = Group("end to end", ("tests/e2e",))
 CHAOS = Group("chaos", ("tests/chaos",))
 
-STAGES: Sequence[Sequence[Sequence[Group]]] = (((IN_PROCESS,),), ((SIMULATION, END_TO_END), (CHAOS,)))
-"""One stage after the other; the lanes of a stage at the same time; the groups of a lane one after the other."""
+LANES: Sequence[Sequence[Group]] = ((CHAOS,), (END_TO_END, SIMULATION), (IN_PROCESS,))
+"""The lanes run at the same time, the groups of a lane one after the other."""
 
 
 @dataclass(slots=True)
@@ -69,18 +76,17 @@ class Suite:
 
     results: list[GroupResult] = field(default_factory=list)
 
-    def run(self, stages: Sequence[Sequence[Sequence[Group]]] = STAGES) -> bool:
+    def run(self, lanes: Sequence[Sequence[Group]] = LANES) -> bool:
         """Run every group, also after a failure. Return whether all passed."""
-        for lanes in stages:
-            with ThreadPoolExecutor(len(lanes)) as pool:
-                list(pool.map(self._run_lane, lanes))
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            list(pool.map(self._run_lane, lanes))
         return all(each.code == 0 for each in self.results)
 
     def _run_lane(self, groups: Sequence[Group]) -> None:
         for group in groups:
             started = time.monotonic()
             ended = subprocess.run(  # noqa: S603 - our own arguments
-                [sys.executable, "-m", "pytest", "-q", *group.arguments],
+                group.command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -9,6 +9,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -177,15 +178,22 @@ class Finding:
         return f"{self.path}:{self.line}: {self.found!r} - {self.instead}"
 
 
-def files() -> Iterator[Path]:
-    """Yield every file that people read, in order."""
-    for path in sorted(PROJECT.rglob("*")):
-        name = path.relative_to(PROJECT).as_posix()
-        hidden = any(part.startswith(".") for part in name.split("/")) and not name.startswith(HIDDEN_BUT_READ)
-        if hidden or name.startswith(SKIPPED) or "__pycache__" in name or not path.is_file():
-            continue
-        if path.suffix in READ or path.name in READ_BY_NAME:
-            yield path
+@cache
+def files() -> tuple[Path, ...]:
+    """Return every file that people read, in order."""
+    return tuple(sorted(path for path in _visible_files() if path.suffix in READ or path.name in READ_BY_NAME))
+
+
+def _visible_files() -> Iterator[Path]:
+    for folder, subfolders, names in PROJECT.walk():
+        prefix = "" if folder == PROJECT else f"{folder.relative_to(PROJECT).as_posix()}/"
+        subfolders[:] = [each for each in subfolders if each != "__pycache__" and _is_read(f"{prefix}{each}/")]
+        yield from (folder / each for each in names if _is_read(prefix + each))
+
+
+def _is_read(name: str) -> bool:
+    hidden = any(part.startswith(".") for part in name.split("/")) and not name.startswith(HIDDEN_BUT_READ)
+    return not hidden and not name.startswith(SKIPPED)
 
 
 def area_of(path: Path) -> str:

@@ -21,13 +21,13 @@ def test_a_group_that_failed_is_reported_with_all_its_output() -> None:
 
 def test_every_group_runs_also_after_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     broken, fine = Group("broken", ("--no-such-option",)), Group("fine", ("--version",))
-    assert not Suite().run((((broken, fine),),))
+    assert not Suite().run(((broken, fine),))
     printed = capsys.readouterr().out
     assert "== broken: FAILED (exit code 4)" in printed
     assert "== fine: passed" in printed
 
 
 def test_every_folder_of_tests_is_in_a_group() -> None:
-    named = {argument for lanes in suite.STAGES for lane in lanes for group in lane for argument in group.arguments}
+    named = {argument for lane in suite.LANES for group in lane for argument in group.arguments}
     folders = {f"tests/{path.parent.relative_to(suite.TESTS).parts[0]}" for path in suite.TESTS.glob("*/**/test_*.py")}
     assert folders <= named

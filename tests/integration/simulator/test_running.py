@@ -42,7 +42,7 @@ def test_the_program_starts_from_a_setup_and_ends_on_a_signal(tmp_path: Path) ->
         assert urls == {"url": remote.url, "api_url": remote.api_url, "control_url": f"{remote.url}/_control/"}
         assert [entry["name"] for entry in remote.types("orga_acme")] == ["Invoice"]
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -54,7 +54,7 @@ def test_a_busy_port_and_an_invalid_setup_are_reported(close: ControlClient, tmp
         (("--setup", str(setup)), "unknown option 'color'"),
     ):
         with run(*arguments) as process:
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
         assert complaint in errors
         assert "Traceback" not in errors
