@@ -1,12 +1,16 @@
 """The clients of AWS services, the same in every function."""
 
 from collections.abc import Callable
+from functools import partial, partialmethod
 from typing import Any
 
 from botocore.config import Config
+from botocore.endpoint import EndpointCreator
+from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 
 from provisioner import __version__
+from provisioner.tls import shared_context
 
 MAX_CONCURRENT_TENANTS = 10  # a batch holds ten records, and the tenants in it are processed in parallel
 
@@ -20,7 +24,25 @@ AWS_CONFIG = Config(
 )
 
 
+class HttpSession(URLLib3Session):  # type: ignore[misc]
+    """botocore's HTTP session with the shared TLS context. botocore's own reads all roots again at each connection.
+
+    A CA bundle that the environment names (AWS_CA_BUNDLE) is used as before.
+    """
+
+    def _get_ssl_context(self) -> Any:
+        return shared_context() if self._verify is True else super()._get_ssl_context()
+
+    def _setup_ssl_cert(self, conn: Any, url: str, verify: bool | str) -> None:
+        super()._setup_ssl_cert(conn, url, verify)
+        if verify is True:
+            conn.ca_certs = None  # the context has the roots
+
+
+EndpointCreator.create_endpoint = partialmethod(EndpointCreator.create_endpoint, http_session_cls=HttpSession)
+
+
 def make_clients() -> Callable[[str], Any]:
     """Return a factory of clients. It uses botocore, because boto3 also imports S3 transfers at every cold start."""
     session = Session()
-    return lambda name: session.create_client(name, config=AWS_CONFIG)
+    return partial(session.create_client, config=AWS_CONFIG)

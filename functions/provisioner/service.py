@@ -1,12 +1,10 @@
 """Put the parts together: once for each execution environment, at its first invocation, never at import."""
 
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-import certifi
 import httpx
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS, make_clients
@@ -21,6 +19,7 @@ from provisioner.messaging.queue import Queue
 from provisioner.messaging.topic import Topic
 from provisioner.reconcile.provisioner import Provisioner
 from provisioner.settings import Settings
+from provisioner.tls import shared_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,8 @@ class Service:
 
 
 def _http(base_url: str) -> httpx.Client:
-    """Return the HTTP client. It has the only TLS context, since reading certifi's file takes 27 ms of CPU."""
-    context = ssl.create_default_context(cafile=certifi.where()) if base_url.startswith("https:") else False
     return httpx.Client(
-        verify=context,
+        verify=shared_context() if base_url.startswith("https:") else False,
         trust_env=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # no tenant may use another's session
         limits=httpx.Limits(max_connections=2 * MAX_CONCURRENT_TENANTS, keepalive_expiry=5),

@@ -1,7 +1,7 @@
 """Builds the one artifact that every Lambda function ships: ``python -m infra.build.artifact arm64 <folder>``.
 
-    requirements.txt ── install ── trim ── compile ──┐  (kept in .local/build, under a digest of its inputs)
-    provisioner, blueprints, sources ── compile ─────┴── the folder that SAM zips
+    requirements.txt ── install ── trim, lay out roots, compile ──┐  (kept in .local/build)
+    provisioner, blueprints, sources ── compile ──────────────────┴── the folder that SAM zips
                                └── check against fixtures
 
 SAM runs the build once for each function. The dependencies are installed once and copied. The same inputs always give
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from infra.build.bytecode import compile_tree
 from infra.build.dependencies import ARCHITECTURES, InstallError, install
+from infra.build.roots import lay_out_roots
 from infra.build.sources import Unmapped, check
 from infra.build.trim import Stale, trim
 
@@ -47,9 +48,10 @@ def build(architecture: str, target: Path) -> None:
 
 
 def vendor(architecture: str, folder: Path) -> None:
-    """Install the locked dependencies into the folder, remove what no function reads, and compile the rest."""
+    """Install the locked dependencies into the folder, remove what no function reads, and prepare the rest."""
     install(REQUIREMENTS, architecture, folder)
     trim(folder)
+    lay_out_roots(folder / "certifi")
     compile_tree(folder, folder)
 
 
