@@ -40,6 +40,7 @@ from tests.simulation.promises import violations
 from tests.simulation.weather import (
     ACTS,
     BETWEEN_RUNS,
+    BUDGETS,
     COSTS,
     DROP,
     GO,
@@ -49,6 +50,7 @@ from tests.simulation.weather import (
     LATE,
     LOSE,
     OPERATORS,
+    REPEAT,
     TIMEOUT,
     TIMEOUT_LATE,
 )
@@ -123,7 +125,9 @@ class Exercise:
     drops: int = 0
     delays: int = 0
     timeouts: int = 0
+    repeats: int = 0
     list_lag: float = 0
+    wait_limit: float = 20_000
     acts: Sequence[str] = ()
     before: Sequence[ProvisioningRequest] = ()
     acts_interrupt: bool = True
@@ -153,6 +157,11 @@ class Actor:
     @property
     def is_finished(self) -> bool:
         return not self.is_running and (self.outcome is not None or self.runs >= MAX_RUNS)
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether its outcome is unresolved. Then the request may be sent again."""
+        return not self.is_running and self.outcome is not None and self.outcome.result == "unresolved"
 
 
 class TakingTurns:
@@ -193,10 +202,11 @@ class Play:
         self.ledger, self.topic = MemoryLedger(self.clock), MemoryTopic()
         self.close = SimulatedClose(self.clock)
         self.close.lag = scenario.list_lag
-        self.left = {each: getattr(scenario, each) for costs in COSTS.values() for each in costs}
+        self.left = {each: getattr(scenario, each) for each in BUDGETS}
         self.acts = list(scenario.acts)
         self.late: list[LateWrite] = []
         self.fired: Counter[str] = Counter(["list lag"] if scenario.list_lag else [])
+        self.fired.update(["a deadline"] if scenario.wait_limit < LAG * ABSENCE_LAGS else [])
         self.touched, self.deleted = set[str](), set[str]()  # by people: ids in Close
         tenants = {each.tenant for each in scenario.requests}
         self.secrets: dict[str, tuple[str, str | None]] = dict.fromkeys(tenants, (KEY, None))
@@ -224,6 +234,8 @@ class Play:
                 choices += self._faults(number, actor)
             elif not actor.is_finished and (actor.ready_at <= self.clock() or not running):
                 choices.append(Choice(number, GO))
+            elif self.left["repeats"] and actor.is_unresolved:
+                choices.append(Choice(number, REPEAT))
         choices += [Choice(EXECUTE, str(each.number)) for each in self.late]
         may_interrupt = self.scenario.acts_interrupt or not running
         if may_interrupt and not all(each.is_finished for each in self.actors):
@@ -253,8 +265,9 @@ class Play:
         self._log(name, name)
 
     def _advance(self, actor: Actor, action: str) -> None:
-        self._log(f"{actor.request.request_id}: {action} {actor.call or 'begin'}", *COSTS.get(action, ()))
-        for each in COSTS.get(action, ()):
+        costs = ("repeats",) if action == REPEAT else COSTS.get(action, ())
+        self._log(f"{actor.request.request_id}: {action} {actor.call or 'begin'}", *costs)
+        for each in costs:
             self.left[each] -= 1
         if actor.is_running:
             actor.order = action
@@ -294,17 +307,17 @@ class Play:
         def turn(call: str, is_write: bool, execute: Callable[[], Any], body: bytes = b"") -> Any:
             return self._turn(actor, call, is_write, execute, body)
 
-        provisioner = Provisioner(
-            TakingTurns(self.ledger, turn), TakingTurns(self.topic, turn), LAG, wait_limit=20_000, clock=self.clock
-        )
+        ledger, topic, limit = TakingTurns(self.ledger, turn), TakingTurns(self.topic, turn), self.scenario.wait_limit
+        provisioner = Provisioner(ledger, topic, LAG, wait_limit=limit, clock=self.clock)
         try:
             organization = self._organization(actor.request.tenant, http_taking_turns(self.close, turn))
             record = self.ledger.accept(actor.request)
             actor.heard = repr((self.secrets[actor.request.tenant], record.outcome))
-            result = provisioner.reconcile(Job(record, actor.request, organization))
+            job = Job(record, actor.request, organization)
+            result = provisioner.reconcile_unresolved(job) if actor.outcome else provisioner.reconcile(job)
             if isinstance(result, Outcome):
                 actor.outcome = result
-            else:
+            elif result:
                 actor.ready_at = self.clock() + (BUSY_SECONDS if result.reason == "leased" else result.seconds)
         except Stopped:
             actor.ready_at = self.clock() + KILLED_SECONDS

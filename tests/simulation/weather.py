@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GO, KILL, KILL_AFTER, KILL_LATE = "go", "kill", "kill after", "kill, and execute later,"
 LOSE, DROP, LATE = "lose the response of", "drop", "lose, and execute later,"
+REPEAT = "send again"
 TIMEOUT, TIMEOUT_LATE = "answer 408 to, and execute,", "answer 408 to, and execute later,"
 
 COSTS: Mapping[str, tuple[str, ...]] = {
@@ -29,7 +30,8 @@ COSTS: Mapping[str, tuple[str, ...]] = {
 }
 """The faults of a call, and the budgets that each of them needs. All but a kill strike writes only."""
 
-BUDGETS = ("kills", "losses", "drops", "delays", "timeouts")
+BUDGETS = ("kills", "losses", "drops", "delays", "timeouts", "repeats")
+DEADLINE_SECONDS = 100.0
 
 LIST_LAG_SECONDS = (15.0, 50.0)
 
@@ -118,13 +120,14 @@ PEOPLE: Mapping[str, Act] = {
 OPERATORS: Mapping[str, Act] = {
     "swap the key": _store(OTHER_KEY, None),
     "store the right key": _store(KEY, None),
+    "revoke the key": _store("api_acme.revoked", None),
     "move the tenant": _store(OTHER_KEY, OTHER_ID),
 }
 ACTS = {**PEOPLE, **OPERATORS}
 BETWEEN_RUNS = {"rename the type to a requested name", "rename the type back"}
 """While a run is under way, docs/explanation/limits.md excepts them: a rename under way."""
 
-INGREDIENTS = (*BUDGETS, "list lag", "two tenants", *ACTS)
+INGREDIENTS = (*BUDGETS, "list lag", "a deadline", "two tenants", *ACTS)
 """All that ``in_weather`` mixes, by name. A play names the faults and acts that happened in it."""
 
 
@@ -135,14 +138,20 @@ def in_weather(scenario: "Exercise", chance: random.Random) -> "Exercise":
         chosen.append("swap the key")
     if "rename the type back" in chosen:
         chosen.append("rename the type")
+    if "repeats" in chosen:
+        chosen.append("drops")
     return with_ingredients(scenario, list(dict.fromkeys(chosen)), chance.choice(LIST_LAG_SECONDS))
 
 
 def with_ingredients(scenario: "Exercise", chosen: Sequence[str], list_lag: float = 0) -> "Exercise":
     """Return the scenario with these ingredients, one of each. ``list_lag``: in seconds, if it is among them."""
     further: dict[str, Any] = {each: max(getattr(scenario, each), 1) for each in chosen if each in BUDGETS}
+    if "repeats" in chosen:  # two dropped creates leave a request unresolved
+        further["drops"] = 2
     if "list lag" in chosen:
         further["list_lag"] = list_lag
+    if "a deadline" in chosen:
+        further["wait_limit"] = DEADLINE_SECONDS
     if "two tenants" in chosen:
         first, *others = scenario.requests
         further["requests"] = [first, *(each.model_copy(update={"tenant": "initech"}) for each in others)]
