@@ -43,7 +43,7 @@ def with_observations(
 
     Existing resources are no longer in doubt, and are attributed to this request if it must have created them.
     """
-    attribution = _Attribution(claimant)
+    attribution = _Attribution(claimant, matches.renamed)
     return {resource: attribution.update(record, matches.existing[resource]) for resource, record in records.items()}
 
 
@@ -55,6 +55,7 @@ def created_types(records: Mapping[ResourceKey, ResourceRecord], request: Reques
 
 class _Attribution(NamedTuple):
     claimant: Claimant
+    renamed: Mapping[ResourceKey, ResourceRecord]
 
     def update(self, record: ResourceRecord, existing: Mapping[str, Existing]) -> ResourceRecord:
         """The record with what the observation shows. The type itself comes first: its creator may own its fields."""
@@ -72,12 +73,20 @@ class _Attribution(NamedTuple):
     def _unknown_write(self, record: ResourceRecord, operation: str, existing: Existing) -> ResourceRecord:
         """Attribute what no write is known for to the request whose create was in doubt."""
         create = self._create(record, operation, existing)
-        if create is None:
+        if create is None or self._is_known_under_the_present_name(record, operation, existing):
             return self._of_another_id(record, operation, existing)
         is_certain = operation == CREATE_RESOURCE or operation in record.in_doubt or is_association(operation)
         if is_certain or abs(created_at(existing) - create.since) <= IN_DOUBT_SECONDS:
             return record.with_write(operation, self._write(record, operation, existing, create.request))
         return self._of_another_id(record, operation, existing)  # a field that was there before
+
+    def _is_known_under_the_present_name(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
+        """Whether a request for the present name of a renamed type created the field, or may have."""
+        present = self.renamed.get(record.resource)
+        if present is None or operation == CREATE_RESOURCE:
+            return False
+        write = present.writes.get(operation)
+        return operation in present.in_doubt or (write is not None and write.close_id == existing.id)
 
     def _of_another_id(self, record: ResourceRecord, operation: str, existing: Existing) -> ResourceRecord:
         """Forget who wrote what had the name before. A create in doubt may have made either of the two."""

@@ -1,11 +1,12 @@
-"""The creates that a request may send, and whether an existing resource is as one of them sends it. Pure."""
+"""The creates that a request may send, whose creates are in doubt, and whether a resource is as one sends it. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import shared_field_desired
-from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind
+from provisioner.ledger.in_doubt import InDoubt
+from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
 from provisioner.reconcile.diff import agrees
 from provisioner.reconcile.plan import Existing, field_operation
 from provisioner.reconcile.resolve import referenced_first
@@ -47,3 +48,21 @@ def creates_of(request: ProvisioningRequest, resource: ResourceKey) -> dict[str,
                     at = None if each.references else index
                     of_type[field_operation(each.natural_key)] = Create(each.natural_key, each.desired(), at)
     return of_type
+
+
+class Sender(NamedTuple):
+    """Another request that holds a create in doubt. ``is_settled``: it knows the results of all of its creates."""
+
+    request: ProvisioningRequest
+    is_settled: bool
+
+
+def senders_of(records: Mapping[ResourceKey, ResourceRecord]) -> set[str]:
+    """Return the keys of all requests with creates in doubt."""
+    entries = [each for record in records.values() for each in entries_of(record)]
+    return {each.request for each in entries}
+
+
+def entries_of(record: ResourceRecord) -> list[InDoubt]:
+    """Return all creates in doubt under this resource, lost and orphaned."""
+    return [*record.orphaned, *(each for entries in record.in_doubt.values() for each in entries)]

@@ -26,7 +26,7 @@ from provisioner.ledger.lease import (
     ResourceKind,
     ResourceRecord,
 )
-from provisioner.reconcile.creates import Create, creates_of, is_as_sent
+from provisioner.reconcile.creates import Create, Sender, creates_of, entries_of, is_as_sent, senders_of
 from provisioner.reconcile.plan import EMPTY, Existing, LookAlike, ObservedState, created_at, field_operation
 
 IN_DOUBT_SECONDS = 300
@@ -37,13 +37,6 @@ SENT_SECONDS = 90
 """A create in doubt was sent within this time before its ``since``: a lease's length."""
 
 type Records = Mapping[ResourceKey, ResourceRecord]
-
-
-class Sender(NamedTuple):
-    """Another request that holds a create in doubt. ``is_settled``: it knows the results of all of its creates."""
-
-    request: ProvisioningRequest
-    is_settled: bool
 
 
 class Background(NamedTuple):
@@ -73,16 +66,6 @@ class Conclusions(NamedTuple):
     renamed: Mapping[str, CustomObjectType] = EMPTY
     look_alikes: Mapping[tuple[ResourceKey, str], tuple[LookAlike, ...]] = EMPTY
     undecided: Mapping[ResourceKey, frozenset[str]] = EMPTY
-
-
-def senders_of(records: Records) -> set[str]:
-    """Return the keys of all requests with creates in doubt."""
-    entries = [each for record in records.values() for each in _entries(record)]
-    return {each.request for each in entries}
-
-
-def _entries(record: ResourceRecord) -> list[InDoubt]:
-    return [*record.orphaned, *(each for entries in record.in_doubt.values() for each in entries)]
 
 
 class _PossibleCreate(NamedTuple):
@@ -130,14 +113,27 @@ class Search(NamedTuple):
     background: Background = NOTHING_ELSE
 
     def present_names(self) -> set[ResourceKey]:
-        """Return the resources, by their present names, of which the ledger may know who created them."""
+        """Return the resources, by their present names, of which the ledger may know who created them.
+
+        They are those of look-alikes, and of renamed types: a request for the present name may have added fields.
+        """
         found = (
             (possible, row)
             for possible in self._possible_creates()
             if possible.is_of_resource
             for row in self._candidates(possible)
         )
-        return {possible.record.resource._replace(name=row.natural_key) for possible, row in found}
+        names = {possible.record.resource._replace(name=row.natural_key) for possible, row in found}
+        return names | {*self.renamed().values()} if senders_of(self.records) else set()
+
+    def renamed(self) -> dict[ResourceKey, ResourceKey]:
+        """Return the resources of types that are known by their ids, each with that of its present name."""
+        types = {each: self.types[each.name][0] for each in self.records if self.types.get(each.name)}
+        return {
+            resource: resource._replace(name=existing.natural_key)
+            for resource, existing in types.items()
+            if resource.kind is ResourceKind.TYPE and existing.natural_key != resource.name
+        }
 
     def conclusions(self) -> Conclusions:
         if not senders_of(self.records):
@@ -165,7 +161,7 @@ class Search(NamedTuple):
     def _possible_creates(self) -> Iterator[_PossibleCreate]:
         """Yield every create that may have been sent and whose result has neither its name nor a known id."""
         for resource, record in self.records.items():
-            for entry in dict.fromkeys(_entries(record)):
+            for entry in dict.fromkeys(entries_of(record)):
                 sender = self._sender(entry)
                 if sender is None:
                     continue

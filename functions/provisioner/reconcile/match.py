@@ -31,7 +31,9 @@ def match_resources(
 ) -> Matches:
     """Match every spec of the request. ``records``: of all its resources."""
     types = match_types(request, state, records)
-    conclusions = Search(request, state, records, types, background).conclusions()
+    search = Search(request, state, records, types, background)
+    conclusions, known = search.conclusions(), background.records
+    renamed = {resource: known[present] for resource, present in search.renamed().items() if present in known}
     types |= {key: [each] for key, each in conclusions.renamed.items()}
     own = {(each.custom_object_type_id, each.natural_key): each for each in reversed(oldest_first(state.fields))}
     specs = {each.natural_key: each for each in request.types}
@@ -43,7 +45,7 @@ def match_resources(
         else:
             existing[resource] = _existing_of_type(specs[resource.name], records[resource], types, state, own)
             existing[resource] |= _renamed_associations(specs[resource.name], types, state.organization, existing)
-    return Matches(types, existing, own, conclusions.look_alikes, conclusions.undecided)
+    return Matches(types, existing, own, conclusions.look_alikes, conclusions.undecided, renamed)
 
 
 def match_types(

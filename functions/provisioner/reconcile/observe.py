@@ -18,7 +18,8 @@ from provisioner.ledger.lease import (
     ResourceRecord,
 )
 from provisioner.ledger.models import RequestRecord
-from provisioner.reconcile.look_alikes import Background, Search, Sender, senders_of
+from provisioner.reconcile.creates import Sender, senders_of
+from provisioner.reconcile.look_alikes import Background, Search
 from provisioner.reconcile.match import match_resources, match_types
 from provisioner.reconcile.plan import Matches, ObservedState, is_association, resources_to_lock, type_resource
 from provisioner.reconcile.ports import CloseReader

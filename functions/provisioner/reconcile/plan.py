@@ -137,6 +137,8 @@ class Matches(NamedTuple):
     """By resource and operation: what the operation, in doubt, may have created already."""
     undecided: Mapping[ResourceKey, Collection[str]] = EMPTY
     """By resource: the requests with orphaned creates whose results this observation does not decide."""
+    renamed: Mapping[ResourceKey, ResourceRecord] = EMPTY
+    """By the resource of a renamed type: the ledger's record of its present name, as far as that was needed."""
 
 
 class Action(StrEnum):

@@ -295,3 +295,19 @@ class TestAPersonGivesTheNameToAnother:
 
         assert isinstance(world.reconcile(bare("2", "Account")), Deferred)
         assert result_of(world, bare("1", "Account")) == ("recovered",)
+
+    def test_a_field_that_a_request_for_the_new_name_added_is_not_claimed(self, world: MemoryWorld) -> None:
+        assert result_of(world, bare("1", "Account")) == ("created",)
+        rename(world, "Account", "Firm")
+        world.lease_and_vanish(fields("2", SEATS))
+        world.clock.advance(91)
+        assert result_of(world, fields("3", SEATS, name="Firm")) == ("updated", "created")
+
+        assert result_of(world, fields("2", SEATS)) == ("adopted", "unchanged")
+
+    def test_a_field_of_a_type_that_was_renamed_since_is_claimed(self, world: MemoryWorld) -> None:
+        assert result_of(world, bare("1", "Account")) == ("created",)
+        suffer(world, fields("2", SEATS), None, KILLED)
+        rename(world, "Account", "Firm")
+
+        assert result_of(world, fields("2", SEATS))[1:] == ("recovered",)
