@@ -193,6 +193,17 @@ def exhausted_seconds(response: CloseResponse) -> float | None:
     return _reset(header) if _part(header, {"remaining", "r"}) == 0 else None
 
 
+def rate_limit_left(headers: Mapping[str, str]) -> tuple[float, float] | None:
+    """Return the limit and what remains of it in this window, from any of the known notations."""
+    header, policy = headers.get("ratelimit", ""), headers.get("ratelimit-policy", "")
+    limit = next((each for each in (_part(header, {"limit"}), _part(policy, {"q"})) if each is not None), None)
+    remaining = _part(header, {"remaining", "r"})
+    for prefix in ("ratelimit", "x-rate-limit"):
+        limit = _seconds(headers.get(f"{prefix}-limit", "")) if limit is None else limit
+        remaining = _seconds(headers.get(f"{prefix}-remaining", "")) if remaining is None else remaining
+    return None if limit is None or remaining is None else (limit, remaining)
+
+
 def _reset(header: str) -> float | None:
     return _part(header, {"reset", "t"})
 

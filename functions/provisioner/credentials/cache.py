@@ -3,7 +3,7 @@
 import random
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -126,15 +126,23 @@ class SecretCache[Held]:
                     del self._failures[next(iter(self._failures))]
 
     def _fetch(self, name: str) -> str:
-        try:
-            secret = self.secretsmanager.get_secret_value(SecretId=f"{self.prefix}/{name}")
-        except ClientError as error:
-            raise _failure(error) from None
-        except BotoCoreError as error:
-            raise SecretUnavailable(type(error).__name__) from None
-        if "SecretString" not in secret:
-            raise SecretUnreadable("it is binary: store it as a string")
-        return str(secret["SecretString"])
+        return str(read_secret(self.secretsmanager, f"{self.prefix}/{name}")["SecretString"])
+
+
+def read_secret(secretsmanager: Any, secret_id: str, **version: str) -> Mapping[str, Any]:
+    """Return the response of Secrets Manager, which holds the secret as a string.
+
+    ``version``: another one than the current one, in the words of the SDK. Raises ``SecretUnusable``.
+    """
+    try:
+        secret: Mapping[str, Any] = secretsmanager.get_secret_value(SecretId=secret_id, **version)
+    except ClientError as error:
+        raise _failure(error) from None
+    except BotoCoreError as error:
+        raise SecretUnavailable(type(error).__name__) from None
+    if "SecretString" not in secret:
+        raise SecretUnreadable("it is binary: store it as a string")
+    return secret
 
 
 def _failure(error: ClientError) -> SecretUnusable:

@@ -64,12 +64,14 @@ class Tenants:
 def parse_secret(tenant: str, text: str) -> Credential:
     """Return the credential in a secret's text. Raises ``Rejected``, whose message never contains the text."""
     try:
-        return _credential(parse_text(text))
+        return credential_in(text)
     except UnusableSecret as error:
         raise _unreadable(tenant, str(error)) from None
 
 
-def _credential(secret: str | dict[str, Any]) -> Credential:
+def credential_in(text: str) -> Credential:
+    """Return the credential in a secret's text. Raises ``UnusableSecret``, whose message never contains the text."""
+    secret = parse_text(text)
     if isinstance(secret, str):
         return _with_key(_value(secret, "it"), None)
     given = [name for name in ("api_key", "access_token") if secret.get(name) is not None]
