@@ -55,6 +55,8 @@ class ProblemType(Enum):
     TENANT_NOT_FOUND = ("tenant-not-found", "The tenant has no credential", 404)
     TYPE_EXISTS = ("type-exists", "The Custom Object Type already exists", 409)
     BLOCKED = ("blocked", "A desired change would destroy data in Close", 409)
+    WRONG_STATE = ("wrong-state", "The present state does not allow this action", 409)
+    CONTRADICTED = ("contradicted", "Close's lists show otherwise", 409)
     PLAN_STALE = ("plan-stale", "Close or the request changed since it was planned", 409)
     ROLE_NOT_FOUND = ("role-not-found", "The role does not exist", 422)
     REFERENCE_NOT_FOUND = ("reference-not-found", "The referenced type does not exist", 422)

@@ -33,6 +33,11 @@ def _moments(in_doubt: Iterable[InDoubt], lag: float) -> list[float]:
     return [] if last is None else [last + lags * lag for lags in range(1, ABSENCE_LAGS + 1)]
 
 
+def conclusive_from(in_doubt: Iterable[InDoubt], lag: float) -> float:
+    """Return from when on an observation without their results proves that none of these creates happened."""
+    return max(_moments(in_doubt, lag), default=0)
+
+
 def sent_since(entries: Iterable[InDoubt], before: float) -> tuple[InDoubt, ...]:
     """Return those that may have been sent after ``before`` (Unix seconds)."""
     return tuple(each for each in entries if each.since > before)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, last_observation, sent_since
+from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, conclusive_from, last_observation, sent_since
 
 CREATE_RESOURCE = "create"
 """The operation that creates the type, or the shared field, itself."""
@@ -158,6 +158,15 @@ class ResourceRecord:
             return self
         kept = tuple(each for each in self.orphaned if each.request in undecided)
         return replace(self, orphaned=kept, reads_valid_from=conclusive)
+
+    def with_absence(self, operation: str, lag: float) -> Self:
+        """Drop the creates of this operation that are in doubt, since Close was observed late enough without them.
+
+        No earlier read of Close counts from now on.
+        """
+        conclusive = conclusive_from(self.in_doubt.get(operation, ()), lag)
+        valid_from = max(self.reads_valid_from, conclusive)
+        return replace(self, in_doubt=self._without(operation), reads_valid_from=valid_from)
 
     def _without(self, operation: str) -> dict[str, tuple[InDoubt, ...]]:
         return {name: entries for name, entries in self.in_doubt.items() if name != operation}

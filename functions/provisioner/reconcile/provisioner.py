@@ -79,12 +79,12 @@ class Provisioner:
 
         Raises ``Rejected``, ``Unavailable`` or ``RetryLater``.
         """
-        tenancy = self._tenancy
+        tenancy = self.tenancy
         organization_id = tenancy.identify(request.tenant, organization)
         tenancy.check_pause(organization_id)
         records = {each.resource: each.ids_only() for each in tenancy.read_resources(request, organization_id)}
         try:
-            observed = self._observe(request, organization, organization_id, records)
+            observed = self.observe(request, organization, organization_id, records)
         except RateLimited as error:
             tenancy.pause(organization_id, error)
             raise
@@ -116,7 +116,7 @@ class Provisioner:
             self.ledger.mark_published(record)
 
     @property
-    def _tenancy(self) -> Tenancy:
+    def tenancy(self) -> Tenancy:
         return Tenancy(self.ledger, self.clock)
 
     # --- one run
@@ -124,27 +124,27 @@ class Provisioner:
     def _run_under_leases(self, job: Job) -> Outcome:
         """Settle the request, or raise ``RetryLater`` or ``Unavailable`` with its leases released."""
         try:
-            organization_id = self._tenancy.bind(job.record, job.request, job.organization)
+            organization_id = self.tenancy.bind(job.record, job.request, job.organization)
         except Rejected as rejection:
             if rejection.kind is ProblemType.TENANT_NOT_FOUND and job.request.may_wait_for_tenant:
                 raise TenantMissing(str(rejection)) from None
             return self._fail_without_leases(job, rejection)
-        self._tenancy.check_pause(organization_id)
-        leases = self._lease(job, organization_id)
+        self.tenancy.check_pause(organization_id)
+        leases = self.lease(job, organization_id)
         records = {resource: each.record for resource, each in leases.items()}
         applied = self._observe_plan_apply(job, organization_id, records)
         to_release = [lease.with_record(applied.records[resource]) for resource, lease in leases.items()]
         if isinstance(applied.stopped_by, RetryLater | Unavailable):
-            self._tenancy.pause(organization_id, applied.stopped_by)
+            self.tenancy.pause(organization_id, applied.stopped_by)
             self.ledger.release(to_release)
             raise applied.stopped_by
         outcome = applied.settled or compute_outcome.make_outcome(job.record, job.request, applied, self.clock())
         stands = self.ledger.settle(job.record, outcome, to_release)
         if stands.result is Result.UNRESOLVED and outcome.result is not Result.UNRESOLVED:
-            self._publish_types(job.record, outcome)
+            self.publish_types(job.record, outcome)
         return stands
 
-    def _lease(self, job: Job, organization_id: str) -> dict[ResourceKey, Lease]:
+    def lease(self, job: Job, organization_id: str) -> dict[ResourceKey, Lease]:
         """Lease all resources of the request, or none: a request that waits holds up no other."""
         leases: dict[ResourceKey, Lease] = {}
         for resource in resources_to_lock(job.request, organization_id):
@@ -161,7 +161,7 @@ class Provisioner:
     ) -> Applied:
         """Every error of ours is a part of what it returns; any other leaves the leases to expire."""
         try:
-            observed = self._observe(job.request, job.organization, organization_id, records)
+            observed = self.observe(job.request, job.organization, organization_id, records)
         except (Rejected, RetryLater, Unavailable) as error:
             return Applied(records, stopped_by=error)
         applied = self._plan_apply(job, organization_id, observed, records)
@@ -189,12 +189,12 @@ class Provisioner:
         if settled := self._settled_by_another_run(job.record):
             return before._replace(settled=settled)
         try:
-            self._tenancy.confirm(job.record, job.request, organization_id)
+            self.tenancy.confirm(job.record, job.request, organization_id)
         except (RetryLater, Rejected) as error:
             return before._replace(stopped_by=error)
         return Execution.begin(job.record, job.organization, self.clock, self.list_lag, before).run()
 
-    def _observe(
+    def observe(
         self,
         request: ProvisioningRequest,
         organization: Organization,
@@ -213,7 +213,7 @@ class Provisioner:
         """
         return self.ledger.stored_outcome(record) if record.outcome is None else None
 
-    def _publish_types(self, record: RequestRecord, outcome: Outcome) -> None:
+    def publish_types(self, record: RequestRecord, outcome: Outcome) -> None:
         """Publish an event for each type of an unresolved request that is known now."""
         for each in outcome.types:
             if each.id:
@@ -238,7 +238,7 @@ class Provisioner:
         Raises ``RetryLater`` if another run takes a lease meanwhile: that run may still create.
         """
         known = self.ledger.tenant(job.request.tenant)
-        read = [each for one in known.organizations for each in self._tenancy.read_resources(job.request, one)]
+        read = [each for one in known.organizations for each in self.tenancy.read_resources(job.request, one)]
         if len(read) > MAX_UNCHANGED:  # only a large request of a tenant whose organization was changed
             rejection = Indeterminate(ProblemType.UNRESOLVED, str(rejection))
         applied = Applied({each.resource: each for each in read}, stopped_by=rejection)
