@@ -18,6 +18,7 @@ SETTINGS = Settings(
     ledger_table_name="ledger",
     provisioning_queue_url="https://queue",
     dead_letter_queue_url="https://dead",
+    events_dead_letter_queue_url="https://dead-events",
     outcomes_topic_arn="arn:aws:sns:eu-central-1:111122223333:outcomes",
     tenant_secret_prefix="prefix",
     source_secret_prefix="source-prefix",

@@ -25,6 +25,7 @@ class Settings(BaseModel):
     ledger_table_name: str
     provisioning_queue_url: str
     dead_letter_queue_url: str
+    events_dead_letter_queue_url: str
     outcomes_topic_arn: str
     tenant_secret_prefix: str
     source_secret_prefix: str

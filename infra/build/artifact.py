@@ -29,7 +29,7 @@ CACHE = PROJECT / ".local" / "build"
 SHIPPED_FOLDERS = ("provisioner", "blueprints", "sources")
 """The folders of functions/ that an artifact holds, where they exist."""
 
-OMITTED = ("__pycache__", ".*", "fixtures")
+OMITTED = ("__pycache__", ".*")
 """Patterns of files in them that it does not hold."""
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 OPERATIONS = {
-    "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
-    "secretsmanager": ("GetSecretValue",),
+    "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "secretsmanager": ("GetSecretValue", "ListSecrets"),
     "sns": ("Publish",),
-    "sqs": ("ChangeMessageVisibility", "SendMessage"),
+    "sqs": ("ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage", "SendMessage"),
 }
 """The operations that the functions call, by service; a test compares them with the source. A client gets a method for
 each operation of its model, so that unused ones cost time."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.generate import operator_api
+from infra.generate import operator_actions, operator_api
 from infra.generate.schemas import Document, components, ref
 from provisioner import __version__
 from provisioner.contract.request import IDENTIFIER_PATTERN
@@ -31,6 +31,7 @@ def openapi() -> Document:
             "/v1/tenants/{tenant}/provisioning-requests/{id}": {"get": _for_tenant(_show())},
             "/v1/tenants/{tenant}/plans": {"post": _for_tenant(_plan())},
             "/v1/webhooks/{source}": {"post": _deliver()},
+            **operator_actions.paths(_problems),
         },
         "components": {
             "securitySchemes": {"sigv4": _SIGNATURE},

@@ -1,37 +1,14 @@
-"""Signs a webhook as its sender would, by the table of schemes that the service verifies with.
-
-Tests compare both directions with the senders' own SDKs and published vectors.
-"""
+"""Signs a webhook as its sender would, with the secrets as their owner keeps them."""
 
 from collections.abc import Sequence
 
 import infra.functions_path  # noqa: F401
-from provisioner.ingest.schemes import SCHEMES, Scheme
-
-PREFIXES = {"bearer": "Bearer ", "basic": "Basic "}
+from provisioner.ingest import signing
+from provisioner.ingest.schemes import SCHEMES
 
 
 def signed_headers(name: str, secrets: Sequence[str], body: bytes, *, now: float, delivery_id: str) -> dict[str, str]:
     """Return the headers of a webhook by that scheme, with one signature for each secret. ``now``: Unix seconds."""
     scheme = SCHEMES[name]
-    timestamp = str(int(now / scheme.timestamp_unit))
-    signed = scheme.signed_prefix.format(id=delivery_id, timestamp=timestamp).encode() + body
-    signatures = [scheme.sign(scheme.key(secret), signed).decode() for secret in secrets]
-    headers = {scheme.signature_header: PREFIXES.get(name) or "", **_further(scheme, timestamp, delivery_id)}
-    headers[scheme.signature_header] += _laid_out(scheme, signatures, timestamp, bare=name in PREFIXES)
-    return headers
-
-
-def _further(scheme: Scheme, timestamp: str, delivery_id: str) -> dict[str, str]:
-    further = {scheme.id_header: delivery_id, scheme.timestamp_header: timestamp}
-    return {name: value for name, value in further.items() if name}
-
-
-def _laid_out(scheme: Scheme, signatures: Sequence[str], timestamp: str, *, bare: bool) -> str:
-    layout = scheme.layout
-    if bare or not layout.signature:
-        return signatures[0]
-    entries = [f"{layout.signature}{layout.pair_separator}{signature}" for signature in signatures]
-    if layout.timestamp:
-        entries.insert(0, f"{layout.timestamp}{layout.pair_separator}{timestamp}")
-    return (layout.entry_separator or "").join(entries)
+    keys = [scheme.key(secret) for secret in secrets]
+    return signing.signed_headers(scheme, keys, body, now=now, delivery_id=delivery_id)

@@ -44,6 +44,7 @@ WORKS_ON_REQUESTS: list[tuple[str, Any]] = [
     ("sns:Publish", OUTCOMES),
     ("sqs:SendMessage", QUEUE),
 ]
+HANDLES_DEAD_LETTERS = ("ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage")
 EVERY_FUNCTION: list[tuple[str, Any]] = [
     ("xray:PutTelemetryRecords", "*"),
     ("xray:PutTraceSegments", "*"),
@@ -94,14 +95,18 @@ GRANTED: dict[str, list[tuple[str, Any]]] = {
         ("dynamodb:UpdateItem", LEDGER),
         ("sqs:SendMessage", QUEUE),
     ],
-    # It reads the ledger only.
+    # People call it, each with permissions for some routes: see OPERATORS.
     "OperatorRole": [
+        *WORKS_ON_REQUESTS,
         *EVERY_FUNCTION,
         *logs_to("OperatorLogs"),
-        ("dynamodb:GetItem", LEDGER),
+        ("dynamodb:DeleteItem", LEDGER),
         ("dynamodb:Query", BY_TENANT),
         ("dynamodb:Query", BY_TIME),
         ("dynamodb:Query", UNFINISHED),
+        *((f"sqs:{call}", queue) for call in HANDLES_DEAD_LETTERS for queue in (DEAD_LETTERS, EVENTS_DEAD_LETTERS)),
+        ("secretsmanager:GetSecretValue", SOURCE_SECRETS),
+        ("secretsmanager:ListSecrets", "*"),
     ],
     # Made by SAM for the schedule.
     "SweeperFunctionRegularlyRole": [("lambda:InvokeFunction", {"Ref": "SweeperFunctionAliaslive"})],
@@ -109,8 +114,11 @@ GRANTED: dict[str, list[tuple[str, Any]]] = {
     "GatewayLoggingRole": [],
 }
 
-WITHOUT_NARROWER_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
-"""Actions for which AWS knows no resource but ``*`` (Service Authorization Reference, AWS X-Ray)."""
+WITHOUT_NARROWER_RESOURCE = {
+    *("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+    *("secretsmanager:ListSecrets", "lambda:ListEventSourceMappings"),
+}
+"""Actions for which AWS knows no resource but ``*`` (Service Authorization Reference, by service)."""
 
 
 def granted(role: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -146,11 +154,11 @@ def test_hole_10_the_webhooks_function_is_denied_every_credential_wherever_sourc
 def test_a_key_of_ones_own_may_be_used_through_secrets_manager_only(template: Template) -> None:
     key = "arn:aws:kms:eu-central-1:111122223333:key/1"
     roles = Template(template.source, {"TenantSecretKeyArn": key}).resources("AWS::IAM::Role")
-    for name in ("ApiRole", "WorkerRole"):
+    for name in ("ApiRole", "WorkerRole", "OperatorRole"):
         [statement] = [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
         assert statement["Resource"] == key
         assert list(statement["Condition"]["StringEquals"]) == ["kms:ViaService"]
-    for name in ("SweeperRole", "WebhooksRole", "EventsRole", "OperatorRole"):
+    for name in ("SweeperRole", "WebhooksRole", "EventsRole"):
         assert not [each for each in statements(roles[name]) if "kms:Decrypt" in as_list(each["Action"])]
 
 
@@ -163,7 +171,7 @@ def test_a_key_of_ones_own_for_sources_opens_them_only(template: Template) -> No
         for each in statements(role)
         if "kms:Decrypt" in as_list(each["Action"])
     }
-    assert decrypting == {"WebhooksRole": key}
+    assert decrypting == {"WebhooksRole": key, "OperatorRole": key}
 
 
 LEADING_KEYS = {
@@ -189,6 +197,16 @@ def test_hole_10_handlers_of_events_touch_only_the_items_that_they_need(template
                 assert operator == "ForAllValues:StringLike"
                 allowed.setdefault(action, set()).update(keys["dynamodb:LeadingKeys"])
     assert allowed == LEADING_KEYS[name]
+
+
+def test_no_operator_deletes_what_keeps_a_type_from_being_created_twice(template: Template) -> None:
+    deleting = {
+        name: each["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        for name, role in template.resources("AWS::IAM::Role").items()
+        for each in statements(role)
+        if "dynamodb:DeleteItem" in as_list(each["Action"])
+    }
+    assert deleting == {"OperatorRole": ["REQUEST#*", "TENANT#*", "WAITING#*"]}
 
 
 def test_no_action_is_a_pattern_and_no_resource_is_everything(template: Template) -> None:
@@ -221,6 +239,8 @@ def calls_to_aws() -> set[tuple[str, str]]:
             match node:
                 case ast.Attribute(value=ast.Attribute(attr=service), attr=method) if service in SERVICES:
                     found.add((service, method))
+                case ast.Attribute(value=ast.Name(id=service), attr=method) if service in SERVICES:
+                    found.add((service, method))
     return found
 
 
@@ -246,7 +266,7 @@ def test_the_artifact_holds_the_models_of_the_called_services() -> None:
 
 def test_every_call_in_the_source_is_granted_and_every_grant_is_called(template: Template) -> None:
     called = operations_called()
-    made_by_lambda = {"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+    made_by_lambda = {"sqs:GetQueueAttributes"}
     of_our_services = {
         action
         for role in template.resources("AWS::IAM::Role").values()

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "LEDGER_TABLE_NAME": "ledger",
     "PROVISIONING_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/provisioning",
     "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/dead-letters",
+    "EVENTS_DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/111122223333/dead-events",
     "OUTCOMES_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:outcomes",
     "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
     "SOURCE_SECRET_PREFIX": "close-provisioner/sources",

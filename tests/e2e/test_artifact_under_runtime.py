@@ -95,6 +95,7 @@ def start(built: Path, runtime_client: Path, aws: StandIn, tmp_path: Path) -> An
         "LEDGER_TABLE_NAME": "ledger",
         "PROVISIONING_QUEUE_URL": f"http://127.0.0.1:{aws.port}/queue",
         "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:{aws.port}/dead",
+        "EVENTS_DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:{aws.port}/dead-events",
         "OUTCOMES_TOPIC_ARN": "arn:aws:sns:us-east-1:111122223333:outcomes",
         "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
         "SOURCE_SECRET_PREFIX": "close-provisioner/sources",

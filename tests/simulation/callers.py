@@ -39,6 +39,18 @@ def http_event(request: Mapping[str, Any], headers: Mapping[str, str]) -> dict[s
     }
 
 
+def operator_event(resource: str, request_key: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event that API Gateway passes to the operator's function. ``resource``: a route with ``{id}``."""
+    return {
+        **http_event(document, {}),
+        "resource": resource,
+        "path": resource.replace("{id}", request_key),
+        "pathParameters": {"id": request_key},
+        "multiValueQueryStringParameters": None,
+        "requestContext": {"identity": {"userArn": "arn:aws:sts::123456789012:assumed-role/on-call/anna"}},
+    }
+
+
 @dataclass(slots=True)
 class SubmittedRequest:
     """One request through any entry point, and every response that its caller received."""

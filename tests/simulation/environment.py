@@ -32,7 +32,7 @@ from tests.simulation.system_under_test import (
     SystemUnderTest,
 )
 
-TIMEOUT_SECONDS = {"api": 28.0, "worker": 60.0, "sweeper": 60.0, "webhooks": 20.0, "events": 60.0}
+TIMEOUT_SECONDS = {"api": 28.0, "worker": 60.0, "sweeper": 60.0, "webhooks": 20.0, "events": 60.0, "operator": 28.0}
 """As in template.yaml."""
 SWEEP_EVERY_SECONDS = 300.0
 HORIZON_SECONDS = 8 * 3600.0

@@ -10,6 +10,7 @@ import tests.simulation.paths  # noqa: F401 - before the service is imported
 from provisioner.aws import make_clients
 from provisioner.handlers.api import Api
 from provisioner.handlers.events import Events
+from provisioner.handlers.operator import Operator
 from provisioner.handlers.sweeper import Sweeper
 from provisioner.handlers.webhooks import Webhooks
 from provisioner.handlers.worker import Worker
@@ -42,6 +43,9 @@ class ExecutionEnvironment(Protocol):
     def sweeper(self, time_left: TimeLeft) -> object: ...
 
     def webhooks(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise LookupError("This system has no such function; leave out the scenario with `cannot`.")
+
+    def operator(self, event: Mapping[str, Any], time_left: TimeLeft) -> Mapping[str, Any]:
         raise LookupError("This system has no such function; leave out the scenario with `cannot`.")
 
     def events(self, event: Mapping[str, Any]) -> bool:
@@ -101,6 +105,7 @@ def settings() -> Settings:
         ledger_table_name=TABLE,
         provisioning_queue_url=QUEUE_URL,
         dead_letter_queue_url=DEAD_LETTER_QUEUE_URL,
+        events_dead_letter_queue_url=f"{DEAD_LETTER_QUEUE_URL}-events",
         outcomes_topic_arn=aws.TOPIC,
         tenant_secret_prefix=SECRET_PREFIX,
         tenant_wait_days=3,
@@ -140,6 +145,13 @@ class _ServiceEnvironment(ExecutionEnvironment):
 
     def sweeper(self, time_left: TimeLeft) -> object:
         return Sweeper(self._service).sweep(time_left)
+
+    @cached_property
+    def _operator(self) -> Operator:
+        return Operator.of(self._service, make_clients())
+
+    def operator(self, event: Mapping[str, Any], time_left: TimeLeft) -> Mapping[str, Any]:
+        return self._operator.answer(event, time_left)
 
     def webhooks(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._webhooks.answer(event)

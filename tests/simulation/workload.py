@@ -10,7 +10,7 @@ from infra.local.webhook_events import Event
 from provisioner.contract.outcome import message_key
 from provisioner.contract.text import natural_key
 from tests.simulation import aws, webhook_senders
-from tests.simulation.callers import SubmittedRequest, http_event, types_in
+from tests.simulation.callers import SubmittedRequest, http_event, operator_event, types_in
 from tests.simulation.environment import HORIZON_SECONDS, SWEEP_EVERY_SECONDS, SimulatedEnvironment
 from tests.simulation.system_under_test import SECRET_PREFIX, TABLE
 
@@ -110,6 +110,47 @@ class Workload:
         """Store the tenant's key, and deliver CloudTrail's event about it."""
         self.environment.add_tenant(tenant)
         self.put_event(webhook_senders.secret_stored(f"{SECRET_PREFIX}/{tenant}"))
+
+    def retry(self, request_key: str, **changes: Any) -> int:
+        """An operator retries a request. ``changes``: to its body. The status; 0 when no answer came."""
+        edited = {"body": {**self._body(request_key), **changes}} if changes else {}
+        response = self._operate("/v1/provisioning-requests/{id}/retries", request_key, edited)
+        if response is None:
+            return 0
+        if response["statusCode"] == 202:
+            told = json.loads(response["body"])
+            names = {natural_key(each["name"]) for each in types_in(self._body(told["id"]))}
+            self._asked(told["tenant"], told["request_id"], names).accepted = True
+        return int(response["statusCode"])
+
+    def resolve(self, request_key: str, *, there: bool) -> int:
+        """An operator says what the operator saw at Close, or believes. The status; 0 when no answer came."""
+        word = {"there": there, "reason": "looked"}
+        response = self._operate("/v1/provisioning-requests/{id}/resolutions", request_key, word)
+        return int(response["statusCode"]) if response else 0
+
+    def request_keys(self) -> list[str]:
+        """Return the keys of all requests in the ledger."""
+        return sorted(pk.removeprefix("REQUEST#") for pk in aws.items(TABLE) if pk.startswith("REQUEST#"))
+
+    def unresolved_keys(self) -> list[str]:
+        """Return the keys of those whose outcome is unresolved."""
+        outcomes = {
+            key: aws.items(TABLE)[f"REQUEST#{key}"].get("outcome", {}).get("S", "{}") for key in self.request_keys()
+        }
+        return [key for key, outcome in outcomes.items() if json.loads(outcome).get("result") == "unresolved"]
+
+    def _operate(self, resource: str, request_key: str, document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        event = operator_event(resource, request_key, document)
+        response = self.environment.invoke(
+            "operator", event, lambda started, given, left: started.operator(given, left)
+        )
+        self.observe_outcomes()
+        return response
+
+    def _body(self, request_key: str) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads(aws.items(TABLE)[f"REQUEST#{request_key}"]["body"]["S"])
+        return body
 
     def deliver(self) -> bool:
         delivered = self.environment.deliver()

@@ -9,6 +9,7 @@ ENVIRONMENT = {
     "LEDGER_TABLE_NAME": "ledger",
     "PROVISIONING_QUEUE_URL": "https://queue",
     "DEAD_LETTER_QUEUE_URL": "https://dead",
+    "EVENTS_DEAD_LETTER_QUEUE_URL": "https://dead-events",
     "OUTCOMES_TOPIC_ARN": "arn:topic",
     "TENANT_SECRET_PREFIX": "close-provisioner/tenants",
     "SOURCE_SECRET_PREFIX": "close-provisioner/sources",

@@ -6,13 +6,13 @@ it, or fails with it. Each route is a row of ``ROUTES``.
 
 from provisioner.handlers.cold_start import once
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from provisioner.aws import make_clients
 from provisioner.contract.errors import ProblemType, Rejected
+from provisioner.credentials.inventory import Inventory
 from provisioner.handlers.apigateway import (
     Response,
     body_of,
@@ -22,9 +22,24 @@ from provisioner.handlers.apigateway import (
     response,
     unavailable,
 )
+from provisioner.handlers.events import Events
+from provisioner.ingest.ingest import Ingest
+from provisioner.ledger.actions import Actions
 from provisioner.ledger.request_lists import RequestLists
+from provisioner.ledger.tenant_items import TenantItems
+from provisioner.messaging.dead_letters import DeadLetterQueues
+from provisioner.operate.audit import Audit
+from provisioner.operate.audit_pages import AuditPages
 from provisioner.operate.call import Answer, Call
+from provisioner.operate.dead_letters import DeadLetters
 from provisioner.operate.request_pages import RequestPages
+from provisioner.operate.resolutions import Resolutions
+from provisioner.operate.retries import Retries
+from provisioner.operate.sources import Sources
+from provisioner.operate.tenant_check import TenantCheck
+from provisioner.operate.tenants import Memory, Tenants
+from provisioner.reconcile.resolutions import Resolver
+from provisioner.service import Service
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
@@ -37,7 +52,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Response:
 
 @once
 def _service() -> "Operator":
-    return Operator.from_settings(Settings.from_env())
+    return Operator.of(Service.from_settings(Settings.from_env()), make_clients())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +60,37 @@ class Operator:
     """The handler without Lambda."""
 
     pages: RequestPages
+    tenants: Tenants
+    retries: Retries
+    resolutions: Resolutions
+    dead_letters: DeadLetters
+    sources: Sources
+    audit: AuditPages
 
     @classmethod
-    def from_settings(cls, settings: Settings, clock: Callable[[], float] = time.time) -> Self:
-        client = make_clients()
-        lists = RequestLists(client("dynamodb"), settings.ledger_table_name)
-        return cls(RequestPages(lists, settings.request_retention_days, clock))
+    def of(cls, service: Service, client: Callable[[str], Any]) -> Self:
+        """Put the parts together. ``client`` makes an AWS client by its service's name."""
+        settings, ledger, clock = service.settings, service.ledger, service.provisioner.clock
+        secrets, lists = client("secretsmanager"), RequestLists(ledger.dynamodb, ledger.table)
+        actions = Actions(ledger.dynamodb, ledger.table, clock)
+        memory = Memory(TenantItems(ledger), lists, Inventory(secrets, settings.tenant_secret_prefix), clock)
+        ingest = Ingest.from_settings(settings, client, clock)
+        audit = Audit(actions)
+        return cls(
+            pages=RequestPages(lists, settings.request_retention_days, clock),
+            tenants=Tenants(memory, _tenant_check(service, memory), audit),
+            retries=Retries(ledger, service.queue, audit),
+            resolutions=Resolutions(ledger, Resolver(service.provisioner), service.organization, audit),
+            dead_letters=DeadLetters(
+                DeadLetterQueues.from_settings(settings, client("sqs")),
+                service.queue,
+                ledger,
+                Events(ingest, settings.tenant_secret_prefix).handle,
+                audit,
+            ),
+            sources=Sources(ingest.sources, secrets, settings.source_secret_prefix, lists, clock),
+            audit=AuditPages(actions, clock),
+        )
 
     def answer(self, event: Mapping[str, Any], time_left: Callable[[], float]) -> Response:
         """Return the response to a proxy event. Errors are RFC 9457 problems."""
@@ -69,6 +109,18 @@ class Operator:
             return unavailable("The answer could not be made. Send the call again.")
 
 
+def _tenant_check(service: Service, memory: Memory) -> TenantCheck:
+    return TenantCheck(
+        memory.inventory.secretsmanager,
+        memory.inventory.prefix,
+        memory,
+        service.http,
+        service.settings.close_api_url,
+        service.settings.close_timeout_seconds,
+        memory.clock,
+    )
+
+
 class Route(NamedTuple):
     """One route: the status of its success, and the function that answers it."""
 
@@ -79,6 +131,20 @@ class Route(NamedTuple):
 ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/provisioning-requests"): Route(lambda operator, call: operator.pages.page(call)),
     ("GET", "/v1/tenants/{tenant}/provisioning-requests"): Route(lambda operator, call: operator.pages.page(call)),
+    ("GET", "/v1/tenants"): Route(lambda operator, call: operator.tenants.page(call)),
+    ("GET", "/v1/tenants/{tenant}"): Route(lambda operator, call: operator.tenants.one(call)),
+    ("POST", "/v1/tenants/{tenant}/checks"): Route(lambda operator, call: operator.tenants.check(call)),
+    ("DELETE", "/v1/tenants/{tenant}/memory"): Route(lambda operator, call: operator.tenants.forget(call)),
+    ("POST", "/v1/provisioning-requests/{id}/retries"): Route(lambda operator, call: operator.retries.retry(call), 202),
+    ("POST", "/v1/provisioning-requests/{id}/resolutions"): Route(
+        lambda operator, call: operator.resolutions.resolve(call)
+    ),
+    ("GET", "/v1/dead-letters"): Route(lambda operator, call: operator.dead_letters.page(call)),
+    ("POST", "/v1/dead-letters/redrives"): Route(lambda operator, call: operator.dead_letters.redrive(call)),
+    ("POST", "/v1/dead-letters/drops"): Route(lambda operator, call: operator.dead_letters.drop(call)),
+    ("GET", "/v1/sources"): Route(lambda operator, call: operator.sources.page(call)),
+    ("POST", "/v1/sources/{source}/checks"): Route(lambda operator, call: operator.sources.check(call)),
+    ("GET", "/v1/audit"): Route(lambda operator, call: operator.audit.page(call)),
 }
 """By method and resource, as template.yaml has them."""
 

@@ -1,11 +1,11 @@
-"""The result of a check: a verdict, what was seen, and who can fix it by which step."""
+"""The result of a check: a mark, what was seen, and who can fix it by which step."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 
-class Verdict(StrEnum):
+class Mark(StrEnum):
     """The judgment of one check. ``unknown``: it could not be made, or Close does not tell."""
 
     OK = "ok"
@@ -26,7 +26,7 @@ class Check(NamedTuple):
     """One check. ``fix``: the exact step, if there is one."""
 
     name: str
-    verdict: Verdict
+    mark: Mark
     seen: str
     fix: str | None = None
     who: Who | None = None
@@ -36,23 +36,23 @@ class Check(NamedTuple):
 
 
 def ok(name: str, seen: str) -> Check:
-    return Check(name, Verdict.OK, seen)
+    return Check(name, Mark.OK, seen)
 
 
 def unknown(name: str, seen: str, fix: str | None = None, who: Who | None = None) -> Check:
-    return Check(name, Verdict.UNKNOWN, seen, fix, who)
+    return Check(name, Mark.UNKNOWN, seen, fix, who)
 
 
 def warning(name: str, seen: str, fix: str, who: Who) -> Check:
-    return Check(name, Verdict.WARNING, seen, fix, who)
+    return Check(name, Mark.WARNING, seen, fix, who)
 
 
 def failed(name: str, seen: str, fix: str, who: Who) -> Check:
-    return Check(name, Verdict.FAILED, seen, fix, who)
+    return Check(name, Mark.FAILED, seen, fix, who)
 
 
 def is_ready(checks: Iterable[Check], needed: Iterable[str]) -> bool:
     """Return whether no check failed, and each check that is ``needed`` was made and is not in doubt."""
-    verdicts = {each.name: each.verdict for each in checks}
-    passed = {Verdict.OK, Verdict.WARNING}
-    return Verdict.FAILED not in verdicts.values() and all(verdicts.get(name) in passed for name in needed)
+    marks = {each.name: each.mark for each in checks}
+    passed = {Mark.OK, Mark.WARNING}
+    return Mark.FAILED not in marks.values() and all(marks.get(name) in passed for name in needed)

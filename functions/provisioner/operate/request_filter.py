@@ -79,11 +79,11 @@ def parse_filter(query: Mapping[str, list[str]], oldest: float, now: float, tena
     ``oldest``, ``now``: the ends of the list (Unix seconds). ``tenant``: that of the path, which a query cannot change.
     """
     only_known(query, PARAMETERS)
-    after = _position(single(query, "cursor"))
-    until = min(_time(query, "until", now), after.accepted_at if after else now)
+    after = position_in(single(query, "cursor"))
+    until = min(time_in(query, "until", now), after.accepted_at if after else now)
     return RequestFilter(
-        span=Span(max(_time(query, "since", oldest), oldest), until),
-        limit=_limit(single(query, "limit")),
+        span=Span(max(time_in(query, "since", oldest), oldest), until),
+        limit=limit_in(single(query, "limit")),
         after=after,
         tenant=_tenant(single(query, "tenant"), tenant),
         states=_choices(query, "state"),
@@ -119,7 +119,7 @@ def _tenant(in_query: str | None, in_path: str | None) -> str | None:
     return given
 
 
-def _limit(text: str | None) -> int:
+def limit_in(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT
     if not re.fullmatch("[1-9][0-9]{0,2}", text) or int(text) > MAX_LIMIT:
@@ -127,7 +127,7 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _time(query: Mapping[str, list[str]], name: str, otherwise: float) -> float:
+def time_in(query: Mapping[str, list[str]], name: str, otherwise: float) -> float:
     text = single(query, name)
     if text is None:
         return otherwise
@@ -140,7 +140,7 @@ def _time(query: Mapping[str, list[str]], name: str, otherwise: float) -> float:
     return reject_parameter(name, "must be a time with its offset, such as 2026-11-27T08:00:00Z (RFC 3339)")
 
 
-def _position(cursor: str | None) -> Position | None:
+def position_in(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     try:

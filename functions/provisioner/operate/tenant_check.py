@@ -31,7 +31,7 @@ PENDING = "AWSPENDING"
 
 
 class TenantMemory(Protocol):
-    """What the ledger remembers of tenants. Times are Unix seconds."""
+    """The memory that the ledger has of tenants. Times are Unix seconds."""
 
     def binding(self, tenant: str, pinned: str | None) -> Binding: ...
 
@@ -41,7 +41,7 @@ class TenantMemory(Protocol):
         """Return when and for which request Close last said 402, unless a later request of the tenant succeeded."""
 
 
-class Organization(NamedTuple):
+class OpenedOrganization(NamedTuple):
     id: str
     name: str
 
@@ -51,7 +51,7 @@ class Report(NamedTuple):
 
     tenant: str
     checks: tuple[Check, ...]
-    organization: Organization | None = None
+    organization: OpenedOrganization | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -102,7 +102,7 @@ class TenantCheck:
             stored = read_secret(self.secretsmanager, name, **({"VersionStage": PENDING} if pending else {}))
             return credential_in(stored["SecretString"]), ok("secret", f"{name}, {_version(stored)}.")
         except SecretMissing:
-            what = f"The secret {name} has no version staged as {PENDING}" if pending else f"There is no secret {name}"
+            what = f"The secret {name} has no version staged as {PENDING}" if pending else f"No secret {name} exists"
             return None, failed("secret", f"{what}, or it is marked for deletion.", add, Who.OPERATOR)
         except UnusableSecret as error:
             return None, failed("secret", f"The secret {name} cannot be used: {error}.", rotate, Who.OPERATOR)
@@ -142,7 +142,7 @@ class TenantCheck:
             tenant_findings.clock(me.headers, answered_at),
         )
         return Report(
-            tenant, checks, Organization(organization_id, opened[organization_id]) if organization_id else None
+            tenant, checks, OpenedOrganization(organization_id, opened[organization_id]) if organization_id else None
         )
 
     def _rate_limit(self, tenant: str, organization_id: str, me: CloseResponse, now: float) -> Check:

@@ -1,7 +1,7 @@
 """Judge what a check of a tenant read. Pure: each finding is tested as a table.
 
 Close documents ``GET /me/`` (the user, its organizations and its role in each) and ``GET /role/`` (the permissions of
-each role). A plan's limits are in neither: Close tells of them only when it rejects a write.
+each role). A plan's limits are in neither: Close shows them only when it rejects a write.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -80,7 +80,7 @@ def key(error: ProvisioningError | None, tenant: str, seen: str) -> Check:
         return ok("key", seen)
     if isinstance(error, Rejected) and error.problem.close_status == 401:
         fix = (
-            f"In Close, {API_KEYS}, make a new key, as a user whose role may manage customizations. Then run "
+            f"In Close, {API_KEYS}, create a new key, as a user whose role may manage customizations. Then run "
             f"close-provisioner tenants rotate {tenant}."
         )
         return failed("key", "Close rejected it (401): it is wrong, revoked, or expired.", fix, Who.CLOSE_ADMIN)
@@ -95,7 +95,7 @@ def organization(opened: Mapping[str, str], binding: Binding) -> Check:
     name = "organization"
     if len(opened) != 1:
         found = ", ".join(list(opened)[:MAX_NAMES]) or "none"
-        fix = "Make the key as a user who belongs to this organization only."
+        fix = "Create the key as a user who belongs to this organization only."
         return failed(name, f"Close does not say which organization the key opens: {found}.", fix, Who.CLOSE_ADMIN)
     [(opened_id, title)] = opened.items()
     shown = f"{title or 'An organization without a name'} ({opened_id})"
@@ -144,7 +144,7 @@ def permission(me: Me, organization_id: str, roles: Sequence[Role] | Provisionin
         return ok(name, f"The role {role.name if role else role_id} may manage customizations.")
     shown = f"The role {role.name if role else role_id} ({role_id}) lacks {CUSTOMIZE}"
     fix = (
-        f"In Close, {ROLES}, let this role manage customizations; or make the key as a user whose role may. "
+        f"In Close, {ROLES}, let this role manage customizations; or create the key as a user whose role may. "
         f"Then run close-provisioner tenants check again."
     )
     if ORGANIZE in held:
@@ -185,7 +185,7 @@ def plan(fields: int | None, refused: str | None) -> Check:
         return warning(name, seen, fix, Who.CLOSE_BILLING)
     return unknown(
         name,
-        "Not knowable by reading: Close tells of a plan's limits only when it rejects a create (402). None is known.",
+        "Not knowable by reading: Close shows a plan's limits only when it rejects a create (402). None is known.",
     )
 
 

@@ -70,7 +70,7 @@ def make_resources() -> None:
     secret = f"{os.environ['TENANT_SECRET_PREFIX']}/acme"
     boto3.client("secretsmanager").create_secret(Name=secret, SecretString=stubbed_world.API_KEY)
     os.environ["OUTCOMES_TOPIC_ARN"] = boto3.client("sns").create_topic(Name="outcomes")["TopicArn"]
-    for variable in ("PROVISIONING_QUEUE_URL", "DEAD_LETTER_QUEUE_URL"):
+    for variable in ("PROVISIONING_QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "EVENTS_DEAD_LETTER_QUEUE_URL"):
         name = variable.removesuffix("_URL").lower()
         os.environ[variable] = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
 

@@ -51,6 +51,9 @@ class Stack:
             "provisioning_queue_url": client("sqs").create_queue(QueueName=self.name)["QueueUrl"],
             "dead_letter_queue_url": client("sqs").create_queue(QueueName=f"{self.name}-dead")["QueueUrl"],
             "outcomes_topic_arn": arn,
+            "events_dead_letter_queue_url": client("sqs").create_queue(QueueName=f"{self.name}-dead-events")[
+                "QueueUrl"
+            ],
             "tenant_secret_prefix": self.name,
             "source_secret_prefix": f"{self.name}-sources",
             "close_api_url": close.api_url,

@@ -74,4 +74,4 @@ def test_every_kind_of_item_is_erased() -> None:
     schema = (PROJECT / "docs" / "reference" / "ledger-schema.md").read_text(encoding="utf-8")
     kinds = set(re.findall(r"^\| `([A-Z-]+)#", schema, re.MULTILINE))
     assert len(kinds) > 6
-    assert kinds == set(re.findall(r'"([A-Z-]+)#', COMMANDS))
+    assert kinds - {"ACTION"} == set(re.findall(r'"([A-Z-]+)#', COMMANDS)), "the record of operators' actions stays"

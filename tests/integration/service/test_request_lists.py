@@ -8,9 +8,8 @@ import pytest
 
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.handlers.operator import Operator
-from provisioner.ledger.request_lists import RequestLists
-from provisioner.operate.request_pages import RequestPages
 from tests.fakes import a_request
+from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
 
 REQUESTS = "/v1/provisioning-requests"
@@ -18,8 +17,7 @@ DAY = 86_400
 
 
 def operator(stack: Stack) -> Operator:
-    ledger = stack.service.ledger
-    return Operator(RequestPages(RequestLists(ledger.dynamodb, ledger.table), 90, stack.clock))
+    return Operator.of(stack.service, client)
 
 
 def ask(stack: Stack, tenant: str | None = None, time_left: float = 28, **query: Any) -> dict[str, Any]:
