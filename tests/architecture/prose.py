@@ -160,8 +160,6 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "functions/provisioner/telemetry.py": ("unit",),  # a parameter of Powertools' add_metric
     "docs/decisions/0008-standard-vocabulary.md": REPLACED,
     "docs/reference/glossary.md": REPLACED,
-    "cli/close_provisioner/client/checks.py": ("verdict",),  # a key of the service's answers
-    "tests/unit/cli/world.py": ("verdict",),  # the same
     "tests/unit/ingest/test_signatures_sdks.py": ("verdict",),  # a parameter of WorkOS's SDK
 }
 """By file: the phrases that are right there, each with its reason."""

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pydantic import Field
-
 from close_provisioner.client.answers import Answer
 
 
@@ -29,7 +27,7 @@ class Check(Answer):
     """One check: what was seen, the exact step that fixes it, and who can take it."""
 
     name: str
-    mark: Mark = Field(validation_alias="verdict")
+    mark: Mark
     seen: str
     fix: str | None = None
     who: str | None = None
@@ -37,7 +35,7 @@ class Check(Answer):
     @classmethod
     def made(cls, name: str, mark: Mark, seen: str, fix: str | None = None, who: str | None = None) -> "Check":
         """Return a check that this program made itself."""
-        return cls.read({"name": name, "verdict": mark.value, "seen": seen, "fix": fix, "who": who})
+        return cls.read({"name": name, "mark": mark, "seen": seen, "fix": fix, "who": who})
 
     @property
     def fixer(self) -> str | None:

@@ -122,9 +122,9 @@ def resolve(
         printer.document(answer.raw)
         return
     for each in answer.types:
-        printer.line(f"✔ {each.get('name')} is there  {each.get('id') or ''}".rstrip())
-    for name in answer.missing:
-        printer.line(f"✔ {name} is not there")
+        printer.line(f"✔ {each['name']} is there  {each['id']}" if each.get("id") else f"✔ {each['name']} is not there")
+    if answer.there and answer.missing:
+        printer.line(f"! not in Close's list: {', '.join(answer.missing)}")
     printer.line(f"Recorded. Go on with: close-provisioner requests retry {answer.tenant}/{answer.request_id}")
 
 

@@ -62,7 +62,13 @@ def world(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> FakeStack:
 
     monkeypatch.setattr(status, "alarms_that_are_on", denied)
     moved = {"done": ["4f1c2a90-1"], "kept": [{"id": "9ab3ffff-2", "cause": "not-a-request", "reason": "Not JSON."}]}
-    resolved = {"id": "x", "tenant": "globex", "request_id": "unres-1", "there": False, "missing": ["Parcel"]}
+    resolved = {
+        "id": "x",
+        "tenant": "globex",
+        "request_id": "unres-1",
+        "there": False,
+        "types": [{"name": "Parcel", "id": None}],
+    }
     retried = {"id": "y", "tenant": "globex", "request_id": "lost-1.retry-1", "retry_of": HISTORY["id"]}
     stack.answers = answers() | {
         "POST /v1/plans": plan_text(),

@@ -136,19 +136,19 @@ REPORT = {
     "ready": False,
     "organization": {"id": "orga_umbrella", "name": "Umbrella"},
     "checks": [
-        {"name": "secret", "verdict": "ok", "seen": "p/tenants/umbrella, version 0d460771.", "fix": None, "who": None},
-        {"name": "key", "verdict": "ok", "seen": "Close accepts the API key.", "fix": None, "who": None},
+        {"name": "secret", "mark": "ok", "seen": "p/tenants/umbrella, version 0d460771.", "fix": None, "who": None},
+        {"name": "key", "mark": "ok", "seen": "Close accepts the API key.", "fix": None, "who": None},
         {
             "name": "permission",
-            "verdict": "failed",
+            "mark": "failed",
             "seen": "The role User (user) lacks manage_customizations: every create would be rejected (403).",
             "fix": "In Close, Settings > Roles & Permissions, let this role manage customizations.",
             "who": "close-admin",
         },
-        {"name": "plan", "verdict": "unknown", "seen": "Not knowable by reading.", "fix": None, "who": None},
+        {"name": "plan", "mark": "unknown", "seen": "Not knowable by reading.", "fix": None, "who": None},
         {
             "name": "clock",
-            "verdict": "warning",
+            "mark": "warning",
             "seen": "Close's clock is 90 s ahead.",
             "fix": "Wait.",
             "who": "operator",
@@ -159,7 +159,7 @@ READY = {
     "tenant": "acme",
     "ready": True,
     "organization": {"id": "orga_acme", "name": "Acme"},
-    "checks": [{"name": "key", "verdict": "ok", "seen": "Close accepts the API key.", "fix": None, "who": None}],
+    "checks": [{"name": "key", "mark": "ok", "seen": "Close accepts the API key.", "fix": None, "who": None}],
 }
 TENANTS: dict[str, Any] = {
     "data": [
@@ -206,10 +206,10 @@ SOURCE_REPORT = {
     "source": "stripe",
     "ready": True,
     "checks": [
-        {"name": "file", "verdict": "ok", "seen": "Events: customer.created.", "fix": None, "who": None},
+        {"name": "file", "mark": "ok", "seen": "Events: customer.created.", "fix": None, "who": None},
         {
             "name": "event customer.created",
-            "verdict": "ok",
+            "mark": "ok",
             "seen": "Verified and mapped: account for tenant 'cus_1'. Nothing was provisioned.",
             "fix": None,
             "who": None,
