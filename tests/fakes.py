@@ -58,6 +58,7 @@ class MemoryLedger:
     released: dict[ResourceKey, int] = field(default_factory=dict)
     pauses: dict[str, float] = field(default_factory=dict)
     tenants: dict[str, TenantRecord] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
 
     def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
         if request.id in self.requests:
@@ -91,8 +92,14 @@ class MemoryLedger:
         known = self.resources.get(resource, ResourceRecord(resource))
         return replace(known, orphaned=self.intents.get(resource, ()))
 
-    def stored_outcome(self, record: RequestRecord) -> Outcome | None:
-        return self.requests[record.id][0].outcome
+    def begin(self, record: RequestRecord) -> Outcome | None:
+        if (outcome := self.requests[record.id][0].outcome) is None:
+            self.begun.add(record.id)
+        return outcome
+
+    def settle_unbegun(self, record: RequestRecord, outcome: Outcome) -> Outcome | None:
+        stored = self.requests[record.id][0].outcome
+        return stored or (None if record.id in self.begun else self.settle(record, outcome))
 
     def release(self, leases: Iterable[Lease]) -> None:
         for lease in leases:
@@ -188,12 +195,23 @@ class MemoryTopic:
 class MemoryWorld:
     """The use case with its ledger, topic and clock in memory, and a simulated Close."""
 
-    def __init__(self, list_lag: float = 60, wait_limit: float = 20_000) -> None:
+    def __init__(self, list_lag: float = 60, wait_limit: float = 20_000, observation_max_age: float = 0) -> None:
         self.clock = Clock()
         self.ledger = MemoryLedger(self.clock)
         self.close = SimulatedClose(self.clock)
         self.topic = MemoryTopic()
-        self.provisioner = Provisioner(self.ledger, self.topic, list_lag, wait_limit, self.clock)
+        self.list_lag, self.wait_limit = list_lag, wait_limit
+        self.provisioner = self.provisioner_of(observation_max_age)
+
+    def provisioner_of(self, observation_max_age: float) -> Provisioner:
+        return Provisioner(
+            self.ledger,
+            self.topic,
+            self.list_lag,
+            self.wait_limit,
+            self.clock,
+            observation_max_age=observation_max_age,
+        )
 
     def organization(self, rejection: Exception | None = None) -> Organization:
         """Return the organization for one batch. ``rejection``: raised in place of the credential."""

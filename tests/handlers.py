@@ -26,6 +26,7 @@ SETTINGS = Settings(
     close_api_url=InProcessClose.api_url,
     close_timeout_seconds=20,
     list_lag_seconds=60,
+    observation_max_age_seconds=60,
     lease_seconds=90,
     fallback_delay_seconds=30,
     wait_limit_seconds=20_000,

@@ -54,6 +54,7 @@ class Service:
                 settings.wait_limit_seconds,
                 clock,
                 settings.tenant_wait_days * 86_400,
+                settings.observation_max_age_seconds,
             ),
             http=_http(settings.close_api_url),
         )

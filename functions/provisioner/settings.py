@@ -37,6 +37,8 @@ class Settings(BaseModel):
     """The longest time of one call to Close."""
     list_lag_seconds: Seconds
     """The longest time until a new type appears in Close's list: at least 20, except for a Close on this machine."""
+    observation_max_age_seconds: Seconds
+    """How long a request may settle from what another one with the same desired state observed; 0: never."""
     lease_seconds: Annotated[float, Field(gt=0)]
     """The length of a lease: longer than any function runs."""
     fallback_delay_seconds: Annotated[int, Field(ge=0, le=900)]

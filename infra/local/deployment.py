@@ -74,6 +74,7 @@ def parameters_for(options: Options, close_api_url: str) -> dict[str, str]:
     }
     for name, value in (
         ("ListLagSeconds", options.list_lag_seconds),
+        ("ObservationMaxAgeSeconds", options.list_lag_seconds),
         ("CloseTimeoutSeconds", options.close_timeout_seconds),
     ):
         if value is not None:

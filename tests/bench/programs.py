@@ -38,6 +38,7 @@ ENVIRONMENT = {
     "CLOSE_API_URL": "https://api.close.com/api/v1/",
     "CLOSE_TIMEOUT_SECONDS": "20",
     "LIST_LAG_SECONDS": "60",
+    "OBSERVATION_MAX_AGE_SECONDS": "60",
     "LEASE_SECONDS": "90",
     "FALLBACK_DELAY_SECONDS": "30",
     "WAIT_LIMIT_SECONDS": "21600",

@@ -67,7 +67,7 @@ MAX_RUNS = 20
 ALONE = {
     *("MemoryTopic.publish", "MemoryTopic.publish_type"),
     *("MemoryLedger.mark_published", "MemoryLedger.record_deferral"),
-    *("MemoryLedger.paused_until", "MemoryLedger.tenant", "MemoryLedger.stored_outcome", "GET me/"),
+    *("MemoryLedger.paused_until", "MemoryLedger.tenant", "MemoryLedger.begin", "GET me/"),
 }
 """Calls that touch nothing that a run of another request touches: their place among its calls makes no difference."""
 
@@ -218,10 +218,13 @@ class Play:
         self.moved = threading.Semaphore(0)
         self.sent: list[ExecutedCreate] = []
         for request in scenario.before:
-            provisioner = Provisioner(self.ledger, self.topic, LAG, wait_limit=20_000, clock=self.clock)
-            provisioner.reconcile(Job(self.ledger.accept(request), request, self.close.open()))
+            job = Job(self.ledger.accept(request), request, self.close.open())
+            self.provisioner(self.ledger, self.topic).reconcile(job)
         self.clock.advance(LAG)
         self.log: list[str] = []
+
+    def provisioner(self, ledger: Any, topic: Any) -> Provisioner:
+        return Provisioner(ledger, topic, LAG, self.scenario.wait_limit, self.clock, observation_max_age=LAG)
 
     # --- what can happen next
 
@@ -307,8 +310,7 @@ class Play:
         def turn(call: str, is_write: bool, execute: Callable[[], Any], body: bytes = b"") -> Any:
             return self._turn(actor, call, is_write, execute, body)
 
-        ledger, topic, limit = TakingTurns(self.ledger, turn), TakingTurns(self.topic, turn), self.scenario.wait_limit
-        provisioner = Provisioner(ledger, topic, LAG, wait_limit=limit, clock=self.clock)
+        provisioner = self.provisioner(TakingTurns(self.ledger, turn), TakingTurns(self.topic, turn))
         try:
             organization = self._organization(actor.request.tenant, http_taking_turns(self.close, turn))
             record = self.ledger.accept(actor.request)
@@ -406,7 +408,14 @@ class Play:
         organization = organizations[ID]
         lists = (sorted(organization.field_order.items()), sorted(organization.associations_listed_from.items()))
         ledger = self.ledger
-        known = (ledger.resources, ledger.intents, ledger.leased_until, ledger.tenants, ledger.pauses)
+        known = (
+            ledger.resources,
+            ledger.intents,
+            ledger.leased_until,
+            ledger.tenants,
+            ledger.pauses,
+            sorted(ledger.begun),
+        )
         actors = [(each.call, each.heard, each.ready_at, _text(each.outcome)) for each in self.actors]
         outcomes = sorted((key, repr(record.outcome)) for key, (record, _) in ledger.requests.items())
         whole = (close, lists, known, actors, outcomes, sorted(self.secrets.items()))
@@ -443,7 +452,10 @@ def _text(value: Any) -> str:
 
 @dataclass
 class Exploration:
-    """``plays``: schedules that were played; ``states``: different ones that they met; ``whole``: nothing is left."""
+    """``plays``: schedules that were played; ``states``: different ones that they met; ``whole``: nothing is left.
+
+    ``remembered``: outcomes from what another request observed, in plays with a kill or a lost response and in others.
+    """
 
     scenario: str
     plays: int = 0
@@ -451,6 +463,7 @@ class Exploration:
     whole: bool = False
     results: Counter[str] = field(default_factory=Counter)
     fired: Counter[str] = field(default_factory=Counter)
+    remembered: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -502,6 +515,8 @@ def _play(
         schedule.append(choices[0])
     found.fired.update(play.fired.keys())
     found.results.update(f"{each.request.request_id} {each.outcome and each.outcome.result}" for each in play.actors)
+    remembered = sum(bool(each.outcome and each.outcome.observed_at) for each in play.actors)
+    found.remembered["under faults" if play.fired else "without faults"] += remembered
     found.violations += [f"{each}\n  " + "\n  ".join(play.log) for each in violations(play)]
     return others
 

@@ -34,9 +34,20 @@ def scenarios() -> Iterator[Exercise]:
     yield Exercise("two requests, a loss", bare[:2], losses=1)
     yield Exercise("three requests", bare)
     yield Exercise("three requests, a loss", bare, losses=1)
+    seats = [a_request(number, spec=SEATS) for number in ("1", "2", "3")]
+    yield Exercise("a crowd, a kill", seats, kills=1)
+    yield Exercise("a crowd, a loss", seats, losses=1)
+    updates = [a_request(number, spec=SEATS, if_exists="update") for number in ("1", "2", "2", "3")]
+    yield Exercise(
+        "one request twice in a crowd, their field deleted",
+        updates[1:],
+        acts=["delete the field"],
+        before=updates[:1],
+        alone=frozenset({"GET me/"}),
+    )
     same = [a_request("1", spec=SEATS)] * 2
     yield Exercise("one request twice, a kill and a loss", same, 1, 1, alone=frozenset({"GET me/"}))
-    moved = frozenset(ALONE - {"MemoryLedger.tenant", "MemoryLedger.stored_outcome"})
+    moved = frozenset(ALONE - {"MemoryLedger.tenant", "MemoryLedger.begin"})
     yield Exercise("one request twice, the tenant moved", bare[:1] * 2, acts=["move the tenant"], alone=moved)
     tenants = [a_request("1", spec=SEATS), a_request("2", spec=SEATS, tenant="initech")]
     yield Exercise("two tenants of one organization, a kill and a loss", tenants, 1, 1, alone=frozenset({"GET me/"}))
@@ -112,6 +123,8 @@ def main() -> int:
     orders, states = sum(each.plays for each in found), sum(each.states for each in found)
     broken = sum(bool(each.violations) for each in found)
     print(f"{len(found)} scenarios: {orders} orders, {states} states, {broken} broken (seed {given.seed})")
+    remembered = sum((each.remembered for each in found), Counter[str]())
+    print("settled from what another request observed:", *(f"{number} {where}" for where, number in remembered.items()))
     return 1 if broken or not all(fired[each] for each in INGREDIENTS) else 0
 
 

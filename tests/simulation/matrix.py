@@ -10,13 +10,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.simulation.aws import items
 from tests.simulation.checker import check, collect_history
 from tests.simulation.counts import Counts, counts_of
 from tests.simulation.environment import SimulatedEnvironment
 from tests.simulation.fault import Case, Fault, FaultKind, Position
 from tests.simulation.invariants import Violation
 from tests.simulation.scenarios import SCENARIOS
-from tests.simulation.system_under_test import SystemUnderTest
+from tests.simulation.system_under_test import TABLE, SystemUnderTest
 from tests.simulation.workload import Workload
 
 AROUND = (Position.BEFORE, Position.AFTER)
@@ -40,7 +41,10 @@ SOME_PAIRS = 100
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """The result of one case. ``fired``: the faults that took effect."""
+    """The result of one case. ``fired``: the faults that took effect.
+
+    ``remembered``: outcomes from what another request observed.
+    """
 
     case: Case
     calls: tuple[str, ...]
@@ -48,6 +52,7 @@ class CaseResult:
     violations: tuple[Violation, ...]
     counts: Counts
     output: str
+    remembered: int
 
 
 def run(case: Case, system: SystemUnderTest) -> CaseResult:
@@ -73,6 +78,7 @@ def run(case: Case, system: SystemUnderTest) -> CaseResult:
             faults,
             counts_of(collect_history(workload)),
             environment.output.getvalue(),
+            sum('"observed_at"' in item.get("outcome", {}).get("S", "") for item in items(TABLE).values()),
         )
 
 

@@ -151,6 +151,16 @@ STATE = {"name": "State", "type": "choices", "choices": ["Open", "Paid"]}
 REGION = {"name": "Region", "type": "choices", "choices": ["EMEA"], "shared": True}
 
 
+def crowd(workload: Workload) -> None:
+    """Many signups want one type, over both entry points: one of them looks."""
+    workload.environment.add_tenant("acme")
+    for number in range(4):
+        workload.send(body(f"crowd-{number}"))
+    workload.deliver()
+    workload.post(body("one"))
+    workload.post(body("two", if_exists="fail"))
+
+
 def fields_create(workload: Workload) -> None:
     """A type with its fields, one of them of roles by name."""
     workload.environment.add_tenant("acme")
@@ -253,6 +263,7 @@ SCENARIOS = {
         Scenario("key changed", key_changed, another),
         Scenario("pinned", pinned, duplicate),
         Scenario("batch", batch, another),
+        Scenario("crowd", crowd, another),
         Scenario("fields create", fields_create, more_fields),
         Scenario("fields update", fields_update, more_fields),
         Scenario("different fields", different_fields, duplicate),

@@ -114,6 +114,7 @@ def settings() -> Settings:
         close_api_url=BASE_URL,
         close_timeout_seconds=20,
         list_lag_seconds=LIST_LAG_SECONDS,
+        observation_max_age_seconds=60,
         lease_seconds=LEASE_SECONDS,
         fallback_delay_seconds=30,
         wait_limit_seconds=21_600,

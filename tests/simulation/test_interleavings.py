@@ -64,6 +64,11 @@ def test_every_fault_has_its_budget_and_every_act_a_name() -> None:
     assert OPERATORS.keys() <= ACTS.keys() <= set(INGREDIENTS)
 
 
+@pytest.mark.parametrize("name", ["a crowd, a kill", "a crowd, a loss"])
+def test_a_crowd_settles_from_one_observation_also_under_faults(name: str) -> None:
+    assert explore(SCENARIOS[name], 150, SEED).remembered["under faults"] > 10
+
+
 class TestTheExplorerFinds:
     """Each guard of a guarantee is taken out: then some order breaks a promise, and the explorer has to find it."""
 

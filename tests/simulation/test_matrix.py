@@ -40,6 +40,13 @@ def test_every_guarantee_holds_without_faults(scenario: str) -> None:
     assert not fault_free(scenario).violations
 
 
+def test_a_crowd_settles_from_one_observation_also_under_faults() -> None:
+    results = [run(case, CloseProvisioner()) for case in sample("crowd")]
+
+    assert fault_free("crowd").remembered >= 4
+    assert sum(each.remembered for each in results if each.fired) > 2 * len(results)
+
+
 def test_the_matrix_holds_every_dependency_and_every_kind() -> None:
     cases = [each.faults[0] for each in singles("queue create", fault_free("queue create").calls)]
     assert {fault.call.partition(".")[0] for fault in cases if not fault.call.startswith("clock")} == {
@@ -58,10 +65,12 @@ def test_the_critical_section_goes_from_the_tenants_organization_until_after_the
         "dynamodb.GetItem TENANT",
         "close.GET me/ of acme",
         "dynamodb.UpdateItem TENANT",
+        "dynamodb.GetItem TYPE",
         "dynamodb.GetItem ORGANIZATION",
         "dynamodb.UpdateItem TYPE",
         "close.GET custom_object_type/ of acme",
-        "dynamodb.GetItem REQUEST",
+        "dynamodb.UpdateItem REQUEST",
+        "dynamodb.GetItem TENANT",
         "close.POST custom_object_type/ of acme 'Account'",
         "dynamodb.TransactWriteItems REQUEST",
         "sns.Publish of one",

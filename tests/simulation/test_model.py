@@ -14,11 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from infra.simulator.control.organizations import add_type
 from provisioner.contract.text import natural_key
 from tests.simulation import checker, invariants
+from tests.simulation.aws import items
 from tests.simulation.callers import body
 from tests.simulation.checker import check, collect_history
 from tests.simulation.environment import SimulatedEnvironment
 from tests.simulation.fault import Case, FaultKind, Position
-from tests.simulation.system_under_test import CloseProvisioner
+from tests.simulation.system_under_test import TABLE, CloseProvisioner
 from tests.simulation.workload import Workload
 
 OWNERS = st.sampled_from(["acme", "globex"])
@@ -34,7 +35,12 @@ HEARD = [FaultKind.ERROR, FaultKind.THROTTLE, FaultKind.LOST, FaultKind.SLOW]
 
 
 class Life(RuleBasedStateMachine):
-    """One world, from its first request until all is quiet: with losses, kills, lags, and people who rename."""
+    """One world, from its first request until all is quiet: with losses, kills, lags, and people who rename.
+
+    ``remembered``: outcomes, of all worlds, from what another request observed.
+    """
+
+    remembered = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,6 +57,13 @@ class Life(RuleBasedStateMachine):
     @rule(tenant=TENANTS, name=NAMES, request_id=REQUEST_IDS, fail=st.booleans())
     def ask_over_the_queue(self, tenant: str, name: str, request_id: str, fail: bool) -> None:
         self.workload.send(_request(tenant, name, request_id, fail))
+
+    @rule(tenant=OWNERS, number=st.integers(1, 9))
+    def ask_in_a_crowd(self, tenant: str, number: int) -> None:
+        self.workload.deliver()
+        for each in ("a", "b", "c"):
+            self.workload.send(_request(tenant, "Account", f"crowd-{number}{each}", fail=False))
+        self.workload.deliver()
 
     @rule()
     def deliver(self) -> None:
@@ -121,6 +134,8 @@ class Life(RuleBasedStateMachine):
             if self.workload.redrive():
                 self.workload.run_until_quiescent()
             assert not check(self.workload)
+            outcomes = (each["outcome"]["S"] for each in items(TABLE).values() if "outcome" in each)
+            Life.remembered += sum('"observed_at"' in each for each in outcomes)
 
 
 class Lives(Life):
@@ -222,7 +237,14 @@ AS_MANY_AS_TIME_ALLOWS = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestLives = Lives.TestCase
+
+
+class TestLives(Lives.TestCase):  # type: ignore[misc, valid-type]
+    def runTest(self) -> None:  # noqa: N802 - unittest's name
+        super().runTest()
+        assert Life.remembered, "no life settled a request from an observation of another one"
+
+
 TestLives.settings = AS_MANY_AS_TIME_ALLOWS
 TestLivesWithAnOperator = LivesWithAnOperator.TestCase
 TestLivesWithAnOperator.settings = AS_MANY_AS_TIME_ALLOWS

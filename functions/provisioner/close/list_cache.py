@@ -82,6 +82,12 @@ class Organization:
 
     # --- reading
 
+    @property
+    def read_at(self) -> float:
+        """When the oldest of its lists was read (Unix seconds); 0 before the first."""
+        lists = (self._types, self._fields, self._shared, self._roles)
+        return min((each.read_at for each in lists if each.read_at is not None), default=0)
+
     def types(self, not_before: float = 0) -> Sequence[CustomObjectType]:
         """Return all types, from a list read at ``not_before`` (Unix seconds) or later; so do the other lists."""
         return self._read(self._types, not_before, self._verify_listed)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -76,6 +77,8 @@ class Outcome(StrictModel):
     problem: Problem | None = OMITTED_IF_NULL
     attempts: int = 0
     settled_at: str
+    observed_at: str | None = OMITTED_IF_NULL
+    """When another request read in Close what this outcome says, if this one did not have to look itself."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -92,6 +95,11 @@ class Outcome(StrictModel):
     @property
     def succeeded(self) -> bool:
         return self.result not in {Result.FAILED, Result.UNRESOLVED}
+
+
+def moment(now: float) -> str:
+    """Return a time (Unix seconds) as outcomes show it."""
+    return datetime.fromtimestamp(now, UTC).isoformat()
 
 
 def type_key(tenant: str, natural_key: str, close_id: str) -> str:

@@ -153,6 +153,13 @@ class ProvisioningRequest(StrictModel):
         content = self.model_dump(mode="json", exclude=omitted, exclude_none=True, exclude_defaults=True)
         return hashlib.sha256(json.dumps({**content, "tenant": self.tenant}, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def desired_fingerprint(self) -> str:
+        """A hash of all that decides a request's outcome beside the state of Close, its tenant included."""
+        types = [each.model_dump(mode="json", exclude_unset=True) for each in self.types]
+        content = [self.tenant, self.if_exists, self.allow_partial, types]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
     def to_json(self) -> str:
         """Return the request as JSON in ASCII, without the keys that the caller omitted."""
         return json.dumps(self.model_dump(mode="json", exclude_unset=True))

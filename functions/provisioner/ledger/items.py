@@ -17,7 +17,7 @@ from typing import Any
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.lease import AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord
+from provisioner.ledger.lease import AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord, Seen
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 
 type Item = dict[str, Any]
@@ -56,6 +56,7 @@ def to_record(item: Item) -> RequestRecord:
         sweeps=int(number_of(item, "sweeps")),
         tenant_last_missing_at=number_of(item, "tenant_last_missing_at"),
         outcome=Outcome.from_json(outcome) if outcome else None,
+        is_retry="retry_of" in item,
     )
 
 
@@ -84,6 +85,7 @@ def _record(item: Item, resource: ResourceKey, intents: Iterable[str]) -> Resour
         close_id=text_of(item, "close_id"),
         last_observed_at=number_of(item, "last_observed_at"),
         reads_valid_from=number_of(item, "reads_valid_from"),
+        observations=_observations(text_of(item, "observations")),
     )
 
 
@@ -96,6 +98,7 @@ def remembered(record: ResourceRecord) -> dict[str, Plain | None]:
         "close_id": record.close_id,
         "last_observed_at": record.last_observed_at,
         "reads_valid_from": record.reads_valid_from,
+        "observations": _json(record.observations) if record.observations else None,
     }
 
 
@@ -130,6 +133,10 @@ def _writes(text: str | None) -> dict[str, AppliedWrite]:
         operation: AppliedWrite(close_id, at, Provenance(how), tuple(requests))
         for operation, (close_id, at, how, *requests) in rows
     }
+
+
+def _observations(text: str | None) -> dict[str, Seen]:
+    return {fingerprint: Seen(*each) for fingerprint, each in json.loads(text or "{}").items()}
 
 
 def _json(document: Mapping[str, Any] | Sequence[Any]) -> str:

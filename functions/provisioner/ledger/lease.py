@@ -29,6 +29,10 @@ CREATE_RESOURCE = "create"
 """The operation that creates the type, or the shared field, itself."""
 
 
+MAX_OBSERVATIONS = 4
+"""Desired states of one resource whose observations are remembered side by side."""
+
+
 class ResourceKind(StrEnum):
     TYPE = "type"
     SHARED_FIELD = "shared field"
@@ -67,6 +71,16 @@ class AppliedWrite(NamedTuple):
         return self._replace(at=0, requests=())
 
 
+class Seen(NamedTuple):
+    """An observation: a request with the same desired state may settle from it. ``at``: when Close was read.
+
+    ``answer``: its outcome as JSON, without what belongs to one request; "" beside the first resource of a request.
+    """
+
+    at: float
+    answer: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ResourceRecord:
     """The ledger's record of one resource, with or without its lease. Times are Unix seconds.
@@ -82,6 +96,32 @@ class ResourceRecord:
     close_id: str | None = None  # the last known id of the type or shared field in Close
     last_observed_at: float = 0
     reads_valid_from: float = 0  # reads of Close before this time are too old
+    observations: Mapping[str, Seen] = field(default_factory=dict)  # by fingerprint of the desired state
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether no create may still land. As long as the lease is held, its holder may create."""
+        return not self.orphaned and not self.in_doubt
+
+    @property
+    def last_written_at(self) -> float:
+        """When this service last wrote to it, as far as that is remembered."""
+        return max((each.at for each in self.writes.values()), default=0)
+
+    def seen(self, fingerprint: str, since: float) -> Seen | None:
+        """Return the observation of this desired state, if it is not older and everything is certain."""
+        found = self.observations.get(fingerprint)
+        return found if found and found.at > since and self.is_certain else None
+
+    def with_seen(self, fingerprint: str, seen: Seen, since: float) -> Self:
+        """Remember the observation beside the last ones that are not older."""
+        others = [(key, each) for key, each in self.observations.items() if key != fingerprint and each.at > since]
+        latest = sorted(others, key=lambda item: item[1].at)[1 - MAX_OBSERVATIONS :]
+        return replace(self, observations={**dict(latest), fingerprint: seen})
+
+    def without_observations(self) -> Self:
+        """Forget them all, before a write makes them old."""
+        return replace(self, observations={})
 
     def in_doubt_about(self, operation: str) -> tuple[InDoubt, ...]:
         """Every create of this operation that may still land, oldest first."""
@@ -120,6 +160,11 @@ class ResourceRecord:
     def with_observed_id(self, close_id: str, now: float) -> Self:
         """Record that the type or shared field itself was observed."""
         return replace(self, in_doubt=self._without(CREATE_RESOURCE), close_id=close_id, last_observed_at=now)
+
+    def leased(self, before: float) -> Self:
+        """The record as its new holder finds it. A holder that died may have written: then no observation counts."""
+        pruned = self.pruned(before)
+        return pruned.without_observations() if self.orphaned else pruned
 
     def pruned(self, before: float) -> Self:
         """Drop what is older than ``before``: who wrote it, and what was in doubt. The ids of what exists stay.

@@ -39,6 +39,7 @@ class RequestRecord:
     sweeps: int = 0
     outcome: Outcome | None = None
     tenant_last_missing_at: float = 0  # when its tenant last had no credential
+    is_retry: bool = False  # a person asked for it, in place of another one
     fresh: bool = False
 
     @property

@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger import expressions, items
+from provisioner.ledger.acceptance import fresh_record
 from provisioner.ledger.conflicts import transaction_conflicts, write
 from provisioner.ledger.models import RequestRecord, RequestState
-from provisioner.ledger.store import Ledger, fresh_record
+from provisioner.ledger.store import Ledger
 
 
 class IdTaken(Exception):

@@ -9,16 +9,16 @@ import random
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from provisioner.contract import truncation
-from provisioner.contract.errors import ProblemType, Rejected, RetryLater
+from provisioner.contract.errors import RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger import expressions, items
+from provisioner.ledger import acceptance, expressions, items, unbegun
 from provisioner.ledger.conflicts import conflicting_item, transaction_conflicts, write
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord, TenantRecord
@@ -59,8 +59,8 @@ class Ledger:
         try:
             write(self.dynamodb.put_item, put)
         except ClientError as error:
-            return known_record(conflicting_item(error), request, put)
-        return fresh_record(put)
+            return acceptance.known_record(conflicting_item(error), request, put)
+        return acceptance.fresh_record(put)
 
     def accept_times(self, expected_after: float) -> expressions.AcceptTimes:
         """Return the times of a request that is accepted now."""
@@ -96,10 +96,23 @@ class Ledger:
         """Return the record of the resource, without taking its lease."""
         return items.to_resource_record(self.get(items.resource_item_key(resource)), resource)
 
-    def stored_outcome(self, record: RequestRecord) -> Outcome | None:
-        """Return the stored outcome of the request, if it has one."""
-        outcome = items.text_of(self.get(items.request_item_key(record.id)), "outcome")
-        return Outcome.from_json(outcome) if outcome else None
+    def begin(self, record: RequestRecord) -> Outcome | None:
+        """Record that a run of the request is about to write to Close. Return the outcome if it is settled already."""
+        try:
+            write(self.dynamodb.update_item, unbegun.begin_input(self.table, record))
+        except ClientError as error:
+            return acceptance.settled(conflicting_item(error))
+        return None
+
+    def settle_unbegun(self, record: RequestRecord, outcome: Outcome) -> Outcome | None:
+        """Store the outcome of a request that never began to write. Return the stored outcome; None if it began."""
+        outcome = truncation.for_ledger(outcome)
+        settle = unbegun.settle_unbegun_input(self.table, record, outcome, self.clock())
+        try:
+            write(self.dynamodb.update_item, settle)
+        except ClientError as error:
+            return acceptance.settled(conflicting_item(error))
+        return outcome
 
     def release(self, leases: Iterable[Lease]) -> None:
         """Release the leases, and store the records of their resources."""
@@ -134,7 +147,7 @@ class Ledger:
                     "another run has the lease, or had it in the meantime", LEASE_BUSY_SECONDS[1]
                 ) from None
             self.release(release)
-            return Outcome.from_json(settled["outcome"]["S"])
+            return acceptance.settled(settled) or outcome
         return outcome
 
     def tenant(self, tenant: str) -> TenantRecord:
@@ -231,19 +244,3 @@ class Ledger:
         """Return the item with this key, {} if it does not exist."""
         item: items.Item = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item", {})
         return item
-
-
-def fresh_record(put: items.Item) -> RequestRecord:
-    """Return the record of a request that ``put`` just stored."""
-    return replace(items.to_record(put["Item"]), fresh=True)
-
-
-def known_record(item: items.Item, request: ProvisioningRequest, put: items.Item) -> RequestRecord:
-    """Return the record of the item that ``put`` conflicts with. Raise ``Rejected`` if it is of other content."""
-    # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
-    if items.text_of(item, "accept_token") == put["Item"]["accept_token"]["S"]:
-        return fresh_record(put)
-    if item["fingerprint"]["S"] != request.fingerprint:
-        detail = f"This tenant used request id {request.request_id!r} before, with other content. Use a new request id."
-        raise Rejected(ProblemType.REQUEST_CONFLICT, detail)
-    return items.to_record(item)

@@ -1,11 +1,10 @@
 """Compute the outcome of a request from the result of its last run. Pure."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from provisioner.contract.errors import ProblemType, Rejected, make_problem
-from provisioner.contract.outcome import FieldOutcome, Outcome, Result, TypeOutcome
+from provisioner.contract.outcome import FieldOutcome, Outcome, Result, TypeOutcome, moment
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import FieldSpec
 from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Provenance, ResourceKey, ResourceKind
@@ -198,6 +197,6 @@ def _outcome(record: RequestRecord, result: Result, now: float, **more: Any) -> 
         request_id=record.request_id,
         result=result,
         attempts=record.deferrals + 1,
-        settled_at=datetime.fromtimestamp(now, UTC).isoformat(),
+        settled_at=moment(now),
         **more,
     )

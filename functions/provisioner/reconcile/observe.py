@@ -67,6 +67,11 @@ class Observer(NamedTuple):
                 raise RetryLater("Close does not show yet what this service just created", max(waits))
         return observation
 
+    def of_lists_in_memory(self) -> Observation | None:
+        """Return what the lists say that were read before, with the writes since. None if they lack some of those."""
+        observation = self._read(0)
+        return None if self._not_yet_visible(observation) else observation
+
     # --- reading
 
     def _read(self, not_before: float) -> Observation:

@@ -19,6 +19,8 @@ from provisioner.ledger.models import RequestRecord, RequestState
 from provisioner.reconcile import compute_outcome
 from provisioner.reconcile.apply import Execution, unapplied
 from provisioner.reconcile.attribution import Claimant, created_types, with_observations
+from provisioner.reconcile.failing import fail_without_leases
+from provisioner.reconcile.memory import Memory
 from provisioner.reconcile.observe import Observation, Observer
 from provisioner.reconcile.plan import Applied, Plan, resources_to_lock
 from provisioner.reconcile.planner import make_plan
@@ -30,11 +32,8 @@ from provisioner.reconcile.retries import (
     TenantMissing,
     retry_seconds,
 )
-from provisioner.reconcile.safety import Indeterminate, objection
+from provisioner.reconcile.safety import objection
 from provisioner.reconcile.tenancy import Tenancy
-
-MAX_UNCHANGED = 98
-"""Resources that one transaction can check beside the request and its tenant: DynamoDB takes at most 100 items."""
 
 
 class Job(NamedTuple):
@@ -55,6 +54,7 @@ class Provisioner:
     wait_limit: float
     clock: Callable[[], float]
     tenant_wait_limit: float = 3 * 86_400
+    observation_max_age: float = 0
 
     def reconcile(self, job: Job) -> Outcome | Deferred:
         """Settle and publish the request, or defer it. Any worker may call it again at any time.
@@ -84,7 +84,7 @@ class Provisioner:
         tenancy.check_pause(organization_id)
         records = {each.resource: each.ids_only() for each in tenancy.read_resources(request, organization_id)}
         try:
-            observed = self.observe(request, organization, organization_id, records)
+            observed = self.observer(request, organization, organization_id, records).refresh()
         except RateLimited as error:
             tenancy.pause(organization_id, error)
             raise
@@ -119,6 +119,10 @@ class Provisioner:
     def tenancy(self) -> Tenancy:
         return Tenancy(self.ledger, self.clock)
 
+    @property
+    def _memory(self) -> Memory:
+        return Memory(self.ledger, self.observation_max_age, self.clock())
+
     # --- one run
 
     def _run_under_leases(self, job: Job) -> Outcome:
@@ -128,17 +132,21 @@ class Provisioner:
         except Rejected as rejection:
             if rejection.kind is ProblemType.TENANT_NOT_FOUND and job.request.may_wait_for_tenant:
                 raise TenantMissing(str(rejection)) from None
-            return self._fail_without_leases(job, rejection)
+            return fail_without_leases(self.tenancy, job.record, job.request, rejection)
+        if settled := self._memory.settle(job.record, job.request, organization_id):
+            return settled
         self.tenancy.check_pause(organization_id)
         leases = self.lease(job, organization_id)
         records = {resource: each.record for resource, each in leases.items()}
         applied = self._observe_plan_apply(job, organization_id, records)
-        to_release = [lease.with_record(applied.records[resource]) for resource, lease in leases.items()]
         if isinstance(applied.stopped_by, RetryLater | Unavailable):
             self.tenancy.pause(organization_id, applied.stopped_by)
-            self.ledger.release(to_release)
+            self.ledger.release(lease.with_record(applied.records[resource]) for resource, lease in leases.items())
             raise applied.stopped_by
         outcome = applied.settled or compute_outcome.make_outcome(job.record, job.request, applied, self.clock())
+        observer = self.observer(job.request, job.organization, organization_id, records)
+        remembering = self._memory.remembering(observer, job.record, applied, outcome)
+        to_release = [lease.with_record(remembering[resource]) for resource, lease in leases.items()]
         stands = self.ledger.settle(job.record, outcome, to_release)
         if stands.result is Result.UNRESOLVED and outcome.result is not Result.UNRESOLVED:
             self.publish_types(job.record, outcome)
@@ -154,14 +162,14 @@ class Provisioner:
                 self.ledger.release(leases.values())
                 raise
         before = self.clock() - IN_DOUBT_RETENTION_SECONDS
-        return {resource: lease.with_record(lease.record.pruned(before)) for resource, lease in leases.items()}
+        return {resource: lease.with_record(lease.record.leased(before)) for resource, lease in leases.items()}
 
     def _observe_plan_apply(
         self, job: Job, organization_id: str, records: Mapping[ResourceKey, ResourceRecord]
     ) -> Applied:
         """Every error of ours is a part of what it returns; any other leaves the leases to expire."""
         try:
-            observed = self.observe(job.request, job.organization, organization_id, records)
+            observed = self.observer(job.request, job.organization, organization_id, records).refresh()
         except (Rejected, RetryLater, Unavailable) as error:
             return Applied(records, stopped_by=error)
         applied = self._plan_apply(job, organization_id, observed, records)
@@ -186,32 +194,33 @@ class Provisioner:
         before = unapplied(plan, observed.matches, records, observed.observed_at, found)
         if found or not plan.steps:
             return before
-        if settled := self._settled_by_another_run(job.record):
+        if settled := self._begin(job.record):
             return before._replace(settled=settled)
         try:
             self.tenancy.confirm(job.record, job.request, organization_id)
         except (RetryLater, Rejected) as error:
             return before._replace(stopped_by=error)
+        records = {resource: record.without_observations() for resource, record in records.items()}
+        before = before._replace(records=records)
         return Execution.begin(job.record, job.organization, self.clock, self.list_lag, before).run()
 
-    def observe(
+    def observer(
         self,
         request: ProvisioningRequest,
         organization: Organization,
         organization_id: str,
         records: Mapping[ResourceKey, ResourceRecord],
-    ) -> Observation:
-        now = self.clock()
-        read, find = self.ledger.read, self.ledger.find
-        return Observer(request, organization, organization_id, records, self.list_lag, now, read, find).refresh()
+    ) -> Observer:
+        now, read, find = self.clock(), self.ledger.read, self.ledger.find
+        return Observer(request, organization, organization_id, records, self.list_lag, now, read, find)
 
-    def _settled_by_another_run(self, record: RequestRecord) -> Outcome | None:
+    def _begin(self, record: RequestRecord) -> Outcome | None:
         """Return the outcome that another run of this request stored, if any. After that, nothing may be created.
 
-        No run can settle the request as failed between this check and the create: this run holds the leases, and a run
-        that settles without leases checks that none was taken.
+        From here on no run settles it without leases: one that fails it checks that no lease was taken, and one that
+        settles it from an earlier observation checks that no run began to write.
         """
-        return self.ledger.stored_outcome(record) if record.outcome is None else None
+        return self.ledger.begin(record) if record.outcome is None else None
 
     def publish_types(self, record: RequestRecord, outcome: Outcome) -> None:
         """Publish an event for each type of an unresolved request that is known now."""
@@ -228,19 +237,6 @@ class Provisioner:
         if isinstance(result, Deferred):
             return result
         try:
-            return self._fail_without_leases(job, result)
+            return fail_without_leases(self.tenancy, job.record, job.request, result)
         except RetryLater as busy:
             return retries.defer_past_deadline(job.record, busy)
-
-    def _fail_without_leases(self, job: Job, rejection: Rejected) -> Outcome:
-        """Settle the request as failed, from the ledger's records of its earlier runs.
-
-        Raises ``RetryLater`` if another run takes a lease meanwhile: that run may still create.
-        """
-        known = self.ledger.tenant(job.request.tenant)
-        read = [each for one in known.organizations for each in self.tenancy.read_resources(job.request, one)]
-        if len(read) > MAX_UNCHANGED:  # only a large request of a tenant whose organization was changed
-            rejection = Indeterminate(ProblemType.UNRESOLVED, str(rejection))
-        applied = Applied({each.resource: each for each in read}, stopped_by=rejection)
-        outcome = compute_outcome.make_outcome(job.record, job.request, applied, self.clock())
-        return self.ledger.settle(job.record, outcome, unchanged=[known, *read[:MAX_UNCHANGED]])

@@ -55,7 +55,7 @@ class Resolver(NamedTuple):
         leases = provisioner.lease(job, organization_id)
         records: Records = {resource: each.record for resource, each in leases.items()}
         try:
-            observed = provisioner.observe(job.request, job.organization, organization_id, records)
+            observed = provisioner.observer(job.request, job.organization, organization_id, records).refresh()
         except ProvisioningError as error:
             if isinstance(error, RateLimited):
                 provisioner.tenancy.pause(organization_id, error)

@@ -12,7 +12,7 @@ from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import MAX_FIELDS, MAX_SHARED_FIELDS, MAX_TYPES
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord
+from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord, Seen
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 from provisioner.ledger.store import Ledger
 from provisioner.ledger.waitlist import MAX_WAITERS, TenantWaitlist
@@ -358,7 +358,7 @@ class TestLeases:
         clock.advance(91)
         ledger.release([leased(ledger, "3", DEAL)])
         assert is_busy(lambda: ledger.settle(record, outcome(Result.FAILED), unchanged=[held]))
-        assert ledger.stored_outcome(record) is None
+        assert ledger.begin(record) is None
 
         read = [ledger.read(ACCOUNT), ledger.read(DEAL)]
         assert ledger.settle(record, outcome(Result.FAILED), unchanged=read).result == "failed"
@@ -367,10 +367,34 @@ class TestLeases:
 
     def test_a_settled_request_is_known_to_every_run(self, ledger: LookingLedger) -> None:
         stale = ledger.accept(a_request("1"))
-        assert ledger.stored_outcome(stale) is None
+        assert ledger.begin(stale) is None
         told = ledger.settle(stale, outcome(Result.FAILED))
 
-        assert ledger.stored_outcome(stale) == told
+        assert ledger.begin(stale) == told
+
+    def test_a_request_that_began_to_write_is_not_settled_without_a_look(self, ledger: LookingLedger) -> None:
+        one, other = ledger.accept(a_request("1")), ledger.accept(a_request("2"))
+        ledger.begin(one)
+
+        assert ledger.settle_unbegun(one, outcome(Result.UNCHANGED)) is None
+        assert ledger.settle(one, outcome(Result.CREATED)).result == "created"
+        assert ledger.settle_unbegun(one, outcome(Result.UNCHANGED)) == outcome(Result.CREATED)
+        assert ledger.settle_unbegun(other, outcome(Result.UNCHANGED)) == outcome(Result.UNCHANGED)
+        assert ledger.begin(other) == outcome(Result.UNCHANGED)
+
+    def test_an_observation_is_remembered_and_counts_while_nothing_is_in_doubt(
+        self, ledger: LookingLedger, clock: Clock
+    ) -> None:
+        lease = leased(ledger)
+        ledger.release([lease.with_record(lease.record.with_seen("f00d", Seen(clock(), "{}"), since=0))])
+
+        assert ledger.read(ACCOUNT).seen("f00d", clock() - 1) == Seen(clock(), "{}")
+        assert ledger.read(ACCOUNT).seen("f00d", clock()) is None
+        assert ledger.read(ACCOUNT).seen("feed", 0) is None
+        held = leased(ledger, "2")
+        assert ledger.read(ACCOUNT).seen("f00d", 0) is None, "its holder may write"
+        ledger.release([held])
+        assert ledger.read(ACCOUNT).seen("f00d", 0), "it wrote nothing"
 
     def test_a_request_in_doubt_is_known_to_readers(self, ledger: LookingLedger, clock: Clock) -> None:
         record, resources = ledger.accept(a_request("1")), [DEAL, ACCOUNT]

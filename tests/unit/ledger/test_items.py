@@ -12,9 +12,9 @@ from provisioner.contract.errors import ProblemType, make_problem
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import request_key
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
-from provisioner.ledger import expressions, items
+from provisioner.ledger import expressions, items, unbegun
 from provisioner.ledger.in_doubt import InDoubt
-from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceRecord
+from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceRecord, Seen
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 from provisioner.reconcile.plan import shared_field_resource, type_resource
 from tests.fakes import a_request
@@ -122,6 +122,7 @@ ALL_KNOWN = ResourceRecord(
     close_id="cotype_1",
     last_observed_at=10.0,
     reads_valid_from=40.0,
+    observations={"f00d": Seen(12.0, "{}"), "feed": Seen(13.5)},
 )
 
 
@@ -133,7 +134,7 @@ def test_the_release_of_a_lease_is_fenced_by_its_token() -> None:
     assert update["ExpressionAttributeValues"] == {":fencing_token": {"N": "7"}}
     assert update["UpdateExpression"] == (
         "SET released = :fencing_token REMOVE lease_until, lease_token, "
-        "intents, in_doubt, writes, close_id, last_observed_at, reads_valid_from"
+        "intents, in_doubt, writes, close_id, last_observed_at, reads_valid_from, observations"
     )
 
 
@@ -145,6 +146,7 @@ def test_the_release_of_a_lease_writes_the_whole_record() -> None:
         ":in_doubt": {"S": '{"field:seats":[[29.0,"r3",false],[30.5,"r4",true]]}'},
         ":writes": {"S": '{"create":["cotype_1",10.0,"created","r5"],"field:plan":["cf_1",11.0,"observed"]}'},
         ":close_id": {"S": "cotype_1"}, ":last_observed_at": {"N": "10"}, ":reads_valid_from": {"N": "40"},
+        ":observations": {"S": '{"f00d":[12.0,"{}"],"feed":[13.5,""]}'},
     }  # fmt: skip
     assert update["UpdateExpression"].endswith(" REMOVE lease_until, lease_token")
 
@@ -234,6 +236,15 @@ def test_a_published_request_leaves_the_index() -> None:
     assert request["ExpressionAttributeValues"] == {":announced": {"S": "announced"}}
 
 
+def test_a_request_begins_to_write_unless_it_is_settled_and_settles_unseen_unless_it_began() -> None:
+    begin = unbegun.begin_input("t", RECORD)
+    settle = unbegun.settle_unbegun_input("t", RECORD, OUTCOME, 1)
+
+    assert (begin["ConditionExpression"], begin["UpdateExpression"]) == ("#state = :accepted", "SET begun = :begun")
+    assert settle["ConditionExpression"] == "#state = :accepted AND attribute_not_exists(begun)"
+    assert begin["ReturnValuesOnConditionCheckFailure"] == settle["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+
+
 def test_a_pause_only_grows() -> None:
     request = expressions.pause_input("t", items.organization_item_key("acme"), 100.0)
 
@@ -275,6 +286,8 @@ def test_the_sparse_index_has_no_hot_partition_key() -> None:
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT))["ConditionCheck"],
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT, 7))["ConditionCheck"],
         expressions.overdue_input("t", 0, 1, 1),
+        unbegun.begin_input("t", RECORD),
+        unbegun.settle_unbegun_input("t", RECORD, OUTCOME, 1),
         *(
             each["Update"]
             for each in expressions.settle_input("t", RECORD, OUTCOME, [Lease(ALL_KNOWN)], 1)["TransactItems"]

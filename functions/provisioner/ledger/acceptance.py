@@ -1,0 +1,31 @@
+"""The records of requests that are accepted, and the outcomes of those that are settled, from their items. Pure."""
+
+from dataclasses import replace
+
+from provisioner.contract.errors import ProblemType, Rejected
+from provisioner.contract.outcome import Outcome
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger import items
+from provisioner.ledger.models import RequestRecord
+
+
+def fresh_record(put: items.Item) -> RequestRecord:
+    """Return the record of a request that ``put`` just stored."""
+    return replace(items.to_record(put["Item"]), fresh=True)
+
+
+def known_record(item: items.Item, request: ProvisioningRequest, put: items.Item) -> RequestRecord:
+    """Return the record of the item that ``put`` conflicts with. Raise ``Rejected`` if it is of other content."""
+    # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
+    if items.text_of(item, "accept_token") == put["Item"]["accept_token"]["S"]:
+        return fresh_record(put)
+    if item["fingerprint"]["S"] != request.fingerprint:
+        detail = f"This tenant used request id {request.request_id!r} before, with other content. Use a new request id."
+        raise Rejected(ProblemType.REQUEST_CONFLICT, detail)
+    return items.to_record(item)
+
+
+def settled(item: items.Item) -> Outcome | None:
+    """Return the outcome in a request's item, if it has one."""
+    outcome = items.text_of(item, "outcome")
+    return Outcome.from_json(outcome) if outcome else None

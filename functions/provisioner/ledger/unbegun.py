@@ -1,0 +1,27 @@
+"""The mark of a request that a run begins to write for, and the settlement of one without it. Pure.
+
+Both are conditional writes to one item, so one of them fails: no request settles from memory while its run writes.
+"""
+
+from provisioner.contract.outcome import Outcome
+from provisioner.ledger import expressions, items
+from provisioner.ledger.models import RequestRecord, RequestState
+
+
+def begin_input(table: str, record: RequestRecord) -> items.Item:
+    """Record that a run of the request is about to write to Close, unless it is settled."""
+    return {
+        "TableName": table,
+        "Key": items.request_item_key(record.id),
+        "ConditionExpression": "#state = :accepted",
+        "UpdateExpression": "SET begun = :begun",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": items.attributes({":accepted": RequestState.ACCEPTED, ":begun": 1}),
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def settle_unbegun_input(table: str, record: RequestRecord, outcome: Outcome, now: float) -> items.Item:
+    """Store the outcome, if no run of the request began to write."""
+    request: items.Item = expressions.settle_input(table, record, outcome, (), now)["TransactItems"][0]["Update"]
+    return request | {"ConditionExpression": f"{request['ConditionExpression']} AND attribute_not_exists(begun)"}
