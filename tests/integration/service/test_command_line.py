@@ -1,0 +1,150 @@
+"""The command line on the real parts of the service, as the people use it who live with the service."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from close_provisioner.stack.which import Stack as FoundStack
+from provisioner.contract.outcome import Result
+from tests.fakes import a_request
+from tests.integration.service.gateway import CommandLine
+from tests.integration.service.locked_moto import client
+from tests.integration.service.stack import Stack
+
+
+@pytest.fixture
+def cli(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.setattr(FoundStack, "client", lambda _self, service: client(service))
+
+    def work() -> None:
+        for sent in stack.waiting():
+            stack.work(sent.body)
+
+    return CommandLine(stack, tmp_path, work)
+
+
+def test_the_operator_knows_before_a_signup_which_keys_fail_and_who_can_fix_them(
+    stack: Stack, cli: CommandLine
+) -> None:
+    good = stack.close.add_organization(name="Good")
+    forbidden = stack.close.add_organization(name="Forbidden", may_customize=False)
+    pinned = json.dumps({"api_key": good["keys"][0], "organization_id": forbidden["id"]})
+    keys = {"good": good["keys"][0], "wrong": "api_no.no", "foreign": pinned, "umbrella": forbidden["keys"][0]}
+    done = {name: cli(f"tenants add {name}", key) for name, key in keys.items()}
+    assert {name: each.code for name, each in done.items()} == {"good": 0, "wrong": 5, "foreign": 5, "umbrella": 5}
+    failed = {
+        name: next(row for row in each.rows if row[2] == "failed") for name, each in done.items() if name != "good"
+    }
+    assert {name: (row[0], row[1], row[4]) for name, row in failed.items()} == {
+        "wrong": ("wrong", "key", "close-admin"),
+        "foreign": ("foreign", "organization", "operator"),
+        "umbrella": ("umbrella", "permission", "close-admin"),
+    }
+    assert [row[0] for row in cli("tenants list").rows] == ["acme", "globex", "good"]
+    stored = client("secretsmanager").get_secret_value(SecretId=f"{stack.settings.tenant_secret_prefix}/good")
+    assert json.loads(stored["SecretString"]) == {"organization_id": good["id"], "api_key": good["keys"][0]}
+    said = "".join(each.out + each.err for each in done.values())
+    assert not any(each in said for each in (good["keys"][0], forbidden["keys"][0], "api_no.no"))
+    checked = cli("tenants check good umbrella")
+    assert (checked.code, checked.rows[-1][0]) == (5, "umbrella"), checked.err
+
+
+def test_the_colleague_learns_what_happened_to_a_signup(stack: Stack, cli: CommandLine) -> None:
+    line = "--tenant acme --blueprint account --value product=Acme"
+    assert cli(f"plan {line}").code == 7
+    applied = cli(f"apply {line} --request-id signup-1 --yes")
+    assert applied.code == 0, applied.err
+    assert "\n  created     Account  cotype_" in applied.out
+    (row,) = cli("requests list --tenant acme").rows
+    assert (row[1:3], row[4:6]) == (["acme", "signup-1"], ["account", "created"])
+    assert cli(f"plan {line}").code == 0
+    assert cli("requests show acme/other").code == 3
+
+
+def test_requests_that_failed_for_a_revoked_key_are_sent_again(stack: Stack, cli: CommandLine) -> None:
+    organization = stack.close.add_organization(name="Initech")
+    assert cli("tenants add initech", organization["keys"][0]).code == 0
+    stack.close.revoke(organization["keys"][0])
+    for number in range(3):
+        stack.settle(a_request(tenant="initech", request_id=f"bulk-{number}"))
+    choice = "--tenant initech --result failed"
+    assert [row[6] for row in cli(f"requests list {choice}").rows] == ["credential-rejected"] * 3
+    assert cli("tenants rotate initech", "api_no.no").code == 5
+    rotated = cli("tenants rotate initech", stack.close.add_key(organization["id"]))
+    assert rotated.code == 0, rotated.out + rotated.err
+    retried = cli(f'requests retry {choice} --reason "key fixed, OPS-812" --yes')
+    assert (retried.code, retried.out.count("is sent again as initech/bulk-")) == (0, 3), retried.err
+    stack.clock.advance(600)  # the cached key is gone
+    for sent in stack.waiting():
+        stack.work(sent.body)
+    assert cli(f"requests list {choice}").rows[0][6] == "credential-rejected"
+    assert cli(f"requests retry {choice} --yes").code == 3, "each was retried"
+    assert {row[5] for row in cli("requests list --tenant initech --result created --result unchanged").rows} <= {
+        "created",
+        "unchanged",
+    }
+    actions = cli("audit").rows
+    assert [row[2] for row in actions] == ["retry"] * 3
+    assert {row[1] for row in actions} == {"arn:aws:sts::123456789012:assumed-role/oncall/anna"}
+    assert {row[5] for row in actions} == {"key fixed, OPS-812"}
+
+
+def test_a_dead_letter_message_is_listed_shown_and_dropped(stack: Stack, cli: CommandLine) -> None:
+    assert cli("dead-letters list").err == "The dead-letter queues are empty.\n"
+    stack.work("<signup/>")
+    listed = cli("dead-letters list")
+    (row,) = listed.rows
+    assert (listed.code, row[5], row[7]) == (5, "not-a-request", "drop")
+    assert cli(f"dead-letters show {row[0][:6]}").out.endswith("\n<signup/>\n")
+    assert cli(f"dead-letters redrive {row[0]} --yes").code == 2
+    assert cli(f"dead-letters drop {row[0]} --yes").code == 2
+    assert cli(f'dead-letters drop {row[0]} --reason "told them" --yes').code == 0
+    assert cli("dead-letters list").code == 0
+
+
+def test_a_removed_tenant_is_forgotten(stack: Stack, cli: CommandLine) -> None:
+    stack.settle(a_request(request_id="1"))
+    assert cli('tenants forget acme --reason "ended" --yes').code == 5
+    assert cli("tenants remove acme --yes").code == 0
+    forgotten = cli('tenants forget acme --reason "ended" --yes')
+    assert (forgotten.code, forgotten.out.splitlines()[0]) == (
+        0,
+        "✔ 1 requests of acme were erased. The rest stays:",
+    ), forgotten.err
+    assert cli("requests list --tenant acme").rows == []
+
+
+def test_senders_are_opened_tested_and_rotated(stack: Stack, cli: CommandLine) -> None:
+    assert {row[1] for row in cli("sources list").rows} == {"no"}
+    added = cli("sources add stripe", "whsec_0123456789abcdef0123456789abcdef")
+    assert added.code == 0, added.out + added.err
+    assert {row[2] for row in added.rows} == {"ok"}
+    assert cli("sources rotate stripe", "whsec_fedcba9876543210fedcba9876543210").code == 0
+    (row,) = [row for row in cli("sources list").rows if row[0] == "stripe"]
+    assert row[1:3] == ["yes", "2"]
+    assert cli("sources check --all").code == 0
+
+
+def test_an_unresolved_request_is_resolved_and_retried(stack: Stack, cli: CommandLine) -> None:
+    stack.arm("hang_up_before", times=None)
+    outcome, _ = stack.settle(a_request(request_id="unres-1", name="Parcel"), runs=40)
+    assert outcome.result is Result.UNRESOLVED
+    stack.close.disarm()
+    assert cli("requests resolve acme/unres-1 --there --reason x --yes").code == 5, "Close's list contradicts it"
+    stack.clock.advance(1_000)
+    resolved = cli('requests resolve acme/unres-1 --not-there --reason "seen by Anna" --yes')
+    assert resolved.code == 0, resolved.err
+    assert "✔ Parcel is not there" in resolved.out
+    assert cli("requests retry --tenant acme --result unresolved --yes").code == 0
+    for sent in stack.waiting():
+        stack.work(sent.body)
+    assert stack.types() == ["Parcel"]
+
+
+def test_a_key_may_be_typed_in_any_form_that_the_service_reads(stack: Stack, cli: CommandLine) -> None:
+    organization: Any = stack.close.add_organization(name="Other")
+    given = json.dumps({"api_key": f"  {organization['keys'][0]}\n"})
+    assert cli("tenants add other", given).code == 0
+    assert cli("tenants show other").rows[0][2:4] == ["yes", "api_key"]
