@@ -11,7 +11,7 @@ from typing import Any
 from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
@@ -60,7 +60,9 @@ class MemoryLedger:
     tenants: dict[str, TenantRecord] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
 
-    def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
+    def accept(
+        self, request: ProvisioningRequest, expected_after: float = 420, requester: Requester = UNKNOWN_REQUESTER
+    ) -> RequestRecord:
         if request.id in self.requests:
             record, known = self.requests[request.id]
             if known.fingerprint != request.fingerprint:
@@ -68,7 +70,8 @@ class MemoryLedger:
             return record
         body = request.to_json()
         record = RequestRecord(
-            request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock(), body
+            *(request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock(), body),
+            requester=requester,
         )
         self.requests[request.id] = record, request
         return replace(record, fresh=True)

@@ -14,6 +14,7 @@ BODY = {
     "request_id": "signup-8841",
     "custom_object_type": {"name": "Account", "name_plural": "Accounts"},
 }
+IDENTITY = {"sourceIp": "192.0.2.1", "userArn": "arn:aws:sts::111122223333:assumed-role/signup/anna"}
 ID = request_key("acme", "signup-8841")
 
 
@@ -51,7 +52,7 @@ class Caller:
             "multiValueHeaders": named or None,
             "queryStringParameters": None,
             "pathParameters": parameters,
-            "requestContext": {"stage": "v1", "requestId": "request-1", "identity": {"sourceIp": "192.0.2.1"}},
+            "requestContext": {"stage": "v1", "requestId": "request-1", "identity": IDENTITY},
             "body": base64.b64encode(body.encode()).decode() if body is not None else None,
             "isBase64Encoded": body is not None,
         }

@@ -10,7 +10,7 @@ from typing import Any
 from infra.local.signing import signed_headers
 from infra.local.webhook_events import scheme_name
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
 from provisioner.handlers.webhooks import Webhooks, report_unusable_secret
 from provisioner.ingest.ingest import Ingest
 from provisioner.ingest.mapping import Source
@@ -79,12 +79,14 @@ class MemoryEventLedger:
     def find(self, request_key: str) -> RequestRecord | None:
         return self.ledger.find(request_key)
 
-    def accept(self, request: ProvisioningRequest, expected_after: float = 420) -> RequestRecord:
+    def accept(
+        self, request: ProvisioningRequest, expected_after: float = 420, requester: Requester = UNKNOWN_REQUESTER
+    ) -> RequestRecord:
         if answer := self.answer():
             return answer
         if self.event.key in self.events and request.id not in self.ledger.requests:
             raise Rejected(ProblemType.REQUEST_CONFLICT, "sent before")
-        record = self.ledger.accept(request, expected_after)
+        record = self.ledger.accept(request, expected_after, requester)
         if record.fresh:
             self.events[self.event.key] = self.event.fingerprint, request.id
         return record

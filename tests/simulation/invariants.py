@@ -40,9 +40,15 @@ def once(history: History) -> Iterator[str]:
         yield from (f"{tenant} has {number} of {part}" for part, number in field_counts.items() if number > 1)
 
 
+def _outcome(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored outcome. Its entry point and sender are stored beside it."""
+    requester = zip(("entry_point", "requested_by"), json.loads(item.get("asked", {}).get("S", "[]")), strict=False)
+    return {**json.loads(item["outcome"]["S"]), **{name: value for name, value in requester if value}}
+
+
 def settled(history: History) -> Iterator[str]:
     """Every accepted request has one outcome, the same to everybody, and it never changed."""
-    stored = {pk: json.loads(item["outcome"]["S"]) for pk, item in history.items.items() if "outcome" in item}
+    stored = {pk: _outcome(item) for pk, item in history.items.items() if "outcome" in item}
     yield from (f"the outcome of {pk} was changed" for pk in history.changed)
     for pk, item in history.items.items():
         if pk.startswith("REQUEST#") and "outcome" not in item:

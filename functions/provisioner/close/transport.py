@@ -49,10 +49,17 @@ class Connection:
     time_left: Callable[[], float]
     clock: Callable[[], float]
     credential_generation: int = 0  # counts renewals of the credential; reads of an earlier generation are invalid
+    calls: list[tuple[str, str, int | None, int, str | None]] = field(default_factory=list)
+    """Each call since the last ``begin_calls``: method, path, status, milliseconds, and the error without a status."""
     _credential: Credential | None = None
     _exhausted_until: dict[str, float] = field(default_factory=dict)  # by group of requests (Unix seconds)
     _paused_until: float = 0
     _pause_reason: str = "Close asked this service to pause for this tenant (429)"
+
+    def begin_calls(self) -> list[tuple[str, str, int | None, int, str | None]]:
+        """Begin a new list of calls, and return it. It grows with each call."""
+        self.calls = []
+        return self.calls
 
     def prepare(self) -> None:
         """Load the credential.
@@ -156,6 +163,14 @@ class Connection:
             timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
             extensions={"trace": partial(_bound_reads, deadline)},
         )
+        response = self._response(request, deadline)
+        status, error = (
+            (response.status, None) if isinstance(response, CloseResponse) else (None, type(response).__name__)
+        )
+        self.calls.append((method, path, status, round((time.monotonic() - deadline + seconds) * 1000), error))
+        return response
+
+    def _response(self, request: httpx.Request, deadline: float) -> CloseResponse | httpx.RequestError:
         try:
             response = self.http.send(request, stream=True)
             try:

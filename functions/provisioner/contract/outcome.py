@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal, Self
 
 from provisioner.contract.errors import Problem
+from provisioner.contract.request import Requester
 from provisioner.contract.strict_model import OMITTED_IF_NULL, StrictModel
 
 
@@ -79,18 +80,31 @@ class Outcome(StrictModel):
     settled_at: str
     observed_at: str | None = OMITTED_IF_NULL
     """When another request read in Close what this outcome says, if this one did not have to look itself."""
+    entry_point: str | None = OMITTED_IF_NULL
+    """The entry point of the request, and in ``requested_by`` its sender: see ``Requester``."""
+    requested_by: str | None = OMITTED_IF_NULL
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         return cls.model_validate_json(text)
 
     def to_json(self) -> str:
-        """Return the outcome as JSON without null keys. A difference keeps its null: Close has no value there."""
-        return json.dumps(self.as_json(), ensure_ascii=False)
+        """Return the outcome as JSON without null keys. A difference keeps its null: Close has no value there.
+
+        The request's sender is left out: the ledger has it once, with the request.
+        """
+        document = self.model_dump(mode="json", exclude={"entry_point", "requested_by"})
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as a JSON object, without null keys."""
         return self.model_dump(mode="json")
+
+    def asked_by(self, requester: Requester) -> Self:
+        """Return the outcome with the request's entry point and sender."""
+        if (self.entry_point, self.requested_by) == requester:
+            return self
+        return self.model_copy(update=requester._asdict())
 
     @property
     def succeeded(self) -> bool:

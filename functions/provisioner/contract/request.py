@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, LiteralString, Self
+from typing import Annotated, Any, LiteralString, NamedTuple, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -17,6 +17,7 @@ from provisioner.contract.spec import CustomObjectTypeSpec, Name, Types, validat
 from provisioner.contract.strict_model import StrictModel
 
 MAX_LABEL = 80  # characters of a request's label
+MAX_REQUESTED_BY = 256
 MAX_BODY_BYTES = 262_144
 """The largest request, in bytes: the size limit of an SQS message when the service was designed (256 KiB)."""
 
@@ -162,7 +163,25 @@ class ProvisioningRequest(StrictModel):
 
     def to_json(self) -> str:
         """Return the request as JSON in ASCII, without the keys that the caller omitted."""
-        return json.dumps(self.model_dump(mode="json", exclude_unset=True))
+        return json.dumps(self.model_dump(mode="json", exclude_unset=True), separators=(",", ":"))
+
+
+class Requester(NamedTuple):
+    """The entry point of a request, and the party that sent it, as far as AWS or a signature proves it.
+
+    ``entry_point``: http, webhook, queue or eventbridge. ``requested_by``: the IAM principal, ``source:<name>`` of a
+    signed event, the sender of the message (SQS), or the source of the event (EventBridge).
+    """
+
+    entry_point: str | None = None
+    requested_by: str | None = None
+
+    def shortened(self) -> "Requester":
+        """Return it with as much of its name as a list shows. AWS's own names are shorter."""
+        return Requester(self.entry_point, self.requested_by and self.requested_by[:MAX_REQUESTED_BY])
+
+
+UNKNOWN_REQUESTER = Requester()
 
 
 def request_key(tenant: str, request_id: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater, Unavailable, make_problem
 from provisioner.contract.outcome import Outcome, Result
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.contract.validation import BlueprintRejected, parse_request
 from provisioner.handlers.apigateway import (
     RETRY_AFTER_SECONDS,
@@ -27,12 +27,13 @@ from provisioner.handlers.apigateway import (
     idempotency_key,
     prefers_async,
     prefers_text,
+    principal_of,
     problem_response,
     rejection_response,
     response,
     unavailable,
 )
-from provisioner.handlers.request_log import log_queue_error, request_keys
+from provisioner.handlers.request_log import invocation_of, log_queue_error, request_keys
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.render import plan_as_json, plan_as_text
@@ -99,7 +100,7 @@ class Api:
         self._check_tenant(request)
         respond_async = prefers_async(headers)
         delay = 0 if respond_async else self.service.settings.fallback_delay_seconds
-        accepted = self.service.outbox.accept(request, delay)
+        accepted = self.service.outbox.accept(request, delay, Requester("http", principal_of(event)))
         record = accepted.record
         if not record.fresh:
             return _replayed(record)
@@ -146,7 +147,7 @@ class Api:
     ) -> Response:
         organization = self.service.organization(request.tenant, time_left)
         try:
-            result = self.service.provisioner.reconcile(Job(record, request, organization))
+            result = self.service.provisioner.reconcile(Job(record, request, organization, invocation_of("http")))
         except Exception:  # the request is stored, and the delayed message continues it
             logger.exception("the request was left to the worker", extra=request_keys(record))
             count(["Retried"])

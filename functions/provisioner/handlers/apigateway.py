@@ -32,9 +32,10 @@ def query_of(event: Mapping[str, Any]) -> dict[str, list[str]]:
     return dict(event.get("multiValueQueryStringParameters") or {})
 
 
-def principal_of(event: Mapping[str, Any]) -> str:
+def principal_of(event: Mapping[str, Any]) -> str | None:
     """Return the ARN of the IAM principal that signed the call, as the gateway verified it."""
-    return str(event["requestContext"]["identity"].get("userArn") or "unknown")
+    found: str | None = event.get("requestContext", {}).get("identity", {}).get("userArn")
+    return found
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from provisioner.aws import make_clients
 from provisioner.contract.announced_as import announced_as
 from provisioner.contract.errors import ErrorDetail, Rejected
 from provisioner.contract.faults import invalid
+from provisioner.contract.request import Requester
 from provisioner.credentials.cloudtrail import tenants_affected_by
 from provisioner.handlers.request_log import log_accepted
 from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
@@ -71,14 +72,15 @@ class Events:
         count(["Accepted" if accepted.record.fresh else "Redelivered"], source=self._source_dimension(event))
 
     def _requested(self, event: Mapping[str, Any]) -> AcceptedEvent:
-        detail = event.get("detail")
+        detail, requester = event.get("detail"), Requester("eventbridge", event["source"])
         try:
             if not isinstance(detail, dict):
                 invalid(ErrorDetail(pointer="", detail="the event's detail must be a JSON object"))
-            return self.ingest.submit(detail, fallback_id=event["id"])
+            return self.ingest.submit(detail, requester, fallback_id=event["id"])
         except Rejected as rejection:
             tenant, request_id = announced_as(detail, event["id"])
-            raise self.ingest.reject(f"eventbridge/{event['id']}", request_id, tenant, rejection) from None
+            names = (f"eventbridge/{event['id']}", request_id, tenant)
+            raise self.ingest.reject(names, rejection, requester) from None
 
     def _resume_waiting(self, detail: object) -> None:
         if not isinstance(detail, Mapping):
@@ -92,7 +94,7 @@ class Events:
         source = self.ingest.sources.of_partner(event["source"])
         if source is None:
             return Ignored("no source names this partner")
-        return self.ingest.ingest(source, json.dumps(event.get("detail")).encode())
+        return self.ingest.ingest(source, json.dumps(event.get("detail")).encode(), entry_point="eventbridge")
 
     def _source_dimension(self, event: Mapping[str, Any]) -> str:
         """Return the source of a partner, or a constant: each other text of the bus would make a metric of its own."""

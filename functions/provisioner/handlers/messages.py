@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from provisioner.contract.errors import Rejected
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.handlers.request_log import request_keys
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.queue import DEFERRALS_ATTRIBUTE
@@ -80,6 +80,11 @@ def in_order_of_risk(records: Sequence[Mapping[str, Any]]) -> list[int]:
         return receive_count(records[index]), len(records[index]["body"]) > LARGE
 
     return sorted(range(len(records)), key=risk)
+
+
+def requester_of(record: Mapping[str, Any]) -> Requester:
+    """Return the sender of the message. SQS names the IAM user or role by its id, not by its ARN."""
+    return Requester("queue", record["attributes"].get("SenderId"))
 
 
 def receive_count(record: Mapping[str, Any]) -> int:

@@ -157,4 +157,6 @@ def _route_of(event: Mapping[str, Any]) -> Route:
 
 
 def _call_of(event: Mapping[str, Any], time_left: Callable[[], float]) -> Call:
-    return Call(event["pathParameters"] or {}, query_of(event), principal_of(event), time_left, body_of(event))
+    return Call(
+        event["pathParameters"] or {}, query_of(event), principal_of(event) or "unknown", time_left, body_of(event)
+    )

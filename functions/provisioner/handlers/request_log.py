@@ -1,6 +1,9 @@
 """The log lines about a request that several handlers write, with the keys to search for it."""
 
+import os
+
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.history import Invocation
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.outbox import Accepted
 from provisioner.telemetry import logger
@@ -9,6 +12,12 @@ from provisioner.telemetry import logger
 def request_keys(request: RequestRecord | ProvisioningRequest) -> dict[str, str]:
     """Return the keys of a log line or a response that identify the request."""
     return {"tenant": request.tenant, "request_id": request.request_id, "id": request.id}
+
+
+def invocation_of(entry_point: str) -> Invocation:
+    """Return the invocation, for a request's history: the log lines of it have the same ids."""
+    trace_id = os.environ.get("_X_AMZN_TRACE_ID", "").partition("Root=")[2].partition(";")[0]
+    return Invocation(entry_point, logger.get_current_keys().get("function_request_id"), trace_id or None)
 
 
 def log_queue_error(record: RequestRecord, error: Exception | None) -> None:

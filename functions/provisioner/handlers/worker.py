@@ -27,7 +27,9 @@ from provisioner.handlers.messages import (
     in_order_of_risk,
     log_keys,
     receive_count,
+    requester_of,
 )
+from provisioner.handlers.request_log import invocation_of
 from provisioner.messaging.envelopes import request_in, sender_of
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
@@ -107,7 +109,7 @@ class Worker:
             return Message(record, rejection.request)
 
     def _accept(self, message: Message) -> AcceptedMessage:
-        accepted = self.service.ledger.accept(message.request)
+        accepted = self.service.ledger.accept(message.request, requester=requester_of(message.record))
         return AcceptedMessage(message.record, accepted.accepted_request(message.request), accepted)
 
     def _work_for_tenant(self, messages: Sequence[Message], time_left: Callable[[], float]) -> list[MessageResult]:
@@ -132,7 +134,7 @@ class Worker:
     def _finish(self, message: AcceptedMessage, organization: Organization) -> MessageResult:
         if message.is_superseded:
             return MessageResult(message.id, "Superseded")
-        job = Job(message.accepted, message.request, organization)
+        job = Job(message.accepted, message.request, organization, invocation_of("queue"))
         result = self.service.provisioner.reconcile(job)
         if isinstance(result, Deferred):
             return self._wait(message, result)
@@ -205,7 +207,7 @@ class Worker:
             problem=problem,
             attempts=receive_count(record),
             settled_at=datetime.fromtimestamp(self.service.provisioner.clock(), UTC).isoformat(),
-        )
+        ).asked_by(requester_of(record))
         self.service.topic.publish(message_key(record["messageId"]), outcome)
 
 

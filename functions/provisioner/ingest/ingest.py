@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
+from provisioner.contract.request import Requester
 from provisioner.contract.validation import BlueprintRejected, parse_json_object, request_of
 from provisioner.ingest.mapping import Ignored, Source, event_id, to_request
 from provisioner.ingest.sources import Sources
@@ -80,11 +81,14 @@ class Ingest:
             clock=clock,
         )
 
-    def ingest(self, source: Source, event: bytes, delivery_id: str | None = None) -> AcceptedEvent | Ignored:
+    def ingest(
+        self, source: Source, event: bytes, delivery_id: str | None = None, entry_point: str = "webhook"
+    ) -> AcceptedEvent | Ignored:
         """Store and queue the request that the event maps to. Raise ``EventRejected`` if it maps to none.
 
         ``delivery_id``: the id of the delivery, if it is signed.
         """
+        requester = Requester(entry_point, f"source:{source.name}")
         request_id, tenant, ledger = hashlib.sha256(event).hexdigest(), None, None
         try:
             document = parse_json_object(event)
@@ -95,16 +99,20 @@ class Ingest:
             if isinstance(body, Ignored):
                 return _known(ledger) or body
             tenant = body["tenant"]
-            return self.submit(body, ledger=ledger)
+            return self.submit(body, requester, ledger=ledger)
         except Rejected as rejection:
             if answer := _known(ledger):
                 return answer
-            raise self.reject(
-                source.name, request_id, tenant, _of_mapping(rejection) if tenant else rejection
-            ) from None
+            names = (source.name, request_id, tenant)
+            raise self.reject(names, _of_mapping(rejection) if tenant else rejection, requester) from None
 
     def submit(
-        self, document: Mapping[str, Any], *, fallback_id: str | None = None, ledger: EventLedger | None = None
+        self,
+        document: Mapping[str, Any],
+        requester: Requester,
+        *,
+        fallback_id: str | None = None,
+        ledger: EventLedger | None = None,
     ) -> AcceptedEvent:
         """Store and queue the request in a JSON object. Raise ``Rejected``: also for other content under a known id.
 
@@ -115,7 +123,7 @@ class Ingest:
             request = request_of(document, fallback_id=fallback_id)
         except BlueprintRejected as rejection:
             return Accepted(outbox.accepted_before(rejection))
-        return outbox.accept(request)
+        return outbox.accept(request, requester=requester)
 
     def resume_waiting(self, tenant: str) -> list[str]:
         """Queue the requests that wait for the tenant's credential, and return their keys.
@@ -133,8 +141,12 @@ class Ingest:
             self.waitlist.remove(tenant, keys)
         return resumed
 
-    def reject(self, sender: str, request_id: str, tenant: str | None, rejection: Rejected) -> EventRejected:
-        """Publish the failure, then record it: a crash in between repeats it rather than hides it."""
+    def reject(self, names: tuple[str, str, str | None], rejection: Rejected, requester: Requester) -> EventRejected:
+        """Publish the failure, then record it: a crash in between repeats it rather than hides it.
+
+        ``names``: of the sender, of the request, and of the tenant if the event names one.
+        """
+        sender, request_id, tenant = names
         key = message_key(f"{sender}/{request_id}")
         problem = _problem_of_event(rejection)
         if self.rejected.is_known(key):
@@ -143,7 +155,7 @@ class Ingest:
         outcome = Outcome(
             tenant=tenant or "unknown", request_id=request_id, result=Result.FAILED, problem=problem, settled_at=now
         )
-        self.topic.publish(key, outcome)
+        self.topic.publish(key, outcome.asked_by(requester))
         self.rejected.remember(key, sender, request_id, problem.detail)
         return EventRejected(problem, published=True)
 

@@ -1,9 +1,8 @@
-"""The records of requests that are accepted, and the outcomes of those that are settled, from their items. Pure."""
+"""The records of requests that are accepted, from their items. Pure."""
 
 from dataclasses import replace
 
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger import items
 from provisioner.ledger.models import RequestRecord
@@ -23,9 +22,3 @@ def known_record(item: items.Item, request: ProvisioningRequest, put: items.Item
         detail = f"This tenant used request id {request.request_id!r} before, with other content. Use a new request id."
         raise Rejected(ProblemType.REQUEST_CONFLICT, detail)
     return items.to_record(item)
-
-
-def settled(item: items.Item) -> Outcome | None:
-    """Return the outcome in a request's item, if it has one."""
-    outcome = items.text_of(item, "outcome")
-    return Outcome.from_json(outcome) if outcome else None

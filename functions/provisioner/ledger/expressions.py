@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from provisioner.contract.outcome import Outcome
-from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger import items
+from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
+from provisioner.ledger import history, items
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 
@@ -29,7 +29,9 @@ class AcceptTimes(NamedTuple):
     expires_at: float
 
 
-def accept_input(table: str, request: ProvisioningRequest, token: str, times: AcceptTimes) -> items.Item:
+def accept_input(
+    table: str, request: ProvisioningRequest, token: str, times: AcceptTimes, requester: Requester = UNKNOWN_REQUESTER
+) -> items.Item:
     """Put the request unless it exists. A failure returns the existing item."""
     return {
         "TableName": table,
@@ -44,7 +46,7 @@ def accept_input(table: str, request: ProvisioningRequest, token: str, times: Ac
                 "accept_token": token,
                 "accepted_at": times.now,
                 "list_shard": items.shard_of(request.id),
-                "asked": items.asked_json(request),
+                "asked": items.asked_json(request, requester),
                 "unfinished": items.shard_of(request.id),
                 "due_at": times.due_at,
                 "expires_at": int(times.expires_at),
@@ -111,19 +113,21 @@ def settle_input(
     table: str, record: RequestRecord, outcome: Outcome, release: Sequence[Lease], now: float
 ) -> items.Item:
     """Store the outcome, and release every lease with its resource's new record, in one transaction."""
+    more, entries = history.addition(record.run, record.history, record.body, history.Ending(now, "settled"))
     request = {
         "TableName": table,
         "Key": items.request_item_key(record.id),
         "ConditionExpression": "#state = :accepted",
-        "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :settled_as, due_at = :due_at",
+        "UpdateExpression": f"SET #state = :settled, outcome = :outcome, settled_as = :as, due_at = :due_at{more}",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": items.attributes(
             {
                 ":accepted": RequestState.ACCEPTED,
                 ":settled": RequestState.SETTLED,
                 ":outcome": outcome.to_json(),
-                ":settled_as": items.settled_as_json(outcome),
+                ":as": items.settled_as_json(outcome),
                 ":due_at": now + UNANNOUNCED_SECONDS,
+                **entries,
             }
         ),
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -153,8 +157,9 @@ def _not_leased_since(record: ResourceRecord) -> tuple[str, dict[str, items.Plai
 
 
 class DeferralTimes(NamedTuple):
-    """The time at which a deferred request is to be tried again, and the one at which it is overdue (Unix seconds)."""
+    """The times at which a request is deferred, is to be tried again, and is overdue (Unix seconds)."""
 
+    now: float
     next_at: float
     due_at: float
 
@@ -168,7 +173,10 @@ def deferral_input(
         ":one": 1,
         ":reason": reason[:MAX_REASON],
     }
-    update = "SET due_at = :due_at, next_at = :next_at, pending_reason = :reason ADD deferrals :one"
+    ending = history.Ending(times.now, "deferred", reason, times.next_at - times.now)
+    more, entries = history.addition(record.run, record.history, record.body, ending)
+    update = f"SET due_at = :due_at, next_at = :next_at, pending_reason = :reason{more} ADD deferrals :one"
+    values |= entries
     if tenant_last_missing_at:
         update = update.replace(" ADD", ", tenant_last_missing_at = :missing_at ADD")
         values |= {":missing_at": tenant_last_missing_at}
@@ -176,12 +184,7 @@ def deferral_input(
 
 
 def postpone_input(table: str, request_key: str, due_at: float) -> items.Item:
-    return _if_unfinished(
-        table,
-        request_key,
-        "SET due_at = :due_at ADD sweeps :one",
-        {":due_at": due_at, ":one": 1},
-    )
+    return _if_unfinished(table, request_key, "SET due_at = :due_at ADD sweeps :one", {":due_at": due_at, ":one": 1})
 
 
 def _if_unfinished(table: str, request_key: str, update: str, values: Mapping[str, items.Plain]) -> items.Item:

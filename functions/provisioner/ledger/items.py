@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from provisioner.contract.outcome import Outcome
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord, Seen
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
@@ -42,8 +42,18 @@ def deferrals_of(item: Item) -> int:
     return int(number_of(item, "deferrals"))
 
 
-def to_record(item: Item) -> RequestRecord:
+def requester_of(item: Item) -> Requester:
+    """Return the sender of the request."""
+    return Requester(*json.loads(text_of(item, "asked") or "[]")[:2])
+
+
+def outcome_of(item: Item) -> Outcome | None:
+    """Return the outcome of the request, if it has one."""
     outcome = text_of(item, "outcome")
+    return Outcome.from_json(outcome).asked_by(requester_of(item)) if outcome else None
+
+
+def to_record(item: Item) -> RequestRecord:
     return RequestRecord(
         id=key_of(item),
         tenant=item["tenant"]["S"],
@@ -55,7 +65,9 @@ def to_record(item: Item) -> RequestRecord:
         pending_reason=text_of(item, "pending_reason"),
         sweeps=int(number_of(item, "sweeps")),
         tenant_last_missing_at=number_of(item, "tenant_last_missing_at"),
-        outcome=Outcome.from_json(outcome) if outcome else None,
+        outcome=outcome_of(item),
+        requester=requester_of(item),
+        history=texts_of(item, "history"),
         is_retry="retry_of" in item,
     )
 
@@ -170,9 +182,9 @@ def request_item_key(request_key: str) -> Item:
     return _key(f"REQUEST#{request_key}")
 
 
-def asked_json(request: ProvisioningRequest) -> str:
+def asked_json(request: ProvisioningRequest, requester: Requester) -> str:
     """Return what the lists show of a request that is accepted."""
-    return _json([None, None, request.label])
+    return _json([*requester.shortened(), request.label])
 
 
 def settled_as_json(outcome: Outcome) -> str:

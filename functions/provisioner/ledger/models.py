@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from provisioner.contract.outcome import Outcome
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
+from provisioner.ledger.history import Run
 
 MAX_QUEUE_DELAY_SECONDS = 900
 """The longest delay of a message in SQS. A longer deferral has no message: the sweeper requeues the request."""
@@ -41,6 +42,9 @@ class RequestRecord:
     tenant_last_missing_at: float = 0  # when its tenant last had no credential
     is_retry: bool = False  # a person asked for it, in place of another one
     fresh: bool = False
+    requester: Requester = UNKNOWN_REQUESTER
+    history: tuple[str, ...] = field(default=(), repr=False)  # the entries of earlier attempts (history.py)
+    run: Run | None = field(default=None, repr=False, compare=False)  # the attempt that works on it now
 
     @property
     def runnable_since(self) -> float:

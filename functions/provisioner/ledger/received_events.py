@@ -10,7 +10,7 @@ from typing import NamedTuple
 from botocore.exceptions import ClientError
 
 from provisioner.contract.errors import ProblemType, Rejected
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.ledger import expressions, items
 from provisioner.ledger.acceptance import fresh_record, known_record
 from provisioner.ledger.conflicts import transaction_conflicts, write
@@ -38,13 +38,13 @@ class EventLedger(NamedTuple):
     def find(self, request_key: str) -> RequestRecord | None:
         return self.ledger.find(request_key)
 
-    def accept(self, request: ProvisioningRequest, expected_after: float) -> RequestRecord:
+    def accept(self, request: ProvisioningRequest, expected_after: float, requester: Requester) -> RequestRecord:
         """Record the request and its event, or find the request of the event.
 
         Raise ``Rejected`` for other data under the event's id, if they map to other content, too.
         """
         table, times = self.ledger.table, self.ledger.accept_times(expected_after)
-        put = expressions.accept_input(table, request, uuid.uuid4().hex, times)
+        put = expressions.accept_input(table, request, uuid.uuid4().hex, times, requester)
         received = {
             "TableName": table,
             "Item": self._key

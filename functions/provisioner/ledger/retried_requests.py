@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.ledger import expressions, items
 from provisioner.ledger.acceptance import fresh_record
 from provisioner.ledger.conflicts import transaction_conflicts, write
@@ -38,11 +38,10 @@ class RetryLedger(NamedTuple):
     def find(self, request_key: str) -> RequestRecord | None:
         return self.ledger.find(request_key)
 
-    def accept(self, request: ProvisioningRequest, expected_after: float) -> RequestRecord:
+    def accept(self, request: ProvisioningRequest, expected_after: float, requester: Requester) -> RequestRecord:
         """Record the new request and both links. Raises ``IdTaken`` or ``AlreadyRetried``."""
-        put = expressions.accept_input(
-            self.ledger.table, request, uuid.uuid4().hex, self.ledger.accept_times(expected_after)
-        )
+        times = self.ledger.accept_times(expected_after)
+        put = expressions.accept_input(self.ledger.table, request, uuid.uuid4().hex, times, requester)
         put["Item"] |= items.attributes({"retry_of": self.original.id})
         try:
             write(

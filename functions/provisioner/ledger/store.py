@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from provisioner.contract import truncation
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.outcome import Outcome
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
 from provisioner.ledger import acceptance, expressions, items, unbegun
 from provisioner.ledger.conflicts import conflicting_item, transaction_conflicts, write
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
@@ -48,14 +48,17 @@ class Ledger:
         return cls(dynamodb, settings.ledger_table_name, settings.lease_seconds, settings.request_retention_days, clock)
 
     def accept(
-        self, request: ProvisioningRequest, expected_after: float = expressions.OVERDUE_SECONDS
+        self,
+        request: ProvisioningRequest,
+        expected_after: float = expressions.OVERDUE_SECONDS,
+        requester: Requester = UNKNOWN_REQUESTER,
     ) -> RequestRecord:
         """Record the request, or find it. Raises ``Rejected`` when its id was used for other content.
 
         ``expected_after``: seconds within which its message must return. The sweeper ignores it until then.
         """
-        token, times = uuid.uuid4().hex, self.accept_times(expected_after)
-        put = expressions.accept_input(self.table, request, token, times)
+        times = self.accept_times(expected_after)
+        put = expressions.accept_input(self.table, request, uuid.uuid4().hex, times, requester)
         try:
             write(self.dynamodb.put_item, put)
         except ClientError as error:
@@ -101,7 +104,7 @@ class Ledger:
         try:
             write(self.dynamodb.update_item, unbegun.begin_input(self.table, record))
         except ClientError as error:
-            return acceptance.settled(conflicting_item(error))
+            return items.outcome_of(conflicting_item(error))
         return None
 
     def settle_unbegun(self, record: RequestRecord, outcome: Outcome) -> Outcome | None:
@@ -111,7 +114,7 @@ class Ledger:
         try:
             write(self.dynamodb.update_item, settle)
         except ClientError as error:
-            return acceptance.settled(conflicting_item(error))
+            return items.outcome_of(conflicting_item(error))
         return outcome
 
     def release(self, leases: Iterable[Lease]) -> None:
@@ -137,17 +140,14 @@ class Ledger:
         """
         outcome = truncation.for_ledger(outcome)
         request = expressions.settle_input(self.table, record, outcome, release, self.clock())
-        request["TransactItems"] += [expressions.unchanged_check(self.table, each) for each in unchanged]
+        request["TransactItems"] += (expressions.unchanged_check(self.table, each) for each in unchanged)
         try:
             write(self.dynamodb.transact_write_items, request)
         except ClientError as error:
-            settled = transaction_conflicts(error)[0]
-            if not settled:
-                raise RetryLater(
-                    "another run has the lease, or had it in the meantime", LEASE_BUSY_SECONDS[1]
-                ) from None
-            self.release(release)
-            return acceptance.settled(settled) or outcome
+            if stored := items.outcome_of(transaction_conflicts(error)[0] or {}):
+                self.release(release)
+                return stored
+            raise RetryLater("another run has the lease, or had it in the meantime", LEASE_BUSY_SECONDS[1]) from None
         return outcome
 
     def tenant(self, tenant: str) -> TenantRecord:
@@ -188,8 +188,8 @@ class Ledger:
 
     def record_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
         """Count a deferral of the request and set when it is due again. Return the number of deferrals."""
-        next_at = self.clock() + seconds
-        times = expressions.DeferralTimes(next_at, next_at + expressions.OVERDUE_SECONDS)
+        now = self.clock()
+        times = expressions.DeferralTimes(now, now + seconds, now + seconds + expressions.OVERDUE_SECONDS)
         return self._record_deferral(record, expressions.deferral_input(self.table, record, times, reason))
 
     def record_tenant_deferral(self, record: RequestRecord, seconds: float, reason: str) -> int:
@@ -197,7 +197,7 @@ class Ledger:
         now = self.clock()
         # A longer deferral has no message: the sweeper requeues the request when it ends.
         due_at = now + seconds + (0 if seconds > MAX_QUEUE_DELAY_SECONDS else expressions.OVERDUE_SECONDS)
-        times = expressions.DeferralTimes(now + seconds, due_at)
+        times = expressions.DeferralTimes(now, now + seconds, due_at)
         deferrals = self._record_deferral(record, expressions.deferral_input(self.table, record, times, reason, now))
         with suppress(BotoCoreError, ClientError):  # the request returns in any case; the waitlist only makes it sooner
             TenantWaitlist(self.dynamodb, self.table, self.retention_days, self.clock).add(record.tenant, record.id)

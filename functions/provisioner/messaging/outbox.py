@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
 from provisioner.contract.validation import BlueprintRejected
 from provisioner.messaging.queue import Queue
 
@@ -27,7 +27,7 @@ class StoredRequest(Protocol):
 class RequestStore[R: StoredRequest](Protocol):
     """The part of the ledger that the outbox calls."""
 
-    def accept(self, request: ProvisioningRequest, expected_after: float) -> R: ...
+    def accept(self, request: ProvisioningRequest, expected_after: float, requester: Requester) -> R: ...
 
     def find(self, request_key: str) -> R | None: ...
 
@@ -45,9 +45,11 @@ class Outbox[R: StoredRequest](NamedTuple):
     ledger: RequestStore[R]
     queue: Queue
 
-    def accept(self, request: ProvisioningRequest, delay_seconds: float = 0) -> Accepted[R]:
+    def accept(
+        self, request: ProvisioningRequest, delay_seconds: float = 0, requester: Requester = UNKNOWN_REQUESTER
+    ) -> Accepted[R]:
         """Store the request and, if it is new, send it. Raise ``Rejected`` (REQUEST_CONFLICT) for other content."""
-        record = self.ledger.accept(request, expected_after=delay_seconds + DELIVERY_SECONDS)
+        record = self.ledger.accept(request, delay_seconds + DELIVERY_SECONDS, requester)
         error = self.send(request, record.deferrals, delay_seconds) if record.fresh else None
         return Accepted(record, error)
 

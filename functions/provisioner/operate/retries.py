@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected
 from provisioner.contract.faults import invalid
-from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.contract.validation import request_of
 from provisioner.ledger.models import RequestRecord
 from provisioner.ledger.retried_requests import AlreadyRetried, IdTaken, RetryLedger, retried_as
@@ -43,11 +43,11 @@ class Retries(NamedTuple):
         request = _request(original, body.get("body"))
         target = f"{original.tenant}/{original.request_id}"
         with self.audit.recorded(call, "retry", target, reason_in(body)) as action:
-            record = self._accept(original, request)
+            record = self._accept(original, request, Requester("http", call.principal))
             action.result = f"accepted as {record.request_id}"
         return {"id": record.id, "request_id": record.request_id, "tenant": record.tenant, "retry_of": original.id}
 
-    def _accept(self, original: RequestRecord, request: ProvisioningRequest) -> RequestRecord:
+    def _accept(self, original: RequestRecord, request: ProvisioningRequest, requester: Requester) -> RequestRecord:
         if original.outcome is None:
             _forbid(f"Request {original.request_id!r} is not settled yet. It is tried again by itself.")
         known_as = retried_as(self.ledger, original.id)
@@ -59,7 +59,8 @@ class Retries(NamedTuple):
         outbox = Outbox(RetryLedger(self.ledger, original, known_as), self.queue)
         for each in range(first, MAX_RETRIES + 1):
             try:
-                return outbox.accept(request.model_copy(update={"request_id": _named(base, each)})).record
+                named = request.model_copy(update={"request_id": _named(base, each)})
+                return outbox.accept(named, requester=requester).record
             except IdTaken:  # by a retry of another request of this name, or by a caller who chose such an id
                 continue
             except AlreadyRetried:

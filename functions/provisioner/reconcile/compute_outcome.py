@@ -198,5 +198,6 @@ def _outcome(record: RequestRecord, result: Result, now: float, **more: Any) -> 
         result=result,
         attempts=record.deferrals + 1,
         settled_at=moment(now),
+        **record.requester._asdict(),
         **more,
     )

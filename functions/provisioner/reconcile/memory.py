@@ -58,7 +58,7 @@ class Memory(NamedTuple):
         answer: dict[str, Any] = json.loads(found[0].answer)
         identity = {"tenant": record.tenant, "request_id": record.request_id, "attempts": record.deferrals + 1}
         times = {"settled_at": moment(self.now), "observed_at": moment(found[0].at)}
-        return Outcome.model_validate({**answer, **identity, **times})
+        return Outcome.model_validate({**answer, **identity, **times}).asked_by(record.requester)
 
     def remembering(self, observer: Observer, record: RequestRecord, applied: Applied, outcome: Outcome) -> Records:
         """Return the records with this run's observation, if a request with the same desired state may settle from it.

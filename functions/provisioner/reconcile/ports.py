@@ -5,6 +5,7 @@ from typing import Protocol
 
 from provisioner.close.models import CustomField, CustomObjectType, Role
 from provisioner.contract.outcome import Outcome
+from provisioner.ledger.history import CloseCall
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, TenantRecord
 
@@ -41,6 +42,9 @@ class Organization(CloseReader, Protocol):
 
     def prepare(self) -> None:
         """Have the credential ready. Raises ``Rejected`` when the tenant has none."""
+
+    def begin_calls(self) -> Sequence[CloseCall]:
+        """Begin a new list of calls to Close, and return it. It grows with each call."""
 
     def renew(self) -> bool:
         """Read the credential again. Return whether it is another one."""

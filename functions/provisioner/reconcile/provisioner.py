@@ -7,13 +7,14 @@ Values flow one way: observation, plan, applied, outcome.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from provisioner.contract.errors import ProblemType, RateLimited, Rejected, RetryLater, Unavailable
 from provisioner.contract.outcome import Outcome, Result, type_key
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.text import natural_key
+from provisioner.ledger.history import Invocation, Run
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState
 from provisioner.reconcile import compute_outcome
@@ -25,13 +26,7 @@ from provisioner.reconcile.observe import Observation, Observer
 from provisioner.reconcile.plan import Applied, Plan, resources_to_lock
 from provisioner.reconcile.planner import make_plan
 from provisioner.reconcile.ports import Ledger, Organization, Topic
-from provisioner.reconcile.retries import (
-    IN_DOUBT_RETENTION_SECONDS,
-    Deferred,
-    Retries,
-    TenantMissing,
-    retry_seconds,
-)
+from provisioner.reconcile.retries import IN_DOUBT_RETENTION_SECONDS, Deferred, Retries, TenantMissing, retry_seconds
 from provisioner.reconcile.safety import objection
 from provisioner.reconcile.tenancy import Tenancy
 
@@ -42,6 +37,12 @@ class Job(NamedTuple):
     record: RequestRecord
     request: ProvisioningRequest
     organization: Organization
+    invocation: Invocation = Invocation()
+
+    def begun(self, now: float) -> Self:
+        """Return the job with its attempt under way, which the write that ends it adds to the request's history."""
+        run = Run(now, self.record.deferrals + 1, self.invocation, self.organization.begin_calls())
+        return self._replace(record=replace(self.record, run=run))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Provisioner:
         """
         outcome = job.record.outcome
         if outcome is None:
+            job = job.begun(self.clock())
             try:
                 outcome = self._run_under_leases(job)
             except (RetryLater, Unavailable) as error:
@@ -112,7 +114,7 @@ class Provisioner:
 
     def _publish(self, record: RequestRecord, outcome: Outcome) -> None:
         if record.state is not RequestState.ANNOUNCED:
-            self.topic.publish(record.id, outcome)
+            self.topic.publish(record.id, outcome.asked_by(record.requester))
             self.ledger.mark_published(record)
 
     @property
@@ -227,7 +229,7 @@ class Provisioner:
         for each in outcome.types:
             if each.id:
                 key = type_key(record.tenant, natural_key(each.name), each.id)
-                self.topic.publish_type(key, outcome.model_copy(update={"types": (each,)}))
+                self.topic.publish_type(key, outcome.model_copy(update={"types": (each,)}).asked_by(record.requester))
 
     # --- deferring, or failing without a run
 

@@ -18,6 +18,8 @@ from tests.fakes import Clock
 from tests.handlers import SETTINGS
 from tests.integration.service.locked_moto import client, make_table
 
+CALLER = "arn:aws:sts::111122223333:assumed-role/signup/i-0abc"
+
 
 @dataclass
 class Sent:
@@ -109,6 +111,7 @@ class Stack:
             "multiValueHeaders": {name.replace("_", "-"): [value] for name, value in headers.items()},
             "body": as_given(request),
             "isBase64Encoded": False,
+            "requestContext": {"identity": {"userArn": CALLER}},
         }
         answer = Api(service or self.service).answer(event, lambda: 28)
         return {"status": answer["statusCode"], "headers": answer["headers"], **json.loads(answer["body"])}

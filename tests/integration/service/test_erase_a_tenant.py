@@ -5,6 +5,7 @@ import re
 import subprocess
 from typing import Any
 
+from provisioner.contract.request import UNKNOWN_REQUESTER
 from provisioner.ledger.received_events import EventLedger, ReceivedEvent
 from provisioner.ledger.rejected_events import RejectedEvents
 from provisioner.ledger.waitlist import TenantWaitlist
@@ -47,7 +48,7 @@ def test_hole_10_erasing_a_tenant_leaves_nothing_of_it_and_all_of_others(stack: 
     for tenant in ("acme", "globex"):
         organizations[tenant] = stack.add_tenant(tenant)
         received = EventLedger(stack.service.ledger, ReceivedEvent(f"{tenant}-1", "0" * 64))
-        received.accept(a_request("1", tenant=tenant), 60)
+        received.accept(a_request("1", tenant=tenant), 60, UNKNOWN_REQUESTER)
         stack.work(a_request("1", tenant=tenant).to_json())
         TenantWaitlist(*table).add(tenant, "0" * 32)
         reason = f"The source stripe may not name the tenant {tenant!r}: its file allows initech."

@@ -57,4 +57,4 @@ def test_routes_below_a_tenant_are_those_above_it() -> None:
 
 def test_the_caller_is_the_principal_that_the_gateway_verified() -> None:
     assert principal_of(event()) == ANNA
-    assert principal_of(event(requestContext={"identity": {"userArn": None}})) == "unknown"
+    assert principal_of(event(requestContext={"identity": {"userArn": None}})) is None

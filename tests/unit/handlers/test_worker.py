@@ -122,10 +122,10 @@ class TestBatch:
     def test_one_bad_message_skips_no_other(self, world: HandlerWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         accept = world.ledger.accept
 
-        def breaks_on_one(request: ProvisioningRequest) -> RequestRecord:
+        def breaks_on_one(request: ProvisioningRequest, **further: Any) -> RequestRecord:
             if request.request_id == "2":
                 raise RuntimeError("boom")
-            return accept(request)
+            return accept(request, **further)
 
         monkeypatch.setattr(world.ledger, "accept", breaks_on_one)
         texts = [body("1"), body("2", "Deal"), "{", body("4", "Lead")]
@@ -147,9 +147,9 @@ class TestBatch:
     ) -> None:
         accept, calls = world.ledger.accept, []
 
-        def counted(request: ProvisioningRequest) -> RequestRecord:
+        def counted(request: ProvisioningRequest, **further: Any) -> RequestRecord:
             calls.append(request.id)
-            return accept(request)
+            return accept(request, **further)
 
         monkeypatch.setattr(world.ledger, "accept", counted)
         work(world, *(record(body("1"), f"m{number}") for number in range(10)))

@@ -27,7 +27,7 @@ OUTCOME = Outcome(tenant="acme", request_id="signup-8841", result=Result.CREATED
 TIMES = expressions.AcceptTimes(now=100.5, due_at=190.5, expires_at=8640100.9)
 TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
 ACCOUNT = type_resource("acme", "account")
-DEFERRED = expressions.DeferralTimes(next_at=580.0, due_at=1000.0)
+DEFERRED = expressions.DeferralTimes(now=560.0, next_at=580.0, due_at=1000.0)
 LEASE_TIMES = expressions.LeaseTimes(now=100.0, until=190.0)
 REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
 
@@ -167,13 +167,13 @@ def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
             "TableName": "t",
             "Key": REQUEST_KEY,
             "ConditionExpression": "#state = :accepted",
-            "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :settled_as, due_at = :due_at",
+            "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :as, due_at = :due_at",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":accepted": {"S": "accepted"},
                 ":settled": {"S": "settled"},
                 ":outcome": {"S": OUTCOME.to_json()},
-                ":settled_as": {"S": '[1800000000.0,"created",null]'},
+                ":as": {"S": '[1800000000.0,"created",null]'},
                 ":due_at": {"N": "220"},
             },
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -203,7 +203,7 @@ def test_the_largest_request_settles_in_one_transaction() -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda t, r, due: expressions.deferral_input(t, r, expressions.DeferralTimes(580.0, due), "reason"),
+        lambda t, r, due: expressions.deferral_input(t, r, expressions.DeferralTimes(560.0, 580.0, due), "reason"),
         lambda t, r, due: expressions.postpone_input(t, r.id, due),
     ],
 )
