@@ -53,10 +53,10 @@ class CommandLine:
         (folder / "stack.json").write_text(json.dumps(described))
         (folder / "run.lock").write_text(str(os.getpid()))
 
-    def __call__(self, line: str, stdin: str = "") -> CommandDone:
+    def __call__(self, line: str, stdin: str = "", **environment: str) -> CommandDone:
         out, err = io.StringIO(), io.StringIO()
         host = Host(
-            environment={"CLOSE_PROVISIONER_LOCAL": str(self.folder)},
+            environment={"CLOSE_PROVISIONER_LOCAL": str(self.folder), **environment},
             folder=self.folder,
             stdin=io.StringIO(stdin),
             stdout=out,
