@@ -163,7 +163,7 @@ def test_compiled_files_say_where_lambda_puts_them_and_not_where_they_were_made(
 def test_nothing_is_in_it_that_only_builds_or_tests_need(built: Path) -> None:
     assert not (built / "Makefile").exists()
     assert not (built / "requirements.txt").exists()
-    assert not {path.name for path in built.rglob("*")} & {"tests", "RECORD", "conftest.py", "py.typed", "fixtures"}
+    assert not {path.name for path in built.rglob("*")} & {"tests", "RECORD", "conftest.py", "py.typed"}
     assert not list(built.rglob("*.pyi"))
 
 

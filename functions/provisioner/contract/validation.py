@@ -55,7 +55,8 @@ def request_of(
 ) -> ProvisioningRequest:
     """Return the request that a JSON object holds, as ``parse_request`` does.
 
-    ``allow_expanded_blueprint``: accept a blueprint with its types, as this service's own messages have it.
+    ``allow_expanded_blueprint``: take the types beside a blueprint unchanged, as this service's own messages have them.
+    Otherwise they must be those of the blueprint, so that a stored request can be sent again.
     """
     if too_much := list_limits.excess(document):
         invalid(*too_much)
@@ -68,7 +69,7 @@ def request_of(
     if not request.types:
         return _expanded(request)
     if not allow_expanded_blueprint:
-        invalid(ErrorDetail(pointer="/custom_object_types", detail="must not be combined with a blueprint"))
+        _check_expansion(request)
     return _within_bounds(request)
 
 
@@ -92,6 +93,17 @@ def _expanded(request: ProvisioningRequest) -> ProvisioningRequest:
     except Rejected as error:
         rejection = error
     raise BlueprintRejected(rejection, request)
+
+
+def _check_expansion(request: ProvisioningRequest) -> None:
+    """Raise ``Rejected`` unless the types are those of the blueprint with its values."""
+    expanded = _expanded(request.model_copy(update={"custom_object_types": None}))
+    if [each.model_dump() for each in expanded.types] != [each.model_dump() for each in request.types]:
+        detail = (
+            "differ from the types of the blueprint with these values: leave them out to use the blueprint, or leave "
+            "out blueprint and values to use them"
+        )
+        invalid(ErrorDetail(pointer="/custom_object_types", detail=detail))
 
 
 def _within_bounds(request: ProvisioningRequest) -> ProvisioningRequest:

@@ -234,14 +234,24 @@ class TestBlueprintRequests:
         assert again == request
         assert again.fingerprint == request.fingerprint
 
-    def test_a_caller_cannot_send_the_types_of_a_blueprint(self) -> None:
-        """Otherwise the same request id could be sent again with other types, and no check would notice."""
+    def test_the_stored_form_of_a_request_can_be_sent_again(self) -> None:
         request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
 
-        with pytest.raises(Rejected) as caught:
-            parse_request(request.to_json())
+        again = parse_request(request.to_json())
 
-        assert [each.pointer for each in caught.value.problem.errors] == ["/custom_object_types"]
+        assert again == request
+        assert again.fingerprint == request.fingerprint
+
+    def test_a_caller_cannot_send_other_types_under_a_blueprint(self) -> None:
+        """Otherwise the same request id could be sent again with other types, and no check would notice."""
+        request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
+        stored = json.loads(request.to_json())
+        other = [{**stored["custom_object_types"][0], "name": "Other"}]
+
+        for body in ({**stored, "custom_object_types": other}, {**stored, "values": {"product": "S"}}):
+            with pytest.raises(Rejected) as caught:
+                parse_request(json.dumps(body))
+            assert [each.pointer for each in caught.value.problem.errors] == ["/custom_object_types"]
 
     def test_the_fingerprint_depends_on_name_and_values(self) -> None:
         def fingerprint(**body: Any) -> str:
