@@ -36,6 +36,8 @@ def show(result: ChaosResult) -> None:
     print("Close    ", _listed(result.fired.close))
     print("AWS      ", _listed(result.fired.aws))
     print("kills    ", _listed(Counter(f"{each.action} {each.name}" for each in result.fired.kills)))
+    print("changes  ", _listed(result.fired.changes))
+    print("hostile  ", result.fired.hostile)
     print("outcomes ", _listed(result.results))
     print("redriven ", result.redriven)
     print(result.counts)

@@ -81,6 +81,13 @@ class Cluster:
         self.client("secretsmanager").create_secret(Name=f"{prefix}/{name}", SecretString=key)
         return key
 
+    def add_tenant_of(self, name: str, owner: str) -> str:
+        """A tenant whose key opens the organization of another tenant. The key."""
+        key = self.close.add_key(f"orga_{owner}")
+        prefix = self.stack.description.tenant_secret_prefix
+        self.client("secretsmanager").create_secret(Name=f"{prefix}/{name}", SecretString=key)
+        return key
+
     def stored(self, tenant: str) -> list[StoredType]:
         """Every type of the tenant's organization, whether or not the list shows it."""
         return [StoredType(tenant, each["id"], each["name"]) for each in self.close.types(f"orga_{tenant}")]

@@ -1,27 +1,49 @@
 """A chaos run must have hit something: what has to have happened, and how often at least."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from infra.simulator.faults.catalog import KINDS
 from tests.chaos.proxy import Kill
 from tests.chaos.schedule import KILLS, Schedule
+from tests.chaos.surroundings import KINDS as CHANGES
 
 EACH_FAULT = 1
 KILLS_THAT_STRUCK = 2 / 3
 """Of those that were planned. The others met a process that was just gone, or a call that was never made."""
+HOSTILE_BODIES = 3 / 4
+"""Of those that were planned. The others met a process that was killed, over and over."""
 OF_REQUESTS = {"created": 1 / 15, "recovered": 1 / 75}
 """How many requests have to come out so."""
 TAKEN = 1 / 4
 """How many have to find it there: unchanged, adopted or updated."""
 
 
-def coverage_gaps(
-    schedule: Schedule, close: Counter[str], aws: Counter[str], kills: Sequence[Kill], results: Counter[str]
-) -> Iterator[str]:
-    """Yield a sentence for every fault, kill and result that occurred too seldom."""
-    fired = {f"Close {kind}": close[kind] for kind in KINDS} | {each.name: aws[each.name] for each in schedule.aws}
-    yield from (f"{name} struck {number} times" for name, number in fired.items() if number < EACH_FAULT)
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """The faults that fired, at Close and at AWS by name, the kills, the changes made by kind, and how many hostile
+    bodies the service received.
+    """
+
+    close: Counter[str]
+    aws: Counter[str]
+    kills: tuple[Kill, ...]
+    changes: Counter[str] = field(default_factory=Counter)
+    hostile: int = 0
+
+    def total(self) -> int:
+        return self.close.total() + self.aws.total() + len(self.kills)
+
+
+def coverage_gaps(schedule: Schedule, fired: Fired, results: Counter[str]) -> Iterator[str]:
+    """Yield a sentence for every fault, kill, change and result that occurred too seldom."""
+    close, aws, kills = fired.close, fired.aws, fired.kills
+    struck = {f"Close {kind}": close[kind] for kind in KINDS} | {each.name: aws[each.name] for each in schedule.aws}
+    yield from (f"{name} struck {number} times" for name, number in struck.items() if number < EACH_FAULT)
+    yield from (f"not once: {kind}" for kind in CHANGES if not fired.changes[kind])
+    if fired.hostile < HOSTILE_BODIES * len(schedule.hostile):
+        yield f"{fired.hostile} of {len(schedule.hostile)} hostile bodies were received"
     if len(kills) < KILLS_THAT_STRUCK * len(schedule.kills):
         yield f"{len(kills)} of {len(schedule.kills)} kills struck"
     yield from (f"no process was killed {action}" for action in KILLS if action not in {each.action for each in kills})

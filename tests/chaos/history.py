@@ -8,19 +8,25 @@ from typing import Any
 from provisioner.contract.text import natural_key
 from tests.chaos.cluster import Cluster
 from tests.chaos.quiesce import LedgerMonitor
+from tests.chaos.surroundings import PERSON
 from tests.chaos.workload import Callers
 from tests.simulation.history import History, ReceivedRequest, by_request
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """Who watched and who asked. ``there``: names of types that the tenants had from the beginning."""
+    """Who watched and who asked. ``existing_types``: names of types that the tenants had from the beginning.
+
+    ``deleted``: the ids of types that a person deleted.
+    """
 
     monitor: LedgerMonitor
     callers: Callers
     tenants: Sequence[str]
     secrets: frozenset[str]
     existing_types: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    shared_by: Mapping[str, str] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
 
 
 def collect_history(cluster: Cluster, record: RunRecord) -> History:
@@ -28,7 +34,7 @@ def collect_history(cluster: Cluster, record: RunRecord) -> History:
     cluster.feed.poll(1)
     stored = [each for tenant in record.tenants for each in cluster.stored(tenant)]
     existing_types = {(tenant, natural_key(name)) for tenant, names in record.existing_types.items() for name in names}
-    received = cluster.close.requests()
+    received = [each for each in cluster.close.requests() if each["key_suffix"] != PERSON]
     _keep(cluster, record, received)
     return History(
         submitted=list(record.callers.submitted.values()),
@@ -43,6 +49,8 @@ def collect_history(cluster: Cluster, record: RunRecord) -> History:
         events=by_request([each.event for each in cluster.feed.arrived]),
         outputs=dict(_outputs(cluster, record)),
         secrets=record.secrets,
+        shared_by=record.shared_by,
+        deleted=record.deleted,
     )
 
 

@@ -1,8 +1,8 @@
 """Waiting for quiescence: the queue is drained, the sweeper sweeps, dead-message messages are redriven."""
 
-import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,17 +80,18 @@ def wait_until_quiescent(monitor: LedgerMonitor, seconds: float, *, sweeps: bool
         threading.Event().wait(POLL_SECONDS)
 
 
-def redrive(cluster: Cluster) -> int:
-    """Put messages that failed too often back on the queue, not those with a reason. Return their number."""
+def redrive(cluster: Cluster) -> tuple[int, Counter[str]]:
+    """Put messages that failed too often back on the queue. Return their number, and the bodies that have a reason."""
     sqs, about = cluster.client("sqs"), cluster.stack.description
-    moved = 0
+    moved, rejected = 0, Counter[str]()
     while messages := sqs.receive_message(
         QueueUrl=about.dead_letter_queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
     ).get("Messages", []):
         for message in messages:
-            if "reason" not in message.get("MessageAttributes", {}):
-                tenant = json.loads(message["Body"])["tenant"]
-                sqs.send_message(QueueUrl=about.queue_url, MessageBody=message["Body"], MessageGroupId=tenant)
+            if "reason" in message.get("MessageAttributes", {}):
+                rejected[message["Body"]] += 1
+            else:
+                sqs.send_message(QueueUrl=about.queue_url, MessageBody=message["Body"], MessageGroupId="redriven")
                 sqs.delete_message(QueueUrl=about.dead_letter_queue_url, ReceiptHandle=message["ReceiptHandle"])
                 moved += 1
-    return moved
+    return moved, rejected

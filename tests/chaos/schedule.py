@@ -7,13 +7,20 @@ from random import Random
 from typing import Any
 
 from infra.simulator.faults.catalog import KINDS
+from tests.chaos import hostile
+from tests.chaos.hostile import HostileBody
 from tests.chaos.microburst import AwsFault, faults
 from tests.chaos.proxy import ProxyAction
+from tests.chaos.surroundings import Change, make_changes
 from tests.simulation.callers import body
 
 TENANTS = 8
 REQUESTS_PER_TYPE = 4
 LEAST_TYPES = 25
+SECOND_TENANT, ITS_OWNER = "chaos-second", "chaos-0"
+"""A tenant whose key opens the organization of another one; half of the owner's requests are sent for it."""
+REQUESTS_PER_HOSTILE_BODY = 8
+REQUESTS_PER_ROUND_OF_CHANGES = 50
 SENT_TWICE = 0.25
 REQUESTS_PER_SIGNUP = 6
 """A signup comes by webhook, on top of the other requests: all of a tenant's are for one type."""
@@ -80,7 +87,8 @@ class Schedule:
     """``there``: names of types that each tenant's organization has from the beginning. ``requests``: how many differ,
     ``signups`` apart.
 
-    ``kills``: the action on the process that makes the n-th call to any dependency.
+    ``kills``: the action on the process that makes the n-th call to any dependency. ``shared_by``: tenants whose key
+    opens the organization of another one.
     """
 
     seed: str
@@ -91,6 +99,18 @@ class Schedule:
     orders: Sequence[ScheduledFault]
     aws: Sequence[AwsFault]
     kills: Mapping[int, ProxyAction]
+    shared_by: Mapping[str, str]
+    hostile: Sequence[HostileBody]
+    changes: Sequence[Change]
+
+    def turns(self) -> "list[ScheduledRequest | HostileBody | Change]":
+        """Return the requests in their order, with hostile bodies and changes in between."""
+        chosen = Random(f"turns {self.seed}")  # noqa: S311 - chance on order
+        turns: list[ScheduledRequest | HostileBody | Change] = list(self.scheduled_requests)
+        further: list[HostileBody | Change] = [*self.hostile, *self.changes]
+        for each in further:
+            turns.insert(int(chosen.uniform(0.1, 0.8) * len(turns)), each)
+        return turns
 
     def chaos(self) -> dict[str, Any]:
         """For the simulated Close: any fault it knows, at any call."""
@@ -117,7 +137,16 @@ def make_schedule(seed: str, requests: int) -> Schedule:
         orders=[_order(chosen, kind, requests) for kind in KINDS],
         aws=faults(AWS_FAILS, lambda: chosen.uniform(0, SECONDS_PER_REQUEST * requests)),
         kills={call: KILLS[number % len(KILLS)] for number, call in enumerate(calls)},
+        shared_by={SECOND_TENANT: ITS_OWNER},
+        hostile=_hostile_bodies(chosen, requests),
+        changes=make_changes(chosen, tenants, max(requests // REQUESTS_PER_ROUND_OF_CHANGES, 1)),
     )
+
+
+def _hostile_bodies(chosen: Random, requests: int) -> list[HostileBody]:
+    number = max(requests // REQUESTS_PER_HOSTILE_BODY, len(hostile.BODIES))
+    kinds = [*hostile.BODIES] * (number // len(hostile.BODIES))
+    return [HostileBody(chosen.choice(["http", "sqs"]), kind) for kind in kinds]
 
 
 def _order(chosen: Random, kind: str, requests: int) -> ScheduledFault:
@@ -135,7 +164,8 @@ def _sendings(
     for number in range(requests):
         of_type = number % len(types)
         tenant, name = types[of_type]
-        request = _request(chosen, number, tenant, name)
+        asking = SECOND_TENANT if tenant == ITS_OWNER and chosen.random() < 0.5 else tenant
+        request = _request(chosen, number, asking, name)
         moment = moments[of_type] + chosen.uniform(0, NEARBY)
         placed.append((moment, number, _sending(chosen, request)))
         placed += [(moment + delay, number, _sending(chosen, request)) for delay in _repetition(chosen)]

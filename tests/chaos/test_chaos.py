@@ -3,6 +3,7 @@
 import pytest
 
 from tests.chaos.run import run
+from tests.chaos.surroundings import KINDS
 
 REQUESTS = 48
 
@@ -16,4 +17,6 @@ def test_every_promise_is_kept_while_everything_fails() -> None:
     assert sum(result.fired.close.values()) >= REQUESTS / 2
     assert sum(result.fired.aws.values()) >= REQUESTS / 8
     assert result.fired.kills
+    assert set(result.fired.changes.elements()) == set(KINDS)
+    assert result.fired.hostile
     assert result.results["created"] >= REQUESTS / 15

@@ -1,12 +1,24 @@
 """The plan of a chaos run, and what has to have happened for the run to count."""
 
+import io
+import tomllib
+import zipfile
 from collections import Counter
 
+import pytest
+
+from infra.local.config import PROJECT
 from infra.simulator.faults.catalog import KINDS
+from provisioner.contract.errors import Rejected
 from provisioner.contract.text import natural_key
-from tests.chaos.coverage import coverage_gaps
+from provisioner.contract.validation import parse_request
+from tests.chaos import hostile
+from tests.chaos.coverage import Fired, coverage_gaps
+from tests.chaos.hostile import HostileRecord
 from tests.chaos.proxy import Kill, ProxyAction
-from tests.chaos.schedule import KILLS, make_schedule
+from tests.chaos.schedule import KILLS, ScheduledRequest, make_schedule
+from tests.chaos.surroundings import EDITS, edited_artifact
+from tests.chaos.surroundings import KINDS as CHANGES
 
 SCHEDULE = make_schedule("7", 300)
 
@@ -34,9 +46,43 @@ def test_many_ask_for_the_same_type_under_different_spellings() -> None:
     for scheduled in SCHEDULE.scheduled_requests:
         name = scheduled.request["custom_object_type"]["name"]
         if scheduled.entry_point != "webhook":
-            spelled.setdefault((scheduled.request["tenant"], natural_key(name)), set()).add(name)
+            tenant = scheduled.request["tenant"]
+            spelled.setdefault((SCHEDULE.shared_by.get(tenant, tenant), natural_key(name)), set()).add(name)
     assert len(spelled) <= 300 / 4
     assert sum(len(names) > 1 for names in spelled.values()) > len(spelled) / 2
+
+
+def test_hostile_bodies_and_every_change_take_their_turns_among_the_requests() -> None:
+    turns = SCHEDULE.turns()
+    assert [each for each in turns if isinstance(each, ScheduledRequest)] == list(SCHEDULE.scheduled_requests)
+    assert all(each in turns for each in (*SCHEDULE.hostile, *SCHEDULE.changes))
+    assert {each.kind for each in SCHEDULE.changes} == set(CHANGES)
+    assert {each.entry_point for each in SCHEDULE.hostile} == {"http", "sqs"}
+    shared = [each.request for each in SCHEDULE.scheduled_requests if each.request["tenant"] in SCHEDULE.shared_by]
+    assert len(shared) > 5
+    assert make_schedule("7", 300).turns() == turns
+
+
+@pytest.mark.parametrize("name", hostile.BODIES)
+def test_a_hostile_body_is_rejected(name: str) -> None:
+    with pytest.raises(Rejected):
+        parse_request(hostile.BODIES[name], fallback_id="message-1")
+
+
+def test_a_hostile_body_that_is_not_rejected_is_reported() -> None:
+    record = HostileRecord({"nested": Counter({400: 1}), "cut short": Counter({201: 1})}, Counter(["nested"]))
+    assert record.violations(Counter()) == [
+        "a body cut short was answered with 201",
+        "a body nested on the queue was not rejected",
+    ]
+    assert record.violations(Counter([hostile.BODIES["nested"]])) == ["a body cut short was answered with 201"]
+
+
+def test_the_edited_artifact_holds_the_edited_files() -> None:
+    with zipfile.ZipFile(io.BytesIO(edited_artifact(PROJECT / "functions"))) as archive:
+        for name, (_, new) in EDITS.items():
+            assert new in archive.read(name).decode()
+            assert tomllib.loads(archive.read(name).decode())
 
 
 def test_everything_that_can_fail_is_sure_to_fail_once() -> None:
@@ -49,12 +95,13 @@ def test_a_run_that_hit_everything_counts() -> None:
     close, aws = Counter(dict.fromkeys(KINDS, 1)), Counter({fault.name: 1 for fault in SCHEDULE.aws})
     kills = [Kill("sqs.SendMessage", action, 1) for action in SCHEDULE.kills.values()]
     results = Counter(created=30, recovered=10, unchanged=100, adopted=100)
-    assert list(coverage_gaps(SCHEDULE, close, aws, kills, results)) == []
+    fired = Fired(close, aws, tuple(kills), Counter(CHANGES), len(SCHEDULE.hostile))
+    assert list(coverage_gaps(SCHEDULE, fired, results)) == []
 
 
 def test_a_run_that_hit_nothing_does_not_count() -> None:
-    said = list(coverage_gaps(SCHEDULE, Counter(), Counter(), [], Counter()))
-    assert len(said) == len(KINDS) + len(SCHEDULE.aws) + 1 + len(KILLS) + 3
+    said = list(coverage_gaps(SCHEDULE, Fired(Counter(), Counter(), ()), Counter()))
+    assert len(said) == len(KINDS) + len(SCHEDULE.aws) + 1 + len(KILLS) + 3 + len(CHANGES) + 1
     assert "Close create_then_408 struck 0 times" in said
     assert "0 of 25 kills struck" in said
     assert f"no process was killed {ProxyAction.KILL_AFTER}" in said

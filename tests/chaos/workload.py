@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ import httpx
 from infra.local.webhook_events import Event
 from provisioner.contract.text import natural_key
 from tests.chaos.cluster import Cluster
+from tests.chaos.hostile import HostileBody, HostileRecord
 from tests.chaos.schedule import ScheduledRequest
+from tests.chaos.surroundings import Change
 from tests.simulation.callers import SubmittedRequest
 from tests.simulation.webhook_senders import SOURCE, signup
 
@@ -23,34 +26,60 @@ PAUSE_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Callers:
-    """``asked`` by tenant and request id."""
+    """``submitted``: by tenant and request id. ``make``: makes a change that takes its turn."""
 
     cluster: Cluster
+    make: Callable[[Change], object] = lambda _: None
+    hostile: HostileRecord = field(default_factory=HostileRecord)
     submitted: dict[tuple[str, str], SubmittedRequest] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def send_all(self, scheduled_requests: Sequence[ScheduledRequest], callers: int = CALLERS) -> None:
-        """Each caller takes the next sending when it is done with one."""
-        waiting = iter(scheduled_requests)
+    def send_all(self, turns: Sequence[ScheduledRequest | HostileBody | Change], callers: int = CALLERS) -> None:
+        """Each caller takes the next turn when it is done with one."""
+        waiting = iter(turns)
         with ThreadPoolExecutor(callers) as pool:
             for done in [pool.submit(self._work_off, waiting) for _ in range(callers)]:
                 done.result()
 
-    def _work_off(self, waiting: Iterator[ScheduledRequest]) -> None:
+    def _work_off(self, waiting: Iterator[ScheduledRequest | HostileBody | Change]) -> None:
         sqs = self.cluster.client("sqs")
-        while scheduled := self._next(waiting):
-            submitted = self._asked(scheduled)
-            match scheduled.entry_point:
-                case "http":
-                    headers = {"Prefer": "respond-async"} if scheduled.asynchronous else {}
-                    self._until_heard(submitted, lambda: self.cluster.stack.http.submit(scheduled.request, headers))  # noqa: B023
-                case "webhook":
-                    event = signup(submitted.tenant, submitted.request_id)
-                    self._until_heard(submitted, lambda: self._deliver(event))  # noqa: B023
+        while turn := self._next(waiting):
+            match turn:
+                case Change():
+                    self.make(turn)
+                case HostileBody():
+                    self._send_hostile(turn, sqs)
                 case _:
-                    self._over_the_queue(scheduled, submitted, sqs)
+                    self._send(turn, sqs)
 
-    def _next(self, waiting: Iterator[ScheduledRequest]) -> ScheduledRequest | None:
+    def _send(self, scheduled: ScheduledRequest, sqs: Any) -> None:
+        submitted = self._asked(scheduled)
+        match scheduled.entry_point:
+            case "http":
+                headers = {"Prefer": "respond-async"} if scheduled.asynchronous else {}
+                self._until_heard(submitted, lambda: self.cluster.stack.http.submit(scheduled.request, headers))
+            case "webhook":
+                event = signup(submitted.tenant, submitted.request_id)
+                self._until_heard(submitted, lambda: self._deliver(event))
+            case _:
+                self._over_the_queue(json.dumps(scheduled.request), submitted.tenant, sqs)
+                submitted.accepted = True
+
+    def _send_hostile(self, hostile: HostileBody, sqs: Any) -> None:
+        if hostile.entry_point == "sqs":
+            self._over_the_queue(hostile.text, "chaos-0", sqs)
+            with self._lock:
+                self.hostile.sent[hostile.kind] += 1
+            return
+        for _ in range(TRIES):
+            response = _response(lambda: self.cluster.stack.http.submit(hostile.text.encode()))
+            if response is not None and response["statusCode"] < 500:
+                with self._lock:
+                    self.hostile.statuses.setdefault(hostile.kind, Counter())[response["statusCode"]] += 1
+                return
+            threading.Event().wait(PAUSE_SECONDS)
+
+    def _next[Turn](self, waiting: Iterator[Turn]) -> Turn | None:
         with self._lock:
             return next(waiting, None)
 
@@ -76,13 +105,9 @@ class Callers:
         sent = event.sent([stack.source_secrets[SOURCE]])
         return stack.http.deliver(SOURCE, sent.body, sent.headers)
 
-    def _over_the_queue(self, scheduled: ScheduledRequest, submitted: SubmittedRequest, sqs: Any) -> None:
-        sqs.send_message(
-            QueueUrl=self.cluster.stack.description.queue_url,
-            MessageBody=json.dumps(scheduled.request),
-            MessageGroupId=submitted.tenant,
-        )
-        submitted.accepted = True
+    def _over_the_queue(self, body: str, tenant: str, sqs: Any) -> None:
+        queue_url = self.cluster.stack.description.queue_url
+        sqs.send_message(QueueUrl=queue_url, MessageBody=body, MessageGroupId=tenant)
 
 
 def _response(ask: Callable[[], httpx.Response]) -> dict[str, Any] | None:

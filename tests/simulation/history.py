@@ -50,6 +50,8 @@ class History:
 
     ``shared_by``: tenants that use the organization of another one, and which.
 
+    ``deleted``: the ids of types that a person deleted.
+
     ``changed``: keys of outcomes that changed. ``outputs``: texts in which no secret may be.
     """
 
@@ -66,6 +68,7 @@ class History:
     outputs: Mapping[str, str]
     secrets: frozenset[str]
     shared_by: Mapping[str, str] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
 
     def home(self, tenant: str) -> str:
         """The organization that a tenant's key opens, by the name of the tenant that it was set up for."""

@@ -74,7 +74,7 @@ def truthful(history: History) -> Iterator[str]:
             claimed[tenant, name].add(outcome["result"])
         for each in outcome.get("types", ()):
             claimed[tenant, natural_key(each["name"])].add(each["result"])
-            if "id" in each and (tenant, each["id"]) not in there:
+            if "id" in each and (tenant, each["id"]) not in there and each["id"] not in history.deleted:
                 yield f"{outcome['request_id']} names a type that Close has not"
             if each["result"] in MADE:
                 created[str(each["id"])].append(outcome["request_id"])
