@@ -33,7 +33,7 @@ from provisioner.handlers.apigateway import (
     response,
     unavailable,
 )
-from provisioner.handlers.request_log import invocation_of, log_queue_error, request_keys
+from provisioner.handlers.request_log import invocation_of, log_queue_error, log_settled, request_keys
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.render import plan_as_json, plan_as_text
@@ -121,6 +121,7 @@ class Api:
         try:
             planned = self.service.provisioner.plan(request, organization)
         except Rejected as rejection:
+            logger.info("could not plan", extra={"tenant": request.tenant, "problem": rejection.problem.type})
             raise rejection.repointed(request.existing_pointer) from None
         except (RetryLater, Unavailable) as error:
             logger.info("could not plan", extra={"tenant": request.tenant, "reason": str(error)})
@@ -156,7 +157,7 @@ class Api:
             logger.info("deferred", extra={**request_keys(record), "seconds": result.seconds, "reason": result.reason})
             count(["Deferred"])
             return _accepted(replace(record, pending_reason=result.reason), self._reschedule(record, request, result))
-        logger.info("settled", extra={**request_keys(record), "result": result.result, "attempts": result.attempts})
+        log_settled(result, request_keys(record))
         count([result.result.capitalize()])
         return _settled(record, result)
 

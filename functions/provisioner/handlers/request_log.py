@@ -1,7 +1,10 @@
 """The log lines about a request that several handlers write, with the keys to search for it."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
+from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.history import Invocation
 from provisioner.ledger.models import RequestRecord
@@ -24,6 +27,13 @@ def log_queue_error(record: RequestRecord, error: Exception | None) -> None:
     """Log that a stored request is not on the queue yet."""
     if error:
         logger.error("the queue failed; the sweeper sends the request", exc_info=error, extra=request_keys(record))
+
+
+def log_settled(outcome: Outcome, keys: Mapping[str, Any]) -> None:
+    """Log an outcome and, of a failed request, its problem. ``keys``: those that identify the request."""
+    problem = outcome.problem
+    why = {"problem": problem.type, "reason": problem.detail} if problem else {}
+    logger.info("settled", extra={**keys, "result": outcome.result, "attempts": outcome.attempts, **why})
 
 
 def log_accepted(accepted: Accepted[RequestRecord], **keys: str) -> None:

@@ -29,7 +29,7 @@ from provisioner.handlers.messages import (
     receive_count,
     requester_of,
 )
-from provisioner.handlers.request_log import invocation_of
+from provisioner.handlers.request_log import invocation_of, log_settled
 from provisioner.messaging.envelopes import request_in, sender_of
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
@@ -139,7 +139,7 @@ class Worker:
         if isinstance(result, Deferred):
             return self._wait(message, result)
         if message.accepted.outcome is None:
-            logger.info("settled", extra={**message.log_keys, "result": result.result, "attempts": result.attempts})
+            log_settled(result, message.log_keys)
             return MessageResult(message.id, result.result.capitalize())
         logger.info("already settled", extra={**message.log_keys, "result": result.result})
         if result.result is Result.UNRESOLVED:

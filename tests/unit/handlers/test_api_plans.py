@@ -1,6 +1,7 @@
 """The HTTP API: plans, shown before they are applied."""
 
 import json
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -148,12 +149,17 @@ def test_a_body_of_another_media_type_cannot_be_planned(caller: Caller) -> None:
     assert caller.call("POST", "/v1/plans", "{}", Content_Type=["text/plain"]).status == 415
 
 
-def test_a_missing_permission_is_answered_424(world: HandlerWorld, caller: Caller) -> None:
+def test_a_missing_permission_is_answered_424_and_logged_with_its_tenant(
+    world: HandlerWorld, caller: Caller, logged: StringIO
+) -> None:
     world.close.list_fails = Rejected(ProblemType.CREDENTIAL_REJECTED, "no", close_status=401)
 
     answer = ask(caller)
 
     assert (answer.status, answer.body["close_status"]) == (424, 401)
+    lines = list(map(json.loads, logged.getvalue().splitlines()))
+    [line] = [each for each in lines if each["message"] == "could not plan"]
+    assert (line["tenant"], line["problem"]) == ("acme", ProblemType.CREDENTIAL_REJECTED.uri)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """The worker: the result of each message of a batch."""
 
 import json
-import logging
 import threading
 import tracemalloc
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -18,7 +16,6 @@ from provisioner.contract.validation import parse_request
 from provisioner.handlers.worker import MESSAGE_SECONDS, Worker
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.envelopes import request_in
-from provisioner.telemetry import logger
 from tests.close import LOST, LOST_BEFORE
 from tests.fakes import a_request
 from tests.handlers import HandlerWorld, blueprint_that_requires
@@ -59,16 +56,6 @@ def work(world: HandlerWorld, *records: dict[str, Any], time_left: float = 60) -
 
 def results(world: HandlerWorld) -> list[tuple[str, str]]:
     return [(outcome.request_id, outcome.result) for _, outcome in world.topic.events]
-
-
-@pytest.fixture
-def logged() -> Iterator[StringIO]:
-    """Return the stream that the logger writes to during the test."""
-    handler, written = logger.registered_handler, StringIO()
-    assert isinstance(handler, logging.StreamHandler)
-    before = handler.setStream(written)
-    yield written
-    handler.setStream(before)
 
 
 class TestSettled:
@@ -630,6 +617,16 @@ def test_metrics_count_the_result_of_each_message(world: HandlerWorld, capsys: p
     assert {name: document[name] for name in ("Created", "Replayed", "DeadLettered")} == {
         "Created": [2.0], "Replayed": [1.0], "DeadLettered": [1.0]
     }  # fmt: skip
+
+
+def test_the_line_of_a_failed_request_says_why(world: HandlerWorld, logged: StringIO) -> None:
+    world.close.list_fails = Rejected(ProblemType.PLAN_LIMIT, "Close returned 402.", close_status=402)
+    work(world, record(body("1")))
+
+    [line] = [each for each in map(json.loads, logged.getvalue().splitlines()) if each["message"] == "settled"]
+    assert (line["tenant"], line["result"]) == ("acme", "failed")
+    assert line["problem"] == ProblemType.PLAN_LIMIT.uri
+    assert line["reason"]
 
 
 def test_silent_no_log_line_holds_a_credential_or_a_body(world: HandlerWorld, logged: StringIO) -> None:
