@@ -42,6 +42,7 @@ def paths(problems: Problems) -> dict[str, Document]:
         "/v1/tenants": {"get": _list_tenants(problems)},
         "/v1/tenants/{tenant}": {"get": _show_tenant(problems)},
         "/v1/tenants/{tenant}/checks": {"post": _check_tenant(problems)},
+        "/v1/tenants/{tenant}/resumptions": {"post": _resume_tenant(problems)},
         "/v1/tenants/{tenant}/memory": {"delete": _forget_tenant(problems)},
         "/v1/dead-letters": {"get": _list_dead_letters(problems)},
         "/v1/dead-letters/redrives": {"post": _redrive(problems)},
@@ -125,6 +126,18 @@ def _check_tenant(problems: Problems) -> Document:
         problems(INVALID),
         parameters=[TENANT_NAME],
         requestBody=_body({"pending": pending, "reason": REASON}),
+    )
+
+
+def _resume_tenant(problems: Problems) -> Document:
+    resumed = {"type": "integer", "description": "How many requests were queued."}
+    return _operation(
+        "resumeTenant",
+        "Queue the requests that wait for the tenant's credential, once it is stored",
+        {"200": ("They are queued.", object_of({"tenant": TEXT, "resumed": resumed}))},
+        problems(INVALID),
+        parameters=[TENANT_NAME],
+        requestBody=_body({"reason": REASON}),
     )
 
 

@@ -53,7 +53,11 @@ READER: list[Call] = [
     ("cloudformation:DescribeStacks", STACK_ARN),
     ("cloudwatch:DescribeAlarms", ALARM),
 ]
-CHECKS = [route("POST/v1/tenants/acme/checks"), route("POST/v1/sources/stripe/checks")]
+CHECKS = [
+    route("POST/v1/tenants/acme/checks"),
+    route("POST/v1/tenants/acme/resumptions"),
+    route("POST/v1/sources/stripe/checks"),
+]
 ON_CALL: list[Call] = [
     *READER,
     *CHECKS,
@@ -147,7 +151,7 @@ def test_each_route_of_operators_needs_the_least_part_that_may_call_it(template:
         if method == "DELETE":
             expected = {"AdminPolicy"}
         elif method == "POST":
-            may_onboard = {"OnboarderPolicy"} if resource.endswith("/checks") else set()
+            may_onboard = {"OnboarderPolicy"} if resource.endswith(("/checks", "/resumptions")) else set()
             expected = {"OnCallPolicy", "AdminPolicy", *may_onboard}
         assert allowed == expected, (method, resource)
 

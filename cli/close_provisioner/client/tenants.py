@@ -70,6 +70,12 @@ class Report(Answer):
     organization: Organization | None = None
 
 
+class Resumed(Answer):
+    """The requests of a tenant that were queued again."""
+
+    resumed: int
+
+
 class Forgotten(Answer):
     """The memory of a tenant that was erased, and the rest that stays. ``done``: false if there is more to erase."""
 
@@ -107,6 +113,10 @@ class Tenants:
         """Check a tenant. Nothing is written. ``pending``: with the key that is staged, not the one in use."""
         body = {"pending": True} if pending else {}
         return Report.read(self.transport.post(ROUTE, tenant, "checks", body=body))
+
+    def resume(self, tenant: str) -> int:
+        """Queue the requests that wait for the tenant's credential, and return how many."""
+        return Resumed.read(self.transport.post(ROUTE, tenant, "resumptions", body={})).resumed
 
     def forget(self, tenant: str, reason: str) -> Forgotten:
         """Erase the memory of a tenant without a credential, as far as there is time."""

@@ -7,12 +7,11 @@ from uuid import uuid4
 
 import typer
 
-from close_provisioner.client.requests import Filter
 from close_provisioner.client.secrets import SecretStore
 from close_provisioner.client.tenants import Report
 from close_provisioner.commands.options import ReasonOption, YesOption
 from close_provisioner.commands.tenants import CHECKS, NameArgument, print_report
-from close_provisioner.errors import Interrupted, Misused, NotFound, Refused, StoppedPartWay
+from close_provisioner.errors import CommandError, Interrupted, Misused, Refused, StoppedPartWay
 from close_provisioner.invocation import Invocation
 from close_provisioner.output.asking import confirm_by_name, read_secret
 from close_provisioner.registration import command
@@ -22,6 +21,7 @@ RECOVERY_DAYS = 30
 WRITES = [
     "secretsmanager:DescribeSecret, CreateSecret, PutSecretValue, UpdateSecretVersionStage on <TenantSecretPrefix>/*",
     CHECKS,
+    "execute-api:Invoke on POST/v1/tenants/*/resumptions",
 ]
 KeyFileOption = Annotated[
     Path | None,
@@ -72,7 +72,7 @@ def add(
     access_token: TokenOption = False,
     pin: Annotated[bool, typer.Option("--pin/--no-pin", help="Store the organization beside the key.")] = True,
 ) -> None:
-    """Check a tenant's key, and store it if its signups will succeed.
+    """Check a tenant's key, store it if its signups will succeed, and let those go on that waited for it.
 
     The key comes from a prompt that does not show it, from a file or from standard input; no argument takes it. It is
     pinned to the organization that it opens: with a key of another one, nothing is ever written.
@@ -96,7 +96,7 @@ def add(
     else:
         store.create(tenant, value)
     invocation.printer.note(f"✔ {tenant} is stored. Its signups are provisioned from now on.")
-    _tell_who_waits(invocation, tenant)
+    _wake_who_waits(invocation, tenant)
 
 
 def rotate(
@@ -226,12 +226,13 @@ def _pinned(given: dict[str, Any], report: Report) -> dict[str, Any]:
     return {"organization_id": report.organization.id, **given} if report.organization else given
 
 
-def _tell_who_waits(invocation: Invocation, tenant: str) -> None:
-    """Say how many requests waited for the key."""
+def _wake_who_waits(invocation: Invocation, tenant: str) -> None:
+    """Let the requests go on that waited for the key. The key stays stored if that fails."""
     try:
-        waiting = list(invocation.service.requests.newest(Filter(tenant=tenant, states=["waiting"]), 200))
-    except NotFound:
+        waiting = invocation.service.tenants.resume(tenant)
+    except CommandError as error:
+        invocation.printer.note(f"Its waiting requests go on within three hours: they could not be woken. {error}")
         return
     if waiting:
-        number = f"{len(waiting)} request{'' if len(waiting) == 1 else 's'}"
-        invocation.printer.note(f"{number} waited for it: close-provisioner requests list --tenant {tenant}")
+        number = f"{waiting} request{'' if waiting == 1 else 's'}"
+        invocation.printer.note(f"{number} waited for it, and go on: close-provisioner requests list --tenant {tenant}")

@@ -78,7 +78,7 @@ class Operator:
         audit = Audit(actions)
         return cls(
             pages=RequestPages(lists, settings.request_retention_days, clock),
-            tenants=Tenants(memory, _tenant_check(service, memory), audit),
+            tenants=Tenants(memory, _tenant_check(service, memory), audit, ingest.resume_waiting),
             retries=Retries(ledger, service.queue, audit),
             resolutions=Resolutions(ledger, Resolver(service.provisioner), service.organization, audit),
             dead_letters=DeadLetters(
@@ -134,6 +134,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/tenants"): Route(lambda operator, call: operator.tenants.page(call)),
     ("GET", "/v1/tenants/{tenant}"): Route(lambda operator, call: operator.tenants.one(call)),
     ("POST", "/v1/tenants/{tenant}/checks"): Route(lambda operator, call: operator.tenants.check(call)),
+    ("POST", "/v1/tenants/{tenant}/resumptions"): Route(lambda operator, call: operator.tenants.resume(call)),
     ("DELETE", "/v1/tenants/{tenant}/memory"): Route(lambda operator, call: operator.tenants.forget(call)),
     ("POST", "/v1/provisioning-requests/{id}/retries"): Route(lambda operator, call: operator.retries.retry(call), 202),
     ("POST", "/v1/provisioning-requests/{id}/resolutions"): Route(

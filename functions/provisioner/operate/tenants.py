@@ -59,11 +59,15 @@ class Memory(NamedTuple):
 
 
 class Tenants(NamedTuple):
-    """The tenants, by what the ledger and Secrets Manager hold of them."""
+    """The tenants, by what the ledger and Secrets Manager hold of them.
+
+    ``resume_waiting`` queues the requests that wait for a tenant's credential, and returns their ids.
+    """
 
     memory: Memory
     checks: TenantCheck
     audit: Audit
+    resume_waiting: Callable[[str], list[str]]
 
     def page(self, call: Call) -> Answer:
         """Return the tenants that have a credential, in the order of their names. No credential is read."""
@@ -89,6 +93,17 @@ class Tenants(NamedTuple):
     def _report(self, call: Call) -> Report:
         body = action_body(call, "pending")
         return self.checks.check(call.path["tenant"], call.time_left, pending=flag_in(body, "pending", default=False))
+
+    def resume(self, call: Call) -> Answer:
+        """Queue the requests that wait for the tenant's credential, which was stored just now.
+
+        CloudTrail's events do the same where a trail is on. Doing it twice is safe: one without a credential waits on.
+        """
+        tenant = call.path["tenant"]
+        with self.audit.recorded(call, "resume tenant", tenant, reason_in(action_body(call))) as action:
+            resumed = self.resume_waiting(tenant)
+            action.result = f"{len(resumed)} requests queued"
+        return {"tenant": tenant, "resumed": len(resumed)}
 
     def forget(self, call: Call) -> Answer:
         """Delete what the ledger holds about a tenant that has no credential any more, as far as there is time.

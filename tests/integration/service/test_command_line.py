@@ -86,9 +86,9 @@ def test_requests_that_failed_for_a_revoked_key_are_sent_again(stack: Stack, cli
         "unchanged",
     }
     actions = cli("audit").rows
-    assert [row[2] for row in actions] == ["retry"] * 3
+    assert sorted(row[2] for row in actions) == ["resume tenant", "retry", "retry", "retry"]
     assert {row[1] for row in actions} == {"arn:aws:sts::123456789012:assumed-role/oncall/anna"}
-    assert {row[5] for row in actions} == {"key fixed, OPS-812"}
+    assert {row[5] for row in actions if row[2] == "retry"} == {"key fixed, OPS-812"}
 
 
 def test_a_dead_letter_message_is_listed_shown_and_dropped(stack: Stack, cli: CommandLine) -> None:
@@ -148,3 +148,16 @@ def test_a_key_may_be_typed_in_any_form_that_the_service_reads(stack: Stack, cli
     given = json.dumps({"api_key": f"  {organization['keys'][0]}\n"})
     assert cli("tenants add other", given).code == 0
     assert cli("tenants show other").rows[0][2:4] == ["yes", "api_key"]
+
+
+def test_a_signup_that_waits_for_its_key_goes_on_when_the_key_is_added(stack: Stack, cli: CommandLine) -> None:
+    waits = a_request(tenant="newco", request_id="1", wait_for_tenant=True)
+    stack.work(waits.to_json())
+    stack.waiting()
+    organization = stack.close.add_organization(name="Newco")
+    added = cli("tenants add newco", organization["keys"][0])
+    assert "1 request waited for it, and go on" in added.err
+    (sent,) = stack.waiting()
+    stack.work(sent.body)
+    assert cli("requests list --tenant newco").rows[0][5] == "created"
+    assert cli("audit").rows[0][2:5] == ["resume tenant", "newco", "1 requests queued"]

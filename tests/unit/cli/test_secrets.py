@@ -14,11 +14,12 @@ from moto import mock_aws
 from close_provisioner.stack.which import Stack
 from tests.unit.cli.answers import problem
 from tests.unit.cli.terminal import FakeStack
-from tests.unit.cli.world import READY, REPORT, SOURCES, answers, summary
+from tests.unit.cli.world import READY, REPORT, SOURCES, answers
 
 KEY = "api_3fQ2.secretSECRETsecret"
 TENANTS, SENDERS = "close-provisioner/tenants", "close-provisioner/sources"
 ASIDE = "POST /v1/tenants/check-*/checks"
+RESUME = "POST /v1/tenants/newco/resumptions"
 CHECK = "POST /v1/tenants/newco/checks"
 
 
@@ -33,6 +34,7 @@ def secrets(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setattr(Stack, "client", lambda _self, _service: client)
         stack.answers = answers() | {
             "POST /v1/sources/clerk/checks": {"source": "clerk", "ready": True, "checks": []},
+            RESUME: {"tenant": "newco", "resumed": 0},
             ASIDE: lambda request: httpx.Response(200, json=READY | {"tenant": request.url.path.split("/")[4]}),
         }
         yield client
@@ -101,9 +103,13 @@ def test_the_secret_has_the_form_that_the_service_reads(
 
 
 def test_a_waiting_signup_is_named(secrets: Any, stack: FakeStack) -> None:
-    stack.answers["GET /v1/provisioning-requests"] = {"data": [summary("newco/1", "waiting", None)], "next": None}
+    stack.answers[RESUME] = {"tenant": "newco", "resumed": 2}
     ran = stack.run("tenants add newco", stdin=KEY)
-    assert "1 request waited for it: close-provisioner requests list --tenant newco" in ran.err
+    assert "2 requests waited for it, and go on: close-provisioner requests list --tenant newco" in ran.err
+    del stack.answers[RESUME]
+    ran = stack.run("tenants add newco2", stdin=KEY)
+    assert ran.code == 0
+    assert "Its waiting requests go on within three hours: they could not be woken." in ran.err
 
 
 def test_a_stored_key_is_rotated_not_added(secrets: Any, stack: FakeStack) -> None:
