@@ -6,6 +6,10 @@ from typing import NamedTuple
 ABSENCE_LAGS = 2
 """After this many list lags, an observation without a resource proves that it was not created."""
 
+IN_DOUBT_SECONDS = 300
+"""How far the date of a resource may be from the time of the create that is in doubt: a lease's length, list lag and
+the difference between two clocks."""
+
 
 class InDoubt(NamedTuple):
     """A create that may still land.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from provisioner.contract.request import IfExists, ProvisioningRequest
-from provisioner.ledger.in_doubt import InDoubt
+from provisioner.ledger.in_doubt import IN_DOUBT_SECONDS, InDoubt
 from provisioner.ledger.lease import (
     CREATE_RESOURCE,
     AppliedWrite,
@@ -18,8 +18,6 @@ from provisioner.ledger.lease import (
     ResourceRecord,
 )
 from provisioner.ledger.models import RequestRecord
-from provisioner.reconcile.creates import creates_of, is_as_sent
-from provisioner.reconcile.look_alikes import IN_DOUBT_SECONDS
 from provisioner.reconcile.plan import Existing, Matches, created_at, is_association, update_operation
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
@@ -132,6 +130,8 @@ class _Attribution(NamedTuple):
             return True  # Close does not say when it was associated
         if created_at(existing) < request.accepted_at - CLOCK_SKEW_SECONDS:
             return False
+        from provisioner.reconcile.creates import creates_of, is_as_sent  # noqa: PLC0415 - others start faster
+
         creates = creates_of(self.claimant.request, record.resource)
         is_certain = any(each.lost and each.request == request.id for each in record.in_doubt.get(operation, ()))
         is_changed = update_operation(operation) in record.writes  # by this service, since it was created

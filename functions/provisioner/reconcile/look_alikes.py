@@ -9,6 +9,8 @@ it is certain that it is something else:
 
 A type that nothing else explains is taken for the renamed one. Of everything else it cannot be known whether a person
 renamed it: it is listed under ``look_alikes``, nothing is created, and the request ends as ``unresolved``.
+
+This module is imported when a create is in doubt, so that all other processes start faster.
 """
 
 import math
@@ -17,7 +19,7 @@ from typing import NamedTuple
 
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.in_doubt import InDoubt, next_observation
+from provisioner.ledger.in_doubt import IN_DOUBT_SECONDS, InDoubt, next_observation
 from provisioner.ledger.lease import (
     CREATE_RESOURCE,
     AppliedWrite,
@@ -26,17 +28,24 @@ from provisioner.ledger.lease import (
     ResourceKind,
     ResourceRecord,
 )
-from provisioner.reconcile.creates import Create, Sender, creates_of, entries_of, is_as_sent, senders_of
-from provisioner.reconcile.plan import EMPTY, Existing, LookAlike, ObservedState, created_at, field_operation
-
-IN_DOUBT_SECONDS = 300
-"""How far the date of a resource may be from the time of the create that is in possible: a lease's length, list lag and
-the difference between two clocks."""
+from provisioner.reconcile.creates import Create, Sender, creates_of, entries_of, is_as_sent
+from provisioner.reconcile.plan import EMPTY, Existing, ObservedState, created_at, field_operation
 
 SENT_SECONDS = 90
 """A create in doubt was sent within this time before its ``since``: a lease's length."""
 
 type Records = Mapping[ResourceKey, ResourceRecord]
+
+
+class LookAlike(NamedTuple):
+    """An existing resource that may be the result of a create in doubt, renamed by a person, or something else.
+
+    ``leased_until``: the end of the lease of a request that may have created it under its present name (Unix seconds).
+    """
+
+    close_id: str
+    name: str
+    leased_until: float = 0
 
 
 class Background(NamedTuple):
@@ -60,12 +69,14 @@ NOTHING_ELSE = Background()
 
 class Conclusions(NamedTuple):
     """``renamed``: the types that are taken for renamed ones, by natural key. ``undecided``: by resource, the requests
-    with orphaned creates whose results this observation does not show.
+    with orphaned creates whose results this observation does not show. ``present``: the ledger's record of the present
+    name, by the resource of a renamed type.
     """
 
     renamed: Mapping[str, CustomObjectType] = EMPTY
     look_alikes: Mapping[tuple[ResourceKey, str], tuple[LookAlike, ...]] = EMPTY
     undecided: Mapping[ResourceKey, frozenset[str]] = EMPTY
+    present: Records = EMPTY
 
 
 class _PossibleCreate(NamedTuple):
@@ -124,9 +135,9 @@ class Search(NamedTuple):
             for row in self._candidates(possible)
         )
         names = {possible.record.resource._replace(name=row.natural_key) for possible, row in found}
-        return names | {*self.renamed().values()} if senders_of(self.records) else set()
+        return names | {*self._renamed().values()}
 
-    def renamed(self) -> dict[ResourceKey, ResourceKey]:
+    def _renamed(self) -> dict[ResourceKey, ResourceKey]:
         """Return the resources of types that are known by their ids, each with that of its present name."""
         types = {each: self.types[each.name][0] for each in self.records if self.types.get(each.name)}
         return {
@@ -136,8 +147,6 @@ class Search(NamedTuple):
         }
 
     def conclusions(self) -> Conclusions:
-        if not senders_of(self.records):
-            return Conclusions()  # as nearly always
         found: dict[tuple[ResourceKey, str], dict[str, LookAlike]] = {}
         unexplained: dict[ResourceKey, dict[str, Existing]] = {}
         for possible in self._possible_creates():
@@ -156,7 +165,9 @@ class Search(NamedTuple):
                 del found[resource, CREATE_RESOURCE]
         look_alikes = {key: tuple(each.values()) for key, each in found.items()}
         undecided = {resource: self._undecided(record, look_alikes) for resource, record in self.records.items()}
-        return Conclusions(renamed, look_alikes, undecided)
+        known = self.background.records
+        present = {resource: known[name] for resource, name in self._renamed().items() if name in known}
+        return Conclusions(renamed, look_alikes, undecided, present)
 
     def _possible_creates(self) -> Iterator[_PossibleCreate]:
         """Yield every create that may have been sent and whose result has neither its name nor a known id."""
@@ -222,7 +233,9 @@ class Search(NamedTuple):
             return not possible.is_of_resource, 0
         in_doubt = record.in_doubt_about(CREATE_RESOURCE)
         write = record.writes.get(CREATE_RESOURCE)
-        is_explained = bool(in_doubt) or (write is not None and write.close_id == row.id)
+        # After a lost response, the write may have been taken for another resource of that name.
+        is_guess = write is not None and (write.close_id == row.id or write.how is not Provenance.CREATED)
+        is_explained = bool(in_doubt) or is_guess
         return is_explained, max((each.since for each in record.orphaned), default=0)
 
     def _undecided(self, record: ResourceRecord, look_alikes: Collection[tuple[ResourceKey, str]]) -> frozenset[str]:

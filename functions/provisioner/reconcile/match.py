@@ -7,12 +7,12 @@ name holds another lease. Only to associate a renamed shared field writes to the
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
 from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
-from provisioner.reconcile.look_alikes import NOTHING_ELSE, Background, Records, Search
 from provisioner.reconcile.plan import (
     Existing,
     Matches,
@@ -25,16 +25,20 @@ from provisioner.reconcile.plan import (
     type_resource,
 )
 
+if TYPE_CHECKING:
+    from provisioner.reconcile.look_alikes import Background
+
+type Records = Mapping[ResourceKey, ResourceRecord]
+
 
 def match_resources(
-    request: ProvisioningRequest, state: ObservedState, records: Records, background: Background = NOTHING_ELSE
+    request: ProvisioningRequest, state: ObservedState, records: Records, background: "Background | None" = None
 ) -> Matches:
     """Match every spec of the request. ``records``: of all its resources."""
     types = match_types(request, state, records)
-    search = Search(request, state, records, types, background)
-    conclusions, known = search.conclusions(), background.records
-    renamed = {resource: known[present] for resource, present in search.renamed().items() if present in known}
-    types |= {key: [each] for key, each in conclusions.renamed.items()}
+    found = (
+        Matches(types, {}, {}) if not is_in_doubt(records) else _in_doubt(request, state, records, types, background)
+    )
     own = {(each.custom_object_type_id, each.natural_key): each for each in reversed(oldest_first(state.fields))}
     specs = {each.natural_key: each for each in request.types}
     shared_keys = {each.natural_key for spec in specs.values() for each in spec.fields if each.shared}
@@ -45,7 +49,27 @@ def match_resources(
         else:
             existing[resource] = _existing_of_type(specs[resource.name], records[resource], types, state, own)
             existing[resource] |= _renamed_associations(specs[resource.name], types, state.organization, existing)
-    return Matches(types, existing, own, conclusions.look_alikes, conclusions.undecided, renamed)
+    return found._replace(existing=existing, own_fields=own)
+
+
+def is_in_doubt(records: Records) -> bool:
+    """Whether any create under these resources may still land."""
+    return any(each.is_in_doubt for each in records.values())
+
+
+def _in_doubt(
+    request: ProvisioningRequest,
+    state: ObservedState,
+    records: Records,
+    types: dict[str, list[CustomObjectType]],
+    background: "Background | None",
+) -> Matches:
+    """Add the types that are taken for renamed ones, and all that may be the result of a create in doubt."""
+    from provisioner.reconcile.look_alikes import NOTHING_ELSE, Search  # noqa: PLC0415 - others start faster
+
+    found = Search(request, state, records, types, background or NOTHING_ELSE).conclusions()
+    types |= {key: [each] for key, each in found.renamed.items()}
+    return Matches(types, {}, {}, found.look_alikes, found.undecided, found.present)
 
 
 def match_types(

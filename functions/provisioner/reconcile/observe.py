@@ -4,7 +4,7 @@ Nothing is written. docs/explanation/how-once-is-kept.md draws which conclusions
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.errors import RetryLater
@@ -18,12 +18,13 @@ from provisioner.ledger.lease import (
     ResourceRecord,
 )
 from provisioner.ledger.models import RequestRecord
-from provisioner.reconcile.creates import Sender, senders_of
-from provisioner.reconcile.look_alikes import Background, Search
-from provisioner.reconcile.match import match_resources, match_types
+from provisioner.reconcile.match import is_in_doubt, match_resources, match_types
 from provisioner.reconcile.plan import Matches, ObservedState, is_association, resources_to_lock, type_resource
 from provisioner.reconcile.ports import CloseReader
 from provisioner.reconcile.resolve import needs_roles
+
+if TYPE_CHECKING:
+    from provisioner.reconcile.look_alikes import Background
 
 
 class Observation(NamedTuple):
@@ -86,8 +87,13 @@ class Observer(NamedTuple):
         matches = match_resources(request, state, self.records, self._background(state))
         return Observation(state, matches, self.now)
 
-    def _background(self, state: ObservedState) -> Background:
+    def _background(self, state: ObservedState) -> "Background | None":
         """Read from the ledger what it knows of others, if a create is in doubt."""
+        if not is_in_doubt(self.records):
+            return None
+        from provisioner.reconcile.creates import Sender, senders_of  # noqa: PLC0415 - others start faster
+        from provisioner.reconcile.look_alikes import Background, Search  # noqa: PLC0415
+
         keys = senders_of(self.records) - {self.request.id}
         found = {key: record for key in sorted(keys) if (record := self.find(key))}
         senders = {key: Sender(each.accepted, each.has_succeeded) for key, each in found.items()}

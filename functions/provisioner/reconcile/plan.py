@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner.close.models import CustomField, CustomObjectType, Role
 from provisioner.contract.errors import ProvisioningError
@@ -19,6 +19,9 @@ from provisioner.contract.outcome import Blocked, Difference, Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec, FieldSpec
 from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
+
+if TYPE_CHECKING:
+    from provisioner.reconcile.look_alikes import LookAlike
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
@@ -100,17 +103,6 @@ def created_at(each: Existing) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-class LookAlike(NamedTuple):
-    """An existing resource that may be the result of a create in doubt, renamed by a person, or something else.
-
-    ``leased_until``: the end of the lease of a request that may have created it under its present name (Unix seconds).
-    """
-
-    close_id: str
-    name: str
-    leased_until: float = 0
-
-
 class ObservedState(NamedTuple):
     """Close as it was read. ``fields``, ``shared`` and ``roles`` are read only when the request needs them.
 
@@ -133,7 +125,7 @@ class Matches(NamedTuple):
     """By resource and operation: the existing resource that the operation would create."""
     own_fields: Mapping[tuple[str | None, str], CustomField]
     """Fields that belong to one type, by the type's id and the field's natural key."""
-    look_alikes: Mapping[tuple[ResourceKey, str], tuple[LookAlike, ...]] = EMPTY
+    look_alikes: Mapping[tuple[ResourceKey, str], tuple["LookAlike", ...]] = EMPTY
     """By resource and operation: what the operation, in doubt, may have created already."""
     undecided: Mapping[ResourceKey, Collection[str]] = EMPTY
     """By resource: the requests with orphaned creates whose results this observation does not decide."""
@@ -173,7 +165,7 @@ class Step(NamedTuple):
     body: Mapping[str, Any] = EMPTY
     close_id: str | None = None  # of the updated resource
     changes: tuple[Difference, ...] = ()
-    look_alikes: tuple[LookAlike, ...] = ()  # what an earlier create of the same may have created already
+    look_alikes: tuple["LookAlike", ...] = ()  # what an earlier create of the same may have created already
 
 
 class TypeAction(StrEnum):

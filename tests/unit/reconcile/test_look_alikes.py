@@ -311,3 +311,13 @@ class TestAPersonGivesTheNameToAnother:
         rename(world, "Account", "Firm")
 
         assert result_of(world, fields("2", SEATS))[1:] == ("recovered",)
+
+    def test_a_create_in_doubt_may_have_made_either_of_two_types(self, world: MemoryWorld) -> None:
+        """The other request took the older of two types of its name for its own; its own one was not renamed."""
+        world.close.add("Account", name_plural="Accounts")
+        suffer(world, bare("2", "Customer"), LOST)
+        rename(world, "Account", "Customer")
+        assert result_of(world, bare("2", "Customer")) == ("recovered",)
+        suffer(world, bare("1", "Account"), LOST_BEFORE)
+
+        assert result_of(world, bare("1", "Account")) == ("unresolved",)
