@@ -90,12 +90,18 @@ class Resolver(NamedTuple):
         )
 
     def _ruled_out(self, job: Job, observed: Observation, records: Records) -> Records:
-        """Drop what is in doubt of the absent parts. The creates of holders that died are ruled out with them."""
+        """Drop what is in doubt of the absent parts. The creates of holders that died are ruled out with them.
+
+        Those of other requests that ask for further parts, or that may have made something else, are not.
+        """
         changed = {**records}
         lag = self.provisioner.list_lag
         for resource, operation in _absent(job, observed):
             changed[resource] = changed[resource].with_absence(operation, lag)
-        return {key: each.orphans_ruled_out(observed.observed_at, lag) for key, each in changed.items()}
+        others = {key: {*each} - {job.record.id} for key, each in observed.matches.undecided.items()}
+        return {
+            key: each.orphans_ruled_out(observed.observed_at, lag, others.get(key, ())) for key, each in changed.items()
+        }
 
     def _publish(self, job: Job, observed: Observation, records: Records) -> None:
         """Publish each type, if all of them are as desired now, for the subscribers that received `unresolved`."""

@@ -122,6 +122,20 @@ class TestNotThere:
 
         assert world.settle(a_request("9"), runs=1)[0].result == "created"
 
+    def test_says_nothing_of_other_fields_that_a_killed_request_may_have_created(self, world: MemoryWorld) -> None:
+        account = world.close.add("Account", name_plural="Accounts")
+        world.clock.advance(1_000)
+        world.lease_and_vanish(a_request("1", spec=SEATS, if_exists="update"))
+        world.close.add_field(account.id, "Chairs", type="number")  # the killed request's, and renamed since
+        places = a_request("2", spec={"fields": [{"name": "Places", "type": "text"}]}, if_exists="update")
+        world.clock.advance(91)
+        unresolved(world, places, LOST_BEFORE)
+        world.clock.advance(300)
+
+        resolve(world, places, there=False)
+
+        assert world.settle(a_request("1", spec=SEATS, if_exists="update"))[0].result == "unresolved"
+
     def test_no_list_read_before_counts_from_then_on(self, world: MemoryWorld) -> None:
         """A worker with an old list in its cache has to read it again before it creates."""
         organization = world.organization()
