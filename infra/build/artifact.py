@@ -1,7 +1,7 @@
 """Builds the one artifact that every Lambda function ships: ``python -m infra.build.artifact arm64 <folder>``.
 
     requirements.txt ── install ── trim, lay out roots, compile ──┐  (kept in .local/build)
-    provisioner, blueprints, sources ── compile ──────────────────┴── the folder that SAM zips
+    provisioner, blueprints, sources ── compile, precompile ──────┴── the folder that SAM zips
                                └── check against fixtures
 
 SAM runs the build once for each function. The dependencies are installed once and copied. The same inputs always give
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from infra.build.bytecode import compile_tree
 from infra.build.dependencies import ARCHITECTURES, InstallError, install
+from infra.build.precompile import precompile
 from infra.build.roots import lay_out_roots
 from infra.build.sources import Unmapped, check
 from infra.build.trim import Stale, trim
@@ -45,6 +46,7 @@ def build(architecture: str, target: Path) -> None:
         if (FUNCTIONS / name).is_dir():
             shutil.copytree(FUNCTIONS / name, target / name, ignore=shutil.ignore_patterns(*OMITTED))
             compile_tree(target / name, target)
+    precompile(target / "provisioner" / "precompiled.bin")
 
 
 def vendor(architecture: str, folder: Path) -> None:
