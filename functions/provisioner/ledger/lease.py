@@ -123,11 +123,6 @@ class ResourceRecord:
         """Forget them all, before a write makes them old."""
         return replace(self, observations={})
 
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether any create under this resource may still land."""
-        return bool(self.orphaned or self.in_doubt)
-
     def in_doubt_about(self, operation: str) -> tuple[InDoubt, ...]:
         """Every create of this operation that may still land, oldest first."""
         return tuple(sorted({*self.in_doubt.get(operation, ()), *self.orphaned}))

@@ -54,7 +54,7 @@ def match_resources(
 
 def is_in_doubt(records: Records) -> bool:
     """Whether any create under these resources may still land."""
-    return any(each.is_in_doubt for each in records.values())
+    return not all(each.is_certain for each in records.values())
 
 
 def _in_doubt(
