@@ -33,9 +33,10 @@ def accept_input(
     table: str, request: ProvisioningRequest, token: str, times: AcceptTimes, requester: Requester = UNKNOWN_REQUESTER
 ) -> items.Item:
     """Put the request unless it exists. A failure returns the existing item."""
+    key, shard = request.id, items.shard_of(request.id)
     return {
         "TableName": table,
-        "Item": items.request_item_key(request.id)
+        "Item": items.request_item_key(key)
         | items.attributes(
             {
                 "tenant": request.tenant,
@@ -45,9 +46,9 @@ def accept_input(
                 "state": RequestState.ACCEPTED,
                 "accept_token": token,
                 "accepted_at": times.now,
-                "list_shard": items.shard_of(request.id),
+                "list_shard": shard,
                 "asked": items.asked_json(request, requester),
-                "unfinished": items.shard_of(request.id),
+                "unfinished": shard,
                 "due_at": times.due_at,
                 "expires_at": int(times.expires_at),
             }

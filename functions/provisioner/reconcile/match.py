@@ -76,21 +76,16 @@ def match_types(
     request: ProvisioningRequest, state: ObservedState, records: Records
 ) -> dict[str, list[CustomObjectType]]:
     """Return the types that match by name or id, by natural key, oldest first. A type matches at most one spec."""
-    keys = {each.natural_key for each in request.types}
-    return {
-        spec.natural_key: _matching(spec, records[type_resource(state.organization, spec.natural_key)], state, keys)
-        for spec in request.types
-    }
+    keys = [each.natural_key for each in request.types]
+    return {key: _matching(records[type_resource(state.organization, key)], state, keys) for key in keys}
 
 
-def _matching(
-    spec: CustomObjectTypeSpec, record: ResourceRecord, state: ObservedState, desired: Collection[str]
-) -> list[CustomObjectType]:
+def _matching(record: ResourceRecord, state: ObservedState, desired: Collection[str]) -> list[CustomObjectType]:
     """The types with this name: the known one first, then the oldest. Without any, the one with the known id.
 
     A renamed type whose new name is also ``desired`` matches only the spec of its new name.
     """
-    if by_name := [each for each in state.types if each.natural_key == spec.natural_key]:
+    if by_name := [each for each in state.types if each.natural_key == record.resource.name]:
         return sorted(oldest_first(by_name), key=lambda each: each.id != record.close_id)
     return [each for each in state.types if each.natural_key not in desired and each.id == record.close_id]
 

@@ -112,8 +112,9 @@ class Observer(NamedTuple):
 
     def _needs_shared_fields(self, state: ObservedState) -> bool:
         """Return whether the request names shared fields, or one of its types has a field that is not its own."""
-        if any(each.shared for spec in self.request.types for each in spec.fields):
-            return True
+        fields = [each for spec in self.request.types for each in spec.fields]
+        if not fields or any(each.shared for each in fields):
+            return bool(fields)
         own = {each.id for each in state.fields}
         matched = match_types(self.request, state, self.records)
         for spec in self.request.types:
