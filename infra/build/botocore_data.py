@@ -15,7 +15,7 @@ OPERATIONS = {
     "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
     "secretsmanager": ("GetSecretValue", "ListSecrets"),
     "sns": ("Publish",),
-    "sqs": ("ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage", "SendMessage"),
+    "sqs": ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"),
 }
 """The operations that the functions call, by service; a test compares them with the source. A client gets a method for
 each operation of its model, so that unused ones cost time."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.generate import operator_actions, operator_api
+from infra.generate import operator_actions, operator_api, operator_reads
 from infra.generate.schemas import Document, components, ref
 from provisioner import __version__
 from provisioner.contract.request import IDENTIFIER_PATTERN
@@ -31,6 +31,11 @@ def openapi() -> Document:
             "/v1/tenants/{tenant}/provisioning-requests/{id}": {"get": _for_tenant(_show())},
             "/v1/tenants/{tenant}/plans": {"post": _for_tenant(_plan())},
             "/v1/webhooks/{source}": {"post": _deliver()},
+            "/v1/provisioning-requests/{id}/history": {"get": operator_reads.history(_problems)},
+            "/v1/tenants/{tenant}/provisioning-requests/{id}/history": {
+                "get": _for_tenant(operator_reads.history(_problems))
+            },
+            **operator_reads.paths(_problems),
             **operator_actions.paths(_problems),
         },
         "components": {

@@ -51,7 +51,7 @@ _FILTERS: dict[str, Document] = {
 }
 
 
-def _or_null(schema: Document, description: str = "") -> Document:
+def or_null(schema: Document, description: str = "") -> Document:
     either = {"anyOf": [schema, {"type": "null"}]}
     return either | {"description": description} if description else either
 
@@ -62,19 +62,19 @@ _SUMMARY: dict[str, Document] = {
     "request_id": _TEXT,
     "id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "state": {"enum": [each.value for each in State], "description": "settled: the outcome is not published yet."},
-    "result": _or_null({"enum": [*map(str, ONE_OF["result"])]}),
-    "problem": _or_null({"enum": [*ONE_OF["problem"]]}),
-    "entry_point": _or_null({"enum": ["http", "webhook", "queue", "eventbridge"]}),
-    "requested_by": _or_null(_TEXT, "An IAM principal, source:<name>, an SQS sender or an EventBridge source."),
+    "result": or_null({"enum": [*map(str, ONE_OF["result"])]}),
+    "problem": or_null({"enum": [*ONE_OF["problem"]]}),
+    "entry_point": or_null({"enum": ["http", "webhook", "queue", "eventbridge"]}),
+    "requested_by": or_null(_TEXT, "An IAM principal, source:<name>, an SQS sender or an EventBridge source."),
     "what": {"type": "string", "description": "The blueprint, or the names of the types."},
     "accepted_at": _TIME,
-    "settled_at": _or_null(_TIME),
+    "settled_at": or_null(_TIME),
     "attempts": {"type": "integer"},
     "deferrals": {"type": "integer", "description": "How often it waited."},
-    "waits_because": _or_null(_TEXT),
-    "next_at": _or_null(_TIME, "When its present wait ends."),
-    "retry_of": _or_null(_TEXT, "The id of the request that this one repeats."),
-    "retried_as": _or_null(_TEXT, "The id of the request that repeats this one."),
+    "waits_because": or_null(_TEXT),
+    "next_at": or_null(_TIME, "When its present wait ends."),
+    "retry_of": or_null(_TEXT, "The id of the request that this one repeats."),
+    "retried_as": or_null(_TEXT, "The id of the request that repeats this one."),
 }
 SCHEMAS: dict[str, Document] = {
     "RequestSummary": {"type": "object", "required": [*_SUMMARY], "properties": _SUMMARY},
@@ -83,7 +83,7 @@ SCHEMAS: dict[str, Document] = {
         "required": ["data", "next"],
         "properties": {
             "data": {"type": "array", "items": ref("RequestSummary")},
-            "next": _or_null(_TEXT, "The cursor of the next page; null at the end."),
+            "next": or_null(_TEXT, "The cursor of the next page; null at the end."),
         },
     },
 }

@@ -34,6 +34,8 @@ def test_drift_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys:
         shutil.copy(INFRA.parent / name, tmp_path / name)
     (page := tmp_path / "docs" / "reference" / "parameters.md").parent.mkdir(parents=True)
     page.write_text("Before\n<!-- parameters -->\nold\n<!-- /parameters -->\nafter\n")
+    (tmp_path / "docs" / "guides").mkdir()
+    (tmp_path / "docs" / "guides" / "runbook.md").write_text("<!-- reasons -->\n<!-- /reasons -->\n")
     (tmp_path / "template.yaml").write_text("Parameters:\n  Lag: {Type: Number, Default: 60, Description: How long.}\n")
     assert main(["--check"]) == 1
     assert "infra/openapi.yaml is out of date" in capsys.readouterr().out

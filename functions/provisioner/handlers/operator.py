@@ -27,15 +27,19 @@ from provisioner.ingest.ingest import Ingest
 from provisioner.ledger.actions import Actions
 from provisioner.ledger.request_lists import RequestLists
 from provisioner.ledger.tenant_items import TenantItems
+from provisioner.messaging.backlog import Backlog
 from provisioner.messaging.dead_letters import DeadLetterQueues
 from provisioner.operate.audit import Audit
 from provisioner.operate.audit_pages import AuditPages
+from provisioner.operate.blueprint_pages import all_blueprints, one_blueprint
 from provisioner.operate.call import Answer, Call
 from provisioner.operate.dead_letters import DeadLetters
+from provisioner.operate.request_history import RequestHistory
 from provisioner.operate.request_pages import RequestPages
 from provisioner.operate.resolutions import Resolutions
 from provisioner.operate.retries import Retries
 from provisioner.operate.sources import Sources
+from provisioner.operate.status import Status
 from provisioner.operate.tenant_check import TenantCheck
 from provisioner.operate.tenants import Memory, Tenants
 from provisioner.reconcile.resolutions import Resolver
@@ -60,6 +64,8 @@ class Operator:
     """The handler without Lambda."""
 
     pages: RequestPages
+    history: RequestHistory
+    status: Status
     tenants: Tenants
     retries: Retries
     resolutions: Resolutions
@@ -78,6 +84,8 @@ class Operator:
         audit = Audit(actions)
         return cls(
             pages=RequestPages(lists, settings.request_retention_days, clock),
+            history=RequestHistory(ledger),
+            status=Status(lists, ledger, Backlog.from_settings(settings, client("sqs")), clock),
             tenants=Tenants(memory, _tenant_check(service, memory), audit, ingest.resume_waiting),
             retries=Retries(ledger, service.queue, audit),
             resolutions=Resolutions(ledger, Resolver(service.provisioner), service.organization, audit),
@@ -131,6 +139,13 @@ class Route(NamedTuple):
 ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/provisioning-requests"): Route(lambda operator, call: operator.pages.page(call)),
     ("GET", "/v1/tenants/{tenant}/provisioning-requests"): Route(lambda operator, call: operator.pages.page(call)),
+    ("GET", "/v1/provisioning-requests/{id}/history"): Route(lambda operator, call: operator.history.show(call)),
+    ("GET", "/v1/tenants/{tenant}/provisioning-requests/{id}/history"): Route(
+        lambda operator, call: operator.history.show(call)
+    ),
+    ("GET", "/v1/status"): Route(lambda operator, call: operator.status.show(call)),
+    ("GET", "/v1/blueprints"): Route(lambda _, call: all_blueprints(call)),
+    ("GET", "/v1/blueprints/{name}"): Route(lambda _, call: one_blueprint(call)),
     ("GET", "/v1/tenants"): Route(lambda operator, call: operator.tenants.page(call)),
     ("GET", "/v1/tenants/{tenant}"): Route(lambda operator, call: operator.tenants.one(call)),
     ("POST", "/v1/tenants/{tenant}/checks"): Route(lambda operator, call: operator.tenants.check(call)),
