@@ -1,5 +1,6 @@
 """Alarms watch metrics that the code counts."""
 
+import json
 import re
 from typing import Any
 
@@ -58,6 +59,29 @@ def test_hole_9_throttled_callers_are_counted_from_the_access_log(template: Temp
     alarm = alarms()["Throttled"]
     assert (alarm["Namespace"], alarm["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
     assert template.properties("Monitoring")["Parameters"]["AccessLogGroupName"] == {"Ref": "AccessLogs"}
+
+
+def test_the_dashboard_shows_metrics_that_exist() -> None:
+    source = yaml.load((PROJECT / "infra" / "monitoring.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    body = json.loads(source["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
+    assert set(re.findall(r"\$\{(\w+)\}", json.dumps(body))) <= set(source["Parameters"])
+    shown = {metric[1] for each in body["widgets"] for metric in each["properties"].get("metrics", [])}
+    documented = (PROJECT / "docs" / "reference" / "metrics-and-alarms.md").read_text(encoding="utf-8")
+    of_ours = {name for each in body["widgets"] for name in _ours(each)}
+    assert len(of_ours) == 7 + 1 + 5
+    assert [name for name in of_ours if f"`{name}`" not in documented] == []
+    assert {"ApproximateAgeOfOldestMessage", "ConsumedWriteCapacityUnits", "Duration"} <= shown
+    percentiles = {
+        metric[-1]["stat"]
+        for each in body["widgets"]
+        for metric in each["properties"].get("metrics", [])
+        if metric[1] == "TimeToOutcome"
+    }
+    assert percentiles == {"p50", "p90", "p99"}
+
+
+def _ours(widget: dict[str, Any]) -> set[str]:
+    return {metric[1] for metric in widget["properties"].get("metrics", []) if metric[0] == "CloseProvisioner"}
 
 
 def test_hole_10_the_backlog_of_the_sweeper_is_watched() -> None:

@@ -11,6 +11,7 @@ from provisioner.contract.errors import Problem, ProblemType
 from provisioner.contract.outcome import Outcome, Result, TypeOutcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import FieldSpec
+from provisioner.handlers.request_log import CLOSE_ANSWERS
 from provisioner.handlers.webhooks import COUNTED_AS
 from tests.architecture.conftest import PROJECT
 from tests.architecture.test_monitoring import alarms
@@ -62,7 +63,9 @@ def test_every_metric_is_explained() -> None:
         for metric in re.findall(r"`(\w+)`", metrics)
         for function in functions.split(", ")
     }
-    results = {(each.capitalize(), function) for each in Result for function in ("api", "worker")}
+    answers = {*CLOSE_ANSWERS.values(), "CloseRateLimited", "CloseLost"}
+    named = [*(each.capitalize() for each in Result), *answers, "TimeToOutcome"]
+    results = {(each, function) for each in named for function in ("api", "worker")}
     functions = ("api", "webhooks", "events", "worker", "sweeper", "operator")
     assert explained == results | {(metric, function) for function in functions for metric in _metrics(function)}
 

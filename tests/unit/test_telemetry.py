@@ -52,3 +52,17 @@ def test_what_is_counted_by_source_is_so_for_that_count_only(capsys: pytest.Capt
     assert set(by_source["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "source"}
     assert (by_source["source"], by_source["InvalidSignature"]) == ("stripe", [1.0])
     assert plain["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+
+
+def test_times_are_in_the_line_of_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.measure("TimeToOutcome", [0.5, 12.0])
+    telemetry.count(["Created", "Created"])
+
+    [line] = capsys.readouterr().out.splitlines()
+    document = json.loads(line)
+    [metrics] = document["_aws"]["CloudWatchMetrics"]
+    assert {each["Name"]: each["Unit"] for each in metrics["Metrics"]} == {
+        "TimeToOutcome": "Seconds",
+        "Created": "Count",
+    }
+    assert (document["TimeToOutcome"], document["Created"]) == ([0.5, 12.0], [2.0])

@@ -49,6 +49,11 @@ class Organization:
         """Load the credential. Raises the errors of ``Connection.prepare``."""
         self.api.connection.prepare()
 
+    @property
+    def calls(self) -> Sequence[tuple[str, str, int | None, int, str | None]]:
+        """The calls to Close since ``begin_calls``."""
+        return self.api.connection.calls
+
     def begin_calls(self) -> Sequence[tuple[str, str, int | None, int, str | None]]:
         """Begin a new list of calls to Close, and return it. It grows with each call (see ``Connection.calls``)."""
         return self.api.connection.begin_calls()

@@ -31,6 +31,8 @@ def parse_request(
 ) -> ProvisioningRequest:
     """Return the request in a body. Raises ``Rejected`` (INVALID_REQUEST, BODY_TOO_LARGE).
 
+    The body may be the stored form of a request: a blueprint with the types that it was expanded to.
+
     ``key``: the Idempotency-Key header; a ``request_id`` in the body must equal it. ``tenant``: that of the path; a
     ``tenant`` in the body must equal it. ``fallback_id``: the request id of a body without one.
     """
@@ -40,7 +42,7 @@ def parse_request(
     if key is not None:
         known = document.get("request_id")
         document = {**document, "request_id": _same(known, key, "/request_id", "the Idempotency-Key header")}
-    return request_of(document, fallback_id=fallback_id)
+    return request_of(document, fallback_id=fallback_id, allow_expanded_blueprint=True)
 
 
 def _same(in_body: object, elsewhere: str, pointer: str, where: str) -> str:

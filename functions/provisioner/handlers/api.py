@@ -33,14 +33,14 @@ from provisioner.handlers.apigateway import (
     response,
     unavailable,
 )
-from provisioner.handlers.request_log import invocation_of, log_queue_error, log_settled, request_keys
+from provisioner.handlers.request_log import close_answers, invocation_of, log_queue_error, log_settled, request_keys
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.render import plan_as_json, plan_as_text
 from provisioner.reconcile.retries import Deferred
 from provisioner.service import Service
 from provisioner.settings import Settings
-from provisioner.telemetry import count, logger
+from provisioner.telemetry import count, logger, measure
 
 ROUTES = {"/v1/provisioning-requests": "POST", "/v1/provisioning-requests/{id}": "GET", "/v1/plans": "POST"}
 OF_TENANT = "/v1/tenants/{tenant}/"
@@ -155,10 +155,11 @@ class Api:
             return self._current_state(record)
         if isinstance(result, Deferred):
             logger.info("deferred", extra={**request_keys(record), "seconds": result.seconds, "reason": result.reason})
-            count(["Deferred"])
+            count(["Deferred", *close_answers(organization.calls)])
             return _accepted(replace(record, pending_reason=result.reason), self._reschedule(record, request, result))
         log_settled(result, request_keys(record))
-        count([result.result.capitalize()])
+        measure("TimeToOutcome", [self.service.provisioner.clock() - record.accepted_at])
+        count([result.result.capitalize(), *close_answers(organization.calls)])
         return _settled(record, result)
 
     def _reschedule(self, record: RequestRecord, request: ProvisioningRequest, wait: Deferred) -> int:

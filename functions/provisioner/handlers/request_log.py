@@ -1,12 +1,12 @@
 """The log lines about a request that several handlers write, with the keys to search for it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.history import Invocation
+from provisioner.ledger.history import CloseCall, Invocation
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.outbox import Accepted
 from provisioner.telemetry import logger
@@ -15,6 +15,21 @@ from provisioner.telemetry import logger
 def request_keys(request: RequestRecord | ProvisioningRequest) -> dict[str, str]:
     """Return the keys of a log line or a response that identify the request."""
     return {"tenant": request.tenant, "request_id": request.request_id, "id": request.id}
+
+
+CLOSE_ANSWERS = {2: "CloseAnswered", 4: "CloseRefused", 5: "CloseFailed"}
+"""The metrics that count Close's answers, by the first digit of their status."""
+
+
+def close_answers(calls: Sequence[CloseCall]) -> list[str]:
+    """Return the metric of each call to Close."""
+    return [_answer(status) for _, _, status, _, _ in calls]
+
+
+def _answer(status: int | None) -> str:
+    if status is None:
+        return "CloseLost"
+    return "CloseRateLimited" if status == 429 else CLOSE_ANSWERS.get(status // 100, "CloseRefused")
 
 
 def invocation_of(entry_point: str) -> Invocation:

@@ -29,13 +29,13 @@ from provisioner.handlers.messages import (
     receive_count,
     requester_of,
 )
-from provisioner.handlers.request_log import invocation_of, log_settled
+from provisioner.handlers.request_log import close_answers, invocation_of, log_settled
 from provisioner.messaging.envelopes import request_in, sender_of
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
 from provisioner.service import Service
 from provisioner.settings import Settings
-from provisioner.telemetry import count, logger
+from provisioner.telemetry import count, logger, measure
 
 MESSAGE_SECONDS = 8  # no message is started with less time left
 
@@ -52,11 +52,17 @@ def _service() -> "Worker":
 
 
 class MessageResult(NamedTuple):
-    """The result of one message: the metric it counts in, and whether SQS delivers it again."""
+    """The result of one message: the metric it counts in, and whether SQS delivers it again.
+
+    ``took``: the seconds from the request's acceptance to its outcome, if it settled. ``answers``: the metrics of the
+    calls to Close.
+    """
 
     message_id: str
     metric: str
     retry: bool = False
+    took: float | None = None
+    answers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ class Worker:
         with ThreadPoolExecutor(MAX_CONCURRENT_TENANTS) as pool:
             done = [each for future in [pool.submit(task) for task in work] for each in future.result()]
         done += [each for each in read if isinstance(each, MessageResult)]
-        count(each.metric for each in done)
+        measure("TimeToOutcome", (each.took for each in done if each.took is not None))
+        count([*(each.metric for each in done), *(answer for each in done for answer in each.answers)])
         return {"batchItemFailures": [{"itemIdentifier": each.message_id} for each in done if each.retry]}
 
     def _receive(
@@ -137,10 +144,13 @@ class Worker:
         job = Job(message.accepted, message.request, organization, invocation_of("queue"))
         result = self.service.provisioner.reconcile(job)
         if isinstance(result, Deferred):
-            return self._wait(message, result)
+            return self._wait(message, result)._replace(answers=close_answers(organization.calls))
         if message.accepted.outcome is None:
             log_settled(result, message.log_keys)
-            return MessageResult(message.id, result.result.capitalize())
+            took = self.service.provisioner.clock() - message.accepted.accepted_at
+            return MessageResult(
+                message.id, result.result.capitalize(), took=took, answers=close_answers(organization.calls)
+            )
         logger.info("already settled", extra={**message.log_keys, "result": result.result})
         if result.result is Result.UNRESOLVED:
             return self._reconcile_unresolved(message, job)

@@ -15,7 +15,7 @@ SETTLED = ASKED._replace(settled_at=1_800_000_001.0)
 
 
 @pytest.mark.parametrize("state", [State.SETTLED, State.ANNOUNCED])
-@pytest.mark.parametrize("result", set(Result) - {Result.FAILED, Result.UNRESOLVED})
+@pytest.mark.parametrize("result", [each for each in Result if each not in {"failed", "unresolved"}])
 def test_every_success_is_explained(result: Result, state: State) -> None:
     found = explain(SETTLED._replace(result=result), state)
     assert found.because.endswith(".")
