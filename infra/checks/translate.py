@@ -30,6 +30,8 @@ def translate(template: dict[str, Any], parameters: dict[str, str]) -> dict[str,
     """Return the CloudFormation template, translated with these values of parameters and the others' defaults."""
     template["Globals"]["Function"]["CodeUri"] = UPLOADED_CODE
     for resource in template["Resources"].values():
+        if "CodeUri" in resource.get("Properties", {}):
+            resource["Properties"]["CodeUri"] = UPLOADED_CODE
         if resource["Type"] == "AWS::Serverless::Application":
             resource["Properties"]["Location"] = UPLOADED_TEMPLATE
     translated: dict[str, Any] = transform(template, parameters, NoManagedPolicies())

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.checks.aws.stack import Stack, reachable
+from infra.checks.deployed import references
 
 MAX_DESCRIPTION = 256  # of a version, in characters
 
@@ -18,9 +19,6 @@ SAMPLES = (
     "arn:aws:lambda:eu-central-1:111122223333:layer:one:1",
     "aws.partner/stripe.com/ed_1",
     "aws.partner/auth0.com/tenant-1/events",
-    "vpc-0123456789abcdef0",
-    "subnet-0123456789abcdef0",
-    "subnet-0123456789abcdef0,subnet-0123456789abcdef1,subnet-0123456789abcdef2",
 )
 """Values of parameters. A parameter that takes none of them needs another one here."""
 
@@ -70,7 +68,11 @@ def a_changed_parameter_makes_a_new_version(stack: Stack) -> Iterator[str]:
     SAM names a version after the translated text, in which a parameter is a reference: only a changed description
     publishes a version when only a parameter's value changes.
     """
-    versions = {_function_of(each): each["Properties"] for each in stack.raw("AWS::Lambda::Version").values()}
+    versions = {
+        name: each["Properties"]
+        for each in stack.raw("AWS::Lambda::Version").values()
+        if (name := _function_of(each)) in _served(stack)
+    }
     functions = stack.raw("AWS::Lambda::Function")
     for parameter, declared in stack.template.source["Parameters"].items():
         other = _other_value(declared)
@@ -79,7 +81,7 @@ def a_changed_parameter_makes_a_new_version(stack: Stack) -> Iterator[str]:
             continue
         before, after = stack.deployed, stack.given(**{parameter: other})
         for name, function in functions.items():
-            if _settings(before, function) == _settings(after, function):
+            if name not in versions or _settings(before, function) == _settings(after, function):
                 continue
             if before.value(versions[name]) == after.value(versions[name]):
                 yield f"{parameter} changes {name}, and not its version: name it in VersionDescription"
@@ -90,13 +92,21 @@ def a_changed_parameter_makes_a_new_version(stack: Stack) -> Iterator[str]:
             yield f"the version's description of {name} may have {length} characters, of {MAX_DESCRIPTION}"
 
 
+def _served(stack: Stack) -> set[str]:
+    """Return the functions whose alias something in the stack invokes."""
+    resources = stack.template.source["Resources"]
+    invoked = set().union(*(references(each) for each in resources.values()))
+    aliases = stack.raw("AWS::Lambda::Alias")
+    return {_function_of(each) for alias, each in aliases.items() if alias in invoked}
+
+
 def _settings(deployed: Any, function: dict[str, Any]) -> Any:
     """Return what a version keeps of a function: all but its tags."""
     return {key: each for key, each in deployed.value(function["Properties"]).items() if key not in {"Tags", "Role"}}
 
 
-def _function_of(version: dict[str, Any]) -> str:
-    name: str = version["Properties"]["FunctionName"]["Ref"]
+def _function_of(published: dict[str, Any]) -> str:
+    name: str = published["Properties"]["FunctionName"]["Ref"]
     return name
 
 
