@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run send sources test bench faults chaos check docs deploy install pins clean check-code check-template
+.PHONY: help run send sources test bench faults chaos check docs deploy artifact simulator acceptance install pins clean check-code check-template
 .DEFAULT_GOAL := help
 # One target after the other, whatever -j says; only the halves of `make check` run side by side.
 ifndef HALVES
@@ -27,8 +27,8 @@ help: ## list these commands
 	@awk -F ':.*## ' '\
 	  BEGIN { print "Close Provisioner: creates Custom Object Types in Close CRM exactly once." } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z]+:.*## / { split($$2, text, " [|] "); printf "  make %-8s %s\n", $$1, text[1]; \
-	    if (text[2]) printf "                  %s\n", text[2] } \
+	  /^[a-z]+:.*## / { split($$2, text, " [|] "); printf "  make %-10s %s\n", $$1, text[1]; \
+	    if (text[2]) printf "                    %s\n", text[2] } \
 	  END { print "\nEvery command installs what it needs into this folder first. README.md has the quick start." }' \
 	  $(firstword $(MAKEFILE_LIST))
 
@@ -100,9 +100,24 @@ pins: $(TOOLS)/uv/.installed ## update every pinned version (infra/tools/*.in li
 	for tool in $(PINNED); do $(UV) pip compile -q --upgrade --universal --python-version 3.13 --generate-hashes --no-header \
 	  --no-annotate infra/tools/$$tool.in -o infra/tools/$$tool.txt || exit 1; done
 
+artifact: .venv/.installed $(TOOLS)/sam/.installed ## build what a release publishes into .local/release: the functions, their bill of materials, checksums
+	$(TOOLS)/sam/bin/sam build --config-env prod
+	rm -rf .local/release && mkdir -p .local/release
+	cd .aws-sam/build && $(CURDIR)/$(PYTHON) -m zipfile -c $(CURDIR)/.local/release/close-provisioner.zip *
+	$(PYTHON) -m infra.release.bill_of_materials > .local/release/sbom.cyclonedx.json
+	cd .local/release && sha256sum close-provisioner.zip sbom.cyclonedx.json > SHA256SUMS
+
 deploy: .venv/.installed $(TOOLS)/sam/.installed ## build, and deploy to AWS | ENV=dev or ENV=prod, see samconfig.toml
 	$(TOOLS)/sam/bin/sam build --config-env $(ENV)
 	$(TOOLS)/sam/bin/sam deploy --config-env $(ENV)
+
+simulator: .venv/.installed $(TOOLS)/sam/.installed ## deploy the simulated Close as a Lambda function, for acceptance
+	$(TOOLS)/sam/bin/sam build --template infra/simulator/template.yaml --build-dir .aws-sam/simulator
+	$(TOOLS)/sam/bin/sam deploy --template-file .aws-sam/simulator/template.yaml --stack-name close-provisioner-simulator \
+	  --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset
+
+acceptance: .venv/.installed ## judge a deployed stack that calls the simulated Close | STACK=close-provisioner-dev: its name
+	@$(PYTHON) -m infra.acceptance $(STACK)
 
 # ---- Installing -------------------------------------------------------------------------------------------------------
 # A stamp is older than its pins when they have changed. uv then installs exactly the pinned versions.

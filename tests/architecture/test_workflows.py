@@ -12,7 +12,10 @@ from tests.architecture.conftest import PROJECT
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 WRITES = {
     ("docs.yml", "deploy"): {"pages": "write", "id-token": "write"},
-    ("release.yml", "publish"): {"contents": "write"},
+    ("release.yml", "publish"): {"contents": "write", "id-token": "write", "attestations": "write"},
+    ("deploy.yml", "dev"): {"contents": "read", "id-token": "write"},
+    ("deploy.yml", "accept"): {"contents": "read", "id-token": "write"},
+    ("deploy.yml", "prod"): {"contents": "read", "id-token": "write"},
 }
 """The jobs that may write, and where."""
 
@@ -56,3 +59,21 @@ def test_an_issue_form_has_what_github_requires(path: Path) -> None:
     assert {"name", "description", "body"} <= set(form)
     ids = [each["id"] for each in form["body"] if each["type"] != "markdown"]
     assert len(ids) == len(set(ids))
+
+
+def test_prod_gets_what_dev_was_accepted_with() -> None:
+    jobs = workflow(PROJECT / ".github/workflows/deploy.yml")["jobs"]
+    assert [(name, job.get("needs"), job.get("environment")) for name, job in jobs.items()] == [
+        ("build", None, None),
+        ("dev", "build", "dev"),
+        ("accept", "dev", "dev"),
+        ("prod", "accept", "prod"),
+    ]
+    assert jobs["dev"]["steps"] == jobs["prod"]["steps"]
+    built = [step["run"] for job in jobs.values() for step in job["steps"] if "sam build" in step.get("run", "")]
+    assert len(built) == 1
+
+
+def test_no_workflow_uses_a_stored_key() -> None:
+    for path in WORKFLOWS:
+        assert "secrets." not in path.read_text(encoding="utf-8"), path.name

@@ -1,0 +1,107 @@
+"""The stack under acceptance: its addresses and names, the same on AWS and on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import httpx
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.acceptance.simulated_close import InvokedControls
+from infra.local.api_client import TIMEOUT_SECONDS
+from infra.local.deployment import STACK_NAME
+from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from infra.local.sigv4 import SigV4
+from infra.local.stack import LocalStack
+from infra.simulator.control.client import Controls
+
+
+class NotAcceptable(Exception):
+    """The stack cannot be judged; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A stack with its outputs, the environment of its functions, and a session of its account."""
+
+    name: str
+    outputs: Mapping[str, str]
+    environment: Mapping[str, str]
+    session: boto3.Session
+    close: Controls
+    api_url: str
+    event_bus: str | None = None
+    endpoint_url: str | None = None
+    """The address of the local AWS; None on AWS."""
+
+    @property
+    def is_local(self) -> bool:
+        return self.endpoint_url is not None
+
+    def client(self, service: str) -> Any:
+        """Return a client for the stack's account and region."""
+        return self.session.client(service, endpoint_url=self.endpoint_url)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        signed: bool = True,
+    ) -> httpx.Response:
+        """Send a request to the HTTP API."""
+        credentials = self.session.get_credentials()
+        return httpx.request(
+            method,
+            f"{self.api_url}{path}",
+            content=content,
+            headers={**({"Content-Type": "application/json"} if content else {}), **(headers or {})},
+            auth=SigV4("execute-api", credentials, self.session.region_name) if signed else None,
+            timeout=TIMEOUT_SECONDS,
+        )
+
+
+def deployed_target(name: str) -> Target:
+    """Return the stack of that name, in the account and region of the environment's own AWS settings.
+
+    Raises ``NotAcceptable`` if it does not use the simulated Close: acceptance writes, and injects faults.
+    """
+    session = boto3.Session()
+    try:
+        [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        raise NotAcceptable(f"The stack {name} cannot be read: {error}") from None
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    function = session.client("lambda").get_function_configuration(FunctionName=outputs["WorkerFunctionName"])
+    environment: Mapping[str, str] = function["Environment"]["Variables"]
+    if ".lambda-url." not in environment["CLOSE_API_URL"]:
+        raise NotAcceptable(
+            f"{name} calls {environment['CLOSE_API_URL']}. Acceptance creates types and injects faults, so it needs the"
+            " simulated Close: run `make simulator`, set CloseApiUrl to its output, and deploy again."
+        )
+    controls = InvokedControls.found_by_url(session, environment["CLOSE_API_URL"])
+    return Target(
+        name, outputs, environment, session, controls, outputs["ApiUrl"], parameters.get("EventBusName") or None
+    )
+
+
+def local_target(stack: LocalStack) -> Target:
+    """Return the stack on this machine."""
+    if stack.close is None:
+        raise NotAcceptable("This stack calls another Close. Acceptance needs the simulated one.")
+    session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
+    [found] = stack.aws.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+    return Target(
+        name=STACK_NAME,
+        outputs={each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]},
+        environment=stack.description.functions["worker"].environment,
+        session=session,
+        close=stack.close,
+        api_url=stack.description.api_url,
+        event_bus="default",
+        endpoint_url=stack.description.aws_endpoint_url,
+    )
