@@ -1,5 +1,6 @@
 """The program ``close-provisioner``: its groups of commands, and how each of them ends."""
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -95,8 +96,6 @@ def run(arguments: Sequence[str], host: Host) -> int:
         return code_of(error)
     except TyperException as error:
         return _misused(printer, error)
-    except BrokenPipeError:
-        return ExitCode.DONE
     return result if isinstance(result, int) else ExitCode.DONE
 
 
@@ -105,8 +104,8 @@ def main() -> None:
     code = run(sys.argv[1:], Host())
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader has enough; without this, Python complains at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 

@@ -60,6 +60,8 @@ def command(app: typer.Typer, name: str, *, needs: Sequence[str], examples: Sequ
                 function(Invocation.of(host, shared), **given)
             except KeyboardInterrupt:
                 raise Interrupted("Interrupted.") from None
+            except BrokenPipeError:  # the reader has enough
+                raise typer.Exit(0) from None
 
         own = list(inspect.signature(function).parameters.values())[1:]
         shared = [_keyword(each, annotation, default) for each, (annotation, default) in SHARED.items()]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from close_provisioner.client.answers import Problem
-from close_provisioner.errors import CommandError, NotAllowed, NotFound, Refused, Unexpected
+from close_provisioner.errors import CommandError, Misused, NotAllowed, NotFound, Refused, Unexpected
 from close_provisioner.stack.aws_errors import DENIED, EXPIRED, not_allowed
 from close_provisioner.stack.which import Stack
 
@@ -126,7 +126,8 @@ def _refusal(response: httpx.Response, document: Any, question: Question) -> Com
         problem = Problem.read(document)
         if problem.kind == "not-found" and problem.detail == "Unknown route.":
             return NotFound(NO_OPERATOR.format(method=method, path=route))
-        return (NotFound if problem.kind in MISSING else Refused)(problem.sentence)
+        kind = Misused if problem.kind == "invalid-request" else NotFound if problem.kind in MISSING else Refused
+        return kind(problem.sentence)
     message = _message(document)
     if response.status_code == HTTPStatus.FORBIDDEN:
         return _forbidden(message, method, route)

@@ -27,6 +27,13 @@ KEY = re.compile(r"[0-9a-f]{32}")
 NAME = re.compile(r"[A-Za-z0-9._:-]{1,128}/[A-Za-z0-9._:-]{1,128}")
 
 
+def checked_name(name: str) -> str:
+    """Return the name of a tenant or source as a part of a secret's name. Raises ``Misused``."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", name):
+        raise Misused(f"{name!r} cannot have a secret: a name is 1 to 128 letters, digits and . _ -")
+    return name
+
+
 def moment(invocation: Invocation, since: str | None, option: str = "--since") -> str | None:
     """Return a time as RFC 3339, from a duration (``24h``) or a time (local, unless it has an offset)."""
     if since is None:

@@ -7,6 +7,7 @@ import typer
 
 from close_provisioner.client.secrets import SecretStore
 from close_provisioner.client.sources import Source
+from close_provisioner.commands.options import checked_name
 from close_provisioner.errors import Misused, NotFound, Refused
 from close_provisioner.exit_codes import ExitCode
 from close_provisioner.invocation import Invocation
@@ -71,7 +72,7 @@ def add(invocation: Invocation, source: NameArgument, secret_file: SecretFileOpt
     """
     known = _known(invocation, source)
     store = _store(invocation)
-    before = store.state(source)
+    before = store.state(checked_name(source))
     if before.is_stored:
         raise Refused(f"{source} has a secret. Add one beside it with: close-provisioner sources rotate {source}")
     secret = read_secret(invocation.printer, f"The signing secret of {source}", secret_file)
@@ -111,7 +112,7 @@ def rotate(
     Once the sender signs with the new one, `--retire-old` removes the others.
     """
     store = _store(invocation)
-    store.require(source, "The source")
+    store.require(checked_name(source), "The source")
     active = store.signing_secrets(source)
     if retire_old:
         store.put_signing_secrets(source, active[:1])

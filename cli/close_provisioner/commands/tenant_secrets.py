@@ -2,16 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import uuid4
+from typing import Annotated
 
 import typer
 
 from close_provisioner.client.secrets import SecretStore
-from close_provisioner.client.tenants import Report
-from close_provisioner.commands.options import ReasonOption, YesOption
+from close_provisioner.commands.options import ReasonOption, YesOption, checked_name
+from close_provisioner.commands.tenant_keys import (
+    check_aside,
+    credential,
+    organization_so_far,
+    pinned,
+    put_if_ready,
+    require_same_organization,
+)
 from close_provisioner.commands.tenants import CHECKS, NameArgument, print_report
-from close_provisioner.errors import CommandError, Interrupted, Misused, Refused, StoppedPartWay
+from close_provisioner.errors import CommandError, Interrupted, Misused, Refused
 from close_provisioner.invocation import Invocation
 from close_provisioner.output.asking import confirm_by_name, read_secret
 from close_provisioner.registration import command
@@ -78,7 +84,7 @@ def add(
     pinned to the organization that it opens: with a key of another one, nothing is ever written.
     """
     store = _store(invocation)
-    before = store.state(tenant)
+    before = store.state(checked_name(tenant))
     if before.deleted_at:
         raise Refused(
             f"The secret of {tenant} is marked for deletion at {before.deleted_at:%Y-%m-%d}. Restore it "
@@ -86,11 +92,12 @@ def add(
         )
     if before.is_stored:
         raise Refused(f"{tenant} has a key. Change it with: close-provisioner tenants rotate {tenant}")
-    given = _credential(read_secret(invocation.printer, f"The Close API key of {tenant}", key_file), access_token)
-    report = _check_aside(invocation, store, tenant, given)
+    given = credential(read_secret(invocation.printer, f"The Close API key of {tenant}", key_file), access_token)
+    report = check_aside(invocation, store, tenant, given)
     if not report.ready:
         raise Refused(f"{tenant} is not ready. The key was not stored.")
-    value = json.dumps(_pinned(given, report) if pin else given)
+    require_same_organization(tenant, given, report, organization_so_far(invocation, tenant))
+    value = json.dumps(pinned(given, report) if pin else given)
     if before.exists:
         store.put(tenant, value)
     else:
@@ -111,9 +118,9 @@ def rotate(
     Functions that hold the old key use it for at most five minutes more; then it can be revoked at Close.
     """
     store = _store(invocation)
-    store.require(tenant, "The tenant")
-    given = _credential(read_secret(invocation.printer, f"The new Close API key of {tenant}", key_file), access_token)
-    if not _put_if_ready(invocation, store, tenant, given, pin=pin):
+    store.require(checked_name(tenant), "The tenant")
+    given = credential(read_secret(invocation.printer, f"The new Close API key of {tenant}", key_file), access_token)
+    if not put_if_ready(invocation, store, tenant, given, pin=pin):
         raise Refused(f"The new key of {tenant} is not ready. The old one stays in use.")
     report = invocation.service.tenants.check(tenant)
     if not report.ready:
@@ -139,7 +146,7 @@ def remove(
     `tenants forget`.
     """
     store = _store(invocation)
-    store.require(tenant, "The tenant")
+    store.require(checked_name(tenant), "The tenant")
     invocation.printer.note(
         f"The key of {tenant} will be deleted in {days} days. From now on its signups wait or fail. "
         "Until then: aws secretsmanager restore-secret."
@@ -181,49 +188,6 @@ def forget(invocation: Invocation, tenant: NameArgument, reason: ReasonOption = 
 
 def _store(invocation: Invocation) -> SecretStore:
     return SecretStore(invocation.stack, invocation.stack.tenant_secret_prefix)
-
-
-def _credential(text: str, access_token: bool) -> dict[str, Any]:
-    """Return the secret's content, which the service reads. A JSON object is taken unchanged."""
-    if text.startswith("{"):
-        try:
-            given = json.loads(text)
-        except ValueError:
-            raise Misused("The key starts with { and is not JSON. Nothing was stored.") from None
-        return dict(given)
-    return {"access_token" if access_token else "api_key": text}
-
-
-def _check_aside(invocation: Invocation, store: SecretStore, tenant: str, given: dict[str, Any]) -> Report:
-    """Return the check of a key that is not in use: it stands under another name meanwhile, which no signup has."""
-    aside = f"check-{uuid4().hex[:16]}"
-    store.create(aside, json.dumps(given))
-    try:
-        document = invocation.service.tenants.check(aside).raw
-    finally:
-        store.delete(aside, 0)
-    report = Report.read(json.loads(json.dumps(document).replace(aside, tenant)))
-    print_report(invocation, report)
-    return report
-
-
-def _put_if_ready(invocation: Invocation, store: SecretStore, tenant: str, given: dict[str, Any], *, pin: bool) -> bool:
-    """Stage the key, let the service check it, and put it into use if the tenant is ready with it."""
-    version = store.stage(tenant, json.dumps(given))
-    try:
-        report = invocation.service.tenants.check(tenant, pending=True)
-        print_report(invocation, report)
-        if report.ready:
-            store.put(tenant, json.dumps(_pinned(given, report) if pin else given))
-    except KeyboardInterrupt:
-        raise StoppedPartWay(f"Interrupted. `tenants check {tenant}` says which key is in use.") from None
-    finally:
-        store.unstage(tenant, version)
-    return report.ready
-
-
-def _pinned(given: dict[str, Any], report: Report) -> dict[str, Any]:
-    return {"organization_id": report.organization.id, **given} if report.organization else given
 
 
 def _wake_who_waits(invocation: Invocation, tenant: str) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from close_provisioner.console.foreign_text import foreign, visible
+from close_provisioner.console.foreign_text import foreign
 from close_provisioner.console.moods import mood
+from close_provisioner.visible import visible
 
 FOLDER = Path(__file__).resolve().parent
 ROOMS = (

@@ -16,10 +16,10 @@ from close_provisioner.client.requests import Filter, History, Summary, request_
 from close_provisioner.client.service import Service
 from close_provisioner.console import timeline
 from close_provisioner.console.events import story
-from close_provisioner.console.foreign_text import editable_json
 from close_provisioner.console.live import Fragments, stream
 from close_provisioner.console.page import Pages, to
 from close_provisioner.errors import CommandError, Misused
+from close_provisioner.visible import visible_json
 
 ROOM = "Requests"
 PAGE = 50
@@ -92,7 +92,7 @@ class RequestPages:
     def edit(self, request: Request) -> Response:
         """Show the body of a request in a form, with the plan of the edited body beside it."""
         shown = self._history(request)
-        return self.pages.page("edit.html", ROOM, shown=shown, text=editable_json(shown.body))
+        return self.pages.page("edit.html", ROOM, shown=shown, text=visible_json(shown.body, indent=2))
 
     async def plan(self, request: Request) -> Response:
         """Show what the edited body would do. Nothing is written."""

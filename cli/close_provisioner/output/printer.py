@@ -1,6 +1,5 @@
 """Prints answers: for people on a terminal, tab-separated in a pipe, or as JSON. Notes go to standard error."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from rich.text import Text
 from close_provisioner.host import Host
 from close_provisioner.output.table import Column, Table, Value
 from close_provisioner.output.times import Times
+from close_provisioner.visible import visible, visible_json
 
 NARROWEST = 40
 
@@ -61,7 +61,7 @@ class Printer:
         """Print a list. ``documents``: the same as JSON, one object a line. ``empty``: the sentence for no row."""
         if self.as_json:
             for document in documents:
-                self.line(json.dumps(document, ensure_ascii=False))
+                self.line(visible_json(document))
         elif not self.is_interactive:
             for line in Table(columns, rows).as_lines():
                 self.line(line)
@@ -73,18 +73,19 @@ class Printer:
 
     def document(self, document: Any) -> None:
         """Print one JSON document."""
-        self.line(json.dumps(document, indent=2, ensure_ascii=False))
+        self.line(visible_json(document, indent=2))
 
     def line(self, text: str | Text = "") -> None:
         """Print a line, whole: a terminal wraps it, and nothing else does. Tabs stay tabs in a pipe."""
+        text = harmless(text)
         if not _is_terminal(self.host.stdout):
-            self.host.stdout.write(f"{text.plain if isinstance(text, Text) else text}\n")
+            self.host.stdout.write(f"{text.plain}\n")
             return
         self.console.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def paragraph(self, text: str | Text, indent: int = 0, label: Text | None = None) -> None:
         """Print text after its label. On a terminal it goes on below its own first word; in a pipe it is one line."""
-        shown = Text(text) if isinstance(text, str) else text
+        shown = harmless(text)
         start = label or Text()
         if not self.is_interactive:
             self.line(start + shown)
@@ -97,7 +98,7 @@ class Printer:
 
     def note(self, text: str | Text) -> None:
         """Print a remark that is not part of the answer."""
-        self.notes.print(text, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self.notes.print(harmless(text), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def error(self, text: str) -> None:
         """Print why the command ends without its answer."""
@@ -116,6 +117,13 @@ class Printer:
             legacy_windows=False,
             _environ={**self.host.environment},
         )
+
+
+def harmless(text: str | Text) -> Text:
+    """Return the text with its invisible characters shown: escapes of a terminal in a body do nothing."""
+    plain = text.plain if isinstance(text, Text) else text
+    shown = visible(plain, keep="\n\t")
+    return text if isinstance(text, Text) and shown == plain else Text(shown)
 
 
 def _is_terminal(stream: TextIO) -> bool:

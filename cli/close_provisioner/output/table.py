@@ -7,6 +7,8 @@ from itertools import zip_longest
 from rich.console import Console
 from rich.text import Text
 
+from close_provisioner.visible import visible
+
 GAP = 2
 ALWAYS = 9
 
@@ -54,7 +56,7 @@ class Table:
 
     def as_lines(self) -> list[str]:
         """Return the rows with tabs between their values: whole, without line breaks or tabs of their own."""
-        return ["\t".join(" ".join(_raw(value).split()) for value in row) for row in self.rows]
+        return ["\t".join(visible(" ".join(_raw(value).split())) for value in row) for row in self.rows]
 
     def for_terminal(self, console: Console, *, titled: bool = True) -> Iterator[Text]:
         """Yield lines that fit the console. Columns without room are left out, or stand below their row."""
@@ -124,7 +126,7 @@ def as_text(value: Value) -> Text:
     shown = value.shown if isinstance(value, Cell) else value
     if isinstance(shown, Text):
         return shown
-    return Text(MISSING if shown is None or shown == "" else str(shown))
+    return Text(MISSING if shown is None or shown == "" else visible(shown))
 
 
 def _raw(value: Value) -> str:

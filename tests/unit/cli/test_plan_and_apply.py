@@ -233,5 +233,5 @@ def test_a_problem_of_the_body_points_at_each_fault(stack: FakeStack) -> None:
     ]
     stack.answers = {PLAN: (400, problem("invalid-request", 400, "The request has 2 faults.", errors=faults))}
     ran = stack.run("plan -t acme -b account")
-    assert ran.code == 5
+    assert ran.code == 2
     assert ran.err == ("The request has 2 faults.\n  /custom_object_type/name: must not be empty\n  /values: unknown\n")

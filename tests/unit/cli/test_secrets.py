@@ -119,13 +119,13 @@ def test_a_stored_key_is_rotated_not_added(secrets: Any, stack: FakeStack) -> No
 
     def check(_request: httpx.Request) -> httpx.Response:
         held = [each for staged in stages(secrets, f"{TENANTS}/newco").values() for each in staged]
-        assert sorted(held) in (["AWSCURRENT", "AWSPENDING"], ["AWSCURRENT", "AWSPREVIOUS"])
+        assert sorted(held) in (["AWSCURRENT"], ["AWSCURRENT", "AWSPENDING"], ["AWSCURRENT", "AWSPREVIOUS"])
         return httpx.Response(200, json=READY)
 
     stack.answers[CHECK] = check
     ran = stack.run("tenants rotate newco --utc", stdin=KEY)
     assert ran.code == 0
-    assert ran.bodies(CHECK) == [{"pending": True}, {}]
+    assert ran.bodies(CHECK) == [{}, {"pending": True}, {}]
     assert "uses it until 12:05:00: revoke the old one at Close after that." in ran.err
     assert KEY in secrets.get_secret_value(SecretId=f"{TENANTS}/newco")["SecretString"]
 
@@ -210,3 +210,26 @@ def test_a_sender_that_is_unknown_or_fails_is_named(secrets: Any, stack: FakeSta
     stack.answers["POST /v1/sources/stripe/checks"] = {"source": "stripe", "ready": False, "checks": []}
     assert stack.run("sources check --all").code == 5
     assert [each["source"] for each in SOURCES["data"]] == ["clerk", "stripe"]
+
+
+@pytest.mark.parametrize("line", ["tenants add 'a b'", "tenants add a:b", "tenants rotate ../x"])
+def test_a_name_that_cannot_be_a_secrets_is_refused(secrets: Any, stack: FakeStack, line: str) -> None:
+    ran = stack.run(line, stdin=KEY)
+    assert (ran.code, "cannot have a secret: a name is 1 to 128 letters" in ran.err) == (2, True)
+    assert secrets.list_secrets()["SecretList"] == []
+
+
+def test_a_key_of_another_organization_moves_no_tenant_by_itself(secrets: Any, stack: FakeStack) -> None:
+    stack.answers["GET /v1/tenants/newco"] = {"tenant": "newco", "organization": {"id": "orga_before"}}
+    ran = stack.run("tenants add newco", stdin=KEY)
+    assert ran.code == 5
+    assert "newco works in orga_before, and this key opens Acme (orga_acme). Nothing was stored." in ran.err
+    assert secrets.list_secrets()["SecretList"] == []
+    named = json.dumps({"api_key": KEY, "organization_id": "orga_acme"})
+    assert stack.run("tenants add newco", stdin=named).code == 0
+    moved = READY | {"organization": {"id": "orga_other", "name": "Other"}}
+    stack.answers[CHECK] = [READY, moved]
+    ran = stack.run("tenants rotate newco", stdin=KEY)
+    assert ran.code == 5
+    assert "newco works in Acme (orga_acme), and this key opens Other (orga_other)." in ran.err
+    assert json.loads(secrets.get_secret_value(SecretId=f"{TENANTS}/newco")["SecretString"]) == json.loads(named)

@@ -216,7 +216,7 @@ SOURCE_REPORT = {
         },
     ],
 }
-DEAD_LETTERS = {
+DEAD_LETTERS: dict[str, Any] = {
     "data": [
         {
             "id": "4f1c2a90-1",

@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from close_provisioner.console.foreign_text import editable_json, foreign, visible
+from close_provisioner.console.foreign_text import foreign
+from close_provisioner.visible import visible, visible_json
 
 
 def test_direction_marks_and_control_characters_are_shown() -> None:
@@ -27,6 +28,6 @@ def test_visible_text_has_no_invisible_character_but_the_joiner_of_emoji(text: s
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_json_to_edit_is_the_same_document(document: dict[str, str]) -> None:
-    edited = editable_json(document)
+    edited = visible_json(document, indent=2)
     assert json.loads(edited) == document
     assert all(line.replace("\u200d", "").isprintable() for line in edited.split("\n"))
