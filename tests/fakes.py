@@ -12,6 +12,7 @@ from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
+from provisioner.ledger.acceptance import SettledAtOnce
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
@@ -61,7 +62,11 @@ class MemoryLedger:
     begun: set[str] = field(default_factory=set)
 
     def accept(
-        self, request: ProvisioningRequest, expected_after: float = 420, requester: Requester = UNKNOWN_REQUESTER
+        self,
+        request: ProvisioningRequest,
+        expected_after: float = 420,
+        requester: Requester = UNKNOWN_REQUESTER,
+        settled: SettledAtOnce | None = None,
     ) -> RequestRecord:
         if request.id in self.requests:
             record, known = self.requests[request.id]
@@ -73,6 +78,8 @@ class MemoryLedger:
             *(request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock(), body),
             requester=requester,
         )
+        if settled:
+            record = replace(record, state=RequestState.SETTLED, outcome=settled.outcome)
         self.requests[request.id] = record, request
         return replace(record, fresh=True)
 
@@ -206,7 +213,7 @@ class MemoryWorld:
         self.list_lag, self.wait_limit = list_lag, wait_limit
         self.provisioner = self.provisioner_of(observation_max_age)
 
-    def provisioner_of(self, observation_max_age: float) -> Provisioner:
+    def provisioner_of(self, observation_max_age: float, pauses: Sequence[float] = ()) -> Provisioner:
         return Provisioner(
             self.ledger,
             self.topic,
@@ -214,6 +221,7 @@ class MemoryWorld:
             self.wait_limit,
             self.clock,
             observation_max_age=observation_max_age,
+            pauses=pauses,
         )
 
     def organization(self, rejection: Exception | None = None) -> Organization:

@@ -17,6 +17,7 @@ from provisioner.ledger.store import Ledger
 from provisioner.messaging.outbox import Outbox
 from provisioner.messaging.queue import Queue
 from provisioner.messaging.topic import Topic
+from provisioner.reconcile.patience import PAUSES_SECONDS
 from provisioner.reconcile.provisioner import Provisioner
 from provisioner.settings import Settings
 from provisioner.tls import shared_context
@@ -55,6 +56,7 @@ class Service:
                 clock,
                 settings.tenant_wait_days * 86_400,
                 settings.observation_max_age_seconds,
+                PAUSES_SECONDS if settings.observation_max_age_seconds else (),
             ),
             http=_http(settings.close_api_url),
         )

@@ -74,6 +74,8 @@ def truthful(history: History) -> Iterator[str]:
             claimed[tenant, name].add(outcome["result"])
         for each in outcome.get("types", ()):
             claimed[tenant, natural_key(each["name"])].add(each["result"])
+            if each.get("renamed"):  # perhaps by the person who made it: then its creator is not said
+                claimed[tenant, natural_key(each["name"])].add("renamed")
             if "id" in each and (tenant, each["id"]) not in there and each["id"] not in history.deleted:
                 yield f"{outcome['request_id']} names a type that Close has not"
             if each["result"] in MADE:
@@ -84,7 +86,7 @@ def truthful(history: History) -> Iterator[str]:
         f"{makers} all say that they made {close_id}" for close_id, makers in created.items() if len(makers) > 1
     )
     for (tenant, name), results in claimed.items():
-        if (tenant, name) in history.created and not results & {*MADE, "unresolved"}:
+        if (tenant, name) in history.created and not results & {*MADE, "unresolved", "renamed"}:
             yield f"{tenant} has the type {name!r}, and no outcome claims to have created it: {sorted(results)}"
 
 

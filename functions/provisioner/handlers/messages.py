@@ -35,6 +35,11 @@ class Message:
         return int(text) if text.isdecimal() and len(text) < 10 else None  # a producer may write anything
 
     @property
+    def may_follow(self) -> bool:
+        """Whether a message with the same desired state may be worked on first: no worker of ours sent or lost it."""
+        return self.receive_count == 1 and self.deferrals is None
+
+    @property
     def log_keys(self) -> dict[str, Any]:
         """The keys of a log line that identify the message and its request."""
         return {**request_keys(self.request), **log_keys(self.record)}

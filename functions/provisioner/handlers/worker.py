@@ -16,7 +16,6 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS
-from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.validation import BlueprintRejected
@@ -30,7 +29,10 @@ from provisioner.handlers.messages import (
     requester_of,
 )
 from provisioner.handlers.request_log import close_answers, invocation_of, log_settled
+from provisioner.ledger.acceptance import SettledAtOnce
+from provisioner.ledger.history import Run
 from provisioner.messaging.envelopes import request_in, sender_of
+from provisioner.reconcile.crowd import Crowd
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
 from provisioner.service import Service
@@ -95,12 +97,18 @@ class Worker:
     def _receive(
         self, record: Mapping[str, Any], known: set[str], time_left: Callable[[], float]
     ) -> Message | InvalidMessage | MessageResult:
-        """Parse the message, and accept its request unless it is ``known``: another message of the batch has it."""
+        """Parse the message, and accept its request unless another message of the batch has it, or desires the same.
+
+        ``known``: the keys and the desired states of those before. One that desires the same is accepted once the first
+        of them is settled, perhaps in one write with its outcome. Until then the queue keeps it: it was never received
+        before, so it killed no worker.
+        """
         try:
             message = self._parse(record)
-            if message.request.id in known or time_left() < MESSAGE_SECONDS:
+            names = {message.request.id, *([message.request.desired_fingerprint] if message.may_follow else [])}
+            if names & known or time_left() < MESSAGE_SECONDS:
                 return message
-            known.add(message.request.id)
+            known |= {message.request.id, message.request.desired_fingerprint}
             return self._accept(message)
         except Rejected as rejection:
             return _invalid(record, rejection)
@@ -115,42 +123,46 @@ class Worker:
             self.service.outbox.accepted_before(rejection)
             return Message(record, rejection.request)
 
-    def _accept(self, message: Message) -> AcceptedMessage:
-        accepted = self.service.ledger.accept(message.request, requester=requester_of(message.record))
+    def _accept(self, message: Message, answer: Outcome | None = None) -> AcceptedMessage:
+        run = Run(self.service.provisioner.clock(), 1, invocation_of("queue"), ())
+        accepted = self.service.ledger.accept(
+            message.request,
+            requester=requester_of(message.record),
+            settled=SettledAtOnce(answer, run) if answer else None,
+        )
         return AcceptedMessage(message.record, accepted.accepted_request(message.request), accepted)
 
     def _work_for_tenant(self, messages: Sequence[Message], time_left: Callable[[], float]) -> list[MessageResult]:
         organization = self.service.organization(_tenant(messages[0]), time_left)
-        return [each for message in messages for each in self._work(message, organization, time_left)]
+        crowd = Crowd(self.service.provisioner, organization)
+        return [each for message in messages for each in self._work(message, crowd, time_left)]
 
-    def _work(
-        self, message: Message, organization: Organization, time_left: Callable[[], float]
-    ) -> list[MessageResult]:
+    def _work(self, message: Message, crowd: Crowd, time_left: Callable[[], float]) -> list[MessageResult]:
         try:
             if time_left() < MESSAGE_SECONDS:
                 return [self._wait(message, Deferred(0, "too little time is left in this run", message.deferrals or 0))]
             if not isinstance(message, AcceptedMessage):  # the message before it may have settled the request
-                message = self._accept(message)
-            return [self._finish(message, organization)]
+                message = self._accept(message, crowd.answer(message.request) if message.may_follow else None)
+            return [self._finish(message, crowd)]
         except Rejected as rejection:  # its id belongs to a request with other content, which is unaffected
             return self._dead_letter(_invalid(message.record, rejection))
         except Exception:  # of any kind: the message stays on the queue
             logger.exception("failed; the message stays on the queue", extra=message.log_keys)
             return [self._retry(message.record, message)]
 
-    def _finish(self, message: AcceptedMessage, organization: Organization) -> MessageResult:
+    def _finish(self, message: AcceptedMessage, crowd: Crowd) -> MessageResult:
         if message.is_superseded:
             return MessageResult(message.id, "Superseded")
-        job = Job(message.accepted, message.request, organization, invocation_of("queue"))
+        job = crowd.job(message.accepted, message.request, invocation_of("queue"))
         result = self.service.provisioner.reconcile(job)
         if isinstance(result, Deferred):
-            return self._wait(message, result)._replace(answers=close_answers(organization.calls))
-        if message.accepted.outcome is None:
+            crowd.remember_wait(message.request)
+            return self._wait(message, result)._replace(answers=close_answers(crowd.organization.calls))
+        if message.accepted.outcome is None or message.accepted.fresh:
             log_settled(result, message.log_keys)
             took = self.service.provisioner.clock() - message.accepted.accepted_at
-            return MessageResult(
-                message.id, result.result.capitalize(), took=took, answers=close_answers(organization.calls)
-            )
+            calls = () if message.accepted.outcome else crowd.organization.calls  # settled when accepted: without calls
+            return MessageResult(message.id, result.result.capitalize(), took=took, answers=close_answers(calls))
         logger.info("already settled", extra={**message.log_keys, "result": result.result})
         if result.result is Result.UNRESOLVED:
             return self._reconcile_unresolved(message, job)

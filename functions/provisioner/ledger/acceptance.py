@@ -1,11 +1,15 @@
 """The records of requests that are accepted, from their items. Pure."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
+from provisioner.contract import truncation
 from provisioner.contract.errors import ProblemType, Rejected
+from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger import items
-from provisioner.ledger.models import RequestRecord
+from provisioner.ledger.history import Ending, Run, ended
+from provisioner.ledger.models import RequestRecord, RequestState
 
 
 def fresh_record(put: items.Item) -> RequestRecord:
@@ -22,3 +26,16 @@ def known_record(item: items.Item, request: ProvisioningRequest, put: items.Item
         detail = f"This tenant used request id {request.request_id!r} before, with other content. Use a new request id."
         raise Rejected(ProblemType.REQUEST_CONFLICT, detail)
     return items.to_record(item)
+
+
+class SettledAtOnce(NamedTuple):
+    """The outcome of a request that is settled with its acceptance, and the attempt that yields it."""
+
+    outcome: Outcome
+    run: Run
+
+    def attributes(self, now: float) -> items.Item:
+        """Return the attributes that the accepted request has then."""
+        stored = truncation.for_ledger(self.outcome).to_json()
+        history = (ended(self.run, Ending(now, "settled")),)
+        return items.attributes({"state": RequestState.SETTLED, "outcome": stored, "history": history})

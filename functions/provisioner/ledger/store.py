@@ -52,13 +52,16 @@ class Ledger:
         request: ProvisioningRequest,
         expected_after: float = expressions.OVERDUE_SECONDS,
         requester: Requester = UNKNOWN_REQUESTER,
+        settled: acceptance.SettledAtOnce | None = None,
     ) -> RequestRecord:
         """Record the request, or find it. Raises ``Rejected`` when its id was used for other content.
 
         ``expected_after``: seconds within which its message must return. The sweeper ignores it until then.
+        ``settled``: a new request is settled with its acceptance, in one write.
         """
         times = self.accept_times(expected_after)
         put = expressions.accept_input(self.table, request, uuid.uuid4().hex, times, requester)
+        put["Item"] |= settled.attributes(times.now) if settled else {}
         try:
             write(self.dynamodb.put_item, put)
         except ClientError as error:

@@ -5,7 +5,7 @@ answer from that. docs/explanation/how-once-is-kept.md says why no guarantee dep
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from provisioner.reconcile.apply import unapplied
 from provisioner.reconcile.observe import Observer
 from provisioner.reconcile.plan import Applied, resources_to_lock
 from provisioner.reconcile.planner import make_plan
-from provisioner.reconcile.ports import Ledger
+from provisioner.reconcile.ports import Ledger, Organization
 from provisioner.reconcile.safety import objection
 
 MAX_ANSWER_BYTES = 60_000
@@ -30,11 +30,11 @@ type Records = Mapping[ResourceKey, ResourceRecord]
 
 
 class Memory(NamedTuple):
-    """The observations of the last ``max_age`` seconds; 0: none is remembered. ``now``: Unix seconds."""
+    """The observations of the last ``max_age`` seconds; 0: none is remembered. ``clock`` gives Unix seconds."""
 
     ledger: Ledger
     max_age: float
-    now: float
+    clock: Callable[[], float]
 
     def settle(self, record: RequestRecord, request: ProvisioningRequest, organization_id: str) -> Outcome | None:
         """Settle the request from what a run with the same desired state observed. None: it has to observe Close.
@@ -44,21 +44,34 @@ class Memory(NamedTuple):
         """
         if not self.max_age or record.outcome or record.is_retry or request.plan_digest:
             return None
-        outcome = self._outcome(record, request, organization_id)
-        return outcome and self.ledger.settle_unbegun(record, outcome)
+        outcome = self._outcome(request, organization_id, record.deferrals + 1)
+        return outcome and self.ledger.settle_unbegun(record, outcome.asked_by(record.requester))
 
-    def _outcome(self, record: RequestRecord, request: ProvisioningRequest, organization_id: str) -> Outcome | None:
+    def answer(self, request: ProvisioningRequest, organization: Organization) -> Outcome | None:
+        """Return the outcome of a request that is not accepted yet, if it can be settled from memory."""
+        if not self.max_age or request.plan_digest:
+            return None
+        try:
+            organization.prepare()
+        except ProvisioningError:  # the request fails for it, or waits
+            return None
+        known = self.ledger.tenant(request.tenant)
+        if known.organization is None or organization.pinned_id not in {None, known.organization}:
+            return None
+        return self._outcome(request, known.organization, attempts=1)
+
+    def _outcome(self, request: ProvisioningRequest, organization_id: str, attempts: int) -> Outcome | None:
         """Return the remembered outcome as this request's own. Every resource must have the same observation."""
-        fingerprint, found = request.desired_fingerprint, list[Seen]()
+        now, fingerprint, found = self.clock(), request.desired_fingerprint, list[Seen]()
         for resource in resources_to_lock(request, organization_id):
-            seen = self.ledger.read(resource).seen(fingerprint, self.now - self.max_age)
+            seen = self.ledger.read(resource).seen(fingerprint, now - self.max_age)
             if seen is None or (found and seen.at != found[0].at):
                 return None
             found.append(seen)
         answer: dict[str, Any] = json.loads(found[0].answer)
-        identity = {"tenant": record.tenant, "request_id": record.request_id, "attempts": record.deferrals + 1}
-        times = {"settled_at": moment(self.now), "observed_at": moment(found[0].at)}
-        return Outcome.model_validate({**answer, **identity, **times}).asked_by(record.requester)
+        identity = {"tenant": request.tenant, "request_id": request.request_id, "attempts": attempts}
+        times = {"settled_at": moment(now), "observed_at": moment(found[0].at)}
+        return Outcome.model_validate({**answer, **identity, **times})
 
     def remembering(self, observer: Observer, record: RequestRecord, applied: Applied, outcome: Outcome) -> Records:
         """Return the records with this run's observation, if a request with the same desired state may settle from it.
@@ -66,9 +79,9 @@ class Memory(NamedTuple):
         That is so if nothing is in doubt, and if the lists were read after everything that was written before this run:
         what this run wrote is in the lists. ``observer``: of this run, with the records that it leased.
         """
-        at, request = observer.organization.read_at, observer.request
+        at, request, since = observer.organization.read_at, observer.request, self.clock() - self.max_age
         is_certain = all(each.is_certain for each in applied.records.values())
-        is_current = at > max(self.now - self.max_age, *(each.last_written_at for each in observer.records.values()))
+        is_current = at > max(since, *(each.last_written_at for each in observer.records.values()))
         if not is_certain or not is_current or request.plan_digest or applied.settled:
             return applied.records
         has_written = any(each.was_written_by(record.id) for each in applied.records.values())
@@ -78,7 +91,7 @@ class Memory(NamedTuple):
         first, *others = resources_to_lock(request, observer.organization_id)
         seen = {first: Seen(at, answer)} | {each: Seen(at) for each in others}
         return {
-            resource: each.with_seen(request.desired_fingerprint, seen[resource], self.now - self.max_age)
+            resource: each.with_seen(request.desired_fingerprint, seen[resource], since)
             for resource, each in applied.records.items()
         }
 
@@ -96,7 +109,7 @@ class Memory(NamedTuple):
         applied = unapplied(plan, observed.matches, records, observed.observed_at, found)
         if plan.steps and not found:
             return None
-        return compute_outcome.make_outcome(other, request, applied, self.now)
+        return compute_outcome.make_outcome(other, request, applied, observed.observed_at)
 
 
 def _answer(outcome: Outcome | None) -> str | None:

@@ -43,6 +43,10 @@ class Organization(CloseReader, Protocol):
     def prepare(self) -> None:
         """Have the credential ready. Raises ``Rejected`` when the tenant has none."""
 
+    @property
+    def calls(self) -> Sequence[CloseCall]:
+        """The calls to Close since ``begin_calls``."""
+
     def begin_calls(self) -> Sequence[CloseCall]:
         """Begin a new list of calls to Close, and return it. It grows with each call."""
 

@@ -6,14 +6,14 @@ Always in this order: lease before observing, observe before any create, store t
 Values flow one way: observation, plan, applied, outcome.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple, Self
 
 from provisioner.contract.errors import ProblemType, RateLimited, Rejected, RetryLater, Unavailable
-from provisioner.contract.outcome import Outcome, Result, type_key
+from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.contract.text import natural_key
 from provisioner.ledger.history import Invocation, Run
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState
@@ -23,9 +23,11 @@ from provisioner.reconcile.attribution import Claimant, created_types, with_obse
 from provisioner.reconcile.failing import fail_without_leases
 from provisioner.reconcile.memory import Memory
 from provisioner.reconcile.observe import Observation, Observer
+from provisioner.reconcile.patience import turn_or_answer
 from provisioner.reconcile.plan import Applied, Plan, resources_to_lock
 from provisioner.reconcile.planner import make_plan
 from provisioner.reconcile.ports import Ledger, Organization, Topic
+from provisioner.reconcile.resolved_types import publish_types
 from provisioner.reconcile.retries import IN_DOUBT_RETENTION_SECONDS, Deferred, Retries, TenantMissing, retry_seconds
 from provisioner.reconcile.safety import objection
 from provisioner.reconcile.tenancy import Tenancy
@@ -38,6 +40,7 @@ class Job(NamedTuple):
     request: ProvisioningRequest
     organization: Organization
     invocation: Invocation = Invocation()
+    may_pause: bool = True  # for the holder of a lease, before it is deferred
 
     def begun(self, now: float) -> Self:
         """Return the job with its attempt under way, which the write that ends it adds to the request's history."""
@@ -56,6 +59,7 @@ class Provisioner:
     clock: Callable[[], float]
     tenant_wait_limit: float = 3 * 86_400
     observation_max_age: float = 0
+    pauses: Sequence[float] = ()
 
     def reconcile(self, job: Job) -> Outcome | Deferred:
         """Settle and publish the request, or defer it. Any worker may call it again at any time.
@@ -122,8 +126,8 @@ class Provisioner:
         return Tenancy(self.ledger, self.clock)
 
     @property
-    def _memory(self) -> Memory:
-        return Memory(self.ledger, self.observation_max_age, self.clock())
+    def memory(self) -> Memory:
+        return Memory(self.ledger, self.observation_max_age, self.clock)
 
     # --- one run
 
@@ -135,10 +139,18 @@ class Provisioner:
             if rejection.kind is ProblemType.TENANT_NOT_FOUND and job.request.may_wait_for_tenant:
                 raise TenantMissing(str(rejection)) from None
             return fail_without_leases(self.tenancy, job.record, job.request, rejection)
-        if settled := self._memory.settle(job.record, job.request, organization_id):
+        answer = partial(self.memory.settle, job.record, job.request, organization_id)
+        if settled := answer():
             return settled
         self.tenancy.check_pause(organization_id)
-        leases = self.lease(job, organization_id)
+        leases = turn_or_answer(
+            partial(self.lease, job, organization_id),
+            answer,
+            lambda: all(each.is_certain for each in self.tenancy.read_resources(job.request, organization_id)),
+            self.pauses if job.may_pause else (),
+        )
+        if isinstance(leases, Outcome):
+            return leases
         records = {resource: each.record for resource, each in leases.items()}
         applied = self._observe_plan_apply(job, organization_id, records)
         if isinstance(applied.stopped_by, RetryLater | Unavailable):
@@ -147,11 +159,11 @@ class Provisioner:
             raise applied.stopped_by
         outcome = applied.settled or compute_outcome.make_outcome(job.record, job.request, applied, self.clock())
         observer = self.observer(job.request, job.organization, organization_id, records)
-        remembering = self._memory.remembering(observer, job.record, applied, outcome)
+        remembering = self.memory.remembering(observer, job.record, applied, outcome)
         to_release = [lease.with_record(remembering[resource]) for resource, lease in leases.items()]
         stands = self.ledger.settle(job.record, outcome, to_release)
         if stands.result is Result.UNRESOLVED and outcome.result is not Result.UNRESOLVED:
-            self.publish_types(job.record, outcome)
+            publish_types(self.topic, job.record, outcome)
         return stands
 
     def lease(self, job: Job, organization_id: str) -> dict[ResourceKey, Lease]:
@@ -223,13 +235,6 @@ class Provisioner:
         settles it from an earlier observation checks that no run began to write.
         """
         return self.ledger.begin(record) if record.outcome is None else None
-
-    def publish_types(self, record: RequestRecord, outcome: Outcome) -> None:
-        """Publish an event for each type of an unresolved request that is known now."""
-        for each in outcome.types:
-            if each.id:
-                key = type_key(record.tenant, natural_key(each.name), each.id)
-                self.topic.publish_type(key, outcome.model_copy(update={"types": (each,)}).asked_by(record.requester))
 
     # --- deferring, or failing without a run
 

@@ -18,6 +18,7 @@ from provisioner.reconcile.observe import Observation
 from provisioner.reconcile.plan import resources_to_lock
 from provisioner.reconcile.planner import make_plan
 from provisioner.reconcile.provisioner import Job, Provisioner
+from provisioner.reconcile.resolved_types import publish_types
 
 MAX_NAMES = 5  # in one sentence
 
@@ -112,7 +113,7 @@ class Resolver(NamedTuple):
         if not plan.steps:
             applied = unapplied(plan, observed.matches, records, observed.observed_at)
             outcome = compute_outcome.make_outcome(job.record, job.request, applied, self.provisioner.clock())
-            self.provisioner.publish_types(job.record, outcome)
+            publish_types(self.provisioner.topic, job.record, outcome)
 
 
 def _absent(job: Job, observed: Observation) -> Iterator[tuple[ResourceKey, str]]:

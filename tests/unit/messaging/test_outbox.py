@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from provisioner.contract.errors import Rejected
 from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
+from provisioner.ledger.acceptance import SettledAtOnce
 from provisioner.ledger.models import RequestRecord
 from provisioner.messaging.outbox import DELIVERY_SECONDS, Accepted, Outbox
 from tests.fakes import Clock, MemoryLedger, a_request
@@ -19,7 +20,11 @@ class RecordingLedger(MemoryLedger):
     overdue_after: float = 0
 
     def accept(
-        self, request: ProvisioningRequest, expected_after: float = 420, requester: Requester = UNKNOWN_REQUESTER
+        self,
+        request: ProvisioningRequest,
+        expected_after: float = 420,
+        requester: Requester = UNKNOWN_REQUESTER,
+        settled: SettledAtOnce | None = None,
     ) -> RequestRecord:
         self.overdue_after = expected_after
         return super().accept(request, expected_after, requester)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.contract.outcome import Outcome
 from provisioner.ledger.lease import MAX_OBSERVATIONS
 from provisioner.reconcile import memory
@@ -204,6 +205,18 @@ def test_few_observations_are_remembered_side_by_side(world: MemoryWorld) -> Non
     world.clock.advance(MAX_AGE)
     settled(world, "later")
     assert len(world.ledger.read(ACCOUNT).observations) == 1
+
+
+def test_a_new_request_is_answered_only_for_the_organization_of_the_tenant(world: MemoryWorld) -> None:
+    assert world.provisioner.memory.answer(a_request("2"), world.organization()) is None
+    settled(world, "1")
+    answer = world.provisioner.memory.answer(a_request("2"), world.organization())
+    assert answer
+    assert (answer.request_id, answer.result, answer.attempts) == ("2", "unchanged", 1)
+
+    rejected = world.organization(Rejected(ProblemType.TENANT_NOT_FOUND, "It has none."))
+    assert world.provisioner.memory.answer(a_request("2"), rejected) is None
+    assert world.provisioner.memory.answer(a_request("2", tenant="initech"), world.organization()) is None
 
 
 def test_a_very_large_answer_is_not_remembered(world: MemoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
