@@ -42,7 +42,12 @@ class HttpSession(URLLib3Session):  # type: ignore[misc]
 EndpointCreator.create_endpoint = partialmethod(EndpointCreator.create_endpoint, http_session_cls=HttpSession)
 
 
-def make_clients() -> Callable[[str], Any]:
-    """Return a factory of clients. It uses botocore, because boto3 also imports S3 transfers at every cold start."""
+def make_clients(models: str = "") -> Callable[[str], Any]:
+    """Return a factory of clients. It uses botocore, because boto3 also imports S3 transfers at every cold start.
+
+    ``models``: a folder with models of services that are read before botocore's own, where it exists.
+    """
     session = Session()
+    if models:
+        session.set_config_variable("data_path", models)
     return partial(session.create_client, config=AWS_CONFIG)

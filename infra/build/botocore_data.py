@@ -12,13 +12,24 @@ from pathlib import Path
 from typing import Any
 
 OPERATIONS = {
-    "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
-    "secretsmanager": ("GetSecretValue", "ListSecrets"),
+    "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
+    "secretsmanager": ("GetSecretValue",),
     "sns": ("Publish",),
-    "sqs": ("ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"),
+    "sqs": ("ChangeMessageVisibility", "SendMessage"),
 }
 """The operations that the functions call, by service; a test compares them with the source. A client gets a method for
 each operation of its model, so that unused ones cost time."""
+
+OPERATOR_OPERATIONS = {
+    "dynamodb": ("DeleteItem",),
+    "secretsmanager": ("ListSecrets",),
+    "sqs": ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage"),
+}
+"""Those that only the operator's function calls. Its models are a set of their own: a cold start of the others costs no
+more for them (1 ms of CPU)."""
+
+OPERATOR_MODELS = "operator-models"
+"""The folder of that set, beside ``botocore/data``. It holds models only; endpoint rules are those of the others."""
 
 SERVICES = tuple(OPERATIONS)
 """Every service that the functions make a client for; a test compares them with the source."""
@@ -31,10 +42,23 @@ def cut_data(data: Path) -> None:
     """Reduce the folder ``botocore/data`` in place. All partitions stay, so that the artifact runs in every region."""
     for service in sorted(path for path in data.iterdir() if path.is_dir()):
         if service.name in SERVICES:
+            if service.name in OPERATOR_OPERATIONS:
+                write_operator_model(service)
             cut_service(service)
         else:
             shutil.rmtree(service)
     rewrite(data / "endpoints.json", cut_endpoints)
+
+
+def write_operator_model(service: Path) -> None:
+    """Write the model that the operator's function reads, before the service is cut."""
+    newest = max(path for path in service.iterdir() if path.is_dir())
+    [source] = newest.glob("service-2.json*")
+    read = gzip.decompress(source.read_bytes()) if source.suffix == ".gz" else source.read_bytes()
+    model = only((*OPERATIONS[service.name], *OPERATOR_OPERATIONS[service.name]), json.loads(read))
+    target = service.parent.parent / OPERATOR_MODELS / service.name / newest.name / "service-2.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(without_documentation(model), separators=(",", ":")), encoding="utf-8")
 
 
 def cut_service(service: Path) -> None:

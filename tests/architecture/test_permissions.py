@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore import xform_name
 
-from infra.build.botocore_data import OPERATIONS, SERVICES
+from infra.build.botocore_data import OPERATIONS, OPERATOR_OPERATIONS, SERVICES
 from infra.checks.cloudformation import Template, as_list, statements
 
 PROVISIONER = Path(__file__).resolve().parents[2] / "functions" / "provisioner"
@@ -262,7 +262,8 @@ def operations_called() -> set[str]:
 
 
 def test_the_artifact_holds_the_models_of_the_called_services() -> None:
-    assert operations_called() == {f"{service}:{name}" for service in OPERATIONS for name in OPERATIONS[service]}
+    shipped = [*OPERATIONS.items(), *OPERATOR_OPERATIONS.items()]
+    assert operations_called() == {f"{service}:{name}" for service, names in shipped for name in names}
 
 
 def test_every_call_in_the_source_is_granted_and_every_grant_is_called(template: Template) -> None:

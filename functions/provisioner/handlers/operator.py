@@ -7,8 +7,11 @@ it, or fails with it. Each route is a row of ``ROUTES``.
 from provisioner.handlers.cold_start import once
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple, Self
+
+import botocore
 
 from provisioner.aws import make_clients
 from provisioner.contract.errors import ProblemType, Rejected
@@ -47,6 +50,9 @@ from provisioner.service import Service
 from provisioner.settings import Settings
 from provisioner.telemetry import count, logger
 
+MODELS = str(Path(botocore.__file__).with_name("operator-models"))
+"""The build puts the models of this function's clients there. Without the folder, botocore's own serve."""
+
 
 @logger.inject_lambda_context(clear_state=True)
 def lambda_handler(event: dict[str, Any], context: Any) -> Response:
@@ -56,7 +62,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Response:
 
 @once
 def _service() -> "Operator":
-    return Operator.of(Service.from_settings(Settings.from_env()), make_clients())
+    return Operator.of(Service.from_settings(Settings.from_env()), make_clients(MODELS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ class Operator:
     @classmethod
     def of(cls, service: Service, client: Callable[[str], Any]) -> Self:
         """Put the parts together. ``client`` makes an AWS client by its service's name."""
-        settings, ledger, clock = service.settings, service.ledger, service.provisioner.clock
+        settings, clock = service.settings, service.provisioner.clock
+        ledger = replace(service.ledger, dynamodb=client("dynamodb"))
         secrets, lists = client("secretsmanager"), RequestLists(ledger.dynamodb, ledger.table)
         actions = Actions(ledger.dynamodb, ledger.table, clock)
         memory = Memory(TenantItems(ledger), lists, Inventory(secrets, settings.tenant_secret_prefix), clock)

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.build.botocore_data import cut_data, without_documentation
 
 MODEL: dict[str, Any] = {
@@ -52,8 +54,8 @@ def botocore_data(folder: Path) -> Path:
 
 
 def test_the_newest_version_of_each_used_service_stays(tmp_path: Path) -> None:
-    cut_data(botocore_data(tmp_path))
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    cut_data(botocore_data(tmp_path / "data"))
+    left = {str(path.relative_to(tmp_path / "data")) for path in (tmp_path / "data").rglob("*") if path.is_file()}
     assert left == {
         "endpoints.json",
         "_retry.json",
@@ -62,9 +64,19 @@ def test_the_newest_version_of_each_used_service_stays(tmp_path: Path) -> None:
     }
 
 
+def test_the_operators_function_has_models_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.build.botocore_data.OPERATOR_OPERATIONS", {"sqs": ("PurgeQueue",)})
+    cut_data(botocore_data(tmp_path / "data"))
+    [written] = [path for path in (tmp_path / "operator-models").rglob("*") if path.is_file()]
+    assert str(written.relative_to(tmp_path)) == "operator-models/sqs/2012-11-05/service-2.json"
+    assert json.loads(written.read_text())["operations"].keys() == {"SendMessage", "PurgeQueue"}
+    others = json.loads((tmp_path / "data" / "sqs" / "2012-11-05" / "service-2.json").read_text())
+    assert others["operations"].keys() == {"SendMessage"}
+
+
 def test_endpoints_keep_their_partitions_and_regions(tmp_path: Path) -> None:
-    cut_data(botocore_data(tmp_path))
-    endpoints = json.loads((tmp_path / "endpoints.json").read_text())
+    cut_data(botocore_data(tmp_path / "data"))
+    endpoints = json.loads((tmp_path / "data" / "endpoints.json").read_text())
     assert endpoints == {
         "version": 3,
         "partitions": [{"regions": {"eu-1": {}}, "services": {"sqs": {"endpoints": {}}}}],
@@ -72,6 +84,6 @@ def test_endpoints_keep_their_partitions_and_regions(tmp_path: Path) -> None:
 
 
 def test_models_keep_used_operations_and_members_named_documentation(tmp_path: Path) -> None:
-    cut_data(botocore_data(tmp_path))
-    assert json.loads((tmp_path / "sqs" / "2012-11-05" / "service-2.json").read_text()) == MODEL_WITHOUT
+    cut_data(botocore_data(tmp_path / "data"))
+    assert json.loads((tmp_path / "data" / "sqs" / "2012-11-05" / "service-2.json").read_text()) == MODEL_WITHOUT
     assert without_documentation(MODEL_WITHOUT) == MODEL_WITHOUT
