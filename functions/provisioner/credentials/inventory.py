@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 PAGE = 100  # the most that Secrets Manager lists at once
 
 
@@ -13,6 +15,10 @@ class ListedSecret(NamedTuple):
     name: str
     created_at: datetime | None
     changed_at: datetime | None
+
+
+class UnknownToken(Exception):
+    """The token is not that of a page before."""
 
 
 class Inventory(NamedTuple):
@@ -25,12 +31,17 @@ class Inventory(NamedTuple):
     prefix: str
 
     def page(self, size: int, token: str | None = None) -> tuple[list[ListedSecret], str | None]:
-        """Return some of the secrets, and the token of the next page."""
+        """Return some of the secrets, and the token of the next page. Raises ``UnknownToken``."""
         start = f"{self.prefix}/"
         query = {"NextToken": token} if token else {}
-        response = self.secretsmanager.list_secrets(
-            MaxResults=size, Filters=[{"Key": "name", "Values": [start]}], SortOrder="asc", **query
-        )
+        try:
+            response = self.secretsmanager.list_secrets(
+                MaxResults=size, Filters=[{"Key": "name", "Values": [start]}], SortOrder="asc", **query
+            )
+        except ClientError as error:
+            if token and error.response["Error"]["Code"] in {"InvalidNextTokenException", "ValidationException"}:
+                raise UnknownToken from None
+            raise
         rows = [each for each in response["SecretList"] if str(each["Name"]).startswith(start)]
         listed = [
             ListedSecret(

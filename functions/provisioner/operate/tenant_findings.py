@@ -78,12 +78,17 @@ def key(error: ProvisioningError | None, tenant: str, seen: str) -> Check:
     """Judge the answer of ``GET /me/``, which needs a valid key and no permission."""
     if error is None:
         return ok("key", seen)
-    if isinstance(error, Rejected) and error.problem.close_status == 401:
+    if isinstance(error, Rejected) and error.problem.close_status in {401, 403}:
         fix = (
             f"In Close, {API_KEYS}, create a new key, as a user whose role may manage customizations. Then run "
             f"close-provisioner tenants rotate {tenant}."
         )
-        return failed("key", "Close rejected it (401): it is wrong, revoked, or expired.", fix, Who.CLOSE_ADMIN)
+        return failed(
+            "key",
+            f"Close rejected it ({error.problem.close_status}): it is wrong, revoked, or expired.",
+            fix,
+            Who.CLOSE_ADMIN,
+        )
     if isinstance(error, Rejected):
         fix = "Check the parameter CloseApiUrl of the stack."
         return failed("key", f"Close did not answer as documented: {error}", fix, Who.OPERATOR)

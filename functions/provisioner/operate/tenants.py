@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.contract.request import IDENTIFIER_PATTERN
 from provisioner.credentials.cache import SecretMissing, SecretUnusable, read_secret
-from provisioner.credentials.inventory import Inventory, ListedSecret
+from provisioner.credentials.inventory import Inventory, ListedSecret, UnknownToken
 from provisioner.credentials.secret_text import UnusableSecret
 from provisioner.credentials.tenants import credential_in
 from provisioner.ledger.models import TenantRecord
@@ -72,7 +72,12 @@ class Tenants(NamedTuple):
     def page(self, call: Call) -> Answer:
         """Return the tenants that have a credential, in the order of their names. No credential is read."""
         only_known(call.query, ("limit", "cursor"))
-        listed, token = self.memory.inventory.page(_limit(single(call.query, "limit")), single(call.query, "cursor"))
+        try:
+            listed, token = self.memory.inventory.page(
+                _limit(single(call.query, "limit")), single(call.query, "cursor")
+            )
+        except UnknownToken:
+            reject_parameter("cursor", "must be the value of next of the page before")
         tenants = [each for each in listed if re.fullmatch(IDENTIFIER_PATTERN, each.name)]
         return {"data": [self._shown(each.name, each) for each in tenants], "next": token}
 

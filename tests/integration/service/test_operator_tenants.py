@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.fakes import a_request
 from tests.integration.service.locked_moto import client
@@ -37,6 +38,16 @@ class TestTheListOfTenants:
         second = operator.call("GET /v1/tenants", query={"limit": "1", "cursor": first["next"]})[1]
         assert [each["tenant"] for page in (first, second) for each in page["data"]] == ["acme", "globex"]
         assert operator.call("GET /v1/tenants", query={"limit": "0"})[0] == 400
+
+    def test_reports_a_cursor_that_secrets_manager_does_not_know(
+        self, stack: Stack, operator: OperatorCaller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuses(**_: Any) -> None:
+            raise ClientError({"Error": {"Code": "InvalidNextTokenException", "Message": ""}}, "ListSecrets")
+
+        monkeypatch.setattr(client("secretsmanager"), "list_secrets", refuses)
+        assert operator.call("GET /v1/tenants", query={"cursor": "x"})[0] == 400
+        assert operator.call("GET /v1/tenants")[0] == 503
 
     def test_leaves_out_what_is_marked_for_deletion(self, stack: Stack, operator: OperatorCaller) -> None:
         client("secretsmanager").delete_secret(SecretId=f"{stack.name}/globex")

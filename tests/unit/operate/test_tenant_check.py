@@ -177,6 +177,12 @@ def test_a_rejected_key_is_for_an_administrator_and_ends_the_check(world: OneTen
     assert "close-provisioner tenants rotate acme" in world.found("key")["fix"]
 
 
+def test_a_user_who_may_not_even_ask_is_for_an_administrator(world: OneTenant) -> None:
+    world.close.http = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(403)))
+    found = world.found("key")
+    assert (found["mark"], found["who"], "(403)" in found["seen"]) == (Mark.FAILED, Who.CLOSE_ADMIN, True)
+
+
 def test_a_close_that_is_down_says_nothing_about_the_key(world: OneTenant) -> None:
     world.simulator.call("POST", "faults/", {"name": "503_before", "method": "GET", "path": "me/", "times": None})
 
