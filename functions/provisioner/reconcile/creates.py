@@ -21,14 +21,11 @@ def is_as_sent(desired: Mapping[str, Any], existing: Existing) -> bool:
 
 
 class Create(NamedTuple):
-    """A create that a request may send. ``name``: the natural key. ``place``: its place in the order of sending.
-
-    None: that order is not fixed.
-    """
+    """A create that a request may send. ``name``: the natural key. ``place``: its place in the order of sending."""
 
     name: str
     desired: Mapping[str, Any]
-    place: int | None
+    place: int
 
 
 def creates_of(request: ProvisioningRequest, resource: ResourceKey) -> dict[str, Create]:
@@ -45,7 +42,8 @@ def creates_of(request: ProvisioningRequest, resource: ResourceKey) -> dict[str,
             of_type[CREATE_RESOURCE] = Create(resource.name, spec.desired(), place)
             for index, each in enumerate(spec.fields):
                 if not each.shared:
-                    at = None if each.references else index
+                    is_last = each.reference_key in {other.natural_key for other in specs[place + 1 :]}
+                    at = index + len(spec.fields) * is_last  # the referenced type is created first
                     of_type[field_operation(each.natural_key)] = Create(each.natural_key, each.desired(), at)
     return of_type
 

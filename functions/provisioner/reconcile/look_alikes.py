@@ -107,7 +107,7 @@ class _PossibleCreate(NamedTuple):
             resource = resource._replace(name=row.natural_key)
         operation = CREATE_RESOURCE if self.is_of_resource else field_operation(row.natural_key)
         earlier, place = creates_of(self.sender, resource).get(operation), self.create.place
-        if earlier is None or earlier.place is None or place is None or earlier.place >= place:
+        if earlier is None or earlier.place >= place:
             return False
         known = None if self.is_of_resource else self.record.writes.get(operation)
         is_only = sum(each.natural_key == row.natural_key for each in rows) == 1
@@ -135,7 +135,7 @@ class Search(NamedTuple):
             for row in self._candidates(possible)
         )
         names = {possible.record.resource._replace(name=row.natural_key) for possible, row in found}
-        return names | {*self._renamed().values()}
+        return (names | {*self._renamed().values()}) - self.records.keys()
 
     def _renamed(self) -> dict[ResourceKey, ResourceKey]:
         """Return the resources of types that are known by their ids, each with that of its present name."""
@@ -212,31 +212,31 @@ class Search(NamedTuple):
         return [each for each in alike if not self._is_another(possible, each, rows)]
 
     def _is_another(self, possible: _PossibleCreate, row: Existing, rows: Sequence[Existing]) -> bool:
-        """Whether the row is certainly not the result of this create, or means another spec of this request."""
+        """Whether the row is certainly not the result of this create."""
         resource = possible.record.resource
         if possible.is_of_resource:
             present = resource._replace(name=row.natural_key)
-            record = self.background.records.get(present)
+            record = self._record_of(present)
             writes = [record.writes[CREATE_RESOURCE]] if record and CREATE_RESOURCE in record.writes else []
-            is_desired = present in self.records
         else:
             writes = [write for operation, write in possible.record.writes.items() if operation != possible.operation]
-            own = creates_of(self.request, resource)
-            is_desired = possible.operation in own and field_operation(row.natural_key) in own
         is_known = any(possible.rules_out(write, row) for write in writes)
-        return is_desired or is_known or possible.is_sent_after(row, rows)
+        return is_known or possible.is_sent_after(row, rows)
+
+    def _record_of(self, resource: ResourceKey) -> ResourceRecord | None:
+        return self.records.get(resource) or self.background.records.get(resource)
 
     def _explanation(self, possible: _PossibleCreate, row: Existing) -> tuple[bool, float]:
         """Whether another request may have created it under its present name, and when that one's lease ends."""
-        record = self.background.records.get(possible.record.resource._replace(name=row.natural_key))
+        present = possible.record.resource._replace(name=row.natural_key)
+        record = self.background.records.get(present)
         if not possible.is_of_resource or record is None:
-            return not possible.is_of_resource, 0
+            return not possible.is_of_resource or present in self.records, 0  # a request for both names creates none
         in_doubt = record.in_doubt_about(CREATE_RESOURCE)
         write = record.writes.get(CREATE_RESOURCE)
         # After a lost response, the write may have been taken for another resource of that name.
         is_guess = write is not None and (write.close_id == row.id or write.how is not Provenance.CREATED)
-        is_explained = bool(in_doubt) or is_guess
-        return is_explained, max((each.since for each in record.orphaned), default=0)
+        return bool(in_doubt) or is_guess, max((each.since for each in record.orphaned), default=0)
 
     def _undecided(self, record: ResourceRecord, look_alikes: Collection[tuple[ResourceKey, str]]) -> frozenset[str]:
         resource, own = record.resource, creates_of(self.request, record.resource)

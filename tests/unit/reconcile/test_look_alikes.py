@@ -321,3 +321,61 @@ class TestAPersonGivesTheNameToAnother:
         suffer(world, bare("1", "Account"), LOST_BEFORE)
 
         assert result_of(world, bare("1", "Account")) == ("unresolved",)
+
+
+class TestARequestForBothNames:
+    @staticmethod
+    def both(request_id: str, *names: str, **further: Any) -> ProvisioningRequest:
+        specs = [{"name": name, "name_plural": "Records"} for name in names]
+        return a_request(request_id, custom_object_types=specs, custom_object_type=None, **further)
+
+    def test_does_not_create_the_old_name_again_while_it_is_in_doubt(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST)
+        rename(world, "Account", "Customer")
+
+        assert world.settle(self.both("2", "Customer", "Account"))[0].result == "unresolved"
+        assert world.close.names == ["Customer"]
+
+    def test_of_its_own_neither(self, world: MemoryWorld) -> None:
+        suffer(world, self.both("1", "Account", "Customer"), LOST)
+        rename(world, "Account", "Customer")
+
+        assert world.settle(self.both("1", "Account", "Customer"))[0].result == "unresolved"
+        assert world.close.names == ["Customer"]
+
+    def test_creates_both_where_another_request_sent_nothing(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST_BEFORE)
+
+        assert world.settle(self.both("2", "Customer", "Account"))[0].result == "created"
+        assert sorted(world.close.names) == ["Account", "Customer"]
+
+    @pytest.mark.parametrize("fields", [("First", "Second"), ("Second", "First")])
+    def test_a_kill_between_two_references_leaves_the_second_to_be_created(
+        self, world: MemoryWorld, fields: tuple[str, str]
+    ) -> None:
+        world.close.add("Order")
+        references = [{"name": name, "type": "custom_object", "references": "Order"} for name in fields]
+        request = a_request("1", spec={"fields": references})
+        suffer(world, request, None, KILLED)
+
+        assert result_of(world, request) == ("recovered", "recovered", "created")
+
+    def test_a_kill_between_two_references_to_a_later_type(self, world: MemoryWorld) -> None:
+        """Each of two types refers to the other, so one of the references is created last."""
+        types = [
+            {
+                "name": name,
+                "name_plural": f"{name}s",
+                "fields": [
+                    {"name": "Later", "type": "custom_object", "references": other},
+                    {"name": "Self", "type": "custom_object", "references": name},
+                ],
+            }
+            for name, other in (("Account", "Order"), ("Order", "Account"))
+        ]
+        request = a_request("1", custom_object_types=types, custom_object_type=None)
+        for writes in range(6):
+            world = MemoryWorld()
+            suffer(world, request, *[None] * writes, KILLED)
+            assert world.settle(request)[0].result in {"created", "recovered"}
+            assert len(world.close.fields) == 4
