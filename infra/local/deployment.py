@@ -33,8 +33,13 @@ def needs_build() -> bool:
 
 
 def build(log: Path) -> None:
-    """Run ``sam build``. Raises ``StartupError`` with the end of its log."""
+    """Run ``sam build``, unless another start has built the same meanwhile.
+
+    Raises ``StartupError`` with the end of its log.
+    """
     with _alone():
+        if not needs_build():
+            return
         before = fingerprint()
         command = [str(tool("sam")), "build", "--config-env", "local", "--build-dir", str(BUILT)]
         overrides = ["--parameter-overrides", f"Architecture={architecture()}"]

@@ -23,7 +23,7 @@ from tests.chaos.cluster import Cluster
 CREATE, RENAME, DELETE = "a person creates a type", "a person renames a type", "a person deletes a type"
 REPLACE_KEY, EDIT = "a tenant's key is replaced", "a mapping and a blueprint are edited"
 KINDS = (CREATE, RENAME, DELETE, REPLACE_KEY, EDIT)
-TRIES = 5
+TRIES = 8
 """Of a person, whose calls fail as often as those of the service."""
 PERSON = "hand"
 """The end of a person's key, which the simulated Close keeps in its log."""
