@@ -25,6 +25,7 @@ from close_provisioner.commands import (
     sources,
     status,
     tenant_secrets,
+    tenant_types,
     tenants,
 )
 from close_provisioner.errors import CommandError
@@ -53,7 +54,7 @@ def program() -> typer.Typer:
 
 GROUPS: dict[str, tuple[str, Sequence[ModuleType]]] = {
     "requests": ("Requests: what happened, and why.", (requests, request_actions)),
-    "tenants": ("Tenants: who they are, whether they work, and their keys.", (tenants, tenant_secrets)),
+    "tenants": ("Tenants: who they are, whether they work, and their keys.", (tenants, tenant_types, tenant_secrets)),
     "sources": ("Senders of webhooks, and their signing secrets.", (sources,)),
     "dead-letters": ("Messages that were given up.", (dead_letters,)),
     "blueprints": ("The named specs that the deployed version knows.", (blueprints,)),

@@ -22,6 +22,7 @@ from infra.generate.operator_schemas import (
     TENANT_NAME,
     TEXT,
     TIME,
+    TYPE,
     UNKNOWN_REQUEST,
     object_of,
     page,
@@ -43,6 +44,7 @@ def paths(problems: Problems) -> dict[str, Document]:
         "/v1/tenants/{tenant}": {"get": _show_tenant(problems)},
         "/v1/tenants/{tenant}/checks": {"post": _check_tenant(problems)},
         "/v1/tenants/{tenant}/resumptions": {"post": _resume_tenant(problems)},
+        "/v1/tenants/{tenant}/types": {"get": _list_types(problems)},
         "/v1/tenants/{tenant}/memory": {"delete": _forget_tenant(problems)},
         "/v1/dead-letters": {"get": _list_dead_letters(problems)},
         "/v1/dead-letters/redrives": {"post": _redrive(problems)},
@@ -138,6 +140,16 @@ def _resume_tenant(problems: Problems) -> Document:
         problems(INVALID),
         parameters=[TENANT_NAME],
         requestBody=_body({"reason": REASON}),
+    )
+
+
+def _list_types(problems: Problems) -> Document:
+    return _operation(
+        "listTypes",
+        "Show a tenant's types in Close beside the last requests for them. Nothing is written",
+        {"200": ("The types by name. id is null for a type that Close does not have.", page(TYPE))},
+        problems({**INVALID, "404": "The tenant has no credential."}),
+        parameters=[TENANT_NAME],
     )
 
 

@@ -87,6 +87,19 @@ REPORT = object_of(
         "organization": or_null(object_of({"id": TEXT, "name": TEXT})),
     }
 )
+ANY: Document = {"description": "Any JSON value."}
+TYPE = object_of(
+    {
+        "name": TEXT,
+        "id": or_null(TEXT),
+        "request": or_null(TEXT),
+        "asked_at": or_null(TIME),
+        "keys": {
+            "type": "array",
+            "items": object_of({"key": TEXT, "observed": ANY, "desired": ANY, "differs": FLAG}),
+        },
+    }
+)
 FORGOTTEN = object_of({"tenant": TEXT, "done": FLAG, "requests": NUMBER, "stays": {"type": "array", "items": TEXT}})
 DEAD_LETTER = object_of(
     {

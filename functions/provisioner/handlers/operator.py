@@ -44,6 +44,7 @@ from provisioner.operate.retries import Retries
 from provisioner.operate.sources import Sources
 from provisioner.operate.status import Status
 from provisioner.operate.tenant_check import TenantCheck
+from provisioner.operate.tenant_types import TenantTypes
 from provisioner.operate.tenants import Memory, Tenants
 from provisioner.reconcile.resolutions import Resolver
 from provisioner.service import Service
@@ -76,6 +77,7 @@ class Operator:
     retries: Retries
     resolutions: Resolutions
     dead_letters: DeadLetters
+    types: TenantTypes
     sources: Sources
     audit: AuditPages
 
@@ -103,6 +105,7 @@ class Operator:
                 Events(ingest, settings.tenant_secret_prefix).handle,
                 audit,
             ),
+            types=TenantTypes(ledger, lists, service.provisioner, service.organization),
             sources=Sources(ingest.sources, secrets, settings.source_secret_prefix, lists, clock),
             audit=AuditPages(actions, clock),
         )
@@ -157,6 +160,7 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "/v1/tenants/{tenant}"): Route(lambda operator, call: operator.tenants.one(call)),
     ("POST", "/v1/tenants/{tenant}/checks"): Route(lambda operator, call: operator.tenants.check(call)),
     ("POST", "/v1/tenants/{tenant}/resumptions"): Route(lambda operator, call: operator.tenants.resume(call)),
+    ("GET", "/v1/tenants/{tenant}/types"): Route(lambda operator, call: operator.types.page(call)),
     ("DELETE", "/v1/tenants/{tenant}/memory"): Route(lambda operator, call: operator.tenants.forget(call)),
     ("POST", "/v1/provisioning-requests/{id}/retries"): Route(lambda operator, call: operator.retries.retry(call), 202),
     ("POST", "/v1/provisioning-requests/{id}/resolutions"): Route(

@@ -44,6 +44,7 @@ LINES = {
     "tenants-forget": "tenants forget initech --reason gone --yes",
     "tenants-list": "tenants list",
     "tenants-show": "tenants show acme",
+    "tenants-types": "tenants types acme",
 }
 WRITTEN_BY_THE_SERVICE = {"apply", "plan"}
 """Plans keep their lines, whose indentation has a meaning: the terminal wraps them."""

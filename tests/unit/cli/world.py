@@ -161,6 +161,24 @@ READY = {
     "organization": {"id": "orga_acme", "name": "Acme"},
     "checks": [{"name": "key", "mark": "ok", "seen": "Close accepts the API key.", "fix": None, "who": None}],
 }
+TYPES: dict[str, Any] = {
+    "data": [
+        {
+            "name": "Account",
+            "id": "cotype_1HMBoiwDbILd6WKZr3BsRY",
+            "request": request_key("acme", "signup-1"),
+            "asked_at": "2026-11-27T11:41:17.301Z",
+            "keys": [
+                {"key": "name", "observed": "Account", "desired": "Account", "differs": False},
+                {"key": "description", "observed": "Edited by hand", "desired": "A customer", "differs": True},
+                {"key": "fields/Tier", "observed": None, "desired": ["Free", "Paid"], "differs": True},
+            ],
+        },
+        {"name": "Crate", "id": "cotype_9", "request": None, "asked_at": None, "keys": []},
+        {"name": "Parcel", "id": None, "request": request_key("acme", "gone-1"), "asked_at": None, "keys": []},
+    ],
+    "next": None,
+}
 TENANTS: dict[str, Any] = {
     "data": [
         {
@@ -294,6 +312,7 @@ def answers() -> dict[str, Any]:
         history.format(FAILED_HISTORY["id"]): FAILED_HISTORY,
         "GET /v1/tenants": TENANTS,
         "GET /v1/tenants/acme": TENANTS["data"][0],
+        "GET /v1/tenants/acme/types": TYPES,
         "POST /v1/tenants/umbrella/checks": REPORT,
         "POST /v1/tenants/acme/checks": READY,
         "POST /v1/tenants/newco/checks": READY | {"tenant": "newco"},
