@@ -73,7 +73,7 @@ check-template:
 sources: .venv/.installed ## check every source of functions/sources against its fixtures, and show the resulting requests
 	@$(PYTHON) -m infra.build.sources
 
-test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed check ## every check and every test, as CI runs them
+test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/browser/.installed check ## every check and every test, as CI runs them
 	@$(PYTHON) -m tests.suite
 
 bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm requests, batches and size
@@ -129,6 +129,10 @@ $(TOOLS)/uv/.installed: infra/tools/uv.txt
 .venv/.installed: $(TOOLS)/uv/.installed pyproject.toml uv.lock .python-version
 	$(QUIET) "installing the project's packages" $(UV) sync --locked
 	@touch $@
+
+$(TOOLS)/browser/.installed: infra/tools/install-browser
+	$(QUIET) "finding Chromium" infra/tools/install-browser
+	@mkdir -p $(@D) && touch $@
 
 NAME_sam := the SAM CLI
 NAME_ministack := ministack, the local AWS

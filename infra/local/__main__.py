@@ -7,9 +7,11 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 RUN = "Start the whole stack on this machine, send the examples, print every outcome, and serve until Ctrl-C."
 SEND = "Send one signed webhook to the stack of `make run`, and print the outcome."
+LOCAL = Path(__file__).resolve().parents[2] / ".local"
 CLEAN = "Check that no local stack is up, and stop the processes that a killed run left."
 
 
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         case "send":
             from infra.local.send import main as send  # noqa: PLC0415 - a command imports only what it needs
 
-            return send(variables)
+            return send(variables, Path(environment.get("CLOSE_PROVISIONER_LOCAL", LOCAL)))
         case _:
             from infra.local.clean import main as clean  # noqa: PLC0415 - a command imports only what it needs
 

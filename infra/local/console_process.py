@@ -17,7 +17,8 @@ START_SECONDS = 15
 def console(state: Path) -> Iterator[str]:
     """Serve the console until the block ends. Yields its URL, or raises ``StartupError`` if it does not start."""
     command = [sys.executable, "-m", "close_provisioner", "console", "--local", "--allow-changes"]
-    environment = {**without_aws(os.environ), "CLOSE_PROVISIONER_LOCAL": str(state)}
+    places = {"CLOSE_PROVISIONER_LOCAL": str(state), "PYTHONPATH": str(PROJECT / "cli")}
+    environment = {**without_aws(os.environ), **places}
     log = state / "console.log"
     log.touch(mode=0o600)  # the URL has a secret
     process = Process.start("the console", command, log, environment, PROJECT)

@@ -41,6 +41,7 @@ def console(
 
     def say(url: str) -> None:
         invocation.printer.line(url)
+        invocation.host.stdout.flush()  # a program that started the console waits for this line
         invocation.printer.note("Open this URL in a browser on this machine. Ctrl-C ends the console.")
         if opened:
             webbrowser.open(url)

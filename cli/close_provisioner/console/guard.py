@@ -20,7 +20,7 @@ HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with no-referrer, Chromium sends the forms of these pages from origin null
     "X-Content-Type-Options": "nosniff",
 }
 SAFE_METHODS = {"GET", "HEAD"}

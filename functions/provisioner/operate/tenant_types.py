@@ -1,4 +1,4 @@
-"""A tenant's types in Close, beside the last requests for them: what drifted apart, and what nobody asked for."""
+"""Shows a tenant's types in Close beside the last requests for them, with every difference."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple

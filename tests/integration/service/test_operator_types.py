@@ -87,4 +87,4 @@ def test_nothing_is_written_to_close(stack: Stack, operator: OperatorCaller) -> 
 
 
 def test_a_tenant_without_a_credential_is_not_found(operator: OperatorCaller) -> None:
-    assert operator.call("GET /v1/tenants/{tenant}/types", tenant="nobody")[0] == 404
+    assert operator.call("GET /v1/tenants/{tenant}/types", tenant="unknown")[0] == 404

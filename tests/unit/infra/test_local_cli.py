@@ -1,6 +1,7 @@
 """The command line of the local stack: ``python -m infra.local``."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ def received(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The variables that a command received."""
     variables: dict[str, str] = {}
 
-    def command(given: Mapping[str, str]) -> int:
+    def command(given: Mapping[str, str], _state: Path | None = None) -> int:
         variables.update(given)
         return 3
 
