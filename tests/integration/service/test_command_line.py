@@ -17,6 +17,7 @@ from tests.integration.service.stack import Stack
 @pytest.fixture
 def cli(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     monkeypatch.setattr(FoundStack, "client", lambda _self, service: client(service))
+    monkeypatch.setattr("close_provisioner.commands.status.alarms_that_are_on", lambda _stack: [])
 
     def work() -> None:
         for sent in stack.waiting():
@@ -58,8 +59,14 @@ def test_the_colleague_learns_what_happened_to_a_signup(stack: Stack, cli: Comma
     assert applied.code == 0, applied.err
     assert "\n  created     Account  cotype_" in applied.out
     (row,) = cli("requests list --tenant acme").rows
-    assert (row[1:3], row[4:6]) == (["acme", "signup-1"], ["account", "created"])
+    assert row[1:6] == ["acme", "signup-1", "http", "account", "created"]
     assert cli(f"plan {line}").code == 0
+    shown = cli("requests show acme/signup-1")
+    assert shown.code == 0, shown.err
+    assert "sent by     http, arn:aws:sts::123456789012:assumed-role/oncall/anna" in shown.out
+    assert "POST  custom_object_type/" in shown.out
+    assert "settled created" in shown.out
+    assert shown.out.splitlines()[-1] == "Nothing to do."
     assert cli("requests show acme/other").code == 3
 
 
@@ -89,6 +96,27 @@ def test_requests_that_failed_for_a_revoked_key_are_sent_again(stack: Stack, cli
     assert sorted(row[2] for row in actions) == ["resume tenant", "retry", "retry", "retry"]
     assert {row[1] for row in actions} == {"arn:aws:sts::123456789012:assumed-role/oncall/anna"}
     assert {row[5] for row in actions if row[2] == "retry"} == {"key fixed, OPS-812"}
+
+
+def test_a_lost_response_is_told_step_by_step(stack: Stack, cli: CommandLine) -> None:
+    stack.arm("create_then_hang_up", "globex")
+    stack.settle(a_request(tenant="globex", request_id="lost-1", name="Milestone"))
+    shown = cli("requests show globex/lost-1")
+    assert shown.out.startswith("globex/lost-1 · Milestone · RECOVERED after ")
+    assert "POST  custom_object_type/      lost" in shown.out
+    assert "waits 60 s: the write was sent, but its response was lost" in shown.out
+
+
+def test_the_status_names_the_tenants_in_trouble(stack: Stack, cli: CommandLine) -> None:
+    assert json.loads(cli("status --json").out)["last_hour"] == {}
+    forbidden = stack.close.add_organization(name="Umbrella", may_customize=False)
+    stack.set_secret("umbrella", forbidden["keys"][0])
+    stack.settle(a_request(tenant="umbrella", request_id="1"))
+    status = cli("status")
+    assert status.code == 5
+    assert "in trouble\t1 permission-missing  umbrella since " in status.out
+    assert cli("blueprints list").rows[0][0] == "account"
+    assert "type ${name}" in cli("blueprints show account").out
 
 
 def test_a_dead_letter_message_is_listed_shown_and_dropped(stack: Stack, cli: CommandLine) -> None:

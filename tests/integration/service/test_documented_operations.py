@@ -78,6 +78,7 @@ def test_a_documented_command_does_what_it_says(cli: CommandLine, line: str, tmp
     yes = " --yes" if line.startswith(ASKS) and "--yes" not in line else ""
     done = cli(line + yes, SECRET, EDITOR=str(editor))
     assert done.code not in UNEXPECTED, done.err
+    assert "has no route" not in done.err
 
 
 def test_the_pages_document_the_daily_commands() -> None:
