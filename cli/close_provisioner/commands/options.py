@@ -39,13 +39,12 @@ def moment(invocation: Invocation, since: str | None, option: str = "--since") -
     if since is None:
         return None
     found = re.fullmatch(r"(\d{1,6})([smhdw])", since)
-    if found:
-        return _rfc3339(invocation.host.now() - int(found[1]) * SECONDS[found[2]])
     try:
-        when = datetime.fromisoformat(since)
-    except ValueError:
+        if found:
+            return _rfc3339(invocation.host.now() - int(found[1]) * SECONDS[found[2]])
+        return _rfc3339(datetime.fromisoformat(since).astimezone().timestamp())
+    except (ValueError, OverflowError, OSError):
         raise Misused(f"{option} is {since!r}: it must be a duration (90s, 15m, 24h, 7d) or a time.") from None
-    return _rfc3339(when.astimezone().timestamp())
 
 
 def key_of(request: str) -> str:
