@@ -135,6 +135,8 @@ def _find(invocation: Invocation, ids: Sequence[str]) -> list[DeadLetter]:
     known = invocation.service.dead_letters.all()
     chosen = []
     for given in dict.fromkeys(ids):
+        if not given:
+            raise Misused("The id of a dead-letter message is empty.")
         matching = [each for each in known if each.id.startswith(given)]
         if not matching:
             raise NotFound(f"No dead-letter message has the id {given}.")

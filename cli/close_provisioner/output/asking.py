@@ -57,5 +57,8 @@ def _answer(printer: Printer, prompt: str) -> str:
 
 def _hidden(printer: Printer, prompt: str) -> str:
     if printer.host.stdin is sys.stdin:
-        return getpass.getpass(prompt, printer.host.stderr)
+        try:
+            return getpass.getpass(prompt, printer.host.stderr)
+        except EOFError:  # Ctrl-D
+            raise Interrupted("Nothing was done.") from None
     return _answer(printer, prompt)

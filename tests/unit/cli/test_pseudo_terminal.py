@@ -68,6 +68,18 @@ def test_a_key_is_typed_without_being_shown(tmp_path: Path) -> None:
     assert created[-1]["Name"] == "p/tenants/newco"
 
 
+def test_ctrl_d_at_the_hidden_prompt_stores_nothing(tmp_path: Path) -> None:
+    given = Answers({"DescribeSecret": (400, {"__type": "ResourceNotFoundException", "message": "none"})})
+    with serving(given, tmp_path) as environment:
+        terminal = start(environment, "tenants", "add", "newco")
+        terminal.until("(not shown): ")
+        terminal.press("\x04")
+        terminal.until("Nothing was done.")
+        assert terminal.end() == 130
+        assert "Traceback" not in terminal.plain
+    assert {route for route, _ in given.asked} == {"DescribeSecret"}
+
+
 class Checks(dict[str, object]):
     """Answers that find every tenant ready."""
 

@@ -87,6 +87,7 @@ def test_ctrl_c_says_how_many_were_sent(world: FakeStack) -> None:
         ("requests resolve a/b --there", 2, "--reason is missing: say who looked, and where."),
         ("requests list --since yesterday", 2, "--since is 'yesterday': it must be a duration (90s, 15m, 24h, 7d) or"),
         ("requests list --since 999999w", 2, "--since is '999999w': it must be a duration (90s, 15m, 24h, 7d) or"),
+        ("dead-letters drop '' --reason x --yes", 2, "The id of a dead-letter message is empty."),
         ("requests list --until x", 2, "--until is 'x': it must be"),
         ("requests retry globex/lost-1", 2, "No terminal to ask on was found: give --yes to go on without a question"),
     ],
