@@ -66,8 +66,8 @@ def unresolved(
     detail = (
         f"{cause} Check in Close, organization of tenant {record.tenant!r}, Settings > Custom Objects, for {what} "
         f"{names}{more}{fields}. If it exists, send a new request: if_exists 'adopt' keeps it, 'update' completes it. "
-        "If it exists twice, delete the one without data first. If it is missing, wait 24 hours, then send a new "
-        "request."
+        "If it exists twice, delete the one without data first. If it is missing, resolve this request as not there "
+        "and retry it, or wait 24 hours and send a new request."
     )
     types = _Report(record, request, applied, Result.UNRESOLVED).types() if applied else ()
     problem = make_problem(ProblemType.UNRESOLVED, detail)
