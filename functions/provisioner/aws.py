@@ -1,7 +1,6 @@
 """The clients of AWS services, the same in every function."""
 
-from collections.abc import Callable
-from functools import partial, partialmethod
+from functools import partialmethod
 from typing import Any
 
 from botocore.config import Config
@@ -42,12 +41,41 @@ class HttpSession(URLLib3Session):  # type: ignore[misc]
 EndpointCreator.create_endpoint = partialmethod(EndpointCreator.create_endpoint, http_session_cls=HttpSession)
 
 
-def make_clients(models: str = "") -> Callable[[str], Any]:
+class Clients:
+    """The clients of one session, each made when it is first asked for."""
+
+    def __init__(self, models: str = "") -> None:
+        self._session = Session()
+        if models:
+            self._session.set_config_variable("data_path", models)
+        self._made: dict[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._session.create_client(name, config=AWS_CONFIG)
+        return self._made[name]
+
+    def close_connections(self) -> None:
+        """Close every connection. The next calls open others."""
+        for client in self._made.values():
+            client.close()
+
+
+_kept: list[Clients] = []
+
+
+def make_clients(models: str = "") -> Clients:
     """Return a factory of clients. It uses botocore, because boto3 also imports S3 transfers at every cold start.
 
     ``models``: a folder with models of services that are read before botocore's own, where it exists.
     """
-    session = Session()
-    if models:
-        session.set_config_variable("data_path", models)
-    return partial(session.create_client, config=AWS_CONFIG)
+    return _kept[0] if _kept and not models else Clients(models)
+
+
+def keep_clients() -> Clients:
+    """Let every factory from now on be this one, whose clients survive a snapshot.
+
+    A client holds no state but its connections, and credentials that it replaces once the clock says that they expire.
+    """
+    _kept[:] = [Clients()]
+    return _kept[0]

@@ -28,4 +28,8 @@ def once[T](make: Callable[[], T]) -> "_lru_cache_wrapper[T]":
             gc.freeze()
             gc.enable()
 
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        from provisioner.handlers.snapshot import hold_in_snapshot  # noqa: PLC0415 - not read by other cold starts
+
+        hold_in_snapshot(made)
     return made

@@ -4,7 +4,12 @@ The folder (the artifact) is all that can be imported besides the standard libra
 handler's module, and put all parts together.
 """
 
+import os
 import sys
+
+SNAP_START = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+if SNAP_START:
+    import snapshot_restore_py  # type: ignore[import-untyped]  # of Lambda's runtime, not of the artifact
 
 folder, module, function, requests = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 here = sys.path[0]
@@ -12,7 +17,7 @@ sys.path[:] = [folder, *(path for path in sys.path[1:] if not path.endswith("sit
 
 handler = __import__(module, fromlist=["lambda_handler"])
 
-if requests == 0:
+if requests == 0 and not SNAP_START:
     assemble = getattr(handler, "_service", None)  # a handler that is put together at import has none
     if assemble:
         assemble()
@@ -24,6 +29,11 @@ else:
     stubbed_world.stub_aws()
     if "httpx" in sys.modules:  # the webhook handler imports no client of Close
         stubbed_world.stub_close()
+    if SNAP_START:
+        for run, arguments, named in snapshot_restore_py.get_before_snapshot():
+            run(*arguments, **named)
+        for run, arguments, named in snapshot_restore_py.get_after_restore() if requests else ():
+            run(*arguments, **named)
     for number in range(requests):
         answer = handler.lambda_handler(events.event(function, f"request-{number}"), events.Context)
         if answer.get("batchItemFailures") or answer.get("statusCode", 201) not in {201, 202}:
