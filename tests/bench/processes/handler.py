@@ -8,6 +8,7 @@ import os
 import sys
 
 SNAP_START = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+CONNECTS = "BENCH_CONNECTS" in os.environ  # to a server that answers as the stubs do
 if SNAP_START:
     import snapshot_restore_py  # type: ignore[import-untyped]  # of Lambda's runtime, not of the artifact
 
@@ -26,8 +27,9 @@ else:
     import events  # type: ignore[import-not-found]
     import stubbed_world  # type: ignore[import-not-found]
 
-    stubbed_world.stub_aws()
-    if "httpx" in sys.modules:  # the webhook handler imports no client of Close
+    if not CONNECTS:
+        stubbed_world.stub_aws()
+    if not CONNECTS and "httpx" in sys.modules:  # the webhook handler imports no client of Close
         stubbed_world.stub_close()
     if SNAP_START:
         for run, arguments, named in snapshot_restore_py.get_before_snapshot():
