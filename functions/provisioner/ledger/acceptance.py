@@ -8,6 +8,7 @@ from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger import items
+from provisioner.ledger.expressions import UNANNOUNCED_SECONDS
 from provisioner.ledger.history import Ending, Run, ended
 from provisioner.ledger.models import RequestRecord, RequestState
 
@@ -36,6 +37,13 @@ class SettledAtOnce(NamedTuple):
 
     def attributes(self, now: float) -> items.Item:
         """Return the attributes that the accepted request has then."""
-        stored = truncation.for_ledger(self.outcome).to_json()
-        history = (ended(self.run, Ending(now, "settled")),)
-        return items.attributes({"state": RequestState.SETTLED, "outcome": stored, "history": history})
+        outcome = truncation.for_ledger(self.outcome)
+        return items.attributes(
+            {
+                "state": RequestState.SETTLED,
+                "outcome": outcome.to_json(),
+                "settled_as": items.settled_as_json(outcome),
+                "due_at": now + UNANNOUNCED_SECONDS,
+                "history": (ended(self.run, Ending(now, "settled")),),
+            }
+        )

@@ -13,6 +13,8 @@ from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import request_key
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
 from provisioner.ledger import expressions, items, unbegun
+from provisioner.ledger.acceptance import SettledAtOnce
+from provisioner.ledger.history import Invocation, Run
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceRecord, Seen
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
@@ -243,6 +245,21 @@ def test_a_request_begins_to_write_unless_it_is_settled_and_settles_unseen_unles
     assert (begin["ConditionExpression"], begin["UpdateExpression"]) == ("#state = :accepted", "SET begun = :begun")
     assert settle["ConditionExpression"] == "#state = :accepted AND attribute_not_exists(begun)"
     assert begin["ReturnValuesOnConditionCheckFailure"] == settle["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+
+
+def test_a_request_that_is_settled_when_it_is_accepted_has_all_that_a_settlement_writes() -> None:
+    run = Run(100.0, 1, Invocation("queue"), ())
+    settle = expressions.settle_input("t", replace(RECORD, run=run), OUTCOME, [], 101.0)["TransactItems"][0]["Update"]
+    values = settle["ExpressionAttributeValues"]
+
+    assert SettledAtOnce(OUTCOME, run).attributes(101.0) == {
+        "state": values[":settled"],
+        "outcome": values[":outcome"],
+        "settled_as": values[":as"],
+        "due_at": values[":due_at"],
+        "history": values[":attempt"],
+    }
+    assert settle["UpdateExpression"].count(" = ") == 5, "another attribute: add it there, too"
 
 
 def test_a_pause_only_grows() -> None:
