@@ -18,10 +18,12 @@ import boto3  # noqa: E402
 import events  # type: ignore[import-not-found]  # noqa: E402
 import httpx  # noqa: E402
 import stubbed_world  # type: ignore[import-not-found]  # noqa: E402
+import write_units  # type: ignore[import-not-found]  # noqa: E402
 from botocore.client import BaseClient  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
 calls: Counter[str] = Counter()
+indexes = [write_units.Index(*each) for each in json.loads(os.environ["LEDGER_INDEXES"])]
 
 
 def main() -> None:
@@ -75,13 +77,40 @@ def make_resources() -> None:
         os.environ[variable] = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
 
 
+def _writes(operation: str, parameters: Any) -> list[Any]:
+    """Return the key of each item that the call writes."""
+    if operation == "TransactWriteItems":
+        return [key for each in parameters["TransactItems"] for kind, one in each.items() for key in [_key(kind, one)]]
+    return [_key(operation, parameters)] if operation in {"PutItem", "UpdateItem", "DeleteItem"} else []
+
+
+def _key(kind: str, write: Any) -> Any:
+    return {"pk": write["Item"]["pk"]} if kind.startswith("Put") else write["Key"]
+
+
 def count_from_now_on() -> None:
     make_api_call = BaseClient._make_api_call
     handle_request = httpx.HTTPTransport.handle_request
 
     def counted_api_call(client: Any, operation: str, parameters: Any) -> Any:
-        calls[f"{client.meta.service_model.service_name} {operation}"] += 1
-        return make_api_call(client, operation, parameters)
+        service = client.meta.service_model.service_name
+        calls[f"{service} {operation}"] += 1
+        if service != "dynamodb":
+            return make_api_call(client, operation, parameters)
+        writes = _writes(operation, parameters)
+        before = [_stored(client, each) for each in writes]
+        try:
+            return make_api_call(client, operation, parameters)
+        finally:
+            after = [_stored(client, each) for each in writes]
+            in_transaction = operation == "TransactWriteItems"
+            for old, new in zip(before, after, strict=True):
+                cost = write_units.price(old, new, indexes, in_transaction=in_transaction)
+                calls["dynamodb write units"] += cost
+
+    def _stored(client: Any, key: Any) -> Any:
+        parameters = {"TableName": os.environ["LEDGER_TABLE_NAME"], "Key": key, "ConsistentRead": True}
+        return make_api_call(client, "GetItem", parameters).get("Item", {})
 
     def counted_request(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         calls[f"Close {request.method}"] += 1
