@@ -17,6 +17,7 @@ import pytest
 
 from infra.build import artifact
 from infra.local.webhook_events import Event
+from provisioner.ledger.items import SHARDS
 from tests.e2e.runtime import Function, copy_runtime_client, emulated
 from tests.integration.test_artifact import HERE
 
@@ -207,7 +208,7 @@ def test_the_sweeper_handler_runs(start: Any, aws: StandIn) -> None:
     with start("sweeper") as function:
         response = function.invoke({})
     assert "errorType" not in response
-    assert aws.calls == ["DynamoDB_20120810.Query"]
+    assert aws.calls == ["DynamoDB_20120810.Query"] * SHARDS
 
 
 def test_an_incomplete_artifact_fails(built: Path, runtime_client: Path, start: Any, tmp_path: Path) -> None:

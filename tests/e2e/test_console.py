@@ -127,6 +127,7 @@ def test_a_dead_letter_is_redriven(world: World, tenant: Tenant, page: Page, ori
 def test_an_event_of_a_source_is_sent(world: World, tenant: Tenant, page: Page, origin: str) -> None:
     page.goto(f"{origin}/sources")
     card = page.locator("#source-stripe")
+    card.get_by_label("Event of stripe").select_option("customer.created")
     card.get_by_label("Tenant for the event").select_option(tenant.name)
     card.get_by_role("button", name="Send").click()
     expect(page.locator(".banner.good")).to_contain_text("202 Accepted")
