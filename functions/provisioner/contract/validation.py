@@ -42,7 +42,7 @@ def parse_request(
     if key is not None:
         known = document.get("request_id")
         document = {**document, "request_id": _same(known, key, "/request_id", "the Idempotency-Key header")}
-    return request_of(document, fallback_id=fallback_id, allow_expanded_blueprint=True)
+    return request_of(document, fallback_id=fallback_id)
 
 
 def _same(in_body: object, elsewhere: str, pointer: str, where: str) -> str:

@@ -31,6 +31,8 @@ def secrets(stack: FakeStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
         client = boto3.client("secretsmanager", region_name="us-east-1")
+        for left in client.list_secrets(IncludePlannedDeletion=True)["SecretList"]:  # a moto of other tests is on
+            client.delete_secret(SecretId=left["ARN"], ForceDeleteWithoutRecovery=True)
         monkeypatch.setattr(Stack, "client", lambda _self, _service: client)
         stack.answers = answers() | {
             "POST /v1/sources/clerk/checks": {"source": "clerk", "ready": True, "checks": []},

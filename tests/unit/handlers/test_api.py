@@ -256,7 +256,7 @@ def test_each_request_counts_in_one_metric(
         ]
 
     caller.post()
-    assert counted() == ["Created"]
+    assert counted() == ["TimeToOutcome", "Created", "CloseAnswered"]
     caller.post()
     assert counted() == ["Replayed"]
     caller.post("{")
@@ -265,7 +265,7 @@ def test_each_request_counts_in_one_metric(
     assert counted() == ["Accepted"]
     world.close.list_fails = Unavailable("500")
     caller.post({**BODY, "request_id": "3"})
-    assert counted() == ["Deferred"]
+    assert counted() == ["Deferred", "CloseFailed"]
     world.tenants.fails = RuntimeError("boom")
     caller.post({**BODY, "request_id": "4"})
     assert counted() == ["Unavailable"]
