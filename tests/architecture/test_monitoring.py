@@ -8,12 +8,12 @@ import yaml
 
 from infra.checks.cloudformation import Template
 from provisioner.handlers.webhooks import COUNTED_AS
+from tests.architecture.cloudformation_source import read_source
 from tests.architecture.conftest import PROJECT
-from tests.architecture.test_template import _Intrinsics
 
 
 def alarms() -> dict[str, dict[str, Any]]:
-    source = yaml.load((PROJECT / "infra" / "monitoring.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    source = read_source(PROJECT / "infra" / "monitoring.yaml")
     resources = source["Resources"].items()
     return {name: each["Properties"] for name, each in resources if each["Type"] == "AWS::CloudWatch::Alarm"}
 
@@ -50,7 +50,7 @@ def test_every_handler_and_dead_letter_queue_has_an_alarm(template: Template) ->
 
 
 def test_hole_9_throttled_callers_are_counted_from_the_access_log(template: Template) -> None:
-    source = yaml.load((PROJECT / "infra" / "monitoring.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    source = read_source(PROJECT / "infra" / "monitoring.yaml")
     counted = source["Resources"]["ThrottledRequests"]["Properties"]
     assert counted["FilterPattern"] == '{ $.status = "429" }'
     logged = yaml.safe_load(template.properties("ApiliveStage")["AccessLogSetting"]["Format"])
@@ -62,7 +62,7 @@ def test_hole_9_throttled_callers_are_counted_from_the_access_log(template: Temp
 
 
 def test_the_dashboard_shows_metrics_that_exist() -> None:
-    source = yaml.load((PROJECT / "infra" / "monitoring.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    source = read_source(PROJECT / "infra" / "monitoring.yaml")
     body = json.loads(source["Resources"]["Dashboard"]["Properties"]["DashboardBody"])
     assert set(re.findall(r"\$\{(\w+)\}", json.dumps(body))) <= set(source["Parameters"])
     shown = {metric[1] for each in body["widgets"] for metric in each["properties"].get("metrics", [])}

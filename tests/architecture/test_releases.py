@@ -4,13 +4,13 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from infra.checks.aws.stack import Stack
 from infra.checks.aws_rules import faults, monitoring
 from infra.checks.cloudformation import Template, statements
 from infra.checks.deployed import Deployed
 from infra.checks.translated import translated
+from tests.architecture.cloudformation_source import read_source
 from tests.architecture.conftest import PROJECT
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
@@ -101,20 +101,7 @@ def test_a_boundary_bounds_every_role(gradual: Template, template: Template) -> 
 
 
 def test_the_pipelines_role_works_in_one_environment_of_one_repository() -> None:
-    class Plain(yaml.SafeLoader):
-        pass
-
-    def after_the_tag(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.ScalarNode):
-            return loader.construct_scalar(node)
-        if isinstance(node, yaml.SequenceNode):
-            return loader.construct_sequence(node, deep=True)
-        assert isinstance(node, yaml.MappingNode)
-        return loader.construct_mapping(node, deep=True)
-
-    Plain.add_multi_constructor("!", after_the_tag)
-    text = (PROJECT / "infra" / "pipeline" / "template.yaml").read_text(encoding="utf-8")
-    resources = yaml.load(text, Loader=Plain)["Resources"]  # noqa: S506 - a safe loader
+    resources = read_source(PROJECT / "infra" / "pipeline" / "template.yaml")["Resources"]
     [trust] = resources["DeployRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
     claims = trust["Condition"]["StringEquals"]

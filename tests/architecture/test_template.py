@@ -14,6 +14,7 @@ from provisioner.ingest.sources import Sources
 from provisioner.ledger.expressions import mark_published_input, postpone_input
 from provisioner.ledger.models import RequestRecord, RequestState
 from provisioner.settings import MIN_LIST_LAG_SECONDS
+from tests.architecture.cloudformation_source import read_source
 from tests.architecture.conftest import PROJECT
 
 
@@ -291,26 +292,10 @@ def test_nothing_has_a_name_that_two_stacks_of_an_account_would_share(template: 
 
 
 def test_every_function_is_built_for_the_architecture_it_runs_on() -> None:
-    source = yaml.load((PROJECT / "template.yaml").read_text(), Loader=_Intrinsics)  # noqa: S506 - a safe loader
+    source = read_source(PROJECT / "template.yaml")
     for name in ("ApiFunction", "WebhooksFunction", "EventsFunction", "WorkerFunction", "SweeperFunction"):
         metadata = source["Resources"][name]["Metadata"]
         assert metadata == {"BuildMethod": "makefile", "ContextPath": "infra/build/${Architecture}"}
     for architecture in source["Parameters"]["Architecture"]["AllowedValues"]:
         makefile = (PROJECT / "infra" / "build" / architecture / "Makefile").read_text()
         assert makefile.startswith(f"ARCHITECTURE := {architecture}\n")
-
-
-class _Intrinsics(yaml.SafeLoader):
-    """Reads ``!Ref x`` and similar tags as the value after the tag."""
-
-
-def _what_follows(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    assert isinstance(node, yaml.MappingNode)
-    return loader.construct_mapping(node, deep=True)
-
-
-_Intrinsics.add_multi_constructor("!", _what_follows)
