@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from close_provisioner.errors import CommandError
 
 PAUSE_SECONDS = 1.0
-"""Between two questions. A page that shows nothing new costs one question a second while it is open."""
+"""Between two looks at the stack. An open page looks once a second, also while nothing changes."""
 
 type Fragments = Mapping[str, str]
 

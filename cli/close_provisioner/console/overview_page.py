@@ -12,7 +12,6 @@ from close_provisioner.client.service import Service
 from close_provisioner.console import chart
 from close_provisioner.console.live import Fragments, stream
 from close_provisioner.console.page import Pages
-from close_provisioner.console.request_pages import Row
 
 LATEST = 12
 DRAWN = 1000
@@ -56,6 +55,6 @@ class OverviewPage:
             "dead_letters": sum(status.dead_letters.values()),
             "problems": status.by_problem,
             "chart": chart.draw(points, now.replace(second=0, microsecond=0) + timedelta(minutes=1), HOUR),
-            "requests": [Row.of(each) for each in latest],
+            "requests": latest,
             "filtered": False,
         }

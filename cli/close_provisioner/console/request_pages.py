@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from close_provisioner.client.requests import Filter, History, Summary, request_key
+from close_provisioner.client.requests import Filter, History, request_key
 from close_provisioner.client.service import Service
 from close_provisioner.console import timeline
 from close_provisioner.console.events import story
@@ -47,7 +47,7 @@ class RequestPages:
             "requests.html",
             ROOM,
             live=f"/requests?{urlencode(filtered)}" if first else "",
-            requests=[Row.of(each) for each in shown],
+            requests=shown,
             filters=given,
             filtered=bool(filtered),
             choices=("", *STATES, *RESULTS),
@@ -62,8 +62,7 @@ class RequestPages:
 
         def look() -> Fragments:
             shown, _ = self.service.requests.page(_filter(given), PAGE, None)
-            rows = [Row.of(each) for each in shown]
-            return {"rows": self.pages.fragment("_requests.html", requests=rows, filtered=any(given.values()))}
+            return {"rows": self.pages.fragment("_requests.html", requests=shown, filtered=any(given.values()))}
 
         return stream(request, look)
 
@@ -117,25 +116,6 @@ class RequestPages:
 
     def _history(self, request: Request) -> History:
         return self.service.requests.history(request.path_params["key"])
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One request in a list, with the one sentence that says most about it."""
-
-    summary: Summary
-
-    @classmethod
-    def of(cls, summary: Summary) -> "Row":
-        return cls(summary)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.summary, name)
-
-    @property
-    def because(self) -> str:
-        """The problem of a failed request, the reason of one that waits."""
-        return self.summary.problem or self.summary.waits_because or ""
 
 
 def edited_body(text: str) -> dict[str, Any]:

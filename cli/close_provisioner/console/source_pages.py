@@ -11,7 +11,6 @@ from close_provisioner.client.requests import Filter
 from close_provisioner.client.service import Service
 from close_provisioner.client.sources import Source
 from close_provisioner.console.page import Notice, Pages
-from close_provisioner.console.request_pages import Row
 from close_provisioner.errors import CommandError
 from close_provisioner.stack.example_events import ExampleEvents
 
@@ -64,7 +63,7 @@ class SourcePages:
             sources=[_row(each, self.service.stack.api_url) for each in sources],
             fixtures=self.events.names() if self.events else {},
             names=[each.tenant for each in self.service.tenants.all()],
-            requests=[Row.of(each) for each in latest],
+            requests=latest,
             filtered=False,
         )
 

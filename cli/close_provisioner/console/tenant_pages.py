@@ -11,7 +11,6 @@ from close_provisioner.client.requests import Filter
 from close_provisioner.client.service import Service
 from close_provisioner.client.tenants import Organization, Tenant
 from close_provisioner.console.page import Pages
-from close_provisioner.console.request_pages import Row
 from close_provisioner.console.type_rows import TypeView
 from close_provisioner.errors import CommandError
 
@@ -33,8 +32,7 @@ class TenantPages:
     def one(self, request: Request) -> Response:
         """Show a tenant with its last requests."""
         tenant = self.service.tenants.one(request.path_params["tenant"])
-        latest = self.service.requests.newest(Filter(tenant=tenant.tenant), LATEST)
-        rows = [Row.of(each) for each in latest]
+        rows = list(self.service.requests.newest(Filter(tenant=tenant.tenant), LATEST))
         return self.pages.page("tenant.html", ROOM, tenant=_row(tenant), requests=rows, filtered=False)
 
     async def check(self, request: Request) -> Response:
