@@ -4,7 +4,7 @@ Tests check what they hold, never how they were called. tests/integration/servic
 and the real ledger to the same guarantees.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -187,16 +187,29 @@ class MemoryLedger:
 
 @dataclass
 class MemoryTopic:
-    """A topic that keeps (event id, outcome). ``fails`` is raised instead, if it is set."""
+    """A topic that keeps (event id, outcome). ``fails`` is raised instead, if it is set.
+
+    ``refused``: the errors of single events, by id, where several are published together. ``batches``: how many were.
+    """
 
     events: list[tuple[str, Outcome]] = field(default_factory=list)
     types: list[tuple[str, Outcome]] = field(default_factory=list)
     fails: Exception | None = None
+    refused: dict[str, Exception] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
 
     def publish(self, event_id: str, outcome: Outcome) -> None:
         if self.fails:
             raise self.fails
         self.events.append((event_id, outcome))
+
+    def publish_all(self, outcomes: Mapping[str, Outcome]) -> dict[str, Exception]:
+        if self.fails:
+            return dict.fromkeys(outcomes, self.fails)
+        refused = {each: self.refused[each] for each in outcomes if each in self.refused}
+        self.events += [each for each in outcomes.items() if each[0] not in refused]
+        self.batches += [len(outcomes)] if outcomes else []
+        return refused
 
     def publish_type(self, event_id: str, outcome: Outcome) -> None:
         self.types.append((event_id, outcome))

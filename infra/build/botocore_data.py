@@ -14,7 +14,7 @@ from typing import Any
 OPERATIONS = {
     "dynamodb": ("GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"),
     "secretsmanager": ("GetSecretValue",),
-    "sns": ("Publish",),
+    "sns": ("Publish", "PublishBatch"),
     "sqs": ("ChangeMessageVisibility", "SendMessage"),
 }
 """The operations that the functions call, by service; a test compares them with the source. A client gets a method for

@@ -4,9 +4,10 @@ DynamoDB is moto's, so that conditions are really evaluated; the caller's lock m
 not under threads by themselves. SQS and SNS are small models of our own, since moto's clock cannot be driven.
 """
 
+import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -54,6 +55,7 @@ class AwsFailures:
 
     request: AWSPreparedRequest
     service: str
+    refuse_some: Callable[..., AWSResponse]
     latency: float = 0.005
     timeout: float = READ_TIMEOUT_SECONDS
 
@@ -76,6 +78,9 @@ class AwsFailures:
 
     def garbled(self) -> Exception:
         return self.lost()
+
+    def partial(self, *, carried_out: bool) -> AWSResponse:
+        return self.refuse_some(carried_out=carried_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ class SimulatedAws:
             "SendMessage": self._send,
             "ChangeMessageVisibility": self._hide,
             "Publish": self._publish,
+            "PublishBatch": self._publish_batch,
             "GetSecretValue": self._secret,
         }
         return serve[operation.name](operation.parameters, request)
@@ -129,20 +135,57 @@ class SimulatedAws:
         return _response(request, 200, "{}")
 
     def _publish(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
-        names = {
-            key: value for key, value in asked.items() if re.fullmatch(r"MessageAttributes\.entry\.\d+\.Name", key)
-        }
-        attributes = {name: asked[key.replace(".Name", ".Value.StringValue")] for key, name in names.items()}
-        self.published.append(PublishedMessage(asked["Message"], attributes))
-        result = f"<PublishResult><MessageId>{len(self.published)}</MessageId></PublishResult>"
-        body = f'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{result}</PublishResponse>'
-        return _response(request, 200, body)
+        self.published.append(_message_of(asked))
+        return _sns_response(request, "Publish", f"<MessageId>{len(self.published)}</MessageId>")
+
+    def _publish_batch(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
+        self.published += map(_message_of, entries_of(asked))
+        return _batch_response(request, asked, refused=[])
+
+    def refuse_some(
+        self, asked: dict[str, Any], request: AWSPreparedRequest, *, carried_out: bool = False
+    ) -> AWSResponse:
+        """Refuse every second entry of a batch. ``carried_out``: all of them were published all the same."""
+        entries = [*entries_of(asked)]
+        if not carried_out:
+            self.published += map(_message_of, entries[::2])
+        return _batch_response(request, asked, refused=[each["Id"] for each in entries[1::2]])
 
     def _secret(self, asked: dict[str, Any], request: AWSPreparedRequest) -> AWSResponse:
         name = asked["SecretId"]
         if name not in self.secrets:
             return _refusal(request, "secretsmanager", 400, "ResourceNotFoundException")
         return _response(request, 200, json.dumps({"Name": name, "SecretString": self.secrets[name]}))
+
+
+def entries_of(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a PublishBatch, each with its parameters as the protocol carries them."""
+    for number in itertools.count(1):
+        prefix = f"PublishBatchRequestEntries.member.{number}."
+        if f"{prefix}Id" not in asked:
+            return
+        yield {key.removeprefix(prefix): value for key, value in asked.items() if key.startswith(prefix)}
+
+
+def _message_of(asked: Mapping[str, Any]) -> PublishedMessage:
+    names = {key: value for key, value in asked.items() if re.fullmatch(r"MessageAttributes\.entry\.\d+\.Name", key)}
+    attributes = {name: asked[key.replace(".Name", ".Value.StringValue")] for key, name in names.items()}
+    return PublishedMessage(asked["Message"], attributes)
+
+
+def _batch_response(request: AWSPreparedRequest, asked: Mapping[str, Any], refused: Collection[str]) -> AWSResponse:
+    ids = [each["Id"] for each in entries_of(asked)]
+    taken = [f"<member><Id>{each}</Id><MessageId>{each}</MessageId></member>" for each in ids if each not in refused]
+    why = "<Code>InternalError</Code><SenderFault>false</SenderFault>"
+    failed = [f"<member><Id>{each}</Id>{why}</member>" for each in refused]
+    body = f"<Successful>{''.join(taken)}</Successful><Failed>{''.join(failed)}</Failed>"
+    return _sns_response(request, "PublishBatch", body)
+
+
+def _sns_response(request: AWSPreparedRequest, operation: str, result: str) -> AWSResponse:
+    result = f"<{operation}Result>{result}</{operation}Result>"
+    body = f'<{operation}Response xmlns="http://sns.amazonaws.com/doc/2010-03-31/">{result}</{operation}Response>'
+    return _response(request, 200, body)
 
 
 def _response(

@@ -180,6 +180,9 @@ class CloseFailures:
     def garbled(self) -> httpx.Response:
         return httpx.Response(201, json={"name": "something"})
 
+    def partial(self, *, carried_out: bool) -> httpx.Response:
+        raise NotImplementedError("Close takes no batches")
+
 
 def _plain(request: httpx.Request) -> Request:
     url = request.url

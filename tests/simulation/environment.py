@@ -4,6 +4,7 @@ One process, one simulated clock. The service's code is the real one, with real 
 says where the simulation begins. A process that is killed loses all that it had in memory.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -92,7 +93,8 @@ class SimulatedEnvironment:
             return self.account.carry_out(operation, request)
         if self.system.has_guarantees:
             self.rejected_by_aws += strict.faults(self.network.invocation.function, request)
-        failures = aws.AwsFailures(request, operation.service)
+        refuse_some = functools.partial(self.account.refuse_some, operation.parameters, request)
+        failures = aws.AwsFailures(request, operation.service, refuse_some)
         attempts_of = request.headers.get("amz-sdk-invocation-id")
         text = attempts_of.decode() if isinstance(attempts_of, bytes) else attempts_of
         response: AWSResponse = self.network.call(

@@ -43,6 +43,8 @@ class FaultKind(StrEnum):
     """A rival that wants the same type does all of its work at this moment."""
     GARBLED = "garbled"
     """Carried out, and answered with a success that names nothing."""
+    PARTIAL = "partial"
+    """Of a batch, every second entry is refused, and the others are carried out. After: all are."""
 
 
 @dataclass(frozen=True, slots=True)

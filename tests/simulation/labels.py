@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.simulation.aws import AwsOperation
+from tests.simulation.aws import AwsOperation, entries_of
 from tests.simulation.close_transport import name_in_body
 
 
@@ -51,8 +51,9 @@ def _request_id(body: str) -> str:
 
 
 def _sns(operation: AwsOperation) -> str:
-    event = json.loads(operation.parameters["Message"])
-    return f"of {event.get('data', event).get('request_id', '?')}"
+    messages = [each["Message"] for each in entries_of(operation.parameters)] or [operation.parameters["Message"]]
+    events = [json.loads(each) for each in messages]
+    return f"of {', '.join(each.get('data', each).get('request_id', '?') for each in events)}"
 
 
 def _secret(operation: AwsOperation) -> str:

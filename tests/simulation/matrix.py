@@ -25,9 +25,11 @@ AT_A_CALL: list[tuple[FaultKind, Position]] = [
     (kind, position)
     for kind in FaultKind
     for position in AROUND
-    if (kind, position) != (FaultKind.KILL_UNDERWAY, Position.AFTER) and kind is not FaultKind.GARBLED
+    if (kind, position) != (FaultKind.KILL_UNDERWAY, Position.AFTER)
+    and kind not in {FaultKind.GARBLED, FaultKind.PARTIAL}
 ]
 AT_CLOSE: list[tuple[FaultKind, Position]] = [*AT_A_CALL, (FaultKind.GARBLED, Position.AFTER)]
+OF_A_BATCH: list[tuple[FaultKind, Position]] = [*AT_A_CALL, *((FaultKind.PARTIAL, each) for each in AROUND)]
 AT_THE_CLOCK: list[tuple[FaultKind, Position]] = [
     (kind, Position.BEFORE) for kind in (FaultKind.KILL, FaultKind.OVERRUN, FaultKind.FREEZE)
 ]
@@ -122,4 +124,6 @@ def critical(calls: Sequence[str]) -> list[str]:
 def _kinds(call: str) -> list[tuple[FaultKind, Position]]:
     if call.startswith("clock "):
         return AT_THE_CLOCK
+    if call.startswith("sns.PublishBatch "):
+        return OF_A_BATCH
     return AT_CLOSE if call.startswith("close.") else AT_A_CALL

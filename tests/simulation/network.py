@@ -48,6 +48,8 @@ class Failures(Protocol):
 
     def garbled(self) -> Any: ...
 
+    def partial(self, *, carried_out: bool) -> Any: ...
+
 
 @dataclass(slots=True, eq=False)
 class Invocation:
@@ -230,6 +232,8 @@ class _FaultyCall:
                 return self.failures.lost()
             case FaultKind.GARBLED:
                 return self.failures.garbled()
+            case FaultKind.PARTIAL:
+                return self.failures.partial(carried_out=after)
         return None
 
     def _slow(self, after: bool) -> Exception:

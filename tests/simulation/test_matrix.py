@@ -47,6 +47,23 @@ def test_a_crowd_settles_from_one_observation_also_under_faults() -> None:
     assert sum(each.remembered for each in results if each.fired) > 2 * len(results)
 
 
+@pytest.mark.parametrize("position", Position)
+def test_entries_of_a_batch_that_are_refused_are_published_one_by_one(position: Position) -> None:
+    free = fault_free("crowd")
+    [batch] = [call for call in free.calls if call.startswith("sns.PublishBatch ")]
+    assert (FaultKind.PARTIAL, position) in {
+        (each.faults[0].kind, each.faults[0].position) for each in singles("crowd", [batch])
+    }
+
+    result = run(Case("crowd", (Fault(FaultKind.PARTIAL, position, batch),)), CloseProvisioner())
+
+    assert [each.call for each in result.fired] == [batch]
+    assert not result.violations, result.output
+    published = [call for call in result.calls if call.startswith("sns.Publish ")]
+    assert published[:2] == ["sns.Publish of crowd-1#1", "sns.Publish of crowd-3#1"]
+    assert len(published) == 2 + len([call for call in free.calls if call.startswith("sns.Publish ")])
+
+
 def test_the_matrix_holds_every_dependency_and_every_kind() -> None:
     cases = [each.faults[0] for each in singles("queue create", fault_free("queue create").calls)]
     assert {fault.call.partition(".")[0] for fault in cases if not fault.call.startswith("clock")} == {
@@ -56,7 +73,7 @@ def test_the_matrix_holds_every_dependency_and_every_kind() -> None:
         "sns",
     }
     assert any(fault.call.startswith("clock ") for fault in cases)
-    assert {fault.kind for fault in cases} == {*FaultKind}
+    assert {fault.kind for fault in cases} == {*FaultKind} - {FaultKind.PARTIAL}, "one outcome is not a batch"
 
 
 def test_the_critical_section_goes_from_the_tenants_organization_until_after_the_publish() -> None:

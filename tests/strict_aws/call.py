@@ -66,14 +66,18 @@ def _from_form(shape: Any, form: Mapping[str, str], prefix: str) -> Any:
     if shape.type_name == "map":
         flat = "" if shape.serialization.get("flattened") else ".entry"
         key, value = shape.key.serialization.get("name", "key"), shape.value.serialization.get("name", "value")
-        indexes = sorted(
-            {int(each[len(prefix + flat) + 1 :].split(".")[0]) for each in form if each.startswith(f"{prefix}{flat}.")}
-        )
         return {
             form[f"{prefix}{flat}.{index}.{key}"]: _from_form(shape.value, form, f"{prefix}{flat}.{index}.{value}.")
-            for index in indexes
+            for index in _indexes(form, prefix + flat)
         }
+    if shape.type_name == "list":
+        flat = "" if shape.serialization.get("flattened") else f".{shape.member.serialization.get('name', 'member')}"
+        return [_from_form(shape.member, form, f"{prefix}{flat}.{index}.") for index in _indexes(form, prefix + flat)]
     return form[prefix]
+
+
+def _indexes(form: Mapping[str, str], prefix: str) -> list[int]:
+    return sorted({int(each[len(prefix) + 1 :].split(".")[0]) for each in form if each.startswith(f"{prefix}.")})
 
 
 def _given(form: Mapping[str, str], prefix: str) -> bool:

@@ -1,7 +1,7 @@
 """AWS's documented limits of a request that the models do not hold, and an emulator may not enforce."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.strict_aws.call import Call
@@ -10,7 +10,9 @@ KIB, MIB = 1024, 1_048_576
 MAX_MESSAGE = MIB
 """SQS Developer Guide, "Amazon SQS message quotas": body and attributes together."""
 MAX_NOTIFICATION = 256 * KIB
-"""SNS API Reference, Publish: message and attributes together."""
+"""SNS API Reference, Publish: message and attributes together; PublishBatch: of all entries together."""
+MAX_ENTRIES = 10
+"""SNS API Reference, PublishBatch."""
 MAX_ITEM = 400 * KIB
 """DynamoDB Developer Guide, "Quotas": names and values of an item's attributes."""
 MAX_TRANSACTION = 4 * MIB
@@ -24,6 +26,8 @@ MAX_ATTRIBUTES = 10
 
 NOT_IN_MESSAGES = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ATTRIBUTE_NAME = re.compile(r"(?!aws\.|amazon\.)(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)", re.IGNORECASE)
+ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+"""SNS API Reference, PublishBatchRequestEntry."""
 GROUP_ID = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
 
@@ -42,16 +46,38 @@ def limit_faults(call: Call) -> Iterator[str]:
                 yield f"VisibilityTimeout is {call.parameters['VisibilityTimeout']}, of {MAX_VISIBILITY}"
         case "sns", "Publish":
             yield from _message(call.parameters, call.parameters["Message"], MAX_NOTIFICATION)
+        case "sns", "PublishBatch":
+            yield from _batch(call.parameters["PublishBatchRequestEntries"])
         case "dynamodb", _:
             yield from _ledger(call)
 
 
+def _batch(entries: list[dict[str, Any]]) -> Iterator[str]:
+    for each in entries:
+        yield from _message(each, each["Message"], MAX_NOTIFICATION)
+        if not ENTRY_ID.fullmatch(each["Id"]):
+            yield f"an entry has the id {each['Id']!r}"
+    if not 1 <= len(entries) <= MAX_ENTRIES:
+        yield f"{len(entries)} entries, of {MAX_ENTRIES}"
+    if len({each["Id"] for each in entries}) < len(entries):
+        yield "two entries have the same id"
+    sizes = [_bytes((each["Message"], *_texts(each.get("MessageAttributes", {})))) for each in entries]
+    if sum(sizes) > MAX_NOTIFICATION:
+        yield f"messages and attributes have {sum(sizes)} bytes, of {MAX_NOTIFICATION}"
+
+
+def _texts(attributes: dict[str, Any]) -> list[str]:
+    return [text for name, each in attributes.items() for text in (name, each["DataType"], each.get("StringValue", ""))]
+
+
+def _bytes(texts: Iterable[str]) -> int:
+    return sum(len(each.encode("utf-8", "surrogatepass")) for each in texts)
+
+
 def _message(parameters: dict[str, Any], body: str, most: int) -> Iterator[str]:
     attributes = parameters.get("MessageAttributes", {})
-    texts = [
-        text for name, each in attributes.items() for text in (name, each["DataType"], each.get("StringValue", ""))
-    ]
-    if (size := sum(len(each.encode("utf-8", "surrogatepass")) for each in (body, *texts))) > most:
+    texts = _texts(attributes)
+    if (size := _bytes((body, *texts))) > most:
         yield f"message and attributes have {size} bytes, of {most}"
     if not body:
         yield "the message is empty"

@@ -112,11 +112,14 @@ def test_a_key_of_ones_own_needs_a_permission_of_its_own() -> None:
 def test_a_request_is_read_from_its_bytes() -> None:
     """As botocore writes it: JSON for some services, a form for SNS."""
     attributes = {"tenant": {"DataType": "String", "StringValue": "acme & söns"}}
-    given: dict[str, tuple[str, dict[str, Any]]] = {
-        "sns": ("Publish", {"TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": "{}", "MessageAttributes": attributes}),
-        "sqs": ("SendMessage", {"QueueUrl": "https://q", "MessageBody": "{}", "DelaySeconds": 3}),
-    }
-    for service, (operation, parameters) in given.items():
+    entry = {"Message": "{}", "MessageAttributes": attributes}
+    batch = [{"Id": "0", **entry}, {"Id": "1", "Message": "{}"}]
+    given: list[tuple[str, str, dict[str, Any]]] = [
+        ("sns", "Publish", {**NOTIFICATION, **entry}),
+        ("sns", "PublishBatch", {**NOTIFICATION, "PublishBatchRequestEntries": batch}),
+        ("sqs", "SendMessage", {"QueueUrl": "https://q", "MessageBody": "{}", "DelaySeconds": 3}),
+    ]
+    for service, operation, parameters in given:
         sent: list[Call] = []
         client = boto3.client(service, region_name="us-east-1", aws_access_key_id="AKIA", aws_secret_access_key="s")
 
@@ -167,6 +170,11 @@ def transaction(number: int, size: int = 1) -> Call:
 NOTIFICATION = {"TopicArn": "arn:aws:sns:us-east-1:1:t"}
 
 
+def batch(number: int, size: int = 1, **of_each: Any) -> Call:
+    entries = [{"Id": f"{each}", "Message": "x" * size, **of_each} for each in range(number)]
+    return Call("sns", "PublishBatch", {**NOTIFICATION, "PublishBatchRequestEntries": entries})
+
+
 @pytest.mark.parametrize(
     ("within", "beyond"),
     [
@@ -181,6 +189,11 @@ NOTIFICATION = {"TopicArn": "arn:aws:sns:us-east-1:1:t"}
             Call("sns", "Publish", {**NOTIFICATION, "Message": "x" * 262_144}),
             Call("sns", "Publish", {**NOTIFICATION, "Message": "x" * 262_144, **attributes("y")}),
         ),
+        (batch(10), batch(11)),
+        (batch(1), batch(0)),
+        (batch(2), batch(2, Id="same")),
+        (batch(1, Id="a_1-"), batch(1, Id="a b")),
+        (batch(4, 65_536), batch(4, 65_536, **attributes("y"))),
         (put(body={"S": "x" * (409_600 - 15)}), put(body={"S": "x" * (409_600 - 14)})),
         (put(n={"N": "1" * 38}), put(n={"N": "1" * 39})),
         (put(s={"SS": ["a", "b"]}), put(s={"SS": []})),

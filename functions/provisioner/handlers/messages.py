@@ -1,14 +1,18 @@
-"""The records of an SQS event, and the order to read them in."""
+"""The records of an SQS event, the order to read them in, and their results."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
 
 from provisioner.contract.errors import Rejected
+from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.handlers.request_log import request_keys
-from provisioner.ledger.models import RequestRecord
+from provisioner.ledger.models import RequestRecord, RequestState
+from provisioner.messaging.envelopes import sender_of
 from provisioner.messaging.queue import DEFERRALS_ATTRIBUTE
+from provisioner.reconcile.crowd import Crowd
+from provisioner.reconcile.provisioner import Job
 
 LARGE = 10_000  # characters of a body; most are far below
 
@@ -74,6 +78,58 @@ class InvalidMessage(NamedTuple):
     tenant: str
     request_id: str
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any], rejection: Rejected) -> Self:
+        """Return the message without the traceback of its rejection, whose frames hold the parsed body."""
+        return cls(record, rejection.with_traceback(None), *sender_of(record["body"], record["messageId"]))
+
+
+class MessageResult(NamedTuple):
+    """The result of one message: the metric it counts in, and whether SQS delivers it again.
+
+    ``took``: the seconds from the request's acceptance to its outcome, if it settled. ``answers``: the metrics of the
+    calls to Close.
+    """
+
+    message_id: str
+    metric: str
+    retry: bool = False
+    took: float | None = None
+    answers: Sequence[str] = ()
+
+
+class SettledMessage(NamedTuple):
+    """A message whose request is settled. ``answers``: the metrics of the calls to Close."""
+
+    message: AcceptedMessage
+    job: Job
+    outcome: Outcome
+    answers: Sequence[str]
+
+    @property
+    def id(self) -> str:
+        """The request's, which is the id of its event."""
+        return self.message.accepted.id
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether its outcome was published before it was received."""
+        return self.message.accepted.state is RequestState.ANNOUNCED
+
+    @property
+    def announcement(self) -> Outcome:
+        return self.outcome.asked_by(self.message.accepted.requester)
+
+
+@dataclass(slots=True)
+class TenantMessages:
+    """The work on one tenant's messages of a batch. ``held``: those whose outcomes are yet to be published."""
+
+    crowd: Crowd
+    time_left: Callable[[], float]
+    held: list[SettledMessage] = field(default_factory=list)
+    done: list[MessageResult] = field(default_factory=list)
+
 
 def in_order_of_risk(records: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the indexes of the records: those received most often, and large ones, come last.
@@ -85,6 +141,10 @@ def in_order_of_risk(records: Sequence[Mapping[str, Any]]) -> list[int]:
         return receive_count(records[index]), len(records[index]["body"]) > LARGE
 
     return sorted(range(len(records)), key=risk)
+
+
+def tenant_of(message: Message) -> str:
+    return message.request.tenant
 
 
 def requester_of(record: Mapping[str, Any]) -> Requester:

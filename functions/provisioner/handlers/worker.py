@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
@@ -23,10 +23,14 @@ from provisioner.handlers.messages import (
     AcceptedMessage,
     InvalidMessage,
     Message,
+    MessageResult,
+    SettledMessage,
+    TenantMessages,
     in_order_of_risk,
     log_keys,
     receive_count,
     requester_of,
+    tenant_of,
 )
 from provisioner.handlers.request_log import close_answers, invocation_of, log_settled
 from provisioner.ledger.acceptance import SettledAtOnce
@@ -53,20 +57,6 @@ def _service() -> "Worker":
     return Worker(Service.from_settings(Settings.from_env()))
 
 
-class MessageResult(NamedTuple):
-    """The result of one message: the metric it counts in, and whether SQS delivers it again.
-
-    ``took``: the seconds from the request's acceptance to its outcome, if it settled. ``answers``: the metrics of the
-    calls to Close.
-    """
-
-    message_id: str
-    metric: str
-    retry: bool = False
-    took: float | None = None
-    answers: Sequence[str] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Worker:
     """The handler without Lambda."""
@@ -82,10 +72,10 @@ class Worker:
         known: set[str] = set()
         received = {index: self._receive(records[index], known, time_left) for index in in_order_of_risk(records)}
         read = [received[index] for index in range(len(records))]
-        messages = sorted((each for each in read if isinstance(each, Message)), key=_tenant)
+        messages = sorted((each for each in read if isinstance(each, Message)), key=tenant_of)
         work: list[Callable[[], list[MessageResult]]] = [
             *(partial(self._dead_letter, each) for each in read if isinstance(each, InvalidMessage)),
-            *(partial(self._work_for_tenant, list(group), time_left) for _, group in groupby(messages, key=_tenant)),
+            *(partial(self._work_for_tenant, list(group), time_left) for _, group in groupby(messages, key=tenant_of)),
         ]
         with ThreadPoolExecutor(MAX_CONCURRENT_TENANTS) as pool:
             done = [each for future in [pool.submit(task) for task in work] for each in future.result()]
@@ -111,7 +101,7 @@ class Worker:
             known |= {message.request.id, message.request.desired_fingerprint}
             return self._accept(message)
         except Rejected as rejection:
-            return _invalid(record, rejection)
+            return InvalidMessage.of(record, rejection)
         except Exception:  # of any kind: the message stays on the queue
             logger.exception("failed; the message stays on the queue", extra=log_keys(record))
             return self._retry(record)
@@ -133,39 +123,66 @@ class Worker:
         return AcceptedMessage(message.record, accepted.accepted_request(message.request), accepted)
 
     def _work_for_tenant(self, messages: Sequence[Message], time_left: Callable[[], float]) -> list[MessageResult]:
-        organization = self.service.organization(_tenant(messages[0]), time_left)
-        crowd = Crowd(self.service.provisioner, organization)
-        return [each for message in messages for each in self._work(message, crowd, time_left)]
+        crowd = Crowd(self.service.provisioner, self.service.organization(messages[0].request.tenant, time_left))
+        tenant = TenantMessages(crowd, time_left)
+        for message in messages:
+            tenant.done += self._work(message, tenant)
+        self._announce_held(tenant)
+        return tenant.done
 
-    def _work(self, message: Message, crowd: Crowd, time_left: Callable[[], float]) -> list[MessageResult]:
+    def _work(self, message: Message, tenant: TenantMessages) -> list[MessageResult]:
         try:
-            if time_left() < MESSAGE_SECONDS:
+            if tenant.time_left() < MESSAGE_SECONDS:
                 return [self._wait(message, Deferred(0, "too little time is left in this run", message.deferrals or 0))]
             if not isinstance(message, AcceptedMessage):  # the message before it may have settled the request
-                message = self._accept(message, crowd.answer(message.request) if message.may_follow else None)
-            return [self._finish(message, crowd)]
+                message = self._accept(message, tenant.crowd.answer(message.request) if message.may_follow else None)
+            return self._finish(message, tenant)
         except Rejected as rejection:  # its id belongs to a request with other content, which is unaffected
-            return self._dead_letter(_invalid(message.record, rejection))
+            return self._dead_letter(InvalidMessage.of(message.record, rejection))
         except Exception:  # of any kind: the message stays on the queue
             logger.exception("failed; the message stays on the queue", extra=message.log_keys)
             return [self._retry(message.record, message)]
 
-    def _finish(self, message: AcceptedMessage, crowd: Crowd) -> MessageResult:
+    def _finish(self, message: AcceptedMessage, tenant: TenantMessages) -> list[MessageResult]:
+        """Settle the request. Its outcome is held, to be published with those after it, while these come at once."""
         if message.is_superseded:
-            return MessageResult(message.id, "Superseded")
-        job = crowd.job(message.accepted, message.request, invocation_of("queue"))
-        result = self.service.provisioner.reconcile(job)
+            return [MessageResult(message.id, "Superseded")]
+        if not tenant.crowd.settles_soon(message.accepted, message.request):
+            self._announce_held(tenant)
+        job = tenant.crowd.job(message.accepted, message.request, invocation_of("queue"))
+        result = self.service.provisioner.settle(job)
         if isinstance(result, Deferred):
-            crowd.remember_wait(message.request)
-            return self._wait(message, result)._replace(answers=close_answers(crowd.organization.calls))
+            tenant.crowd.remember_wait(message.request)
+            return [self._wait(message, result)._replace(answers=close_answers(tenant.crowd.organization.calls))]
+        tenant.crowd.remember_outcome(message.request, result)
+        calls = () if message.accepted.outcome else tenant.crowd.organization.calls  # else, of a run before
+        tenant.held.append(SettledMessage(message, job, result, close_answers(calls)))
+        return []
+
+    def _announce_held(self, tenant: TenantMessages) -> None:
+        """Publish the outcomes that are held. A message whose outcome could not be published stays on the queue."""
+        held, tenant.held = tenant.held, []
+        failed = self.service.topic.publish_all({each.id: each.announcement for each in held if not each.is_announced})
+        for each in held:
+            try:
+                tenant.done.append(self._announced(each, failed.get(each.id)))
+            except Exception:  # of any kind
+                logger.exception("failed; the message stays on the queue", extra=each.message.log_keys)
+                tenant.done.append(self._retry(each.message.record, each.message))
+
+    def _announced(self, settled: SettledMessage, error: Exception | None) -> MessageResult:
+        message, result = settled.message, settled.outcome.result
+        if error:
+            raise error
+        if not settled.is_announced:
+            self.service.ledger.mark_published(message.accepted)
         if message.accepted.outcome is None or message.accepted.fresh:
-            log_settled(result, message.log_keys)
+            log_settled(settled.outcome, message.log_keys)
             took = self.service.provisioner.clock() - message.accepted.accepted_at
-            calls = () if message.accepted.outcome else crowd.organization.calls  # settled when accepted: without calls
-            return MessageResult(message.id, result.result.capitalize(), took=took, answers=close_answers(calls))
-        logger.info("already settled", extra={**message.log_keys, "result": result.result})
-        if result.result is Result.UNRESOLVED:
-            return self._reconcile_unresolved(message, job)
+            return MessageResult(message.id, result.capitalize(), took=took, answers=settled.answers)
+        logger.info("already settled", extra={**message.log_keys, "result": result})
+        if result is Result.UNRESOLVED:
+            return self._reconcile_unresolved(message, settled.job)
         return MessageResult(message.id, "Replayed")
 
     def _wait(self, message: Message, wait: Deferred) -> MessageResult:
@@ -196,8 +213,7 @@ class Worker:
         return MessageResult(record["messageId"], "Retried", retry=True)
 
     def _give_up(self, record: Mapping[str, Any], message: Message | None) -> None:
-        times = receive_count(record)
-        reason = f"The service failed {times} times in a row. The message is in the dead-letter queue."
+        reason = f"The service failed {receive_count(record)} times in a row. The message is in the dead-letter queue."
         if isinstance(message, AcceptedMessage):
             self.service.provisioner.give_up(message.accepted, message.request, reason)
         else:  # the ledger failed, so the message is published under an id of its own, not as its request
@@ -231,13 +247,3 @@ class Worker:
             settled_at=datetime.fromtimestamp(self.service.provisioner.clock(), UTC).isoformat(),
         ).asked_by(requester_of(record))
         self.service.topic.publish(message_key(record["messageId"]), outcome)
-
-
-def _invalid(record: Mapping[str, Any], rejection: Rejected) -> InvalidMessage:
-    """Return the message without the traceback of its rejection, whose frames hold the parsed body."""
-    names = sender_of(record["body"], record["messageId"])
-    return InvalidMessage(record, rejection.with_traceback(None), *names)
-
-
-def _tenant(message: Message) -> str:
-    return message.request.tenant

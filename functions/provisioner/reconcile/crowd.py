@@ -18,6 +18,7 @@ class Crowd:
     organization: Organization
     _answers: dict[str, Outcome] = field(default_factory=dict)  # by desired state
     _waited: set[str] = field(default_factory=set)
+    _remembered: set[str] = field(default_factory=set)
 
     def answer(self, request: ProvisioningRequest) -> Outcome | None:
         """Return the outcome of a new request, if it can be settled from memory. The ledger is read once for all.
@@ -41,3 +42,12 @@ class Crowd:
     def remember_wait(self, request: ProvisioningRequest) -> None:
         """Record that the request was deferred."""
         self._waited.add(request.desired_fingerprint)
+
+    def remember_outcome(self, request: ProvisioningRequest, outcome: Outcome) -> None:
+        """Record that the request is settled."""
+        if outcome.observed_at:
+            self._remembered.add(request.desired_fingerprint)
+
+    def settles_soon(self, record: RequestRecord, request: ProvisioningRequest) -> bool:
+        """Return whether it is settled, or probably settles from memory: one before it that desires the same did."""
+        return record.outcome is not None or request.desired_fingerprint in self._remembered

@@ -67,18 +67,19 @@ class Provisioner:
         An exception leaves the request accepted or unpublished, and the resources whose leases it held in doubt. It is
         safe to repeat.
         """
-        outcome = job.record.outcome
-        if outcome is None:
-            job = job.begun(self.clock())
-            try:
-                outcome = self._run_under_leases(job)
-            except (RetryLater, Unavailable) as error:
-                result = self._defer(job, error)
-                if isinstance(result, Deferred):
-                    return result
-                outcome = result
-        self._publish(job.record, outcome)
-        return outcome
+        if isinstance(result := self.settle(job), Outcome):
+            self._publish(job.record, result)
+        return result
+
+    def settle(self, job: Job) -> Outcome | Deferred:
+        """Do the same, but leave an outcome to its caller to publish."""
+        if job.record.outcome:
+            return job.record.outcome
+        job = job.begun(self.clock())
+        try:
+            return self._run_under_leases(job)
+        except (RetryLater, Unavailable) as error:
+            return self._defer(job, error)
 
     def plan(self, request: ProvisioningRequest, organization: Organization) -> Plan:
         """Plan the request from the present state of Close. Nothing is written anywhere.

@@ -27,6 +27,12 @@ _PUBLISHED = (
     b"</MessageId></PublishResult><ResponseMetadata><RequestId>f187a3c1</RequestId></ResponseMetadata></PublishResponse>"
 )
 
+_PUBLISHED_BATCH = (
+    '<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed/><Successful>'
+    + "".join(f"<member><Id>{each}</Id><MessageId>94f20ce6-{each}</MessageId></member>" for each in range(10))
+    + "</Successful></PublishBatchResult></PublishBatchResponse>"
+).encode()
+
 
 def stub_aws() -> None:
     """From now on no botocore client of this process reaches a network."""
@@ -45,7 +51,7 @@ def _aws_answer(request: Any) -> bytes:
     target = request.headers.get("X-Amz-Target", b"")
     target = target.decode() if isinstance(target, bytes) else target
     if not target:
-        return _PUBLISHED
+        return _PUBLISHED_BATCH if "Action=PublishBatch" in _text(request.body) else _PUBLISHED
     if target == "secretsmanager.GetSecretValue" and b"/sources/" in request.body:
         return json.dumps({"Name": "stripe", "SecretString": json.dumps({"secrets": [SIGNING_SECRET]})}).encode()
     if target.endswith(".GetItem") and b'"TENANT#' in request.body:
@@ -53,6 +59,10 @@ def _aws_answer(request: Any) -> bytes:
     if target.endswith(".UpdateItem") and b'"ALL_NEW"' in request.body:
         return _updated(json.loads(request.body))
     return _AWS_ANSWERS.get(target, _NOTHING)
+
+
+def _text(body: str | bytes) -> str:
+    return body.decode() if isinstance(body, bytes) else body
 
 
 def _updated(update: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from provisioner.contract.errors import Unavailable
 from provisioner.handlers.worker import Worker
 from tests.fakes import MemoryLedger, a_request
 from tests.handlers import HandlerWorld
-from tests.unit.handlers.test_worker import body, record, results, work
+from tests.unit.handlers.test_worker import body, record, results, sent_by_us, work
 
 
 @pytest.fixture
@@ -48,6 +48,41 @@ def test_one_observation_settles_the_batch(world: HandlerWorld, monkeypatch: pyt
     assert all(each.outcome and each.state == "announced" for each, _ in world.ledger.requests.values())
     assert (calls["accept"], calls["lease"], calls["settle"], calls["settle_unbegun"]) == (10, 1, 1, 0)
     assert calls["tenant"] == 5, "four times for the first, and once for all others"
+
+
+def test_the_outcomes_of_a_crowd_are_published_together(world: HandlerWorld) -> None:
+    work(world, *(record(body(f"{number}"), f"m{number}") for number in range(10)))
+    work(world, *(record(body(f"later-{number}"), f"n{number}") for number in range(5)))
+    for number in range(3):
+        world.ledger.accept(a_request(f"sent-{number}"))
+    work(world, *(sent_by_us(body(f"sent-{number}"), f"s{number}", 0) for number in range(3)))
+
+    assert world.topic.batches == [10, 5, 3]
+
+
+def test_an_outcome_does_not_wait_for_the_calls_of_the_requests_after_it(world: HandlerWorld) -> None:
+    names = ["One", "Two", "Two", "Three"]
+
+    work(world, *(record(body(f"{number}", name), f"m{number}") for number, name in enumerate(names)))
+
+    assert world.topic.batches == [1, 2, 1]
+
+
+def test_a_message_whose_outcome_is_refused_stays_on_the_queue(world: HandlerWorld) -> None:
+    requests = [a_request(f"{number}") for number in range(4)]
+    world.topic.refused = {requests[2].id: RuntimeError("refused")}
+    texts = [record(body(f"{number}"), f"m{number}") for number in range(4)]
+
+    assert work(world, *texts) == ["m2"]
+
+    states = [world.ledger.requests[each.id][0].state for each in requests]
+    assert states == ["announced", "announced", "settled", "announced"]
+    assert world.queue.hidden == [("handle of m2", 1, 0)]
+
+    world.topic.refused = {}
+    assert work(world, record(body("2"), "m2", receive_count=2)) == []
+    assert sorted(results(world)) == [("0", "created"), *((f"{number}", "unchanged") for number in range(1, 4))]
+    assert world.ledger.requests[requests[2].id][0].state == "announced"
 
 
 def test_one_bad_request_spoils_none_of_the_others(world: HandlerWorld) -> None:
