@@ -130,6 +130,10 @@ class TenantMessages:
     held: list[SettledMessage] = field(default_factory=list)
     done: list[MessageResult] = field(default_factory=list)
 
+    def holds(self, request: ProvisioningRequest) -> bool:
+        """Return whether an outcome of this very request is held."""
+        return any(each.id == request.id for each in self.held)
+
 
 def in_order_of_risk(records: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the indexes of the records: those received most often, and large ones, come last.

@@ -135,6 +135,8 @@ class Worker:
             if tenant.time_left() < MESSAGE_SECONDS:
                 return [self._wait(message, Deferred(0, "too little time is left in this run", message.deferrals or 0))]
             if not isinstance(message, AcceptedMessage):  # the message before it may have settled the request
+                if tenant.holds(message.request):
+                    self._announce_held(tenant)
                 message = self._accept(message, tenant.crowd.answer(message.request) if message.may_follow else None)
             return self._finish(message, tenant)
         except Rejected as rejection:  # its id belongs to a request with other content, which is unaffected
@@ -188,8 +190,7 @@ class Worker:
     def _wait(self, message: Message, wait: Deferred) -> MessageResult:
         logger.info("deferred", extra={**message.log_keys, "seconds": wait.seconds, "reason": wait.reason})
         if not wait.exceeds_queue_delay:
-            request = message.request
-            self.service.queue.send(request.to_json(), request.tenant, wait.deferrals, wait.seconds)
+            self.service.queue.send(message.request.to_json(), message.request.tenant, wait.deferrals, wait.seconds)
         return MessageResult(message.id, "Deferred")
 
     def _reconcile_unresolved(self, message: Message, job: Job) -> MessageResult:

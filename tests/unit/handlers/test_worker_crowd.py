@@ -68,6 +68,16 @@ def test_an_outcome_does_not_wait_for_the_calls_of_the_requests_after_it(world: 
     assert world.topic.batches == [1, 2, 1]
 
 
+def test_copies_of_a_request_cost_no_more_than_their_acceptance(
+    world: HandlerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counted(monkeypatch, "accept", "mark_published")
+
+    work(world, *(record(body(), f"m{number}") for number in range(10)))
+
+    assert (results(world), calls) == ([("1", "created")], {"accept": 10, "mark_published": 1})
+
+
 def test_a_message_whose_outcome_is_refused_stays_on_the_queue(world: HandlerWorld) -> None:
     requests = [a_request(f"{number}") for number in range(4)]
     world.topic.refused = {requests[2].id: RuntimeError("refused")}
