@@ -19,6 +19,7 @@ AWS_CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
+    parameter_validation=False,  # a tenth of a call: AWS validates as well, and so do the tests with the whole models
     max_pool_connections=MAX_CONCURRENT_TENANTS,
 )
 

@@ -11,7 +11,7 @@ from tests.bench.installations import Installations
 from tests.bench.programs import Program, count
 from tests.bench.section import Ceiling, Section
 
-LIMIT = 1.2
+LIMIT = 1.0
 HELD = ("api", "webhooks", "worker")
 FEW, MANY = 10, 60
 

@@ -71,9 +71,11 @@ def expand(request: ProvisioningRequest) -> ProvisioningRequest:
     """
     if request.blueprint is None or request.types:
         return request
-    if request.blueprint not in names():
+    try:
+        blueprint = load(request.blueprint)
+    except FileNotFoundError:
         _invalid("/blueprint", f"unknown blueprint; available: {', '.join(names()) or 'none'}")
-    types = fill(load(request.blueprint), request.values or {})
+    types = fill(blueprint, request.values or {})
     return ProvisioningRequest.model_validate(
         {**request.model_dump(mode="python", exclude_unset=True), "custom_object_types": types}
     )

@@ -165,7 +165,7 @@ class Api:
     def _reschedule(self, record: RequestRecord, request: ProvisioningRequest, wait: Deferred) -> int:
         """Send a message due after the wait, and return the seconds after which the caller may ask again."""
         if not wait.exceeds_queue_delay:
-            log_queue_error(record, self.service.outbox.send(request, wait.deferrals, wait.seconds))
+            log_queue_error(record, self.service.outbox.send(record.body, request.tenant, wait.deferrals, wait.seconds))
         return min(math.ceil(wait.seconds), MAX_QUEUE_DELAY_SECONDS) + 1
 
     def _current_state(self, record: RequestRecord) -> Response:

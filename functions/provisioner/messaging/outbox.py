@@ -19,6 +19,9 @@ class StoredRequest(Protocol):
     def fresh(self) -> bool: ...
 
     @property
+    def body(self) -> str: ...
+
+    @property
     def deferrals(self) -> int: ...
 
     def accepted_request(self, sent: ProvisioningRequest) -> ProvisioningRequest: ...
@@ -50,7 +53,7 @@ class Outbox[R: StoredRequest](NamedTuple):
     ) -> Accepted[R]:
         """Store the request and, if it is new, send it. Raise ``Rejected`` (REQUEST_CONFLICT) for other content."""
         record = self.ledger.accept(request, delay_seconds + DELIVERY_SECONDS, requester)
-        error = self.send(request, record.deferrals, delay_seconds) if record.fresh else None
+        error = self.send(record.body, request.tenant, record.deferrals, delay_seconds) if record.fresh else None
         return Accepted(record, error)
 
     def accepted_before(self, rejected: BlueprintRejected) -> R:
@@ -63,10 +66,10 @@ class Outbox[R: StoredRequest](NamedTuple):
             raise rejected
         return found
 
-    def send(self, request: ProvisioningRequest, deferrals: int, delay_seconds: float) -> Exception | None:
+    def send(self, body: str, tenant: str, deferrals: int, delay_seconds: float) -> Exception | None:
         """Send a stored request to the queue, and return the error if SQS fails."""
         try:
-            self.queue.send(request.to_json(), request.tenant, deferrals, delay_seconds)
+            self.queue.send(body, tenant, deferrals, delay_seconds)
         except (BotoCoreError, ClientError) as error:
             failure: Exception = error
             return failure
