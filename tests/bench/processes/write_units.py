@@ -1,8 +1,9 @@
-"""The price of a write to DynamoDB in write units, its indexes included. Pure.
+"""The price of a write to DynamoDB in write units, its indexes included, and of a read in read units. Pure.
 
 Source: docs.aws.amazon.com/amazondynamodb, "Read and write capacity", "Using Global Secondary Indexes": a unit for each
 begun kilobyte of the larger of both items; twice that in a transaction; and for an index a unit for each begun kilobyte
-of the entry that is put or changed, and of the one that is removed, once even in a transaction.
+of the entry that is put or changed, and of the one that is removed, once even in a transaction. A consistent read
+costs a unit for each begun four kilobytes, and one where nothing is found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,11 @@ def price(before: Item, after: Item, indexes: Sequence[Index], *, in_transaction
     """Return the units of one write that changes the item. {}: it does not exist."""
     of_table = max(_kilobytes(before), _kilobytes(after)) * (2 if in_transaction else 1)
     return of_table + sum(_of_index(index, before, after) for index in indexes)
+
+
+def price_of_read(item: Item) -> int:
+    """Return the units of one consistent read that finds the item. {}: it does not exist."""
+    return max(-(-_kilobytes(item) // 4), 1)
 
 
 def _of_index(index: Index, before: Item, after: Item) -> int:
