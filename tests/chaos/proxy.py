@@ -4,6 +4,7 @@ It relays bytes and knows where a call ends. Before it lets one through it asks 
 silences and broken answers of the dependency reach the caller unchanged.
 """
 
+import functools
 import re
 import socket
 import struct
@@ -168,8 +169,9 @@ class _Relay(StreamRequestHandler):
 
     def _forth(self, upstream: socket.socket) -> None:
         proxy, port, own = self.server.proxy, self.client_address[1], self.server.server_address[1]
+        caller = functools.cache(lambda: process_at(port, own, proxy.callers))  # a connection stays with its process
         while request := self._read():
-            call = ProxiedCall(request, lambda: process_at(port, own, proxy.callers))
+            call = ProxiedCall(request, caller)
             action = proxy.decide(call)
             if action is ProxyAction.KILL_BEFORE and proxy.kill_caller(call, action):
                 return

@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from infra.local import clean
+from infra.local import clean, state_dir
 from infra.local.config import PROJECT
 from infra.local.emulator import without_aws
 from infra.local.errors import StartupError
@@ -92,6 +93,22 @@ class TestStateDir:
         assert list(following.temporary.iterdir()) == []
         following.release()
         assert not following.temporary.exists()
+
+    @pytest.mark.parametrize("free", [state_dir.MEMORY_NEEDED + 1, state_dir.MEMORY_NEEDED])
+    def test_functions_unpack_in_memory_where_there_is_plenty(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int
+    ) -> None:
+        memory = tmp_path / "memory"
+        memory.mkdir()
+        monkeypatch.setattr(state_dir, "MEMORY", memory)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+        folder = StateDir(tmp_path / "state")
+        folder.claim()
+        (folder.temporary / "function").write_text("")
+        assert len([*memory.rglob("function")]) == (free > state_dir.MEMORY_NEEDED)
+        folder.release()
+        assert not folder.temporary.exists()
+        assert not [*memory.iterdir()]
 
     def test_a_later_process_with_a_recorded_id_keeps_running(self, tmp_path: Path, orphan: Process) -> None:
         orphaned = StateDir(tmp_path)
