@@ -5,7 +5,7 @@ import pytest
 from tests.chaos.run import run
 from tests.chaos.surroundings import KINDS
 
-REQUESTS = 48
+REQUESTS = 36
 
 
 @pytest.mark.timeout(900)  # a minute, on a machine that has nothing else to do

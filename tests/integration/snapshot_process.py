@@ -26,8 +26,7 @@ def request(name: str) -> None:
 
 
 def continued(number: int) -> None:
-    """Continue in a copy, once the credentials of AWS are old."""
-    time.sleep(float(os.environ["HOURS_LATER"]))
+    """Continue in a copy."""
     run_after_restore()
     request(f"copy-{number}")
     print(json.dumps({"copy": number, "random": random.random()}), flush=True)  # noqa: S311
@@ -35,6 +34,7 @@ def continued(number: int) -> None:
 
 run_before_snapshot()
 request("before")
+time.sleep(float(os.environ["HOURS_LATER"]))  # until the credentials of AWS are old
 for number in (1, 2):
     if (child := os.fork()) == 0:
         continued(number)

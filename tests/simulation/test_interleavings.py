@@ -21,7 +21,7 @@ from tests.simulation.interleavings import in_all_weathers, scenarios
 from tests.simulation.weather import ACTS, BUDGETS, COSTS, INGREDIENTS, OPERATORS, with_ingredients
 
 ORDERS = 20
-IN_WEATHER = 5
+IN_WEATHER = 3
 SEED = os.environ.get("FAULTS_SEED", "once")
 SCENARIOS = {each.name: each for each in scenarios()}
 WEATHERS = {each.name: each for each in in_all_weathers(SEED, each=1)}

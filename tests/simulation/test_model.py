@@ -231,7 +231,7 @@ def _request(tenant: str, name: str, request_id: str, fail: bool) -> dict[str, A
 
 
 AS_MANY_AS_TIME_ALLOWS = settings(
-    max_examples=60,
+    max_examples=24,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,

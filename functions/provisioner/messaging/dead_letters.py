@@ -16,6 +16,7 @@ HELD_SECONDS = 40  # hidden meanwhile; longer than the function runs
 MAX_HELD = 300  # messages at once: putting one back takes a call
 MARGIN_SECONDS = 12  # left to work on them and to put them back
 BATCH = 10  # the most that SQS hands out at once
+WAIT_SECONDS = 1  # for messages; a short poll asks only some of the queue's servers, and may find none
 
 
 class DeadLetter(NamedTuple):
@@ -69,7 +70,7 @@ class DeadLetterQueues(NamedTuple):
                 QueueUrl=url,
                 MaxNumberOfMessages=BATCH,
                 VisibilityTimeout=HELD_SECONDS,
-                WaitTimeSeconds=1,  # a short poll asks only some of the queue's servers, and may find none
+                WaitTimeSeconds=WAIT_SECONDS,
                 AttributeNames=["SentTimestamp"],
                 MessageAttributeNames=["All"],
             )

@@ -171,7 +171,7 @@ def settled(world: MemoryWorld, request: ProvisioningRequest) -> Outcome:
     return world.settle(request, runs=30)[0]
 
 
-CAREFULLY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+CAREFULLY = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 @given(worlds(), requests(if_exists="update", allow_partial=True), st.booleans())

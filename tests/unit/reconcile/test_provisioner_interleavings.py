@@ -1,4 +1,4 @@
-"""Two runs at once, of one request or of two for one type: every order of their calls with up to two switches.
+"""Two runs at once of one request: every order of their calls with up to two switches.
 
 first   ──►│           │──────────►│
 second     │──────────►│           │──────────►
@@ -143,11 +143,3 @@ def test_the_outcome_of_a_request_is_true(
             assert world.close.names == ["Account"]
     assert "created" in told
     assert told <= {"created", "failed", "unresolved"}
-
-
-@pytest.mark.parametrize("spec", [{}, {"fields": FIELDS}], ids=["bare", "fields"])
-def test_of_two_requests_one_creates(spec: dict[str, Any]) -> None:
-    one, other = a_request("1", spec=spec), a_request("2", "ACCOUNT", spec=spec)
-    for world in every_order(Asked(one), Asked(other)):
-        results = sorted(each.result for each in outcomes(world))
-        assert results in (["adopted", "created"], ["created", "unchanged"])

@@ -104,4 +104,4 @@ class OnceMachine(RuleBasedStateMachine):
 
 
 TestOnce = OnceMachine.TestCase
-TestOnce.settings = settings(max_examples=400, stateful_step_count=20, deadline=None)
+TestOnce.settings = settings(max_examples=120, stateful_step_count=20, deadline=None)
