@@ -116,7 +116,7 @@ simulator: .venv/.installed $(TOOLS)/sam/.installed ## deploy the simulated Clos
 	$(TOOLS)/sam/bin/sam deploy --template-file .aws-sam/simulator/template.yaml --stack-name close-provisioner-simulator \
 	  --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset
 
-acceptance: .venv/.installed ## judge a deployed stack that calls the simulated Close | STACK=close-provisioner-dev: its name
+acceptance: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## judge a deployed stack that calls the simulated Close | STACK=close-provisioner-dev: its name; without: a stack on this machine
 	@$(PYTHON) -m infra.acceptance $(STACK)
 
 # ---- Installing -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The scenarios of acceptance that concern operation: dead-found messages, alarms, logs, traces, permissions."""
+"""The scenarios of acceptance that concern operation: dead-letter messages, alarms, logs, traces."""
 
 import json
 import time
@@ -6,50 +6,56 @@ from typing import Any
 
 from infra.acceptance.stage import Skipped, Stage
 
+FUNCTIONS = ("api", "webhooks", "worker")
+LOGGED = {"tenant", "request_id", "id", "result", "attempts", "service", "function_request_id", "cold_start"}
+"""The keys of the line of a settled request, by which the runbook searches."""
+
 
 def dead_letter(stage: Stage) -> str:
     message_id = stage.send(f"no request of {stage.run}")
-    found = stage.eventually(lambda: _found(stage, message_id), f"the dead-found message {message_id}")
-    return "with a reason" if found["MessageAttributes"]["reason"]["StringValue"] else "without a reason"
+    result = stage.outcome("unknown", message_id).data["result"]
+    found = stage.eventually(lambda: _found(stage, message_id), f"the dead-letter message {message_id}")
+    return f"{result}, kept with {'a' if found['MessageAttributes']['reason']['StringValue'] else 'no'} reason"
 
 
 def _found(stage: Stage, message_id: str) -> dict[str, Any] | None:
+    """Take the message from the dead-letter queue. The others are visible again soon."""
     sqs, queue = stage.target.client("sqs"), stage.target.outputs["DeadLetterQueueUrl"]
     received = sqs.receive_message(
-        QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=2, MessageAttributeNames=["All"]
+        QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=1, MessageAttributeNames=["All"]
     )
     for found in received.get("Messages", []):
-        if found["MessageAttributes"].get("message_id", {}).get("StringValue") == message_id:
+        if found.get("MessageAttributes", {}).get("message_id", {}).get("StringValue") == message_id:
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=found["ReceiptHandle"])
             return dict(found)
     return None
 
 
 def redrive(stage: Stage) -> str:
-    """A message on the dead-found queue goes back to the provisioning queue, and is carried out."""
+    """A message as SQS gives it up after five failures: an operator finds it, and sends it again."""
+    if "OperatorFunctionName" not in stage.target.outputs:
+        raise Skipped("the stack has OperatorApi=off")
     asked = stage.party().asks()
-    sqs, dead = stage.target.client("sqs"), stage.target.outputs["DeadLetterQueueUrl"]
-    sqs.send_message(QueueUrl=dead, MessageBody=json.dumps(asked))
-    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    if stage.target.is_local:  # the emulator moves no messages
-        found = stage.eventually(lambda: _body_found(stage, asked["request_id"]), "the message")
-        stage.send(found)
-    else:
-        sqs.start_message_move_task(SourceArn=arn)
-    return stage.result(asked)
+    stage.target.client("sqs").send_message(
+        QueueUrl=stage.target.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(asked)
+    )
+    message = stage.eventually(lambda: _listed(stage, asked["request_id"]), "the dead-letter message")
+    stage.eventually(lambda: _redriven(stage, message["id"]), "the message's way back to the queue")
+    return f"{message['cause']}, {stage.result(asked)}"
 
 
-def _body_found(stage: Stage, request_id: str) -> str | None:
-    sqs, queue = stage.target.client("sqs"), stage.target.outputs["DeadLetterQueueUrl"]
-    for found in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=2).get("Messages", []):
-        if request_id in found["Body"]:
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=found["ReceiptHandle"])
-            return str(found["Body"])
-    return None
+def _listed(stage: Stage, request_id: str) -> dict[str, Any] | None:
+    messages = stage.target.http.call("GET", "/v1/dead-letters").json()["data"]
+    return next((each for each in messages if each["request_id"] == request_id), None)
+
+
+def _redriven(stage: Stage, message: str) -> bool:
+    body = json.dumps({"ids": [message], "reason": stage.run}).encode()
+    return message in stage.target.http.call("POST", "/v1/dead-letters/redrives", body).json()["done"]
 
 
 def alarm(stage: Stage) -> str:
-    """An alarm is set and reset; on AWS its next evaluation would do the same."""
+    """An alarm is set and reset. On AWS, its next evaluation corrects it."""
     cloudwatch, name = stage.target.client("cloudwatch"), f"{stage.target.name}-dead-letters"
     states = []
     for state in ("ALARM", "OK"):
@@ -60,55 +66,37 @@ def alarm(stage: Stage) -> str:
 
 
 def logged(stage: Stage) -> str:
-    """The worker's log has the line of the request, and no credential."""
-    party = stage.party()
-    asked = party.asks()
+    """The worker's log has one line of the request, with the keys to search for it."""
+    asked = stage.party().asks()
     stage.send(asked)
     stage.result(asked)
-    lines = stage.eventually(lambda: _lines(stage, asked["request_id"]), "the line of the request in the worker's log")
-    settled = [each for each in map(json.loads, lines) if each.get("message") == "settled"]
-    return f"settled, {settled[0]['result']}" if settled else f"{len(lines)} other lines"
+    lines = stage.eventually(lambda: stage.log("worker", asked["request_id"]), "the line of the request in the log")
+    [settled] = [each for each in lines if each["message"] == "settled"]
+    if lacking := LOGGED - settled.keys():
+        return f"a line without {', '.join(sorted(lacking))}"
+    return f"settled, {settled['result']}, attempts: {settled['attempts']}"
 
 
-def _lines(stage: Stage, request_id: str) -> list[str]:
-    group = f"/aws/lambda/{stage.target.name}-worker"
-    found = stage.target.client("logs").filter_log_events(
-        logGroupName=group, filterPattern=f'"{request_id}"', startTime=int((time.time() - 600) * 1000)
-    )
-    lines = [each["message"] for each in found["events"] if request_id in each["message"]]
-    return [each for each in lines if '"settled"' in each and each.startswith("{")]
-
-
-def denied(stage: Stage) -> str:
-    """IAM itself says that the webhooks function's role may read no tenant's credential."""
-    if stage.target.is_local:
-        raise Skipped("the emulator does not simulate policies")
-    function = stage.target.client("lambda").get_function_configuration(
-        FunctionName=stage.target.outputs["WebhooksFunctionName"]
-    )
-    account = function["FunctionArn"].split(":")[4]
-    secret = (
-        f"arn:aws:secretsmanager:{stage.target.session.region_name}:{account}:secret:"
-        f"{stage.target.outputs['TenantSecretPrefix']}/acme-AbCdEf"
-    )
-    [decision] = stage.target.client("iam").simulate_principal_policy(
-        PolicySourceArn=function["Role"], ActionNames=["secretsmanager:GetSecretValue"], ResourceArns=[secret]
-    )["EvaluationResults"]
-    return str(decision["EvalDecision"])
+def silent(stage: Stage) -> str:
+    """No credential of the run is in a log, in which its tenants are."""
+    logs = {function: "\n".join(stage.log_lines(function)) for function in FUNCTIONS}
+    if unread := [name for name, text in logs.items() if name != "webhooks" and stage.run not in text]:
+        return f"no line of the run in the log of {', '.join(unread)}"
+    found = [name for name, text in logs.items() if any(party.key in text for party in stage.parties)]
+    return ", ".join(found) or "none"
 
 
 def traced(stage: Stage) -> str:
-    if stage.target.is_local:
+    if stage.target.processes:
         raise Skipped("the emulator keeps no traces")
-    asked = stage.party().asks()
-    stage.post(asked)
-    xray, since = stage.target.client("xray"), time.time() - 300
+    stage.post(stage.party().asks())
+    xray = stage.target.client("xray")
     expression = f'service("{stage.target.outputs["ApiFunctionName"]}")'
 
     def found() -> list[Any]:
-        traces: list[Any] = xray.get_trace_summaries(StartTime=since, EndTime=time.time(), FilterExpression=expression)[
-            "TraceSummaries"
-        ]
+        now = time.time()
+        summaries = xray.get_trace_summaries(StartTime=stage.began, EndTime=now, FilterExpression=expression)
+        traces: list[Any] = summaries["TraceSummaries"]
         return traces
 
     stage.eventually(found, "a trace of the api function")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.acceptance.local_processes import LocalProcesses
 from infra.acceptance.simulated_close import InvokedControls
-from infra.local.api_client import TIMEOUT_SECONDS
+from infra.local.api_client import ApiClient
 from infra.local.deployment import STACK_NAME
 from infra.local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from infra.local.sigv4 import SigV4
@@ -30,38 +30,16 @@ class Target:
     environment: Mapping[str, str]
     session: boto3.Session
     close: Controls
-    api_url: str
+    http: ApiClient
     event_bus: str | None = None
     endpoint_url: str | None = None
     """The address of the local AWS; None on AWS."""
-
-    @property
-    def is_local(self) -> bool:
-        return self.endpoint_url is not None
+    processes: LocalProcesses | None = None
+    """The functions' processes; None on AWS, where they are out of reach."""
 
     def client(self, service: str) -> Any:
         """Return a client for the stack's account and region."""
         return self.session.client(service, endpoint_url=self.endpoint_url)
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        content: bytes = b"",
-        headers: Mapping[str, str] | None = None,
-        *,
-        signed: bool = True,
-    ) -> httpx.Response:
-        """Send a request to the HTTP API."""
-        credentials = self.session.get_credentials()
-        return httpx.request(
-            method,
-            f"{self.api_url}{path}",
-            content=content,
-            headers={**({"Content-Type": "application/json"} if content else {}), **(headers or {})},
-            auth=SigV4("execute-api", credentials, self.session.region_name) if signed else None,
-            timeout=TIMEOUT_SECONDS,
-        )
 
 
 def deployed_target(name: str) -> Target:
@@ -83,9 +61,14 @@ def deployed_target(name: str) -> Target:
             f"{name} calls {environment['CLOSE_API_URL']}. Acceptance creates types and injects faults, so it needs the"
             " simulated Close: run `make simulator`, set CloseApiUrl to its output, and deploy again."
         )
-    controls = InvokedControls.found_by_url(session, environment["CLOSE_API_URL"])
     return Target(
-        name, outputs, environment, session, controls, outputs["ApiUrl"], parameters.get("EventBusName") or None
+        name,
+        outputs,
+        environment,
+        session,
+        close=InvokedControls.found_by_url(session, environment["CLOSE_API_URL"]),
+        http=ApiClient(outputs["ApiUrl"], SigV4("execute-api", session.get_credentials(), str(session.region_name))),
+        event_bus=parameters.get("EventBusName") or None,
     )
 
 
@@ -93,15 +76,16 @@ def local_target(stack: LocalStack) -> Target:
     """Return the stack on this machine."""
     if stack.close is None:
         raise NotAcceptable("This stack calls another Close. Acceptance needs the simulated one.")
-    session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
     [found] = stack.aws.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+    emulator, *_ = stack.servers
     return Target(
         name=STACK_NAME,
         outputs={each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]},
         environment=stack.description.functions["worker"].environment,
-        session=session,
+        session=boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION),
         close=stack.close,
-        api_url=stack.description.api_url,
+        http=stack.http,
         event_bus="default",
         endpoint_url=stack.description.aws_endpoint_url,
+        processes=LocalProcesses(emulator.pid),
     )

@@ -3,7 +3,7 @@
 import json
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -20,6 +20,7 @@ class ApiClient:
     """The routes below ``api_url``. Requests with ``signed=False`` carry no signature."""
 
     api_url: str
+    auth: SigV4 = field(default_factory=SigV4)
 
     def submit(self, body: object, headers: Mapping[str, str] | None = None, *, signed: bool = True) -> httpx.Response:
         """Send a provisioning request. A ``body`` of bytes is sent unchanged, any other as JSON."""
@@ -44,13 +45,14 @@ class ApiClient:
         signed: bool = True,
     ) -> httpx.Response:
         """Send any request. Raises ``httpx.HTTPError`` without a response."""
+        is_local = self.api_url.startswith("http://")
         return httpx.request(
             method,
             f"{self.api_url}{path}",
             content=content,
             headers={**({"Content-Type": "application/json"} if content else {}), **(headers or {})},
-            auth=SigV4() if signed else None,
+            auth=self.auth if signed else None,
             timeout=TIMEOUT_SECONDS,
-            trust_env=False,
-            verify=_NO_CERTIFICATES,
+            trust_env=not is_local,
+            verify=_NO_CERTIFICATES if is_local else True,
         )

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.local.emulator import LocalAws
-
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -71,14 +69,23 @@ class Feed:
         return messages
 
 
-def subscribe_queue(aws: LocalAws, topic_arn: str, name: str) -> str:
-    """Return the URL of a new queue that receives every outcome, without the envelope of SNS."""
-    sqs, sns = aws.client("sqs"), aws.client("sns")
+def subscribe_queue(
+    client: Callable[[str], Any], topic_arn: str, name: str, undo: list[Callable[[], object]] | None = None
+) -> str:
+    """Return the URL of a new queue that receives every outcome, without the envelope of SNS.
+
+    ``client`` makes a client of a service. ``undo`` gets the steps that remove queue and subscription.
+    """
+    sqs, sns, steps = client("sqs"), client("sns"), [] if undo is None else undo
     url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
+    steps.append(lambda: sqs.delete_queue(QueueUrl=url))
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": _policy(arn, topic_arn)})
     raw = {"RawMessageDelivery": "true"}
-    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes=raw)
+    subscribed = sns.subscribe(
+        TopicArn=topic_arn, Protocol="sqs", Endpoint=arn, Attributes=raw, ReturnSubscriptionArn=True
+    )
+    steps.append(lambda: sns.unsubscribe(SubscriptionArn=subscribed["SubscriptionArn"]))
     return url
 
 

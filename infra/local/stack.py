@@ -112,7 +112,7 @@ class _Start:
 
 def _described(aws: LocalAws, outputs: Mapping[str, str], close_api_url: str) -> tuple[StackDescription, str]:
     topic = outputs["OutcomesTopicArn"]
-    outcomes, to_show = (subscribe_queue(aws, topic, name) for name in ("outcomes", "outcomes-to-show"))
+    outcomes, to_show = (subscribe_queue(aws.client, topic, name) for name in ("outcomes", "outcomes-to-show"))
     url = urlsplit(close_api_url)
     return StackDescription.of(aws, outputs, outcomes, f"{url.scheme}://{url.netloc}"), to_show
 

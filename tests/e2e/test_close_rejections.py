@@ -48,14 +48,3 @@ def test_a_rejection_by_close_points_at_the_field(world: World, tenant: Tenant) 
     assert answer.json()["close_status"] == 400
     pointers = [each["pointer"] for each in answer.json()["errors"]]
     assert pointers == ["/custom_object_type/name_plural"]
-
-
-def test_a_rate_limit_is_waited_out(world: World, tenant: Tenant) -> None:
-    world.close.arm("429", aim={"organization": tenant.organization}, reset=1.5)
-    asked = tenant.asks()
-    world.send(asked)
-    announced = world.outcome(asked)
-    assert (announced.data["result"], announced.data["attempts"]) == ("created", 2)
-    assert world.close.fired(tenant.organization) == {"429": 1}
-    assert [entry["status"] for entry in world.close.requests(tenant.organization, "POST")] == [429, 201]
-    assert world.type_names(tenant) == ["Project"]

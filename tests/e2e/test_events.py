@@ -6,18 +6,10 @@ from typing import Any
 from tests.e2e.world import Tenant, World
 
 
-def put(world: World, detail: dict[str, Any], times: int = 1) -> None:
+def put(world: World, detail: dict[str, Any]) -> None:
     entry = {"Source": "com.example.signups", "DetailType": "Provisioning Requested", "Detail": json.dumps(detail)}
-    answer = world.stack.aws.client("events").put_events(Entries=[entry] * times)
+    answer = world.stack.aws.client("events").put_events(Entries=[entry])
     assert answer["FailedEntryCount"] == 0
-
-
-def test_a_request_on_the_bus_is_executed_once(world: World, tenant: Tenant) -> None:
-    asked = tenant.asks("Project")
-    put(world, asked, 3)
-    assert world.outcome(asked).data["result"] == "created"
-    assert world.type_names(tenant) == ["Project"]
-    assert world.creates_sent(tenant) == 1
 
 
 def test_an_invalid_event_is_announced_as_failed(world: World, tenant: Tenant) -> None:

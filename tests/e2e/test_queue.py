@@ -132,23 +132,3 @@ def test_a_message_that_fails_stays_on_the_queue_alone(world: World, tenant: Ten
     ledger.delete_item(TableName=table, Key=item)
     world.send(bad)  # a second message does not wait for the first one's minute of invisibility
     assert world.outcome(bad).data["result"] == "created"
-
-
-def test_a_create_with_a_lost_response_is_recovered(world: World, tenant: Tenant) -> None:
-    world.close.arm("create_then_hang_up", aim={"organization": tenant.organization})
-    asked = tenant.asks("Project")
-    world.send(asked)
-    assert world.outcome(asked).data["result"] == "recovered"
-    assert world.close.fired(tenant.organization) == {"create_then_hang_up": 1}
-    assert world.type_names(tenant) == ["Project"]
-    assert world.creates_sent(tenant) == 1
-
-
-def test_a_create_without_any_response_is_recovered(world: World, tenant: Tenant) -> None:
-    world.close.arm("create_then_never_answer", aim={"organization": tenant.organization})
-    asked = tenant.asks("Project")
-    assert world.stack.http.submit(asked).status_code == 202, "the caller knows that the request continues"
-    world.send(asked)  # a second message does not wait for the delay of the first
-    assert world.outcome(asked).data["result"] == "recovered"
-    assert world.close.fired(tenant.organization) == {"create_then_never_answer": 1}
-    assert world.creates_sent(tenant) == 1

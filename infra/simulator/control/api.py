@@ -19,6 +19,7 @@ _CALLS: tuple[tuple[str, str, Callable[[Service, Body], Body]], ...] = (
     ("GET", "organizations/", organizations.list_organizations),
     ("POST", "organizations/", organizations.add_organization),
     ("PATCH", "organizations/{organization}/", organizations.change_organization),
+    ("DELETE", "organizations/{organization}/", organizations.remove_organization),
     ("POST", "organizations/{organization}/clear/", organizations.clear_organization),
     ("POST", "organizations/{organization}/keys/", organizations.add_key),
     ("POST", "organizations/{organization}/types/", organizations.add_type),

@@ -32,6 +32,10 @@ class Controls(ABC):
     def change_organization(self, organization: str, **settings: Any) -> Body:
         return self.call("PATCH", f"organizations/{organization}/", settings)
 
+    def remove_organization(self, organization: str) -> Body:
+        """Remove the organization with its objects and credentials."""
+        return self.call("DELETE", f"organizations/{organization}/")
+
     def clear_organization(self, organization: str) -> Body:
         """Remove the organization's objects. Its keys and settings stay."""
         return self.call("POST", f"organizations/{organization}/clear/")

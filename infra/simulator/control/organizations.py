@@ -48,9 +48,7 @@ def add_organization(service: Service, body: Body) -> Body:
         for seeded in types:
             add_type(service, {**seeded, "organization": new.id})
     except (LookupError, TypeError, ValueError):
-        del service.state.organizations[new.id]
-        for text in [text for text, held in service.state.credentials.items() if held.organization_id == new.id]:
-            del service.state.credentials[text]
+        remove_organization(service, {"organization": new.id})
         raise
     return {**_shown(service, new), "keys": keys}
 
@@ -59,6 +57,15 @@ def change_organization(service: Service, body: Body) -> Body:
     organization = organization_in(service, body)
     _change(organization, {name: value for name, value in body.items() if name != "organization"})
     return _shown(service, organization)
+
+
+def remove_organization(service: Service, body: Body) -> Body:
+    """Remove the organization with its objects and credentials."""
+    removed = organization_in(service, body)
+    del service.state.organizations[removed.id]
+    for text in [text for text, held in service.state.credentials.items() if held.organization_id == removed.id]:
+        del service.state.credentials[text]
+    return {"removed": removed.id}
 
 
 def clear_organization(service: Service, body: Body) -> Body:

@@ -105,6 +105,15 @@ def test_one_organization_is_cleared(close: ControlClient) -> None:
     assert (close.types("orga_acme"), len(close.types("orga_other"))) == ([], 1)
 
 
+def test_a_removed_organization_leaves_no_key(close: ControlClient, client: httpx.Client) -> None:
+    close.add_organization(id="orga_other", keys=["api_other.1"])
+    close.remove_organization("orga_acme")
+    assert [each["id"] for each in close.call("GET", "organizations/")["data"]] == ["orga_other"]
+    assert client.get("me/").status_code == 401
+    close.add_organization(id="orga_acme", keys=["api_acme.0123456789"])
+    assert client.get("me/").status_code == 200
+
+
 def test_an_unknown_control_call_gets_the_list(close: ControlClient) -> None:
     response = httpx.get(f"{close.url}/_control/colors/", trust_env=False)
     assert response.status_code == 501
