@@ -27,7 +27,7 @@ from infra.generate.operator_schemas import (
     object_of,
     page,
 )
-from infra.generate.schemas import Document
+from infra.generate.schemas import Document, ref
 from provisioner.operate.dead_letter_causes import Cause
 from provisioner.operate.tenants import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -190,7 +190,8 @@ def _drop(problems: Problems) -> Document:
 
 
 def _list_sources(problems: Problems) -> Document:
-    listed = object_of({"data": {"type": "array", "items": SOURCE}})
+    latest = {"type": "array", "items": ref("RequestSummary"), "description": "The 12 newest of the last day."}
+    listed = object_of({"data": {"type": "array", "items": SOURCE}, "latest": latest})
     return _operation("listSources", "List the sources", {"200": ("All of them.", listed)}, problems(INVALID))
 
 

@@ -92,6 +92,12 @@ _STATUS: dict[str, Document] = {
     "region": or_null(_TEXT),
     "last_hour": {**_COUNTS, "description": "Requests by result; waiting: without one."},
     "last_day": _COUNTS,
+    "by_minute": {
+        "type": "array",
+        "items": _object({"minute": _TIME, "results": _COUNTS}),
+        "description": "Of the last hour, without the minutes that have no request.",
+    },
+    "latest": {"type": "array", "items": ref("RequestSummary"), "description": "The 12 newest of the last day."},
     "unfinished": _object({"count": _NUMBER, "oldest_accepted_at": or_null(_TIME)}),
     "by_problem": {"type": "array", "items": _PROBLEM, "description": "Of the last day, without retried requests."},
     "queue": _object({"depth": _NUMBER}),

@@ -65,6 +65,7 @@ TENANT = object_of(
         "pinned": or_null(FLAG),
         "paused_until": or_null(TIME),
         "last_request": or_null(ref("RequestSummary")),
+        "waiting": {**NUMBER, "description": "Requests without a result."},
     }
 )
 CHECK = object_of(
@@ -134,7 +135,7 @@ SOURCE = object_of(
         "path": TEXT,
         "secret_stored": or_null(FLAG),
         "active_secrets": or_null(NUMBER),
-        "accepted_last_day": or_null(NUMBER),
+        "accepted_last_day": NUMBER,
         "fault": or_null(TEXT),
     }
 )

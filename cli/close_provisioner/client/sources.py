@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from close_provisioner.client.answers import Answer, Listed
 from close_provisioner.client.checks import Check
+from close_provisioner.client.requests import Summary
 from close_provisioner.client.transport import Transport
 
 ROUTE = "sources"
@@ -18,6 +19,12 @@ class Source(Answer):
     active_secrets: int | None = None
     fault: str | None = None
     accepted_last_day: int | None = None
+
+
+class Deliveries(Listed):
+    """Every source, and the latest requests of the last day that came from one."""
+
+    latest: tuple[Summary, ...] = ()
 
 
 class SourceReport(Answer):
@@ -35,7 +42,12 @@ class Sources:
     transport: Transport
 
     def all(self) -> list[Source]:
-        return [Source.read(each) for each in Listed.read(self.transport.get(ROUTE)).data]
+        return self.with_latest()[0]
+
+    def with_latest(self) -> tuple[list[Source], tuple[Summary, ...]]:
+        """Return every source, and the latest requests that came from one."""
+        found = Deliveries.read(self.transport.get(ROUTE))
+        return [Source.read(each) for each in found.data], found.latest
 
     def check(self, source: str) -> SourceReport:
         """Test a source. Nothing is provisioned. Raises ``NotFound``."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from close_provisioner.client.answers import Answer
+from close_provisioner.client.requests import Summary
 from close_provisioner.client.transport import Transport
 
 
@@ -30,13 +31,22 @@ class QueueState(Answer):
     oldest_seconds: float | None = None
 
 
+class Minute(Answer):
+    """The requests that were accepted in one minute, by result."""
+
+    minute: str
+    results: Mapping[str, int] = {}
+
+
 class Status(Answer):
-    """The stack at a glance. ``last_hour``, ``last_day``: requests by result."""
+    """The stack at a glance. ``last_hour``, ``last_day``: requests by result. ``latest``: the newest of the day."""
 
     version: str
     region: str | None = None
     last_hour: Mapping[str, int] = {}
     last_day: Mapping[str, int] = {}
+    by_minute: tuple[Minute, ...] = ()
+    latest: tuple[Summary, ...] = ()
     unfinished: Unfinished = Unfinished()
     by_problem: tuple[Trouble, ...] = ()
     queue: QueueState = QueueState()

@@ -10,6 +10,7 @@ from close_provisioner.client.requests import Summary
 from close_provisioner.client.transport import Question, Transport
 
 ROUTE = "tenants"
+LARGEST_PAGE = 100
 
 
 class Organization(Answer):
@@ -32,7 +33,7 @@ class Credential(Answer):
 
 
 class Tenant(Answer):
-    """A tenant, with its last request."""
+    """A tenant, with its last request. ``waiting``: its requests without a result."""
 
     tenant: str
     organization: Organization | None = None
@@ -40,6 +41,7 @@ class Tenant(Answer):
     pinned: bool | None = None
     paused_until: str | None = None
     last_request: Summary | None = None
+    waiting: int = 0
 
 
 class TypeKey(Answer):
@@ -95,11 +97,15 @@ class Tenants:
         """Yield every tenant that has a credential, in the order of their names."""
         cursor: str | None = None
         while True:
-            page = Listed.read(self.transport.get(ROUTE, limit=100, cursor=cursor))
-            yield from map(Tenant.read, page.data)
-            cursor = page.next
+            found, cursor = self.page(LARGEST_PAGE, cursor)
+            yield from found
             if cursor is None:
                 return
+
+    def page(self, limit: int, cursor: str | None = None) -> tuple[list[Tenant], str | None]:
+        """Return the tenants of one page, and the cursor of the next."""
+        page = Listed.read(self.transport.get(ROUTE, limit=limit, cursor=cursor))
+        return [Tenant.read(each) for each in page.data], page.next
 
     def one(self, tenant: str) -> Tenant:
         """Return a tenant, also one without a credential. Raises ``NotFound``."""

@@ -26,6 +26,7 @@ COLUMNS = (
     Column("LAST REQUEST", 7),
     Column("RESULT", 8),
     Column("AT", 5),
+    Column("WAITING", 8, right=True),
 )
 
 
@@ -131,4 +132,5 @@ def _row(invocation: Invocation, each: Tenant) -> list[Value]:
         last.request_id if last else None,
         Cell(state_text(last), last.result or last.state) if last else None,
         times.cell(last.accepted_at) if last else None,
+        each.waiting or None,
     ]

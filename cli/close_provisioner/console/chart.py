@@ -1,7 +1,7 @@
 """Draws the results over time as bars, as values that the page's SVG shows."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ KINDS = ("good", "bad", "other")
 """Kinds of results, from the bottom of a column to its top."""
 
 
-class Point(NamedTuple):
-    """One request: when it was accepted, and its result, empty while it waits."""
+class Minute(NamedTuple):
+    """The requests that were accepted in the minute that begins then, by result (``waiting``: without one)."""
 
     at: datetime
-    result: str
+    results: Mapping[str, int]
 
 
 class Bar(NamedTuple):
@@ -41,14 +41,15 @@ class Chart(NamedTuple):
     height: float = HEIGHT
 
 
-def draw(points: Iterable[Point], until: datetime, length: timedelta) -> Chart:
+def draw(minutes: Iterable[Minute], until: datetime, length: timedelta) -> Chart:
     """Draw the requests of the last ``length`` in columns of equal time, scaled to the highest."""
     since = until - length
     columns: list[Counter[str]] = [Counter() for _ in range(COLUMNS)]
-    for point in points:
-        column = int((point.at - since) / length * COLUMNS)
+    for minute in minutes:
+        column = int((minute.at - since) / length * COLUMNS)
         if 0 <= column < COLUMNS:
-            columns[column][_kind(point.result)] += 1
+            for result, count in minute.results.items():
+                columns[column][_kind(result)] += count
     highest = max(1, *(each.total() for each in columns))
     bars = [bar for index, each in enumerate(columns) for bar in _column(index, each, highest)]
     sums = sum(columns, Counter())

@@ -12,6 +12,9 @@ from close_provisioner.errors import CommandError
 PAUSE_SECONDS = 1.0
 """Between two looks at the stack. An open page looks once a second, also while nothing changes."""
 
+END = "end"
+"""The event after which nothing changes any more: the stream ends, and the browser opens no other."""
+
 type Fragments = Mapping[str, str]
 
 
@@ -32,9 +35,11 @@ async def _events(request: Request, look: Callable[[], Fragments]) -> AsyncItera
             if sent.get(name) != html:
                 sent[name] = html
                 yield event(name, html)
+        if END in fragments:
+            return
         await anyio.sleep(PAUSE_SECONDS)
 
 
 def event(name: str, html: str) -> str:
-    """Return one event. Each line of its data needs a prefix."""
-    return "\n".join([f"event: {name}", *(f"data: {line}" for line in html.splitlines()), "", ""])
+    """Return one event. Each line of its data needs a prefix. One without a line of data would not be heard."""
+    return "\n".join([f"event: {name}", *(f"data: {line}" for line in html.splitlines() or [""]), "", ""])

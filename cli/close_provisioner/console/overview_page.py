@@ -7,15 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from close_provisioner.client.requests import Filter
 from close_provisioner.client.service import Service
 from close_provisioner.console import chart
 from close_provisioner.console.live import Fragments, stream
 from close_provisioner.console.page import Pages
 
-LATEST = 12
-DRAWN = 1000
-"""Requests that the chart takes at most: a busy hour is drawn from its newest ones."""
 HOUR = timedelta(hours=1)
 
 
@@ -40,9 +36,7 @@ class OverviewPage:
 
     def _values(self) -> dict[str, Any]:
         status, now = self.service.status.now(), datetime.now(UTC)
-        requests = list(self.service.requests.newest(Filter(since=(now - HOUR).isoformat()), DRAWN))
-        latest = requests[:LATEST] or list(self.service.requests.newest(Filter(), LATEST))
-        points = [chart.Point(datetime.fromisoformat(each.accepted_at), each.result or "") for each in requests]
+        counts = [chart.Minute(datetime.fromisoformat(each.minute), each.results) for each in status.by_minute]
         hour = status.last_hour
         return {
             "hour": {
@@ -54,7 +48,7 @@ class OverviewPage:
             "queue_depth": status.queue.depth,
             "dead_letters": sum(status.dead_letters.values()),
             "problems": status.by_problem,
-            "chart": chart.draw(points, now.replace(second=0, microsecond=0) + timedelta(minutes=1), HOUR),
-            "requests": latest,
+            "chart": chart.draw(counts, now.replace(second=0, microsecond=0) + timedelta(minutes=1), HOUR),
+            "requests": status.latest,
             "filtered": False,
         }

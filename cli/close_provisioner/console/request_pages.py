@@ -16,7 +16,7 @@ from close_provisioner.client.requests import Filter, History, request_key
 from close_provisioner.client.service import Service
 from close_provisioner.console import timeline
 from close_provisioner.console.events import story
-from close_provisioner.console.live import Fragments, stream
+from close_provisioner.console.live import END, Fragments, stream
 from close_provisioner.console.page import Pages, to
 from close_provisioner.errors import CommandError, Misused
 from close_provisioner.visible import visible_json
@@ -81,10 +81,12 @@ class RequestPages:
         return self.pages.page("request.html", ROOM, live=live, **_values(shown))
 
     def live_one(self, request: Request) -> StreamingResponse:
-        """Send the request whenever it changes."""
+        """Send the request whenever it changes, until its outcome is announced."""
 
         def look() -> Fragments:
-            return {"request": self.pages.fragment("_request.html", **_values(self._history(request)))}
+            shown = self._history(request)
+            parts = {"request": self.pages.fragment("_request.html", **_values(shown))}
+            return {**parts, END: ""} if shown.state == "announced" else parts
 
         return stream(request, look)
 

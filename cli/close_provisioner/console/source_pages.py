@@ -7,7 +7,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from close_provisioner.client.requests import Filter
 from close_provisioner.client.service import Service
 from close_provisioner.client.sources import Source
 from close_provisioner.console.page import Notice, Pages
@@ -15,7 +14,7 @@ from close_provisioner.errors import CommandError
 from close_provisioner.stack.example_events import ExampleEvents
 
 ROOM = "Sources"
-LATEST = 10
+OFFERED = 20  # names of tenants that the form for an event offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +52,15 @@ class SourcePages:
         return await run_in_threadpool(self._show, notice)
 
     def _show(self, notice: Notice | None) -> Response:
-        sources = self.service.sources.all()
-        names = [each.source for each in sources]
-        latest = list(self.service.requests.newest(Filter(sources=names), LATEST)) if names else []
+        sources, latest = self.service.sources.with_latest()
+        known, _ = self.service.tenants.page(OFFERED) if self.events else ([], None)
         return self.pages.page(
             "sources.html",
             ROOM,
             notice=notice,
             sources=[_row(each, self.service.stack.api_url) for each in sources],
             fixtures=self.events.names() if self.events else {},
-            names=[each.tenant for each in self.service.tenants.all()],
+            names=[each.tenant for each in known],
             requests=latest,
             filtered=False,
         )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -16,6 +17,8 @@ from close_provisioner.errors import CommandError
 
 ROOM = "Tenants"
 LATEST = 10
+PAGE = 50
+OFFERED = 20  # names of tenants that the page of types offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +28,16 @@ class TenantPages:
     service: Service
     pages: Pages
 
-    def list(self, _request: Request) -> Response:
-        """Show every tenant that has a stored credential."""
-        return self.pages.page("tenants.html", ROOM, tenants=[_row(each) for each in self.service.tenants.all()])
+    def list(self, request: Request) -> Response:
+        """Show a page of the tenants that have a stored credential."""
+        found, cursor = self.service.tenants.page(PAGE, request.query_params.get("cursor"))
+        following = f"/tenants?{urlencode({'cursor': cursor})}" if cursor else None
+        return self.pages.page("tenants.html", ROOM, tenants=[_row(each) for each in found], next=following)
 
     def one(self, request: Request) -> Response:
         """Show a tenant with its last requests."""
         tenant = self.service.tenants.one(request.path_params["tenant"])
-        rows = list(self.service.requests.newest(Filter(tenant=tenant.tenant), LATEST))
+        rows, _ = self.service.requests.page(Filter(tenant=tenant.tenant), LATEST, None)
         return self.pages.page("tenant.html", ROOM, tenant=_row(tenant), requests=rows, filtered=False)
 
     async def check(self, request: Request) -> Response:
@@ -52,7 +57,7 @@ class TenantPages:
 
     def types(self, request: Request) -> Response:
         """Show a tenant's types in Close, beside the last request for each."""
-        names = [each.tenant for each in self.service.tenants.all()]
+        names = [each.tenant for each in self.service.tenants.page(OFFERED)[0]]
         tenant = request.query_params.get("tenant") or next(iter(names), "")
         found = self.service.tenants.types(tenant) if tenant else ()
         views = [TypeView.of(each) for each in found]
@@ -67,7 +72,7 @@ def _row(tenant: Tenant) -> dict[str, Any]:
         "changed_at": credential.changed_at if credential else None,
         "fault": credential.fault if credential else None,
         "last_result": (last.result or "waiting") if last else None,
-        "pinned": tenant.pinned,
+        "waiting": tenant.waiting,
     }
 
 

@@ -37,6 +37,7 @@ from provisioner.operate.audit_pages import AuditPages
 from provisioner.operate.blueprint_pages import all_blueprints, one_blueprint
 from provisioner.operate.call import Answer, Call
 from provisioner.operate.dead_letters import DeadLetters
+from provisioner.operate.recent_requests import RecentRequests
 from provisioner.operate.request_history import RequestHistory
 from provisioner.operate.request_pages import RequestPages
 from provisioner.operate.resolutions import Resolutions
@@ -87,15 +88,15 @@ class Operator:
         settings, clock = service.settings, service.provisioner.clock
         ledger = replace(service.ledger, dynamodb=client("dynamodb"))
         secrets, lists = client("secretsmanager"), RequestLists(ledger.dynamodb, ledger.table)
-        actions = Actions(ledger.dynamodb, ledger.table, clock)
+        actions, recent = Actions(ledger.dynamodb, ledger.table, clock), RecentRequests(lists, ledger)
         memory = Memory(TenantItems(ledger), lists, Inventory(secrets, settings.tenant_secret_prefix), clock)
         ingest = Ingest.from_settings(settings, client, clock)
         audit = Audit(actions)
         return cls(
             pages=RequestPages(lists, settings.request_retention_days, clock),
             history=RequestHistory(ledger),
-            status=Status(lists, ledger, Backlog.from_settings(settings, client("sqs")), clock),
-            tenants=Tenants(memory, _tenant_check(service, memory), audit, ingest.resume_waiting),
+            status=Status(recent, Backlog.from_settings(settings, client("sqs")), clock),
+            tenants=Tenants(memory, _tenant_check(service, memory), audit, ingest.resume_waiting, recent),
             retries=Retries(ledger, service.queue, audit),
             resolutions=Resolutions(ledger, Resolver(service.provisioner), service.organization, audit),
             dead_letters=DeadLetters(
@@ -106,7 +107,7 @@ class Operator:
                 audit,
             ),
             types=TenantTypes(ledger, lists, service.provisioner, service.organization),
-            sources=Sources(ingest.sources, secrets, settings.source_secret_prefix, lists, clock),
+            sources=Sources(ingest.sources, secrets, settings.source_secret_prefix, recent, clock),
             audit=AuditPages(actions, clock),
         )
 

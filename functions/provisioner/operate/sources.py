@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,14 +15,13 @@ from provisioner.ingest.signatures import Delivery, verify
 from provisioner.ingest.signing import signed_headers
 from provisioner.ingest.signing_keys import Keys, parse_signing_keys
 from provisioner.ingest.sources import Sources as SourceFiles
-from provisioner.ledger.request_lists import RequestLists, Span
 from provisioner.operate.action_body import action_body
 from provisioner.operate.call import Answer, Call, only_known
 from provisioner.operate.checks import Check, Who, failed, is_ready, ok, unknown, warning
+from provisioner.operate.recent_requests import LATEST, RecentRequests, from_sources
+from provisioner.operate.request_pages import state_of, summary
 
 PATH = "/v1/webhooks/"
-SECONDS_OF_A_DAY = 86_400
-MAX_COUNTED = 5000  # requests of the last day that are looked at
 TEST_DELIVERY = "msg_self_test"
 
 
@@ -39,14 +39,19 @@ class Sources(NamedTuple):
     files: SourceFiles
     secretsmanager: Any
     prefix: str
-    lists: RequestLists
+    recent: RecentRequests
     clock: Callable[[], float] = time.time
 
     def page(self, call: Call) -> Answer:
-        """Return every source, whether it has a secret, and how many requests its events became within a day."""
+        """Return every source, whether it has a secret, how many requests its events became within a day, and the
+        latest of these.
+        """
         only_known(call.query, ())
-        accepted = self._accepted_of_last_day()
-        return {"data": [self._shown(name, accepted) for name in self.files.names()]}
+        seen = self.recent.read(self.clock(), call.time_left)
+        delivered = list(from_sources(seen.requests))
+        accepted = Counter(name for name, _ in delivered)
+        latest = [summary(each, state_of(each, seen.unfinished)) for _, each in delivered[:LATEST]]
+        return {"data": [self._shown(name, accepted) for name in self.files.names()], "latest": latest}
 
     def check(self, call: Call) -> Answer:
         """Sign each fixture with the stored secret, and take it through verification and mapping, and no further."""
@@ -131,7 +136,7 @@ class Sources(NamedTuple):
         keys, faults = parse_signing_keys(source.scheme, text)
         return StoredKeys(keys, tuple(faults))
 
-    def _shown(self, name: str, accepted: dict[str, int] | None) -> dict[str, Any]:
+    def _shown(self, name: str, accepted: Mapping[str, int]) -> dict[str, Any]:
         shown: dict[str, Any] = {"source": name, "path": f"{PATH}{name}", "fault": None}
         try:
             source = self.files.find(name)
@@ -142,24 +147,12 @@ class Sources(NamedTuple):
                 "secret_stored": None,
                 "active_secrets": None,
                 "fault": str(error),
-                "accepted_last_day": None,
+                "accepted_last_day": accepted.get(name, 0),
             }
         return {
             **shown,
             "secret_stored": stored.is_stored,
             "active_secrets": len(stored.keys),
             "fault": "; ".join(stored.faults) or None,
-            "accepted_last_day": None if accepted is None else accepted.get(name, 0),
+            "accepted_last_day": accepted.get(name, 0),
         }
-
-    def _accepted_of_last_day(self) -> dict[str, int] | None:
-        """Return the number of requests by source, or None if there are too many to count."""
-        now = self.clock()
-        span, counts = Span(now - SECONDS_OF_A_DAY, now), dict[str, int]()
-        for number, each in enumerate(self.lists.of_all(span, 200)):
-            if number == MAX_COUNTED:
-                return None
-            kind, _, name = (each.requested_by or "").partition(":")
-            if kind == "source":
-                counts[name] = counts.get(name, 0) + 1
-        return counts

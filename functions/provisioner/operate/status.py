@@ -3,69 +3,66 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from provisioner import __version__
-from provisioner.ledger.request_lists import ListedRequest, RequestLists, Span
-from provisioner.ledger.store import Ledger
+from provisioner.ledger.request_lists import ListedRequest
 from provisioner.messaging.backlog import Backlog
 from provisioner.operate.call import Answer, Call, only_known
-from provisioner.operate.request_pages import rfc3339
+from provisioner.operate.recent_requests import LATEST, Recent, RecentRequests, retried
+from provisioner.operate.request_pages import rfc3339, state_of, summary
 
-HOUR, DAY = 3600, 86_400
-MAX_LOOKED_AT = 20_000  # requests of a day; more are counted in the metrics
-MAX_READ_ONE_BY_ONE = 100  # unfinished requests that are older than a day
-MARGIN_SECONDS = 8
+MINUTE, HOUR = 60, 3600
 
 
 class Status(NamedTuple):
     """The parts that the status is put together from. ``clock`` returns Unix seconds."""
 
-    lists: RequestLists
-    ledger: Ledger
+    recent: RecentRequests
     backlog: Backlog
     clock: Callable[[], float]
 
     def show(self, call: Call) -> Answer:
         only_known(call.query, ())
         now = self.clock()
-        day = list(self._of(Span(now - DAY, now), call.time_left))
+        seen = self.recent.read(now, call.time_left)
+        hour = [each for each in seen.requests if each.accepted_at > now - HOUR]
         return {
             "version": __version__,
             "region": os.environ.get("AWS_REGION"),
-            "last_hour": _by_result(each for each in day if each.accepted_at > now - HOUR),
-            "last_day": _by_result(day),
-            "unfinished": self._unfinished(day),
-            "by_problem": _by_problem(day),
+            "last_hour": _by_result(hour),
+            "last_day": _by_result(seen.requests),
+            "by_minute": _by_minute(hour),
+            "latest": [summary(each, state_of(each, seen.unfinished)) for each in islice(seen.requests, LATEST)],
+            "unfinished": _unfinished(seen),
+            "by_problem": _by_problem(seen.requests),
             "queue": {"depth": self.backlog.depth("queue")},
             "dead_letters": {name: self.backlog.depth(name) for name in self.backlog.urls if name != "queue"},
         }
 
-    def _of(self, span: Span, time_left: Callable[[], float]) -> Iterable[ListedRequest]:
-        for each in islice(self.lists.of_all(span, 500), MAX_LOOKED_AT):
-            if time_left() < MARGIN_SECONDS:
-                return
-            yield each
 
-    def _unfinished(self, day: Iterable[ListedRequest]) -> Answer:
-        unfinished = self.lists.unfinished()
-        known = {each.id: each.accepted_at for each in day}
-        older = islice(sorted(unfinished - known.keys()), MAX_READ_ONE_BY_ONE)
-        found = [record.accepted_at for each in older if (record := self.ledger.find(each))]
-        accepted = [*found, *(known[each] for each in unfinished & known.keys())]
-        return {"count": len(unfinished), "oldest_accepted_at": rfc3339(min(accepted)) if accepted else None}
+def _unfinished(seen: Recent) -> Answer:
+    oldest = min((each.accepted_at for each in seen.waiting), default=None)
+    return {"count": len(seen.unfinished), "oldest_accepted_at": rfc3339(oldest)}
+
+
+def _by_minute(requests: Iterable[ListedRequest]) -> list[Answer]:
+    """Return the requests by result for each minute that has some. ``requests``: newest first."""
+    minutes = groupby(requests, key=lambda each: int(each.accepted_at // MINUTE) * MINUTE)
+    return [{"minute": rfc3339(minute), "results": _by_result(of_minute)} for minute, of_minute in minutes][::-1]
 
 
 def _by_result(requests: Iterable[ListedRequest]) -> Mapping[str, int]:
     return Counter(each.result or "waiting" for each in requests)
 
 
-def _by_problem(requests: Iterable[ListedRequest]) -> list[Answer]:
+def _by_problem(requests: list[ListedRequest]) -> list[Answer]:
     """Return the problems of requests that no retry has taken up, those of most requests first."""
     found: dict[tuple[str, str], list[float]] = {}
+    taken_up = retried(requests)
     for each in requests:
-        if each.problem and not each.retried_as:
+        if each.problem and each.id not in taken_up:
             found.setdefault((each.problem, each.tenant), []).append(each.accepted_at)
     rows = sorted(found.items(), key=lambda row: (-len(row[1]), row[0]))
     return [

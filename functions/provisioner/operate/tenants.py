@@ -1,7 +1,8 @@
 """The tenants: those with a credential, what the ledger knows of each, and how to forget one."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn
 
@@ -17,6 +18,7 @@ from provisioner.ledger.tenant_items import TenantItems
 from provisioner.operate.action_body import action_body, flag_in, reason_in
 from provisioner.operate.audit import Audit
 from provisioner.operate.call import Answer, Call, only_known, reject_parameter, single
+from provisioner.operate.recent_requests import RecentRequests
 from provisioner.operate.request_pages import rfc3339, state_of, summary
 from provisioner.operate.tenant_check import Report, TenantCheck
 from provisioner.operate.tenant_findings import Binding
@@ -68,6 +70,7 @@ class Tenants(NamedTuple):
     checks: TenantCheck
     audit: Audit
     resume_waiting: Callable[[str], list[str]]
+    recent: RecentRequests
 
     def page(self, call: Call) -> Answer:
         """Return the tenants that have a credential, in the order of their names. No credential is read."""
@@ -79,13 +82,14 @@ class Tenants(NamedTuple):
         except UnknownToken:
             reject_parameter("cursor", "must be the value of next of the page before")
         tenants = [each for each in listed if re.fullmatch(IDENTIFIER_PATTERN, each.name)]
-        return {"data": [self._shown(each.name, each) for each in tenants], "next": token}
+        waiting = self._waiting(call)
+        return {"data": [self._shown(each.name, each, waiting) for each in tenants], "next": token}
 
     def one(self, call: Call) -> Answer:
         """Return a tenant, also one that only the ledger knows. Its credential is read, and its kind is shown."""
         tenant = call.path["tenant"]
         credential = self._credential(tenant)
-        shown = self._shown(tenant, None)
+        shown = self._shown(tenant, None, self._waiting(call))
         if credential is None and shown["organization"] is None and shown["last_request"] is None:
             raise Rejected(kind=ProblemType.TENANT_NOT_FOUND, detail=f"No tenant {tenant!r} is known.")
         pinned = credential.pop("organization_id") if credential else None
@@ -150,7 +154,12 @@ class Tenants(NamedTuple):
 
     # --- what is shown
 
-    def _shown(self, tenant: str, secret: ListedSecret | None) -> dict[str, Any]:
+    def _waiting(self, call: Call) -> Mapping[str, int]:
+        """Return how many requests of each tenant have no result yet."""
+        seen = self.recent.read(self.memory.clock(), call.time_left)
+        return Counter(each.tenant for each in seen.waiting if each.result is None)
+
+    def _shown(self, tenant: str, secret: ListedSecret | None, waiting: Mapping[str, int]) -> dict[str, Any]:
         record = self.memory.items.of(tenant)
         last = next(self.memory.lists.of_tenant(tenant, Span(0, self.memory.clock()), 1), None)
         return {
@@ -160,6 +169,7 @@ class Tenants(NamedTuple):
             "pinned": None,
             "paused_until": rfc3339(record.paused_until) if record.paused_until > self.memory.clock() else None,
             "last_request": last and _last(last),
+            "waiting": waiting.get(tenant, 0),
         }
 
     def _credential(self, tenant: str) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ import pytest
 from infra.simulator import CloseSimulator, ControlClient
 from provisioner import service as assembly
 from provisioner.handlers import events, webhooks
-from provisioner.messaging import dead_letters
 from provisioner.service import _http
 from tests.integration.service.close_caller import CloseTenant
 from tests.integration.service.locked_moto import client, locked_moto
@@ -29,12 +28,6 @@ def aws() -> Iterator[None]:
         for name in ("dynamodb", "secretsmanager", "sns", "sqs"):
             client(name)  # made now, or racing threads would each make one
         yield
-
-
-@pytest.fixture(autouse=True)
-def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto has one server, which a short poll asks whole."""
-    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
 
 
 @pytest.fixture

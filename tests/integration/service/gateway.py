@@ -72,24 +72,30 @@ class CommandLine:
         self.work()
 
     def _respond(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path.removeprefix("/live")
-        resource, parameters = _resource(request.method, path)
-        handler: Any = self._operator if (request.method, resource) in operator.ROUTES else Api(self.stack.service)
-        event = {
-            "resource": resource,
-            "path": path,
-            "httpMethod": request.method,
-            "headers": None,
-            "multiValueHeaders": {name: [value] for name, value in request.headers.items()},
-            "multiValueQueryStringParameters": {name: request.url.params.get_list(name) for name in request.url.params}
-            or None,
-            "pathParameters": parameters or None,
-            "requestContext": {"identity": {"userArn": PRINCIPAL, "sourceIp": "192.0.2.1"}, "requestId": "r"},
-            "body": request.content.decode() or None,
-            "isBase64Encoded": False,
-        }
+        event = proxy_event(request)
+        is_operators = (request.method, event["resource"]) in operator.ROUTES
+        handler: Any = self._operator if is_operators else Api(self.stack.service)
         answer = handler.answer(event, lambda: 28.0)
         return httpx.Response(answer["statusCode"], headers=answer["headers"], text=answer["body"])
+
+
+def proxy_event(request: httpx.Request) -> dict[str, Any]:
+    """Return the event that API Gateway makes of a request to a stack."""
+    path = request.url.path.removeprefix("/live")
+    resource, parameters = _resource(request.method, path)
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": request.method,
+        "headers": None,
+        "multiValueHeaders": {name: [value] for name, value in request.headers.items()},
+        "multiValueQueryStringParameters": {name: request.url.params.get_list(name) for name in request.url.params}
+        or None,
+        "pathParameters": parameters or None,
+        "requestContext": {"identity": {"userArn": PRINCIPAL, "sourceIp": "192.0.2.1"}, "requestId": "r"},
+        "body": request.content.decode() or None,
+        "isBase64Encoded": False,
+    }
 
 
 def _resource(method: str, path: str) -> tuple[str, Mapping[str, str]]:

@@ -1,15 +1,19 @@
 """History, status and blueprints over the real parts: what the operator reads after real attempts."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from provisioner.contract import blueprints
 from provisioner.handlers.operator import Operator
+from provisioner.ledger.items import request_item_key
 from provisioner.messaging.backlog import Backlog
 from tests.fakes import a_request
 from tests.integration.service.locked_moto import client
+from tests.integration.service.operator_caller import OperatorCaller
 from tests.integration.service.stack import CALLER, Stack
 
 
@@ -87,11 +91,90 @@ def test_the_status_counts_what_happened(stack: Stack) -> None:
     shown = ask(stack, "/v1/status")
     assert shown["last_day"] == {"created": 3, "failed": 2, "waiting": 1}
     assert shown["last_hour"] == {"waiting": 1}
+    assert [each["results"] for each in shown["by_minute"]] == [{"waiting": 1}]
+    assert next((each["request_id"], each["state"]) for each in shown["latest"]) == ("waits", "waiting")
+    assert len(shown["latest"]) == 6
     [trouble] = shown["by_problem"]
     assert (trouble["problem"], trouble["tenant"], trouble["count"]) == ("plan-limit", "acme", 2)
     assert shown["unfinished"]["count"] == 1
     assert shown["dead_letters"] == {"provisioning": 0, "events": 0}
     assert shown["queue"]["depth"] == 5, "the fallback messages of the five requests"
+
+
+@contextmanager
+def entries_read() -> Iterator[list[int]]:
+    """Collect how many entries each query reads in the meantime."""
+    read: list[int] = []
+    events, note = client("dynamodb").meta.events, lambda parsed, **_: read.append(parsed["ScannedCount"])
+    events.register("after-call.dynamodb.Query", note)
+    try:
+        yield read
+    finally:
+        events.unregister("after-call.dynamodb.Query", note)
+
+
+def test_an_open_console_reads_only_what_is_new(stack: Stack) -> None:
+    for number in range(30):
+        stack.post(a_request(f"old-{number}", "Account"))
+    stack.clock.advance(120)
+    operator = OperatorCaller(stack)
+    with entries_read() as read:
+        assert operator.call("GET /v1/status")[1]["last_day"] == {"unchanged": 29, "created": 1}
+    assert sum(read) == 30
+    stack.clock.advance(1)
+    stack.service.ledger.accept(a_request("new", "Account"))
+
+    with entries_read() as read:
+        shown = operator.call("GET /v1/status")[1]
+    assert shown["last_day"] == {"unchanged": 29, "created": 1, "waiting": 1}
+    assert sum(read) == 2, "the new request, in the two indexes"
+    stack.settle(a_request("new", "Account"))
+    assert operator.call("GET /v1/status")[1]["last_day"] == {"unchanged": 30, "created": 1}
+
+
+def test_a_request_that_waited_for_long_is_seen_to_settle(stack: Stack) -> None:
+    operator, request = OperatorCaller(stack), a_request("waits")
+    stack.service.ledger.accept(request)
+    assert operator.call("GET /v1/status")[1]["last_day"] == {"waiting": 1}
+    stack.clock.advance(120)
+    assert operator.call("GET /v1/tenants/{tenant}", tenant="acme")[1]["waiting"] == 1
+    stack.settle(request)
+
+    shown = operator.call("GET /v1/status")[1]
+
+    assert (shown["last_day"], shown["unfinished"]["count"]) == ({"created": 1}, 0)
+    assert operator.call("GET /v1/tenants/{tenant}", tenant="acme")[1]["waiting"] == 0
+
+
+def test_a_problem_that_was_retried_is_no_trouble_any_more(stack: Stack) -> None:
+    operator, request = OperatorCaller(stack), a_request()
+    stack.arm("402")
+    stack.post(request)
+    assert [each["problem"] for each in operator.call("GET /v1/status")[1]["by_problem"]] == ["plan-limit"]
+    stack.clock.advance(120)
+    assert operator.retry(request.id)[0] == 202
+
+    assert operator.call("GET /v1/status")[1]["by_problem"] == []
+
+
+def test_a_forgotten_request_leaves_the_counts(stack: Stack) -> None:
+    operator, request = OperatorCaller(stack), a_request()
+    stack.post(request)
+    assert operator.call("GET /v1/status")[1]["last_day"] == {"created": 1}
+    stack.clock.advance(120)
+    client("dynamodb").delete_item(TableName=stack.name, Key=request_item_key(request.id))
+    stack.clock.advance(300)
+
+    assert operator.call("GET /v1/status")[1]["last_day"] == {}
+
+
+def test_without_time_the_older_part_is_left_to_the_next_look(stack: Stack) -> None:
+    operator = OperatorCaller(stack)
+    stack.post(a_request())
+    operator.time_left = 1
+    assert operator.call("GET /v1/status")[1]["last_day"] == {}
+    operator.time_left = 28
+    assert operator.call("GET /v1/status")[1]["last_day"] == {"created": 1}
 
 
 def test_the_oldest_unfinished_request_may_be_older_than_a_day(stack: Stack) -> None:

@@ -188,6 +188,7 @@ TENANTS: dict[str, Any] = {
             "pinned": True,
             "paused_until": None,
             "last_request": REQUESTS[1],
+            "waiting": 0,
         },
         {
             "tenant": "newco",
@@ -196,6 +197,7 @@ TENANTS: dict[str, Any] = {
             "pinned": None,
             "paused_until": "2026-11-27T12:05:00.000Z",
             "last_request": None,
+            "waiting": 3,
         },
     ],
     "next": None,
@@ -218,7 +220,8 @@ SOURCES = {
             "fault": "secrets[1] is empty",
             "accepted_last_day": 1204,
         },
-    ]
+    ],
+    "latest": [REQUESTS[1]],
 }
 SOURCE_REPORT = {
     "source": "stripe",
@@ -282,6 +285,8 @@ STATUS = {
     "region": "eu-central-1",
     "last_hour": {"created": 60, "unchanged": 6, "failed": 43, "unresolved": 1, "waiting": 1},
     "last_day": {"created": 900, "failed": 43, "brand-new": 2},
+    "by_minute": [{"minute": "2026-11-27T11:58:00.000Z", "results": {"recovered": 1, "created": 1}}],
+    "latest": REQUESTS[:2],
     "unfinished": {"count": 1, "oldest_accepted_at": "2026-11-27T11:37:00.000Z"},
     "by_problem": [
         {"problem": "credential-rejected", "tenant": "initech", "count": 41, "since": "2026-11-27T11:43:00.000Z"},

@@ -67,6 +67,7 @@ function showConnection(state, text) {
 document.addEventListener("keydown", onKey);
 document.addEventListener("click", onClick);
 document.addEventListener("htmx:sseOpen", () => showConnection("live", "live"));
+document.addEventListener("htmx:sseClose", (event) => { if (event.detail.type === "message") showConnection("done", "complete"); });
 document.addEventListener("htmx:sseError", () => showConnection("lost", "connection lost, trying again"));
 document.addEventListener("htmx:afterSettle", (event) => {
   localize(document);

@@ -55,9 +55,9 @@ def test_a_length_of_time_reads_as_people_say_it(seconds: float, text: str) -> N
 
 def test_the_chart_counts_each_request_once_in_its_column() -> None:
     hour = timedelta(hours=1)
-    results = ["created", "failed", "", "unresolved", "adopted"]
-    points = [chart.Point(START + timedelta(minutes=30, seconds=n), each) for n, each in enumerate(results)]
-    drawn = chart.draw([*points, chart.Point(START - timedelta(minutes=1), "created")], START + hour, hour)
+    results = {"created": 1, "failed": 1, "waiting": 1, "unresolved": 1, "adopted": 1}
+    minutes = [chart.Minute(START + timedelta(minutes=30), results)]
+    drawn = chart.draw([*minutes, chart.Minute(START - timedelta(minutes=1), {"created": 1})], START + hour, hour)
     assert [(bar.kind, bar.x, bar.title) for bar in drawn.bars] == [
         ("good", 601, "2 succeeded"),
         ("bad", 601, "2 failed or unresolved"),
