@@ -20,7 +20,6 @@ from provisioner.reconcile.plan import (
     association_operation,
     field_operation,
     oldest_first,
-    resources_to_lock,
     shared_field_resource,
     type_resource,
 )
@@ -43,7 +42,7 @@ def match_resources(
     specs = {each.natural_key: each for each in request.types}
     shared_keys = {each.natural_key for spec in specs.values() for each in spec.fields if each.shared}
     existing: dict[ResourceKey, dict[str, Existing]] = {}
-    for resource in resources_to_lock(request, state.organization):  # shared fields come first
+    for resource in sorted(records):  # shared fields come first
         if resource.kind is ResourceKind.SHARED_FIELD:
             existing[resource] = _existing_shared_field(records[resource], state.shared, shared_keys)
         else:

@@ -88,7 +88,7 @@ class Memory(NamedTuple):
         answer = _answer(self._seen_by_another(observer, record, applied.records) if has_written else outcome)
         if not answer:
             return applied.records
-        first, *others = resources_to_lock(request, observer.organization_id)
+        first, *others = sorted(applied.records)
         seen = {first: Seen(at, answer)} | {each: Seen(at) for each in others}
         return {
             resource: each.with_seen(request.desired_fingerprint, seen[resource], since)
