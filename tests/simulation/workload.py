@@ -84,7 +84,7 @@ class Workload:
         if response["statusCode"] == 422:
             self.rejected.add(message_key(f"{webhook_senders.SOURCE}/{request_id}"))
         elif tenant:
-            self._asked(tenant, request_id, webhook_senders.TYPES).record(response)
+            self.asked(tenant, request_id, webhook_senders.TYPES).record(response)
         return True
 
     def put_event(self, event: Mapping[str, Any]) -> None:
@@ -103,7 +103,7 @@ class Workload:
 
     def partner(self, event: Event, tenant: str) -> None:
         """A partner delivers its event over EventBridge."""
-        self._asked(tenant, str(event.document["id"]), webhook_senders.TYPES).accepted = True
+        self.asked(tenant, str(event.document["id"]), webhook_senders.TYPES).accepted = True
         self.put_event(webhook_senders.told_by_partner(event))
 
     def store_tenant(self, tenant: str) -> None:
@@ -113,14 +113,14 @@ class Workload:
 
     def retry(self, request_key: str, **changes: Any) -> int:
         """An operator retries a request. ``changes``: to its body. The status; 0 when no answer came."""
-        edited = {"body": {**self._body(request_key), **changes}} if changes else {}
+        edited = {"body": {**self.body(request_key), **changes}} if changes else {}
         response = self._operate("/v1/provisioning-requests/{id}/retries", request_key, edited)
         if response is None:
             return 0
         if response["statusCode"] == 202:
             told = json.loads(response["body"])
-            names = {natural_key(each["name"]) for each in types_in(self._body(told["id"]))}
-            self._asked(told["tenant"], told["request_id"], names).accepted = True
+            names = {natural_key(each["name"]) for each in types_in(self.body(told["id"]))}
+            self.asked(told["tenant"], told["request_id"], names).accepted = True
         return int(response["statusCode"])
 
     def resolve(self, request_key: str, *, there: bool) -> int:
@@ -148,7 +148,8 @@ class Workload:
         self.observe_outcomes()
         return response
 
-    def _body(self, request_key: str) -> dict[str, Any]:
+    def body(self, request_key: str) -> dict[str, Any]:
+        """Return the body of the request, as the ledger has it."""
         body: dict[str, Any] = json.loads(aws.items(TABLE)[f"REQUEST#{request_key}"]["body"]["S"])
         return body
 
@@ -200,9 +201,10 @@ class Workload:
 
     def _ask(self, request: dict[str, Any]) -> SubmittedRequest:
         names = {natural_key(each["name"]) for each in types_in(request)}
-        return self._asked(request["tenant"], request["request_id"], names)
+        return self.asked(request["tenant"], request["request_id"], names)
 
-    def _asked(self, tenant: str, request_id: str, names: AbstractSet[str]) -> SubmittedRequest:
+    def asked(self, tenant: str, request_id: str, names: AbstractSet[str]) -> SubmittedRequest:
+        """Return what is known of the request, which asks for types of these natural keys."""
         submitted = self.submitted.setdefault((tenant, request_id), SubmittedRequest(tenant, request_id))
         submitted.names |= names
         return submitted

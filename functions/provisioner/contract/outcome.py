@@ -86,7 +86,8 @@ class Outcome(StrictModel):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        return cls.model_validate_json(text)
+        """Read a stored outcome. Keys of a newer version are ignored, so that it can be rolled back."""
+        return cls.model_validate_json(text, extra="ignore")
 
     def to_json(self) -> str:
         """Return the outcome as JSON without null keys. A difference keeps its null: Close has no value there.

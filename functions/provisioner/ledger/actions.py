@@ -97,7 +97,7 @@ def _key(action_id: str) -> items.Item:
 
 
 def _action(item: items.Item) -> Action:
-    principal, action, target, reason = json.loads(item["asked"]["S"])
+    principal, action, target, reason = json.loads(item["asked"]["S"])[:4]
     result = json.loads(items.text_of(item, "settled_as") or json.dumps(UNKNOWN))
     at = float(item["accepted_at"]["N"])
     return Action(item["pk"]["S"].removeprefix("ACTION#"), at, principal, action, target, reason, result)

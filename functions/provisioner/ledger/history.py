@@ -94,7 +94,8 @@ def ended(run: Run, ending: Ending) -> str:
 
 def parse(entry: str) -> Attempt:
     """Return the attempt of an entry."""
-    started_at, ms, number, how, reason, seconds, entry_point, request_id, trace_id, calls, omitted = json.loads(entry)
+    started_at, ms, number, how, reason, seconds, *rest = json.loads(entry)
+    entry_point, request_id, trace_id, calls, omitted = rest[:5]  # a newer version may append
     invocation = Invocation(entry_point, request_id, trace_id)
     shown = tuple(_call(each) for each in calls)
     return Attempt(started_at, ms, number, how, reason, seconds, invocation, shown, omitted)

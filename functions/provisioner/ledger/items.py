@@ -131,7 +131,7 @@ def _in_doubt_json(in_doubt: Mapping[str, Sequence[InDoubt]]) -> str | None:
 
 def _in_doubt(text: str | None) -> dict[str, tuple[InDoubt, ...]]:
     rows = json.loads(text or "{}").items()
-    return {operation: tuple(InDoubt(*each) for each in entries) for operation, entries in rows}
+    return {operation: tuple(InDoubt(*each[: len(InDoubt._fields)]) for each in entries) for operation, entries in rows}
 
 
 def _writes_json(writes: Mapping[str, AppliedWrite]) -> str | None:
@@ -148,7 +148,7 @@ def _writes(text: str | None) -> dict[str, AppliedWrite]:
 
 
 def _observations(text: str | None) -> dict[str, Seen]:
-    return {fingerprint: Seen(*each) for fingerprint, each in json.loads(text or "{}").items()}
+    return {fingerprint: Seen(*each[: len(Seen._fields)]) for fingerprint, each in json.loads(text or "{}").items()}
 
 
 def _json(document: Mapping[str, Any] | Sequence[Any]) -> str:

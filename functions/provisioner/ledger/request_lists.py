@@ -108,8 +108,8 @@ class RequestLists(NamedTuple):
 
 def listed(item: items.Item) -> ListedRequest:
     """Return what the lists show of a request, from its item or from its entry in an index."""
-    entry_point, requested_by, label = json.loads(items.text_of(item, "asked") or '[null, null, ""]')
-    settled_at, result, problem = json.loads(items.text_of(item, "settled_as") or "[null, null, null]")
+    entry_point, requested_by, label = json.loads(items.text_of(item, "asked") or '[null, null, ""]')[:3]
+    settled_at, result, problem = json.loads(items.text_of(item, "settled_as") or "[null, null, null]")[:3]
     return ListedRequest(
         id=items.key_of(item),
         tenant=item["tenant"]["S"],
