@@ -8,7 +8,7 @@ import typer
 
 from close_provisioner.client.dead_letters import DeadLetter, Moved
 from close_provisioner.commands.options import ReasonOption, YesOption
-from close_provisioner.errors import Misused, NotFound, StoppedPartWay
+from close_provisioner.errors import Misused, NotFound, Refused, StoppedPartWay
 from close_provisioner.exit_codes import ExitCode
 from close_provisioner.invocation import Invocation
 from close_provisioner.output.asking import confirm
@@ -107,7 +107,7 @@ def redrive(
         raise NotFound(f"No dead-letter message has the cause {cause}." if cause else NONE)
     _print(invocation, chosen, quiet=invocation.printer.as_json)
     if not able:
-        raise Misused("None of these can succeed: fix and resend them at their producer, then drop them.")
+        raise Refused("None of these can succeed: fix and resend them at their producer, then drop them.")
     confirm(invocation.printer, f"Send {len(able)} again, and keep {len(chosen) - len(able)}?", yes=yes)
     selection: dict[str, Any] = (
         {"ids": [each.id for each in chosen]} if ids else {"cause": cause} if cause else {"all": True}
