@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -59,8 +60,22 @@ def deploy(aws: LocalAws, parameters: Mapping[str, str], log: Path) -> dict[str,
     ]
     environment = _tool_environment() | aws.credentials
     Process.start("sam deploy", command, log, environment, PROJECT).finish(DEPLOY_SECONDS)
+    _allow_batches(aws)
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _allow_batches(aws: LocalAws) -> None:
+    """Let the worker publish batches: AWS asks for ``sns:Publish``, ministack for an action that AWS does not have."""
+    resource = aws.client("cloudformation").describe_stack_resource(
+        StackName=STACK_NAME, LogicalResourceId="WorkerRole"
+    )
+    statement = {"Effect": "Allow", "Action": "sns:PublishBatch", "Resource": "*"}
+    aws.client("iam").put_role_policy(
+        RoleName=resource["StackResourceDetail"]["PhysicalResourceId"],
+        PolicyName="publish-batches",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
 
 
 def parameters_for(options: Options, close_api_url: str) -> dict[str, str]:
