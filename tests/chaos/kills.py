@@ -13,6 +13,7 @@ from typing import Self
 
 from tests.chaos.cluster import Cluster, start_cluster
 from tests.chaos.history import RunRecord, collect_history
+from tests.chaos.judged import JudgedCalls
 from tests.chaos.peer_process import is_running
 from tests.chaos.proxy import ProxiedCall, ProxyAction
 from tests.chaos.quiesce import LedgerMonitor, wait_until_quiescent
@@ -44,13 +45,17 @@ class KillCase:
 
 @dataclass(frozen=True, slots=True)
 class KillsResult:
-    """``killed``: processes that are dead, at the calls that were aimed at. ``results``: outcomes on the topic."""
+    """``killed``: processes that are dead, at the calls that were aimed at. ``results``: outcomes on the topic.
+
+    ``judged``: calls to AWS that were judged, by handler; what real AWS would refuse is among the violations.
+    """
 
     cases: tuple[KillCase, ...]
     killed: int
     results: Counter[str]
     counts: Counts
     violations: tuple[Violation, ...]
+    judged: Counter[str]
 
 
 def run(state: str = "kills", *, only_critical: bool = False) -> KillsResult:
@@ -81,6 +86,7 @@ class _Nemesis:
     cluster: Cluster
     monitor: LedgerMonitor
     callers: Callers
+    gate: JudgedCalls
     secrets: dict[str, str] = field(default_factory=dict)
     aimed: dict[str, KillCase] = field(default_factory=dict)
     calls: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -90,7 +96,7 @@ class _Nemesis:
 
     @classmethod
     def on(cls, cluster: Cluster) -> Self:
-        nemesis = cls(cluster, LedgerMonitor(cluster), Callers(cluster))
+        nemesis = cls(cluster, LedgerMonitor(cluster), Callers(cluster), JudgedCalls.of(cluster.stack.description))
         cluster.decide(nemesis.decide)
         return nemesis
 
@@ -129,7 +135,12 @@ class _Nemesis:
             killed=sum(not is_running(kill.pid) for kill in self.cluster.kills),
             results=Counter(each.data["result"] for each in self.cluster.feed.arrived),
             counts=counts_of(history),
-            violations=(*violations_of(history, INVARIANTS), *restless),
+            violations=(
+                *violations_of(history, INVARIANTS),
+                *restless,
+                *(Violation("(requests that AWS takes)", each) for each in self.gate.faults),
+            ),
+            judged=self.gate.judged,
         )
 
     def _sending(self, entry_point: str, name: str) -> ScheduledRequest:
@@ -145,6 +156,7 @@ class _Nemesis:
             return ProxyAction.PASS
         key = re.search(rb"victim-[a-z]+-\w+", call.request.body)
         with self._lock:
+            self.gate.note(call, pid)
             if key:
                 self.working_for[pid] = key[0].decode()
             tenant = self.working_for.get(pid, "")

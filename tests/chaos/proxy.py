@@ -61,6 +61,12 @@ class RawRequest:
             return f"close.{self.head.partition(b' ')[0].decode()}"
         return f"sns.{parse_qs(self.body.decode()).get('Action', ['?'])[0]}"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return all headers, their names in lower case."""
+        lines = [line.partition(":") for line in self.head.decode().split("\r\n")[1:] if line]
+        return {name.lower(): value.strip() for name, _, value in lines}
+
     def header(self, name: str) -> str:
         found = re.search(rb"(?im)^" + re.escape(name.encode()) + rb": *([^\r]*)", self.head)
         return found[1].decode() if found else ""

@@ -19,6 +19,8 @@ def test_every_promise_is_kept_when_a_process_is_killed() -> None:
         "sns.Publish",
     }
     assert {case.entry_point for case in result.cases} == {"http", "sqs"}
+    assert set(result.judged) >= {"api", "worker"}, "their calls to AWS are held to their roles"
+    assert result.judged.total() > 10 * len(result.cases)
     assert result.results["recovered"] >= 2, (
         "at either entry point, a process is killed after its create was carried out"
     )

@@ -51,7 +51,7 @@ def judge() -> Judge:
 def played(judge: Judge) -> set[str]:
     """Return the roles of the functions that the scenarios invoke.
 
-    Random lives invoke the operator's (test_model.py), and the end-to-end tests judge its calls.
+    Random lives invoke the operator's (test_model.py), and its integration tests judge its calls.
     """
     return {judge.roles[function] for function in TIMEOUT_SECONDS if function != "operator"}
 

@@ -110,6 +110,9 @@ def _key_of(arn: str, deployed: Deployed, *, writes: bool) -> Iterator[NeededPer
 
 
 def _secretsmanager(call: Call, deployed: Deployed) -> Iterator[NeededPermission]:
+    if call.operation == "ListSecrets":
+        yield NeededPermission("secretsmanager:ListSecrets", "*")
+        return
     named = call.parameters["SecretId"]
     arn = f"arn:aws:secretsmanager:{deployed.region}:{deployed.account}:secret:{named}{RANDOM_SUFFIX}"
     yield NeededPermission(f"secretsmanager:{call.operation}", named if named.startswith("arn:") else arn)

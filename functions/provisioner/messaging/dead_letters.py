@@ -73,7 +73,7 @@ class DeadLetterQueues(NamedTuple):
                 MaxNumberOfMessages=BATCH,
                 VisibilityTimeout=HELD_SECONDS,
                 WaitTimeSeconds=WAIT_SECONDS if received < expected else 0,
-                AttributeNames=["SentTimestamp"],
+                MessageSystemAttributeNames=["SentTimestamp"],
                 MessageAttributeNames=["All"],
             )
             messages = response.get("Messages", [])

@@ -16,7 +16,10 @@ import boto3
 from botocore.client import BaseClient
 from moto import mock_aws
 
+from tests.strict_aws.call import Call
+
 _LOCK = threading.RLock()
+_recorders: list[list[Call]] = []
 
 
 @contextmanager
@@ -26,6 +29,9 @@ def locked_moto() -> Iterator[None]:
 
     def one_at_a_time(*arguments: Any) -> Any:
         with _LOCK:
+            sender, operation, parameters = arguments
+            for recorder in _recorders:
+                recorder.append(Call(sender.meta.service_model.service_name, operation, parameters))
             return call(*arguments)
 
     test_credentials = {
@@ -39,6 +45,17 @@ def locked_moto() -> Iterator[None]:
         mock.patch.object(BaseClient, "_make_api_call", one_at_a_time),
     ):
         yield
+
+
+@contextmanager
+def recorded() -> Iterator[list[Call]]:
+    """Yield a list that gets every call to AWS while it is entered."""
+    calls: list[Call] = []
+    _recorders.append(calls)
+    try:
+        yield calls
+    finally:
+        _recorders.remove(calls)
 
 
 @cache

@@ -1,11 +1,11 @@
-"""Calls the operator's function of a stack, as API Gateway does."""
+"""Calls the operator's function of a stack, as API Gateway does. All that it asks of AWS is held to its role."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from provisioner.handlers.operator import Operator
-from tests.integration.service.locked_moto import client
+from tests.integration.service.locked_moto import client, recorded
 from tests.integration.service.stack import Stack
 
 ANNA = "arn:aws:sts::111122223333:assumed-role/on-call/anna"
@@ -16,6 +16,7 @@ class OperatorCaller:
 
     def __init__(self, stack: Stack) -> None:
         self._operator = Operator.of(stack.service, client)
+        self._judge = stack.judge()
         self.time_left = 28.0
 
     def call(
@@ -37,7 +38,10 @@ class OperatorCaller:
             "body": body if isinstance(body, str) or body is None else json.dumps(body),
             "isBase64Encoded": False,
         }
-        answer = self._operator.answer(event, lambda: self.time_left)
+        with recorded() as calls:
+            answer = self._operator.answer(event, lambda: self.time_left)
+        faults = [fault for each in calls for fault in self._judge.faults("operator", each)]
+        assert not faults, faults
         return answer["statusCode"], json.loads(answer["body"])
 
     def retry(self, request_key: str, **body: Any) -> tuple[int, dict[str, Any]]:

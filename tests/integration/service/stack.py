@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from infra.checks.translated import translated
 from infra.simulator import ControlClient
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
@@ -17,6 +18,7 @@ from provisioner.service import Service
 from tests.fakes import Clock
 from tests.handlers import SETTINGS
 from tests.integration.service.locked_moto import client, make_table
+from tests.strict_aws.judge import Judge, judge_of
 
 CALLER = "arn:aws:sts::111122223333:assumed-role/signup/i-0abc"
 
@@ -68,6 +70,11 @@ class Stack:
         """Another execution environment: nothing shared but what is outside."""
         self._services.append(Service.from_settings(self.settings, self.clock))
         return self._services[-1]
+
+    def judge(self) -> Judge:
+        """Return a judge of what functions of this stack ask of AWS."""
+        environment = {name.upper(): str(value) for name, value in self.settings.model_dump().items()}
+        return judge_of(translated(), environment, "123456789012", "eu-central-1")
 
     def stop(self) -> None:
         for each in self._services:
