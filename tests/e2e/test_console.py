@@ -68,7 +68,7 @@ def test_a_lost_response_is_followed_to_recovered(world: World, tenant: Tenant, 
     expect(page.locator("h1")).to_contain_text(tenant.name)
     expect(page.locator("#request .facts")).to_contain_text("recovered")
     expect(page.locator("#request .why")).to_contain_text("Nothing")
-    expect(page.locator(".live:not([data-state=complete])")).to_have_count(0)  # a page opened after its end has none
+    expect(page.locator(".live:not([data-state=done])")).to_have_count(0)  # a page opened after its end has none
     expect(page.get_by_role("button", name="Retry", exact=True)).to_be_visible()
     assert page.locator("svg rect.lost").count() == 2  # the call, and the legend
     assert page.locator("svg rect.wait").count() >= 2
