@@ -72,6 +72,7 @@ _ATTEMPT = _object(
         "entry_point": or_null(_TEXT, "http: while the caller waited. queue: by the worker."),
         "lambda_request_id": or_null(_TEXT),
         "trace_id": or_null(_TEXT),
+        "interrupted": {**_NUMBER, "description": "Attempts before this one that were killed, or failed unexpectedly."},
         "calls": {"type": "array", "items": _CALL},
         "omitted_calls": {**_NUMBER, "description": "Calls that are not shown: an attempt keeps 40."},
         "ended": {"enum": ["settled", "deferred"]},

@@ -101,7 +101,10 @@ class CloseCall(Answer):
 
 
 class Attempt(Answer):
-    """One attempt of the service to carry out a request."""
+    """One attempt of the service to carry out a request.
+
+    ``interrupted``: the attempts before it that were killed or failed unexpectedly, and have no entry.
+    """
 
     attempt: int
     started_at: str
@@ -109,10 +112,19 @@ class Attempt(Answer):
     entry_point: str | None = None
     lambda_request_id: str | None = None
     trace_id: str | None = None
+    interrupted: int = 0
     calls: tuple[CloseCall, ...] = ()
     ended: str | None = None
     reason: str | None = None
     seconds: float | None = None
+
+
+def lost_before(attempt: Attempt) -> str:
+    """Say that attempts before this one left no entry; empty if none was lost."""
+    if not attempt.interrupted:
+        return ""
+    times = "once" if attempt.interrupted == 1 else f"{attempt.interrupted} times"
+    return f"begun {times} before, and killed or failed unexpectedly: the worker's log says more"
 
 
 class Explanation(Answer):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from close_provisioner.client.requests import Attempt, CloseCall, History
+from close_provisioner.client.requests import Attempt, CloseCall, History, lost_before
 from close_provisioner.console.timeline import span
 
 
@@ -30,6 +30,8 @@ def story(shown: History) -> list[Event]:
 def _of_attempt(attempt: Attempt) -> Iterator[Event]:
     started = datetime.fromisoformat(attempt.started_at)
     yield Event(started, f"attempt {attempt.attempt}" + (f", {attempt.entry_point}" if attempt.entry_point else ""))
+    if lost := lost_before(attempt):
+        yield Event(started, lost)
     elapsed = timedelta()
     for call in attempt.calls:
         yield Event(started + elapsed, call_line(call), is_call=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from close_provisioner.client.requests import Attempt, CloseCall, History, Summary
+from close_provisioner.client.requests import Attempt, CloseCall, History, Summary, lost_before
 from close_provisioner.output.plans import BAD, GOOD
 from close_provisioner.output.printer import Printer
 from close_provisioner.output.table import Cell, Column, Value
@@ -128,14 +128,12 @@ def _attempt(each: Attempt) -> Iterator[Moment]:
     where = f", {each.entry_point}" if each.entry_point else ""
     took = f", {each.ms:.0f} ms" if each.ms is not None else ""
     yield each.started_at, Text(f"attempt {each.attempt}{where}{took}")
+    if lost := lost_before(each):
+        yield None, Text(lost, BAD)
     yield from ((None, _call(call)) for call in each.calls)
-    if each.ended is None:
-        yield None, Text("no end: the run was killed", BAD)
-    elif each.ended == "deferred":
+    if each.ended == "deferred":
         wait = f"waits {duration(each.seconds)}" if each.seconds is not None else "waits"
         yield None, Text(f"{wait}: {each.reason or 'no reason was recorded'}", "yellow")
-    elif each.ended != "settled":
-        yield None, Text(f"{each.ended}: {each.reason or 'no reason was recorded'}", BAD)
 
 
 def _call(call: CloseCall) -> Text:

@@ -32,10 +32,15 @@ def _answer(status: int | None) -> str:
     return "CloseRateLimited" if status == 429 else CLOSE_ANSWERS.get(status // 100, "CloseRefused")
 
 
-def invocation_of(entry_point: str) -> Invocation:
-    """Return the invocation, for a request's history: the log lines of it have the same ids."""
+def invocation_of(entry_point: str, receive_count: int = 1) -> Invocation:
+    """Return the invocation, for a request's history: the log lines of it have the same ids.
+
+    ``receive_count``: of its message. A message comes again only if the invocation before did not end it.
+    """
     trace_id = os.environ.get("_X_AMZN_TRACE_ID", "").partition("Root=")[2].partition(";")[0]
-    return Invocation(entry_point, logger.get_current_keys().get("function_request_id"), trace_id or None)
+    return Invocation(
+        entry_point, logger.get_current_keys().get("function_request_id"), trace_id or None, receive_count - 1
+    )
 
 
 def log_queue_error(record: RequestRecord, error: Exception | None) -> None:

@@ -151,7 +151,7 @@ class Worker:
             return [MessageResult(message.id, "Superseded")]
         if not tenant.crowd.settles_soon(message.accepted, message.request):
             self._announce_held(tenant)
-        job = tenant.crowd.job(message.accepted, message.request, invocation_of("queue"))
+        job = tenant.crowd.job(message.accepted, message.request, invocation_of("queue", message.receive_count))
         result = self.service.provisioner.settle(job)
         if isinstance(result, Deferred):
             tenant.crowd.remember_wait(message.request)

@@ -2,7 +2,7 @@
 
 An entry holds no body, no header, no query and no credential: paths of Close's API, statuses, times, and the reason to
 wait, which is text of this service. An attempt that was killed, or that failed unexpectedly, writes nothing and has no
-entry.
+entry: the next one counts it.
 """
 
 import json
@@ -23,11 +23,16 @@ type CloseCall = tuple[str, str, int | None, int, str | None]
 
 
 class Invocation(NamedTuple):
-    """The invocation of a function that works on a request."""
+    """The invocation of a function that works on a request.
+
+    ``interrupted``: how many invocations received the same message before and did not end it: they were killed, or
+    failed unexpectedly.
+    """
 
     entry_point: str | None = None
     lambda_request_id: str | None = None
     trace_id: str | None = None
+    interrupted: int = 0
 
 
 class Run(NamedTuple):
@@ -85,9 +90,10 @@ def ended(run: Run, ending: Ending) -> str:
     now, how, reason, seconds = ending
     entry = [
         *(round(run.started_at, 3), round((now - run.started_at) * 1000), run.number, how),
-        *(reason and reason[:MAX_REASON], seconds and round(seconds, 3), *run.invocation),
+        *(reason and reason[:MAX_REASON], seconds and round(seconds, 3), *run.invocation[:3]),
         [_call_text(each) for each in run.calls[:MAX_CALLS]],
         max(len(run.calls) - MAX_CALLS, 0),
+        *([run.invocation.interrupted] if run.invocation.interrupted else []),
     ]
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
 
@@ -95,8 +101,8 @@ def ended(run: Run, ending: Ending) -> str:
 def parse(entry: str) -> Attempt:
     """Return the attempt of an entry."""
     started_at, ms, number, how, reason, seconds, *rest = json.loads(entry)
-    entry_point, request_id, trace_id, calls, omitted = rest[:5]  # a newer version may append
-    invocation = Invocation(entry_point, request_id, trace_id)
+    entry_point, request_id, trace_id, calls, omitted, interrupted = [*rest, 0][:6]  # a newer version may append
+    invocation = Invocation(entry_point, request_id, trace_id, interrupted)
     shown = tuple(_call(each) for each in calls)
     return Attempt(started_at, ms, number, how, reason, seconds, invocation, shown, omitted)
 

@@ -46,6 +46,15 @@ def test_each_deferral_is_kept_with_its_reason(stack: Stack) -> None:
     assert all(each.reason and each.seconds for each in attempts[:-1])
 
 
+def test_an_attempt_that_was_killed_is_counted_by_the_next_one(stack: Stack) -> None:
+    request = a_request()
+    stack.service.ledger.accept(request)
+    stack.work(request.to_json(), receive_count=3)
+
+    [attempt] = [history.parse(each) for each in items.texts_of(item_of(stack, request.id), "history")]
+    assert (attempt.ended, attempt.invocation.interrupted) == ("settled", 2)
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(FAULTS), max_size=4),

@@ -119,8 +119,7 @@ WAITING = {
 FAILED_HISTORY = {
     **summary("hooli/onb-1", result="failed", problem="plan-limit", what="Ticket"),
     "history": [
-        {"attempt": 1, "started_at": "2026-11-27T11:58:41.000Z", "ms": None, "ended": None},
-        {"attempt": 2, "started_at": "2026-11-27T12:00:11.000Z", "ms": 9, "ended": "failed", "reason": "KeyError"},
+        {"attempt": 1, "started_at": "2026-11-27T11:58:41.000Z", "ms": 9, "ended": "settled", "interrupted": 2},
     ],
     "body": {"tenant": "hooli", "request_id": "onb-1", "blueprint": "account"},
     "outcome": {

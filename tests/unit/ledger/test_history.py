@@ -36,7 +36,12 @@ def test_an_attempt_with_many_calls_shows_the_first_of_them() -> None:
     assert (len(found.calls), found.omitted) == (history.MAX_CALLS, 60)
 
 
-@given(st.builds(Run, st.floats(1e9, 2e9), st.integers(1, 999), st.builds(Invocation, text, text, text)), text)
+@given(
+    st.builds(
+        Run, st.floats(1e9, 2e9), st.integers(1, 999), st.builds(Invocation, text, text, text, st.integers(0, 9))
+    ),
+    text,
+)
 def test_any_reason_is_read_as_it_was_written(run: Run, reason: str) -> None:
     found = history.parse(history.ended(run._replace(calls=CALLS), Ending(run.started_at + 1, "deferred", reason, 1.0)))
     assert (found.reason, found.invocation) == (reason[: history.MAX_REASON], run.invocation)
