@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run send sources test bench faults chaos check docs deploy artifact simulator acceptance install pins clean check-code check-template
+.PHONY: help run send key sources test bench faults chaos check docs deploy artifact simulator acceptance install pins clean check-code check-template
 .DEFAULT_GOAL := help
 # One target after the other, whatever -j says; only the halves of `make check` run side by side.
 ifndef HALVES
@@ -39,6 +39,9 @@ run: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## s
 
 send: .venv/.installed ## send a signed webhook to the stack of make run, and show its outcome | SOURCE=github TENANT=acme: another sender or tenant; AGAIN=1: twice; TAMPER=1: changed
 	@$(PYTHON) -m infra.local send
+
+key: .venv/.installed ## make an API key for a tenant in the simulated Close of make run, and print it | TENANT=initech: the tenant
+	@$(PYTHON) -m infra.local key
 
 install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed $(TOOLS)/docs/.installed ## install every tool at once
 

@@ -87,7 +87,8 @@ _HISTORY: dict[str, Document] = {
     "explanation": _object({"because": _TEXT, "next": _TEXT}),
     "retained_until": _TIME,
 }
-_PROBLEM = _object({"problem": _TEXT, "tenant": _TEXT, "count": _NUMBER, "since": _TIME})
+_NEWEST = {"type": "string", "description": "The request_id of the newest one."}
+_PROBLEM = _object({"problem": _TEXT, "tenant": _TEXT, "count": _NUMBER, "since": _TIME, "newest": _NEWEST})
 _STATUS: dict[str, Document] = {
     "version": _TEXT,
     "region": or_null(_TEXT),

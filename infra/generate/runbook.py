@@ -5,7 +5,9 @@ from provisioner.operate.pending_reasons import PENDING_REASONS, PendingReason
 
 def reasons() -> str:
     """Return the table."""
-    rows = (f"| {_texts(each)} | {each.means} | {each.what_to_do} |" for each in PENDING_REASONS)
+    rows = (
+        f"| {_texts(each)} | {each.means} | {each.what_to_do.replace('{tenant}', 'acme')} |" for each in PENDING_REASONS
+    )
     return "\n".join(["| `reason` of `deferred` | means | what to do |", "|---|---|---|", *rows])
 
 

@@ -80,7 +80,8 @@ def test_the_reason_of_a_wait_is_found(world: World, page: Page, origin: str) ->
     world.send({**Tenant(missing, "", "").asks(), "wait_for_tenant": True})
     page.goto(f"{origin}/requests?tenant={missing}")
     page.locator("tbody tr").first.click()
-    expect(page.locator("#request .why")).to_contain_text("Store the secret")
+    expect(page.locator("#request .why")).to_contain_text(f"tenants add {missing}")
+    expect(page.locator(".run code")).to_contain_text(f"make key TENANT={missing} | ")
 
 
 def test_a_failed_request_is_edited_and_retried(world: World, tenant: Tenant, page: Page, origin: str) -> None:

@@ -16,12 +16,13 @@ class Unfinished(Answer):
 
 
 class Trouble(Answer):
-    """The failed requests of one tenant with one problem."""
+    """The failed requests of one tenant with one problem. ``newest``: the caller's id of the newest."""
 
     problem: str
     tenant: str
     count: int
     since: str | None = None
+    newest: str | None = None
 
 
 class QueueState(Answer):

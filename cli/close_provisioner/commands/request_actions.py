@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
-from close_provisioner.client.requests import Filter, Summary
+from close_provisioner.client.requests import Filter, Resolution, Retry, Summary
 from close_provisioner.commands.options import (
     LimitOption,
     ReasonOption,
@@ -25,6 +25,7 @@ from close_provisioner.commands.requests import NONE, ProblemOption, ResultOptio
 from close_provisioner.errors import CommandError, Interrupted, Misused, NotFound, StoppedPartWay
 from close_provisioner.invocation import Invocation
 from close_provisioner.output.asking import confirm
+from close_provisioner.output.printer import Printer
 from close_provisioner.output.requests import COLUMNS, row
 from close_provisioner.registration import command
 
@@ -50,10 +51,13 @@ def add_to(app: typer.Typer) -> None:
     command(
         app,
         "resolve",
-        needs=["execute-api:Invoke on POST/v1/provisioning-requests/*/resolutions"],
+        needs=[
+            "execute-api:Invoke on POST/v1/provisioning-requests/*/resolutions",
+            "execute-api:Invoke on POST/v1/provisioning-requests/*/retries (for --retry)",
+        ],
         examples=[
             'requests resolve globex/signup-12 --there --reason "seen in Settings > Custom Objects"',
-            'requests resolve globex/signup-12 --not-there --reason "looked with Anna"',
+            'requests resolve globex/signup-12 --not-there --retry --reason "looked with Anna"',
         ],
     )(resolve)
 
@@ -103,6 +107,7 @@ def resolve(
     there: Annotated[
         bool | None, typer.Option("--there/--not-there", help="Whether the type is in Close, with its fields.")
     ] = None,
+    again: Annotated[bool, typer.Option("--retry", help="Send the request again, once it is recorded.")] = False,
     reason: ReasonOption = None,
     yes: YesOption = False,
 ) -> None:
@@ -117,15 +122,22 @@ def resolve(
         raise Misused("--reason is missing: say who looked, and where.")
     confirm(invocation.printer, f"Record that the type of {request} is {'there' if there else 'not there'}?", yes=yes)
     answer = invocation.service.requests.resolve(key_of(request), there=there, reason=reason)
-    printer = invocation.printer
-    if printer.as_json:
-        printer.document(answer.raw)
-        return
+    retried = invocation.service.requests.retry(key_of(request), reason) if again else None
+    if invocation.printer.as_json:
+        invocation.printer.document({**answer.raw, "retried_as": retried and retried.id})
+    else:
+        _print_resolution(invocation.printer, answer, retried)
+
+
+def _print_resolution(printer: Printer, answer: Resolution, retried: Retry | None) -> None:
     for each in answer.types:
         printer.line(f"✔ {each['name']} is there  {each['id']}" if each.get("id") else f"✔ {each['name']} is not there")
     if answer.there and answer.missing:
         printer.line(f"! not in Close's list: {', '.join(answer.missing)}")
-    printer.line(f"Recorded. Go on with: close-provisioner requests retry {answer.tenant}/{answer.request_id}")
+    if retried:
+        printer.line(f"Recorded, and sent again: close-provisioner requests show {retried.tenant}/{retried.request_id}")
+    else:
+        printer.line(f"Recorded. Go on with: close-provisioner requests retry {answer.tenant}/{answer.request_id}")
 
 
 def _named(invocation: Invocation, requests: Sequence[str]) -> list[Summary]:

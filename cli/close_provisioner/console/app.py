@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from close_provisioner.client.service import Service
+from close_provisioner.console.command_lines import CommandLines
 from close_provisioner.console.dead_letter_pages import DeadLetterPages
 from close_provisioner.console.guard import Guard
 from close_provisioner.console.overview_page import OverviewPage
@@ -36,7 +37,7 @@ def make_app(
     service: Service, *, origin: str, token: str, allow_changes: bool, events: ExampleEvents | None = None
 ) -> ASGIApp:
     """Return the console of one stack. ``origin``: its own address; ``token``: the secret in its first URL."""
-    pages = Pages(service.stack.name, allow_changes)
+    pages = Pages(service.stack.name, allow_changes, CommandLines.of(service.stack))
     routes = [
         *_readings(service, pages, events),
         *(_changes(service, pages, events) if allow_changes else ()),
@@ -76,6 +77,7 @@ def _changes(service: Service, pages: Pages, events: ExampleEvents | None) -> li
     requests, messages = RequestPages(service, pages), DeadLetterPages(service, pages)
     changes: dict[str, Endpoint] = {
         "/requests/{key}/retries": requests.retry,
+        "/requests/{key}/resolutions": requests.resolve,
         "/dead-letters/redrives": messages.redrive,
         "/dead-letters/drops": messages.drop,
         "/dead-letters/{message}/edits": messages.send_edited,

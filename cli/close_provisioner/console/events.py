@@ -22,7 +22,8 @@ def story(shown: History) -> list[Event]:
     for attempt in shown.history:
         events.extend(_of_attempt(attempt))
     if shown.settled_at:
-        settled = f"settled: {shown.result}" + (f", {shown.problem}" if shown.problem else "")
+        problem = "" if shown.problem in {None, shown.result} else f", {shown.problem}"
+        settled = f"settled: {shown.result}{problem}"
         events.append(Event(datetime.fromisoformat(shown.settled_at), settled))
     return sorted(events, key=lambda each: each.at)
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from close_provisioner.console.command_lines import CommandLines
 from close_provisioner.console.foreign_text import foreign
 from close_provisioner.console.moods import mood
 from close_provisioner.visible import visible
@@ -71,7 +72,11 @@ class Pages:
 
     stack_name: str
     allow_changes: bool
+    commands: CommandLines
     environment: Environment = field(default_factory=_environment)
+
+    def __post_init__(self) -> None:
+        self.environment.filters["commands"] = self.commands.within
 
     def fragment(self, template: str, **values: Any) -> str:
         """Return a part of a page as HTML."""
@@ -89,6 +94,7 @@ class Pages:
     ) -> HTMLResponse:
         """Return a whole page. ``live``: the query of the event stream that keeps it up to date."""
         shared = {"rooms": ROOMS, "room": room, "stack_name": self.stack_name, "live": live, "notice": notice}
+        shared |= {"program": self.commands.program, "stack_option": self.commands.stack}
         return HTMLResponse(self.fragment(template, **shared, **values), status)
 
 

@@ -116,6 +116,14 @@ class RequestPages:
         sent = await run_in_threadpool(self.service.requests.retry, request.path_params["key"], reason, body)
         return to(f"/requests/{sent.id}")
 
+    async def resolve(self, request: Request) -> Response:
+        """Record what a person saw in Close for an unresolved request, and show the request again."""
+        form = await request.form()
+        key, reason = request.path_params["key"], str(form.get("reason") or "") or "seen in Close"
+        there = form.get("there") == "yes"
+        await run_in_threadpool(lambda: self.service.requests.resolve(key, there=there, reason=reason))
+        return to(f"/requests/{key}")
+
     def _history(self, request: Request) -> History:
         return self.service.requests.history(request.path_params["key"])
 

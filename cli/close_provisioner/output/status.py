@@ -1,11 +1,12 @@
 """The status of a stack as one screen of lines."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from rich.text import Text
 
 from close_provisioner.client.alarms import Alarm
-from close_provisioner.client.status import Status
+from close_provisioner.client.status import Status, Trouble
 from close_provisioner.output.plans import BAD, GOOD
 from close_provisioner.output.printer import Printer
 from close_provisioner.output.times import Times, duration
@@ -48,8 +49,17 @@ def _results(counts: Mapping[str, int]) -> Text:
 def _troubles(found: Status, times: Times) -> Iterator[tuple[str, Text]]:
     for number, each in enumerate(found.by_problem):
         since = f" since {times.short(each.since)}" if each.since else ""
-        hint = f"requests list -t {each.tenant} --problem {each.problem}"
-        yield "" if number else "in trouble", Text(f"{each.count} {each.problem}  {each.tenant}{since}  → {hint}", BAD)
+        yield (
+            "" if number else "in trouble",
+            Text(f"{each.count} {each.problem}  {each.tenant}{since}  → {_hint(each)}", BAD),
+        )
+
+
+def _hint(each: Trouble) -> str:
+    """Return the command that shows the request, or all of them."""
+    if each.count == 1 and each.newest:
+        return f"requests show {shlex.quote(f'{each.tenant}/{each.newest}')}"
+    return f"requests list -t {each.tenant} --problem {each.problem}"
 
 
 def _unfinished(found: Status, times: Times) -> Text:

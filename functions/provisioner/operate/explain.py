@@ -107,7 +107,8 @@ PROBLEMS = {
     ProblemType.UNRESOLVED: (
         "A create was sent, its response was lost, and Close did not show its result: whether it exists is unknown.",
         "The operator looks in Close (the detail says where), and records the finding: "
-        "close-provisioner requests resolve {id} --there or --not-there",
+        "close-provisioner requests resolve {id} --there --retry --reason WHY if it is there, else "
+        "close-provisioner requests resolve {id} --not-there --retry --reason WHY",
     ),
     ProblemType.WRONG_STATE: (
         "The action does not fit the present state.",
@@ -146,7 +147,7 @@ def _waiting(request: ListedRequest) -> Explanation:
     known = find(request.pending_reason)
     times = "once" if request.deferrals == 1 else f"{request.deferrals} times"
     means = f" That means: {known.means}." if known else ""
-    what_to_do = known.what_to_do if known else "look at the worker's log"
+    what_to_do = known.what_to_do.replace("{tenant}", request.tenant) if known else "look at the worker's log"
     return Explanation(
         f"It waits, {times} so far: {request.pending_reason.rstrip('.')}.{means}", f"{_capitalized(what_to_do)}."
     )

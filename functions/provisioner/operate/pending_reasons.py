@@ -11,7 +11,10 @@ NOTHING_FOR_MINUTES = "nothing: the service observes, and settles after two to f
 
 
 class PendingReason(NamedTuple):
-    """Reasons with one meaning. ``texts``: as the service writes them. ``suffix``: what each of them may end in."""
+    """Reasons with one meaning. ``texts``: as the service writes them. ``suffix``: what each of them may end in.
+
+    ``what_to_do`` may contain ``{tenant}``.
+    """
 
     texts: tuple[str, ...]
     means: str
@@ -110,8 +113,9 @@ PENDING_REASONS = (
     PendingReason(
         ("Tenant … has no credential. Ask the operator of this service to store one.",),
         "a signup waits for its tenant's credential, for `TenantWaitDays`",
-        "store the secret `<TenantSecretPrefix>/<tenant>`. The service notices at once where a CloudTrail trail is on, "
-        "otherwise within three hours. If the tenant must not exist: nothing, the request fails as `tenant-not-found`",
+        "store its key, which starts the request at once: `close-provisioner tenants add {tenant}`. (A secret that is "
+        "stored in another way is noticed at once where a CloudTrail trail is on, else within three hours.) If the "
+        "tenant must not exist: nothing, the request fails as `tenant-not-found`",
     ),
     PendingReason(
         ("the tenant's credential could not be read: …",),

@@ -7,6 +7,7 @@ from itertools import groupby, islice
 from typing import NamedTuple
 
 from provisioner import __version__
+from provisioner.contract.errors import ProblemType
 from provisioner.ledger.request_lists import ListedRequest
 from provisioner.messaging.backlog import Backlog
 from provisioner.operate.call import Answer, Call, only_known
@@ -14,6 +15,7 @@ from provisioner.operate.recent_requests import LATEST, Recent, RecentRequests, 
 from provisioner.operate.request_pages import rfc3339, state_of, summary
 
 MINUTE, HOUR = 60, 3600
+UNRESOLVED = ProblemType.UNRESOLVED.value[0]
 
 
 class Status(NamedTuple):
@@ -58,14 +60,23 @@ def _by_result(requests: Iterable[ListedRequest]) -> Mapping[str, int]:
 
 
 def _by_problem(requests: list[ListedRequest]) -> list[Answer]:
-    """Return the problems of requests that no retry has taken up, those of most requests first."""
-    found: dict[tuple[str, str], list[float]] = {}
+    """Return the problems that no retry has taken up: unresolved ones, then those of most requests.
+
+    ``requests``: newest first.
+    """
+    found: dict[tuple[str, str], list[ListedRequest]] = {}
     taken_up = retried(requests)
     for each in requests:
         if each.problem and each.id not in taken_up:
-            found.setdefault((each.problem, each.tenant), []).append(each.accepted_at)
-    rows = sorted(found.items(), key=lambda row: (-len(row[1]), row[0]))
+            found.setdefault((each.problem, each.tenant), []).append(each)
+    rows = sorted(found.items(), key=lambda row: (row[0][0] != UNRESOLVED, -len(row[1]), row[0]))
     return [
-        {"problem": problem, "tenant": tenant, "count": len(times), "since": rfc3339(min(times))}
-        for (problem, tenant), times in rows
+        {
+            "problem": problem,
+            "tenant": tenant,
+            "count": len(of_kind),
+            "since": rfc3339(of_kind[-1].accepted_at),
+            "newest": of_kind[0].request_id,
+        }
+        for (problem, tenant), of_kind in rows
     ]

@@ -150,7 +150,7 @@ def permission(me: Me, organization_id: str, roles: Sequence[Role] | Provisionin
     shown = f"The role {role.name if role else role_id} ({role_id}) lacks {CUSTOMIZE}"
     fix = (
         f"In Close, {ROLES}, let this role manage customizations; or create the key as a user whose role may. "
-        f"Then run close-provisioner tenants check again."
+        "Then check again."
     )
     if ORGANIZE in held:
         return warning(name, f"{shown}, and has {ORGANIZE}, which may include it.", fix, Who.CLOSE_ADMIN)

@@ -290,6 +290,7 @@ STATUS = {
     "by_problem": [
         {"problem": "credential-rejected", "tenant": "initech", "count": 41, "since": "2026-11-27T11:43:00.000Z"},
         {"problem": "plan-limit", "tenant": "hooli", "count": 2, "since": None},
+        {"problem": "unresolved", "tenant": "globex", "count": 1, "since": None, "newest": "unres-1"},
     ],
     "queue": {"depth": 3, "oldest_seconds": 12.5},
     "dead_letters": {"provisioning": 2, "events": 0},

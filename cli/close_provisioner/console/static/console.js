@@ -64,7 +64,16 @@ function showConnection(state, text) {
   if (sign) { sign.dataset.state = state; sign.textContent = text; }
 }
 
+async function onCopy(event) {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
 document.addEventListener("keydown", onKey);
+document.addEventListener("click", onCopy);
 document.addEventListener("click", onClick);
 document.addEventListener("htmx:sseOpen", () => showConnection("live", "live"));
 document.addEventListener("htmx:sseClose", (event) => { if (event.detail.type === "message") showConnection("done", "complete"); });
