@@ -4,6 +4,7 @@ from functools import cache
 
 from botocore.awsrequest import AWSPreparedRequest
 
+from infra.checks.cloudformation import Template
 from infra.checks.translated import translated
 from tests.simulation.aws import ACCOUNT, REGION
 from tests.simulation.system_under_test import settings
@@ -11,14 +12,19 @@ from tests.strict_aws.call import read_call
 from tests.strict_aws.gateway import answer_faults
 from tests.strict_aws.judge import Judge, judge_of
 
-__all__ = ["answer_faults", "faults", "judge"]
+__all__ = ["answer_faults", "faults", "judge", "judge_with"]
 
 
 @cache
 def judge() -> Judge:
     """Return the one judge of this process, which remembers what was needed."""
+    return judge_with(translated())
+
+
+def judge_with(template: Template) -> Judge:
+    """Return a judge of the simulated stack as this template makes it."""
     environment = {name.upper(): str(value) for name, value in settings().model_dump().items()}
-    return judge_of(translated(), environment, ACCOUNT, REGION)
+    return judge_of(template, environment, ACCOUNT, REGION)
 
 
 def faults(function: str, request: AWSPreparedRequest) -> list[str]:

@@ -5,6 +5,7 @@ A grant that nothing here needs is reported: add a scenario that needs it, or re
 
 import pytest
 
+from infra.checks.translated import translated
 from tests.simulation import strict, webhook_senders
 from tests.simulation.callers import body
 from tests.simulation.environment import TIMEOUT_SECONDS, SimulatedEnvironment
@@ -79,6 +80,24 @@ def test_a_grant_that_nothing_needs_is_reported(judge: Judge) -> None:
         assert unused == {("SweeperRole", "dynamodb:Scan")}
     finally:
         judge.statements["SweeperRole"].remove(added)
+
+
+def test_every_call_is_allowed_and_every_grant_needed_with_a_key_and_a_network_of_ones_own(judge: Judge) -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/12345678-1234-1234-1234-123456789012"
+    source_key, tenant_key = key.replace("key/1", "key/2"), key.replace("key/1", "key/3")
+    template = translated(
+        f"KeyArn={key}",
+        f"SourceSecretKeyArn={source_key}",
+        f"TenantSecretKeyArn={tenant_key}",
+        "SubnetIds=subnet-0123456789abcdef0",
+        "SecurityGroupId=sg-0123456789abcdef0",
+    )
+    other = strict.judge_with(template)
+    assert [fault for handler, call in judge.calls.values() for fault in other.faults(handler, call)] == []
+    assert [grant for grant in other.unused() if grant[0] in played(judge)] == []
+    for role in played(judge):
+        allowed = [number for number, each in enumerate(other.statements[role]) if each["Effect"] == "Allow"]
+        assert all(other.noticed_without(role, number) for number in allowed), role
 
 
 def test_a_refused_call_fails_the_case() -> None:

@@ -22,10 +22,12 @@ type Grant = tuple[str, int, str, str]
 
 @dataclass(slots=True)
 class Judge:
-    """Keeps each permission that was needed, by role."""
+    """Keeps each permission that was needed, by role, and for each kind of them one call that needed it."""
 
     deployed: Deployed
     asked: dict[str, dict[str, NeededPermission]] = field(default_factory=dict)
+    calls: dict[str, tuple[str, Call]] = field(default_factory=dict)
+    """Handler and call. Another judge can be asked about them."""
     statements: dict[str, list[Statement]] = field(init=False)
     roles: dict[str, str] = field(init=False)
     """The logical id of each handler's role."""
@@ -43,15 +45,17 @@ class Judge:
             for each in (*model_faults(call), *limit_faults(call))
         ]
         for asked in needs(call, self.deployed):
-            self._remember(role, asked)
+            kind = self._remember(role, asked)
+            self.calls.setdefault(f"{handler} {call.operation} {kind}", (handler, call))
             if not allowing(self.statements[role], asked):
                 found.append(f"{role} does not allow {asked}, with {dict(asked.context)}")
         return found
 
-    def _remember(self, role: str, asked: NeededPermission) -> None:
-        """Keep one of each kind: same action and resource, same kinds of leading keys."""
-        kinds = sorted({key.partition("#")[0] for key in asked.context.get("dynamodb:LeadingKeys", [])})
-        self.asked.setdefault(role, {})[f"{asked} {kinds}"] = asked
+    def _remember(self, role: str, asked: NeededPermission) -> str:
+        """Keep one of each kind: same action and resource, same kinds of leading keys. Return the kind."""
+        kind = f"{asked} {sorted({key.partition('#')[0] for key in asked.context.get('dynamodb:LeadingKeys', [])})}"
+        self.asked.setdefault(role, {})[kind] = asked
+        return kind
 
     def everything_asked(self) -> Iterator[tuple[str, NeededPermission]]:
         """Yield role and permission: of what functions sent, and of what Lambda does in their name."""

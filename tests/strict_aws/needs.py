@@ -27,6 +27,13 @@ def needs(call: Call, deployed: Deployed) -> Iterator[NeededPermission]:
 
 
 def _dynamodb(call: Call, deployed: Deployed) -> Iterator[NeededPermission]:
+    yield from _items(call, deployed)
+    [table] = deployed.resources("AWS::DynamoDB::Table").values()
+    if key := table.get("SSESpecification", {}).get("KMSMasterKeyId"):
+        yield NeededPermission("kms:Decrypt", key, {"kms:ViaService": [f"dynamodb.{deployed.region}.amazonaws.com"]})
+
+
+def _items(call: Call, deployed: Deployed) -> Iterator[NeededPermission]:
     if call.operation in {"TransactWriteItems", "TransactGetItems"}:
         for write in call.parameters["TransactItems"]:
             for kind, each in write.items():

@@ -9,7 +9,11 @@ POLLING = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
 """Lambda Developer Guide, "Using Lambda with Amazon SQS", permissions of the execution role."""
 LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
 TRACING = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
-IN_A_VPC = ("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces")
+IN_A_VPC = (
+    *("ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    *("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses"),
+)
+"""AWS's managed policy AWSLambdaVPCAccessExecutionRole."""
 
 
 def platform_needs(deployed: Deployed) -> Iterator[tuple[str, NeededPermission]]:

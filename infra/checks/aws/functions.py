@@ -17,6 +17,8 @@ SAMPLES = (
     "arn:aws:wafv2:eu-central-1:111122223333:regional/webacl/mine/1",
     "arn:aws:iam::111122223333:policy/boundary",
     "arn:aws:lambda:eu-central-1:111122223333:layer:one:1",
+    "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+    "sg-0123456789abcdef0",
     "aws.partner/stripe.com/ed_1",
     "aws.partner/auth0.com/tenant-1/events",
 )
