@@ -19,6 +19,7 @@ from tests.simulation.invariants import Violation
 from tests.simulation.scenarios import SCENARIOS
 from tests.simulation.system_under_test import TABLE, SystemUnderTest
 from tests.simulation.workload import Workload
+from tests.strict_aws.emf import emf_faults_of
 
 AROUND = (Position.BEFORE, Position.AFTER)
 AT_A_CALL: list[tuple[FaultKind, Position]] = [
@@ -69,7 +70,8 @@ def run(case: Case, system: SystemUnderTest) -> CaseResult:
             if workload.redrive():
                 workload.run_until_quiescent()
             faults = tuple(check(workload)) if system.has_guarantees else ()
-            faults += tuple(Violation("(requests that AWS takes)", each) for each in environment.rejected_by_aws)
+            rejected = [*environment.rejected_by_aws, *emf_faults_of(environment.output.getvalue())]
+            faults += tuple(Violation("(requests that AWS takes)", each) for each in rejected)
         except Exception:  # noqa: BLE001 - a crash of the test itself is a finding, too
             faults = (Violation("(the test itself)", traceback.format_exc()),)
         network = environment.network

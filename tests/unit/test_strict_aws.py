@@ -9,6 +9,7 @@ import pytest
 from infra.checks.deployed import Deployed
 from infra.checks.translated import translated
 from tests.strict_aws.call import Call, read_call
+from tests.strict_aws.emf import emf_faults
 from tests.strict_aws.gateway import answer_faults
 from tests.strict_aws.iam import NeededPermission, allowing
 from tests.strict_aws.limits import limit_faults, size_of
@@ -222,3 +223,47 @@ def test_an_answer_that_api_gateway_would_change_is_refused() -> None:
         {"body": "x" * 6_291_457},
     ):
         assert [*answer_faults({**answer, **change})], change
+
+
+def metrics_line(**changes: Any) -> str:
+    directive = {
+        "Namespace": "CloseProvisioner",
+        "Dimensions": [["service"]],
+        "Metrics": [{"Name": "Created", "Unit": "Count"}],
+        **{name: changes.pop(name) for name in ("Namespace", "Dimensions", "Metrics") if name in changes},
+    }
+    about = {"Timestamp": 1_795_785_074_259, "CloudWatchMetrics": [directive]}
+    return json.dumps({"_aws": about, "service": "stack", "Created": [1.0], **changes})
+
+
+def test_a_line_of_metrics_that_cloudwatch_takes() -> None:
+    assert [*emf_faults(metrics_line())] == []
+    assert [*emf_faults(metrics_line(Dimensions=[["source", "service"]], source="stripe"))] == []
+    assert [*emf_faults('{"message": "settled"}')] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"service": ""}, "the dimension service is ''"),
+        ({"service": 7}, "the dimension service is 7"),
+        ({"Dimensions": [["service", "tenant"]], "tenant": "acme"}, "the dimensions are"),
+        ({"Dimensions": [["service", "source"]]}, "the dimension source is None"),
+        ({"Created": "1"}, "the metric Created is '1'"),
+        ({"Created": True}, "the metric Created is True"),
+        ({"Created": [1.0] * 101}, "the metric Created has 101 values"),
+        ({"Created": []}, "the metric Created has 0 values"),
+        ({"Metrics": []}, "0 metrics are in one line"),
+        ({"Metrics": [{"Name": f"M{n}", "Unit": "Count"} for n in range(101)]}, "101 metrics are in one line"),
+        ({"Metrics": [{"Name": "Created", "Unit": "Pieces"}]}, "the metric Created is in 'Pieces'"),
+        ({"Namespace": ""}, "the namespace is ''"),
+        ({"_aws": {"Timestamp": 1_795_785_074, "CloudWatchMetrics": []}}, "the timestamp is not in milliseconds"),
+        ({"_aws": {"Timestamp": 1_795_785_074_259}}, "the line describes no metric"),
+    ],
+)
+def test_a_line_whose_metrics_would_be_lost(changes: dict[str, Any], fault: str) -> None:
+    assert any(each.startswith(fault) for each in emf_faults(metrics_line(**changes)))
+
+
+def test_half_a_line_has_no_metrics() -> None:
+    assert [*emf_faults(metrics_line()[:-9])] == ["the line is not JSON"]
