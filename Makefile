@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run send key sources test bench faults chaos check docs deploy artifact simulator acceptance install pins clean check-code check-template
+.PHONY: help run send key sources test bench load faults chaos check docs deploy artifact simulator acceptance install pins clean check-code check-template
 .DEFAULT_GOAL := help
 # One target after the other, whatever -j says; only the halves of `make check` run side by side.
 ifndef HALVES
@@ -79,8 +79,11 @@ sources: .venv/.installed ## check every source of functions/sources against its
 test: $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/browser/.installed check ## every check and every test, as CI runs them
 	@$(PYTHON) -m tests.suite
 
-bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm requests, batches and size
+bench: .venv/.installed $(TOOLS)/sam/.installed ## measure start-up, warm requests, batches, size and growth (a quarter of an hour)
 	@$(PYTHON) -m tests.bench
+
+load: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed ## 5,000 mixed requests through every entry point of a stack on this machine (several minutes) | COUNT=500: fewer
+	@$(PYTHON) -m tests.load $(if $(COUNT),--count $(COUNT))
 
 faults: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed ## the fault matrix, real kills and chaos runs, for this service and a baseline handler (over an hour) | CASES=500: a part of the matrix
 	@$(PYTHON) -m tests.simulation $(if $(CASES),--cases $(CASES))
