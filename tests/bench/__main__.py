@@ -6,9 +6,11 @@ Without arguments everything is measured, and the tables are written into the do
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.bench import batches, calls, cold_start, installations, report, sizes, warm_requests
+from tests.bench.growth import section as growth
 from tests.bench.installations import Installations
 from tests.bench.programs import ProgramFailed, valgrind
 from tests.bench.section import Ceiling, Section
@@ -23,6 +25,8 @@ SECTIONS: dict[str, Callable[[Installations], Section]] = {
     "warm": warm_requests.measure,
     "cold": cold_start.measure,
 }
+GROWTH = "growth"
+GROWTH_PAGE = PROJECT / "docs" / "explanation" / "growth.md"
 COUNTED = {"cold", "warm"}
 ORDER = ("cold", "warm", "calls", "batches", "size")
 
@@ -35,9 +39,9 @@ It does not run on macOS with an Apple processor: measure on Linux there. These 
 
 
 def main(names: list[str]) -> int:
-    chosen = [name for name in SECTIONS if name in names or not names]
-    if set(names) - set(SECTIONS):
-        print(f"usage: python -m tests.bench [{'|'.join(SECTIONS)}] …", file=sys.stderr)
+    chosen = [name for name in (*SECTIONS, GROWTH) if name in names or not names]
+    if set(names) - {*SECTIONS, GROWTH}:
+        print(f"usage: python -m tests.bench [{'|'.join((*SECTIONS, GROWTH))}] …", file=sys.stderr)
         return 2
     if not valgrind() and COUNTED & set(chosen):
         print(NO_VALGRIND, file=sys.stderr)
@@ -49,6 +53,9 @@ def main(names: list[str]) -> int:
         return 1
     text = "\n\n".join(sections[name].to_markdown() for name in ORDER if name in sections)
     print(f"\n{text}\n")
+    if GROWTH in sections:
+        print(f"{sections[GROWTH].to_markdown()}\n")
+        report.write_into(GROWTH_PAGE, sections[GROWTH].to_markdown(), GROWTH)
     if not names:
         for document in DOCUMENTS:
             if report.write_into(document, text):
@@ -57,13 +64,16 @@ def main(names: list[str]) -> int:
 
 
 def _measured(names: list[str]) -> dict[str, Section]:
-    print("building the artifact, and a plain installation beside it …", flush=True)
-    installed = installations.make()
+    measures: dict[str, Callable[[], Section]] = {GROWTH: growth.measure}
+    if set(names) - {GROWTH}:
+        print("building the artifact, and a plain installation beside it …", flush=True)
+        installed = installations.make()
+        measures |= {name: partial(measure, installed) for name, measure in SECTIONS.items()}
     sections = {}
     for name in names:
         begin = time.monotonic()
         print(f"measuring: {name} …", end=" ", flush=True)
-        sections[name] = SECTIONS[name](installed)
+        sections[name] = measures[name]()
         print(f"{time.monotonic() - begin:.0f} s", flush=True)
     return sections
 

@@ -80,7 +80,7 @@ def _ceilings(handler: Handler, case: str, figures: Mapping[str, int]) -> list[C
     return [Ceiling(f"{handler.name}, {case}: {column}", figures[column], limit) for column, limit in limits]
 
 
-def _indexes() -> list[tuple[list[str], list[str]]]:
+def ledger_indexes() -> list[tuple[list[str], list[str]]]:
     """Return the keys of each index of the ledger, and the attributes that it holds besides."""
     source = yaml.load((PROJECT / "template.yaml").read_text(), Loader=_Tags)  # noqa: S506 - a safe loader
     indexes = source["Resources"]["LedgerTable"]["Properties"]["GlobalSecondaryIndexes"]
@@ -103,7 +103,7 @@ _Tags.add_multi_constructor("!", lambda *_: None)
 def _cases(handler: Handler) -> dict[str, dict[str, int]]:
     with TemporaryDirectory() as folder, CloseSimulator(setup={"organizations": [{"keys": [API_KEY]}]}) as close:
         file = Path(folder) / "calls.json"
-        environment = {"CLOSE_API_URL": close.api_url, "LEDGER_INDEXES": json.dumps(_indexes())}
+        environment = {"CLOSE_API_URL": close.api_url, "LEDGER_INDEXES": json.dumps(ledger_indexes())}
         handler.program("count_calls", file).with_environment(**environment).run()
         cases: dict[str, dict[str, int]] = json.loads(file.read_text(encoding="utf-8"))
     return cases

@@ -26,10 +26,12 @@ class Section:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str]
     ceilings: Sequence[Ceiling]
+    further: Sequence[str] = ()
+    """Further blocks of Markdown, unchanged."""
 
     def to_markdown(self) -> str:
         notes = (textwrap.fill(note, 120, break_long_words=False, break_on_hyphens=False) for note in self.notes)
-        return "\n\n".join([f"### {self.title}", table(self.rows), *notes])
+        return "\n\n".join([f"### {self.title}", table(self.rows), *notes, *self.further])
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
