@@ -35,10 +35,10 @@ class Row:
 
     def __str__(self) -> str:
         mark = {True: "ok", False: "WRONG", None: "skipped"}[self.good]
-        return f"{mark:8}{self.scenario.name:34}{self.scenario.expected:36}{self.seen:45}{self.seconds:6.1f}"
+        return f"{mark:8}{self.scenario.name:34}{self.scenario.expected:38}{self.seen:45}{self.seconds:6.1f}"
 
 
-HEADING = f"{'':8}{'scenario':34}{'expected':36}{'seen':45}{'seconds':>7}"
+HEADING = f"{'':8}{'scenario':34}{'expected':38}{'seen':45}{'seconds':>7}"
 
 
 @dataclass(frozen=True, slots=True)

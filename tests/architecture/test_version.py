@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+from typing import Any
 
 import pytest
 import yaml
 
 from provisioner import __version__
+from tests.architecture.cloudformation_source import read_source
 from tests.architecture.conftest import PROJECT
 
 
@@ -23,6 +25,31 @@ def test_the_changelog_begins_with_this_version() -> None:
     )
     assert entries[0][0] == __version__
     assert [version for version, date in entries if not re.fullmatch(r"\d{4}-\d{2}-\d{2}|Unreleased", date)] == []
+
+
+def test_the_published_application_has_this_version() -> None:
+    assert published()["SemanticVersion"] == __version__
+
+
+def test_the_published_application_is_as_the_repository_of_applications_takes_it() -> None:
+    """SAM Developer Guide, "AWS SAM template Metadata section properties"."""
+    about = published()
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert re.fullmatch(r"[a-zA-Z0-9-]{1,140}", about["Name"])
+    assert about["Name"] == project["name"]
+    assert 1 <= len(about["Description"]) <= 256
+    assert re.fullmatch(r"[a-z0-9](([a-z0-9]|-(?!-))*[a-z0-9])?", about["Author"])
+    assert about["SpdxLicenseId"] == project["license"]
+    assert about["LicenseUrl"] in project["license-files"]
+    assert about["ReadmeUrl"] == project["readme"]
+    assert all(0 < (PROJECT / about[each]).stat().st_size <= 5 * 1_048_576 for each in ("LicenseUrl", "ReadmeUrl"))
+    assert 1 <= len(about["Labels"]) <= 10
+    assert all(re.fullmatch(r"[a-zA-Z0-9+\-_:/@]{1,127}", each) for each in about["Labels"])
+
+
+def published() -> dict[str, Any]:
+    found: dict[str, Any] = read_source(PROJECT / "template.yaml")["Metadata"]["AWS::ServerlessRepo::Application"]
+    return found
 
 
 @pytest.mark.parametrize("name", ["openapi.yaml", "asyncapi.yaml"])
