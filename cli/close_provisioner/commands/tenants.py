@@ -47,7 +47,7 @@ def add_to(app: typer.Typer) -> None:
 def list_all(invocation: Invocation) -> None:
     """List the tenants that have a credential.
 
-    Columns: tenant, organization, pinned, kind of key, key changed, last request, its result, its time.
+    Columns: tenant, organization, pinned, kind of key, key changed, last request, its result, its time, how many wait.
     """
     found = list(invocation.service.tenants.all())
     _print(invocation, found)

@@ -1,6 +1,7 @@
 """The console as an ASGI application: which page answers which address."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -12,7 +13,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from close_provisioner.client.alarms import alarms_that_are_on
 from close_provisioner.client.service import Service
+from close_provisioner.console.alarm_board import AlarmBoard
 from close_provisioner.console.command_lines import CommandLines
 from close_provisioner.console.dead_letter_pages import DeadLetterPages
 from close_provisioner.console.guard import Guard
@@ -50,8 +53,8 @@ def make_app(
 def _readings(service: Service, pages: Pages, events: ExampleEvents | None) -> list[Route]:
     """The routes that change nothing."""
     requests, tenants = RequestPages(service, pages), TenantPages(service, pages)
-    overview, sources = OverviewPage(service, pages), SourcePages(service, pages, events)
-    messages = DeadLetterPages(service, pages)
+    overview = OverviewPage(service, pages, AlarmBoard(partial(alarms_that_are_on, service.stack)))
+    sources, messages = SourcePages(service, pages, events), DeadLetterPages(service, pages)
     return [
         Route("/", overview.show),
         Route("/live/overview", overview.live),

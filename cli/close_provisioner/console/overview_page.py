@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from close_provisioner.client.service import Service
 from close_provisioner.console import chart
+from close_provisioner.console.alarm_board import AlarmBoard
 from close_provisioner.console.live import Fragments, stream
 from close_provisioner.console.page import Pages
 
@@ -21,6 +22,7 @@ class OverviewPage:
 
     service: Service
     pages: Pages
+    alarms: AlarmBoard
 
     def show(self, _request: Request) -> Response:
         """Show the page."""
@@ -38,6 +40,7 @@ class OverviewPage:
         status, now = self.service.status.now(), datetime.now(UTC)
         counts = [chart.Minute(datetime.fromisoformat(each.minute), each.results) for each in status.by_minute]
         hour = status.last_hour
+        alarms, no_alarms = self.alarms.now()
         return {
             "hour": {
                 "total": sum(hour.values()),
@@ -48,6 +51,8 @@ class OverviewPage:
             "queue_depth": status.queue.depth,
             "dead_letters": sum(status.dead_letters.values()),
             "problems": status.by_problem,
+            "alarms": alarms,
+            "no_alarms": no_alarms,
             "chart": chart.draw(counts, now.replace(second=0, microsecond=0) + timedelta(minutes=1), HOUR),
             "requests": status.latest,
             "filtered": False,
