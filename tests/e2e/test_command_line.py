@@ -133,15 +133,14 @@ def test_a_dead_letter_message_is_shown_and_dropped(world: World, cli: CommandLi
     assert cli(f"dead-letters drop {row[0]} --reason test --yes").code == 3
 
 
-def test_an_event_is_sent_and_the_stack_is_seen(world: World, tenant: Tenant, cli: CommandLine) -> None:
+def test_an_event_is_sent_and_seen(world: World, tenant: Tenant, cli: CommandLine) -> None:
     sent = cli(f"send stripe --event customer.created --tenant {tenant.name}")
-    status, doctor = cli("status --json"), cli("doctor --json")
+    status = cli("status --json")
 
     assert sent.code == 0, sent.err
     assert "Account" in sent.out
     assert json.loads(status.out)["last_hour"]["created"] >= 1
-    assert {status.code, doctor.code} <= {ExitCode.DONE, ExitCode.BAD}
-    assert not any(each in sent.out + doctor.out for each in world.stack.source_secrets.values())
+    assert world.stack.source_secrets["stripe"] not in sent.out
 
 
 def documented(page: str) -> Iterator[str]:
