@@ -2,24 +2,62 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 
 from infra.acceptance.__main__ import Program, accept
 from infra.acceptance.scenarios import ALONE_FIRST, ALONE_LAST, AT_ONCE, Scenario
 from infra.acceptance.stage import Stage
 from infra.acceptance.target import local_target
+from infra.checks.cloudformation import as_list, statements
+from infra.local.config import PROJECT
 from infra.local.stack import LocalStack
 from infra.simulator import ControlClient
+from tests.architecture.cloudformation_source import read_source
+
+ELSEWHERE = {
+    *(
+        "cloudformation:DescribeStacks",
+        "execute-api:Invoke",
+        "lambda:GetFunctionConfiguration",
+        "lambda:InvokeFunction",
+    ),
+    *("lambda:ListFunctions", "lambda:ListFunctionUrlConfigs", "iam:SimulatePrincipalPolicy", "xray:GetTraceSummaries"),
+}
+"""Actions that a run needs on AWS, and not on this machine."""
 
 
-def test_the_stack_is_accepted(stack: LocalStack) -> None:
-    before, said = everything_in(stack), list[str]()
-    rows = accept(local_target(stack), said.append)
+def test_the_stack_is_accepted(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, said, target = everything_in(stack), list[str](), local_target(stack)
+    called = recorded(monkeypatch)
+    rows = accept(target, said.append)
+    assert called | ELSEWHERE == granted_to_the_pipeline()
     assert [row for row in rows if row.good is False] == [], "\n".join(said)
     assert [row.scenario.name for row in rows if row.good is None] == ["traces"]
     assert len(rows) == len(ALONE_FIRST) + len(AT_ONCE) + len(ALONE_LAST) + 1
     assert everything_in(stack) - before == set()
+
+
+def recorded(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Return a set that gets the IAM action of each call to AWS from now on."""
+    called: set[str] = set()
+    call = BaseClient._make_api_call
+
+    def noted(client: Any, operation: str, parameters: Any) -> Any:
+        service = client.meta.service_model.signing_name.replace("monitoring", "cloudwatch")
+        called.add(f"{service}:{operation}")
+        return call(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
+    return called
+
+
+def granted_to_the_pipeline() -> set[str]:
+    """Return the actions of the role that accepts deployments."""
+    role = read_source(PROJECT / "infra" / "pipeline" / "template.yaml")["Resources"]["AcceptRole"]
+    return {action for each in statements(role["Properties"]) for action in as_list(each["Action"])}
 
 
 def everything_in(stack: LocalStack) -> set[str]:
