@@ -52,17 +52,30 @@ class Program:
 
 def accept(target: Target, say: Callable[[str], object] = print, program: Program | None = None) -> list[Row]:
     """Play every scenario. Everything that the run made is removed, also after a failure; the last row says so."""
-    stage, rows = Stage(target), []
-    say(HEADING)
+    stage = Stage(target)
     try:
-        stage.listen()
-        for row in _played(program or Program(), stage):
-            rows.append(row)
-            say(str(row))
+        rows = play(stage, say, program)
     finally:
-        removed = _play(LEFT_BEHIND, stage)
-        say(str(removed))
-    return [*rows, removed]
+        last = conclude(stage, say)
+    return [*rows, last]
+
+
+def play(stage: Stage, say: Callable[[str], object], program: Program | None = None) -> list[Row]:
+    """Play every scenario. Nothing is removed."""
+    rows = []
+    say(HEADING)
+    stage.listen()
+    for row in _played(program or Program(), stage):
+        rows.append(row)
+        say(str(row))
+    return rows
+
+
+def conclude(stage: Stage, say: Callable[[str], object]) -> Row:
+    """Remove what the run made, and return the row that names what is left."""
+    row = _play(LEFT_BEHIND, stage)
+    say(str(row))
+    return row
 
 
 def _played(program: Program, stage: Stage) -> Iterator[Row]:

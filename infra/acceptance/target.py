@@ -52,7 +52,9 @@ def deployed_target(name: str) -> Target:
         [stack] = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except (BotoCoreError, ClientError) as error:
         raise NotAcceptable(f"The stack {name} cannot be read: {error}") from None
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+    if "WorkerFunctionName" not in outputs:
+        raise NotAcceptable(f"{name} is not a stack of this service that is up (its state: {stack['StackStatus']}).")
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
     function = session.client("lambda").get_function_configuration(FunctionName=outputs["WorkerFunctionName"])
     environment: Mapping[str, str] = function["Environment"]["Variables"]

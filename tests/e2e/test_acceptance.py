@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from botocore.client import BaseClient
 
-from infra.acceptance.__main__ import Program, accept
+from infra.acceptance.__main__ import Program, Row, accept, conclude, play
 from infra.acceptance.scenarios import ALONE_FIRST, ALONE_LAST, AT_ONCE, Scenario
 from infra.acceptance.stage import Stage
 from infra.acceptance.target import local_target
@@ -29,19 +30,33 @@ ELSEWHERE = {
 """Actions that a run needs on AWS, and not on this machine."""
 
 
-def test_the_stack_is_accepted(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, said, target = everything_in(stack), list[str](), local_target(stack)
-    called = recorded(monkeypatch)
-    rows = accept(target, said.append)
-    assert called | ELSEWHERE == granted_to_the_pipeline()
-    assert [row for row in rows if row.good is False] == [], "\n".join(said)
+@pytest.fixture(scope="session")
+def accepted(stack: LocalStack) -> Iterator[tuple[list[Row], str]]:
+    """Yield the rows of a run, and what it printed. Everything that it made is removed at the end of all tests.
+
+    A run by itself waits for half a minute before: until no message of it is on the queue.
+    """
+    stage, said = Stage(local_target(stack)), list[str]()
+    with recorded() as called:
+        rows = play(stage, said.append)
+    yield rows, "\n".join(said)
+    with recorded() as called_at_the_end:
+        row = conclude(stage, said.append)
+    assert row.good, row.seen
+    assert not {each for each in everything_in(stack) if stage.run in each or each in stage.items}
+    assert called | called_at_the_end | ELSEWHERE == granted_to_the_pipeline()
+
+
+def test_the_stack_is_accepted(accepted: tuple[list[Row], str]) -> None:
+    rows, said = accepted
+    assert [row for row in rows if row.good is False] == [], said
     assert [row.scenario.name for row in rows if row.good is None] == ["traces"]
-    assert len(rows) == len(ALONE_FIRST) + len(AT_ONCE) + len(ALONE_LAST) + 1
-    assert everything_in(stack) - before == set()
+    assert len(rows) == len(ALONE_FIRST) + len(AT_ONCE) + len(ALONE_LAST)
 
 
-def recorded(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return a set that gets the IAM action of each call to AWS from now on."""
+@contextmanager
+def recorded() -> Iterator[set[str]]:
+    """Yield a set that gets the IAM action of each call to AWS while it is entered."""
     called: set[str] = set()
     call = BaseClient._make_api_call
 
@@ -50,8 +65,9 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         called.add(f"{service}:{operation}")
         return call(client, operation, parameters)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", noted)
-    return called
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", noted)
+        yield called
 
 
 def granted_to_the_pipeline() -> set[str]:

@@ -212,6 +212,13 @@ def test_a_deployed_stack_is_read_from_its_account(monkeypatch: pytest.MonkeyPat
     session.client.assert_any_call("cloudformation")
 
 
+def test_a_stack_of_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = deployed(monkeypatch, "https://abc.lambda-url.eu-central-1.on.aws/api/v1/")
+    session.client().describe_stacks.return_value = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
+    with pytest.raises(NotAcceptable, match="its state: ROLLBACK_COMPLETE"):
+        deployed_target("stack")
+
+
 def test_a_stack_that_calls_the_real_close_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
