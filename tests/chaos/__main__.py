@@ -41,6 +41,7 @@ def show(result: ChaosResult) -> None:
     print("outcomes ", _listed(result.results))
     print("redriven ", result.redriven)
     print(result.counts)
+    print(result.line)
     for each in result.coverage_gaps:
         print(f"it did not hit what it should: {each}")
     for violations in result.violations:

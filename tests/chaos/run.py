@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from tests.chaos.cluster import Cluster, DeployedCode, start_cluster
-from tests.chaos.coverage import Fired, coverage_gaps
+from tests.chaos.coverage import Fired, PlannedCoverage, coverage_gaps
 from tests.chaos.history import RunRecord, collect_history
 from tests.chaos.proxy import ProxiedCall, ProxyAction
 from tests.chaos.quiesce import LedgerMonitor, PeriodicTask, redrive, wait_until_quiescent
@@ -39,6 +39,17 @@ class ChaosResult:
     counts: Counts
     violations: tuple[Violation, ...]
     coverage_gaps: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """The run in one line."""
+        results = ", ".join(f"{number} {result}" for result, number in self.results.most_common())
+        return (
+            f"seed {self.seed:>3}: {self.requests} requests, {self.fired.total()} faults, "
+            f"{len(self.fired.kills)} kills, {self.fired.changes.total()} changes, "
+            f"{self.fired.hostile} hostile bodies; {results}; "
+            f"{len(self.violations)} guarantees broken"
+        )
 
 
 def run(
@@ -81,7 +92,7 @@ class _Run:
             redriven=redriven,
             counts=counts_of(history),
             violations=self._broken(history, callers.hostile.violations(rejected), quiet),
-            coverage_gaps=tuple(coverage_gaps(self.schedule, fired, results)) if self.ours else (),
+            coverage_gaps=tuple(coverage_gaps(PlannedCoverage.by(self.schedule), fired, results)) if self.ours else (),
         )
 
     def _record(

@@ -28,7 +28,7 @@ class Row:
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Self:
         """From what ``asdict`` made."""
-        return cls(**{**told, "tally": Counts(**told["tally"])})
+        return cls(**{**told, "counts": Counts(**told["counts"])})
 
     @property
     def is_good(self) -> bool:
