@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.bench import batches, calls, cold_start, installations, report, sizes, warm_requests
+from tests.bench import batches, calls, cold_start, installations, report, sizes, start_parts, warm_requests
 from tests.bench.growth import section as growth
 from tests.bench.installations import Installations
 from tests.bench.programs import ProgramFailed, valgrind
@@ -24,11 +24,12 @@ SECTIONS: dict[str, Callable[[Installations], Section]] = {
     "size": sizes.measure,
     "warm": warm_requests.measure,
     "cold": cold_start.measure,
+    "parts": start_parts.measure,
 }
 GROWTH = "growth"
 GROWTH_PAGE = PROJECT / "docs" / "explanation" / "growth.md"
-COUNTED = {"cold", "warm"}
-ORDER = ("cold", "warm", "calls", "batches", "size")
+COUNTED = {"cold", "parts", "warm"}
+ORDER = ("cold", "parts", "warm", "calls", "batches", "size")
 
 NO_VALGRIND = """\
 Instructions are counted by valgrind, which is not installed. Get it from your system:

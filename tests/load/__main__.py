@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.local import config
+from infra.local.errors import StartupError
 from infra.local.outcomes import Feed
 from infra.local.stack import LocalStack, local_stack
 from infra.local.ui.progress import Progress as Steps
@@ -89,8 +90,12 @@ def main() -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
-    with local_stack(config.Options(port=0, state=STATE), Steps()) as stack:
-        load = play(stack, plan(given.count, given.seed), given.callers, console)
+    try:
+        with local_stack(config.Options(port=0, state=STATE), Steps()) as stack:
+            load = play(stack, plan(given.count, given.seed), given.callers, console)
+    except StartupError as error:
+        console.print(f"\n{error}\n", markup=False, highlight=False)
+        return 1
     console.print()
     console.print(table(load))
     for line in lines(load):

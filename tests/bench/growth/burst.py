@@ -26,11 +26,15 @@ MOST_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """``requests``: as their senders write them. ``prepare``: adds tenants, and what their organizations hold."""
+    """``requests``: as their senders write them. ``prepare``: adds tenants, and what their organizations hold.
+
+    ``before``: requests that are settled before, and not counted.
+    """
 
     requests: Sequence[dict[str, Any]]
     prepare: Callable[[Neighbors], None]
     concurrency: int = 5
+    before: Sequence[dict[str, Any]] = ()
 
 
 class Figures(NamedTuple):
@@ -56,15 +60,24 @@ def play(burst: Burst) -> Figures:
     with patches.apply_patches(neighbors, output, "growth"), _pools_on(timeline):
         aws.empty_table(TABLE)
         burst.prepare(neighbors)
-        begin = timeline.now
-        for each in burst.requests:
-            neighbors.queue.send(json.dumps(each), group=each["tenant"])
-            neighbors.counts.update(messages=1, queue_calls=1)
-        for _ in range(burst.concurrency):
-            timeline.start(partial(_work, neighbors, len(burst.requests), begin + MOST_SECONDS))
-        timeline.run()
-        neighbors.counts["log_bytes"] = output.tell()
+        if burst.before:
+            _settle(burst.before, 1, neighbors)
+            neighbors.forget()
+        begin, logged = timeline.now, output.tell()
+        _settle(burst.requests, burst.concurrency, neighbors)
+        neighbors.counts["log_bytes"] = output.tell() - logged
     return _figures(burst, neighbors, begin)
+
+
+def _settle(requests: Sequence[dict[str, Any]], concurrency: int, neighbors: Neighbors) -> None:
+    """Put all requests on the queue, and let the workers go on until every outcome is published."""
+    timeline = neighbors.timeline
+    for each in requests:
+        neighbors.queue.send(json.dumps(each), group=each["tenant"])
+        neighbors.counts.update(messages=1, queue_calls=1)
+    for _ in range(concurrency):
+        timeline.start(partial(_work, neighbors, len(requests), timeline.now + MOST_SECONDS))
+    timeline.run()
 
 
 @contextmanager

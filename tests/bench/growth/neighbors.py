@@ -64,6 +64,13 @@ class Neighbors:
         self.close.add(tenant, [key], rate_limit=CLOSE_LIMIT, **settings)
         self.account.secrets[f"{SECRET_PREFIX}/{tenant}"] = key
 
+    def forget(self) -> None:
+        """Count from nothing again."""
+        self.counts.clear()
+        self.published_at.clear()
+        self.results.clear()
+        self.attempts = 0
+
     # --- what stands at the seams
 
     @property

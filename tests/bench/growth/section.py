@@ -35,7 +35,9 @@ NOTES = (
     f"{AWS_SECONDS * 1000:.0f} ms, and computing takes no time. *Workers* are Lambda's concurrent executions, all of "
     "them there from the beginning, each with batches of ten. Figures are for one request, except *seconds*: the "
     "simulated time until the last outcome is published. *Attempts* are those of the outcomes, *messages* those sent "
-    "to the queue. The tenants are new to the service.",
+    "to the queue. The tenant of *one type* is known to the service, the type is new; in the other series, "
+    "tenants are new as well. Each worker that meets a tenant which no request has used before asks Close once which "
+    "organization its key opens: more than 160 of them at the same moment meet the limit, and wait for it.",
     "In *types of 50 fields in the organization*, one request creates a type and one finds a type that is there. In "
     "*types of 200 fields in one request*, a request of 25 types creates 5,000 fields, one after the other: an "
     "execution creates some 220 of them and hands on to the next one, which first waits until Close's lists show what "

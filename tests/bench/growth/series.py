@@ -1,6 +1,8 @@
 """The series that are played: each lets one size grow, with everything else the same."""
 
 import os
+import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -36,8 +38,9 @@ class Played(NamedTuple):
 
 
 def crowd(number: int, concurrency: int) -> Burst:
-    """So many requests for one type of one tenant, which is new to the service."""
-    return Burst([body(f"crowd-{each}") for each in range(number)], _one_tenant, concurrency)
+    """So many requests for one new type of one tenant that the service knows."""
+    before = [body("before", "Another type")]
+    return Burst([body(f"crowd-{each}") for each in range(number)], _one_tenant, concurrency, before)
 
 
 def tenants(number: int, concurrency: int) -> Burst:
@@ -81,14 +84,21 @@ def _fields(number: int) -> list[dict[str, Any]]:
 
 
 CONCURRENCIES = (5, 50, 500)
+MOST = int(os.environ.get("GROWTH_MOST", "10000"))
+"""The most requests of a burst. 10,000 take some minutes of a processor, for each number of workers."""
+
+
+def _up_to(*sizes: int) -> list[int]:
+    return [each for each in sizes if each <= MOST]
+
 
 ALL = (
     *(
-        Series(f"one type, {each} workers", "requests", (10, 100, 1000, 10_000), partial(crowd, concurrency=each))
+        Series(f"one type, {each} workers", "requests", _up_to(10, 100, 1000, 10_000), partial(crowd, concurrency=each))
         for each in CONCURRENCIES
     ),
     *(
-        Series(f"N tenants, {each} workers", "requests", (10, 100, 1000), partial(tenants, concurrency=each))
+        Series(f"N tenants, {each} workers", "requests", _up_to(10, 50, 250), partial(tenants, concurrency=each))
         for each in CONCURRENCIES
     ),
     Series("types of 50 fields in the organization", "types", (10, 100, 1000), organization),
@@ -99,7 +109,12 @@ ALL = (
 def play_all(chosen: Sequence[Series] = ALL) -> list[Played]:
     """Play every size of every series, side by side in processes."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        found = {
-            (each.name, size): pool.submit(play, each.burst(size)) for each in chosen for size in reversed(each.sizes)
-        }
+        found = {(each.name, size): pool.submit(_play, each, size) for each in chosen for size in reversed(each.sizes)}
         return [Played(each, [found[each.name, size].result() for size in each.sizes]) for each in chosen]
+
+
+def _play(series: Series, size: int) -> Figures:
+    begin = time.process_time()
+    figures = play(series.burst(size))
+    print(f"\n  {series.name}, {size:,}: {time.process_time() - begin:.0f} s", end="", file=sys.stderr, flush=True)
+    return figures
