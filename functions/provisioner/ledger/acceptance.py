@@ -8,9 +8,9 @@ from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger import items
-from provisioner.ledger.expressions import UNANNOUNCED_SECONDS
 from provisioner.ledger.history import Ending, Run, ended
 from provisioner.ledger.models import RequestRecord, RequestState
+from provisioner.ledger.unfinished import UNANNOUNCED_SECONDS
 
 
 def fresh_record(put: items.Item) -> RequestRecord:

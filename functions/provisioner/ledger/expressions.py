@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
-from provisioner.ledger import history, items
+from provisioner.ledger import history, items, unfinished
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 
 # The message of an unsettled request returns when its delay or its visibility timeout (360 s) ends. A request that is
 # still not back a minute later has lost its message and must be requeued by the sweeper.
 OVERDUE_SECONDS = 420
-UNANNOUNCED_SECONDS = 120
 MAX_REASON = 300  # stored characters of the reason why a request is pending
 MAX_SWEEP_DOUBLINGS = 5  # of the time between two sweeps of a request, up to four hours
 
@@ -115,11 +114,12 @@ def settle_input(
 ) -> items.Item:
     """Store the outcome, and release every lease with its resource's new record, in one transaction."""
     more, entries = history.addition(record.run, record.history, record.body, history.Ending(now, "settled"))
+    due, due_at = unfinished.due_when_settled(record, now)
     request = {
         "TableName": table,
         "Key": items.request_item_key(record.id),
         "ConditionExpression": "#state = :accepted",
-        "UpdateExpression": f"SET #state = :settled, outcome = :outcome, settled_as = :as, due_at = :due_at{more}",
+        "UpdateExpression": f"SET #state = :settled, outcome = :outcome, settled_as = :as{due}{more}",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": items.attributes(
             {
@@ -127,7 +127,7 @@ def settle_input(
                 ":settled": RequestState.SETTLED,
                 ":outcome": outcome.to_json(),
                 ":as": items.settled_as_json(outcome),
-                ":due_at": now + UNANNOUNCED_SECONDS,
+                **due_at,
                 **entries,
             }
         ),
@@ -238,13 +238,3 @@ def _still_bound(known: TenantRecord) -> tuple[str, dict[str, items.Plain]]:
     if known.organization is None:
         return "attribute_not_exists(organization)", {}
     return "organization = :known", {":known": known.organization}
-
-
-def overdue_input(table: str, shard: int, now: float, limit: int) -> items.Item:
-    return {
-        "TableName": table,
-        "IndexName": "unfinished",
-        "KeyConditionExpression": "unfinished = :shard AND due_at < :now",
-        "ExpressionAttributeValues": items.attributes({":shard": items.shard(shard), ":now": now}),
-        "Limit": limit,
-    }

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from provisioner.ledger import expressions, items
+from provisioner.ledger import items, unfinished
 
 MAX_UNFINISHED = 20_000  # keys to read: more can only be left by an outage
 AFTER_ALL = 1e11  # a time after every other (Unix seconds)
@@ -73,7 +73,7 @@ class RequestLists(NamedTuple):
     def unfinished(self) -> set[str]:
         """Return the ids of the requests whose outcome is not announced yet."""
         pages = (
-            self._pages(expressions.overdue_input(self.table, shard, AFTER_ALL, MAX_UNFINISHED))
+            self._pages(unfinished.overdue_input(self.table, shard, AFTER_ALL, MAX_UNFINISHED))
             for shard in range(items.SHARDS)
         )
         entries = (entry for of_shard in pages for page in of_shard for entry in page)

@@ -18,7 +18,7 @@ from provisioner.contract import truncation
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
-from provisioner.ledger import acceptance, expressions, items, unbegun
+from provisioner.ledger import acceptance, expressions, items, unbegun, unfinished
 from provisioner.ledger.conflicts import conflicting_item, transaction_conflicts, write
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord, TenantRecord
@@ -224,7 +224,7 @@ class Ledger:
     def overdue(self, page: int) -> Iterator[str]:
         """Yield the keys of all overdue requests, the longest overdue first. ``page``: how many are read at once."""
         now = self.clock()
-        shards = (self._overdue(expressions.overdue_input(self.table, each, now, page)) for each in range(items.SHARDS))
+        shards = (self._overdue(unfinished.overdue_input(self.table, each, now, page)) for each in range(items.SHARDS))
         yield from (items.key_of(item) for item in heapq.merge(*shards, key=items.due_at))
 
     def _overdue(self, query: items.Item) -> Iterator[items.Item]:

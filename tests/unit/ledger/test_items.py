@@ -12,7 +12,7 @@ from provisioner.contract.errors import ProblemType, make_problem
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import request_key
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
-from provisioner.ledger import expressions, items, unbegun
+from provisioner.ledger import expressions, items, unbegun, unfinished
 from provisioner.ledger.acceptance import SettledAtOnce
 from provisioner.ledger.history import Invocation, Run
 from provisioner.ledger.in_doubt import InDoubt
@@ -169,14 +169,13 @@ def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
             "TableName": "t",
             "Key": REQUEST_KEY,
             "ConditionExpression": "#state = :accepted",
-            "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :as, due_at = :due_at",
+            "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :as",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":accepted": {"S": "accepted"},
                 ":settled": {"S": "settled"},
                 ":outcome": {"S": OUTCOME.to_json()},
                 ":as": {"S": '[1800000000.0,"created",null]'},
-                ":due_at": {"N": "220"},
             },
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
@@ -184,6 +183,14 @@ def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
     assert together[1:] == [
         {"Update": {"TableName": "t", **expressions.release_lease_update(lease)}} for lease in after
     ]
+
+
+@pytest.mark.parametrize("waited", [{"deferrals": 1}, {"sweeps": 1}])
+def test_a_request_that_may_be_due_much_later_is_due_soon_once_it_is_settled(waited: dict[str, int]) -> None:
+    record = replace(RECORD, **waited)  # type: ignore[arg-type]
+    update = expressions.settle_input("t", record, OUTCOME, (), 100.0)["TransactItems"][0]["Update"]
+    assert ", due_at = :due_at" in update["UpdateExpression"]
+    assert update["ExpressionAttributeValues"][":due_at"] == {"N": "220"}
 
 
 def test_settling_without_a_lease_writes_no_resource() -> None:
@@ -249,7 +256,8 @@ def test_a_request_begins_to_write_unless_it_is_settled_and_settles_unseen_unles
 
 def test_a_request_that_is_settled_when_it_is_accepted_has_all_that_a_settlement_writes() -> None:
     run = Run(100.0, 1, Invocation("queue"), ())
-    settle = expressions.settle_input("t", replace(RECORD, run=run), OUTCOME, [], 101.0)["TransactItems"][0]["Update"]
+    record = replace(RECORD, run=run, deferrals=1)
+    settle = expressions.settle_input("t", record, OUTCOME, [], 101.0)["TransactItems"][0]["Update"]
     values = settle["ExpressionAttributeValues"]
 
     assert SettledAtOnce(OUTCOME, run).attributes(101.0) == {
@@ -270,7 +278,7 @@ def test_a_pause_only_grows() -> None:
 
 
 def test_overdue_requests_are_read_from_the_sparse_index() -> None:
-    request = expressions.overdue_input("t", 3, 100.0, 7)
+    request = unfinished.overdue_input("t", 3, 100.0, 7)
 
     assert (request["IndexName"], request["Limit"]) == ("unfinished", 7)
     assert request["KeyConditionExpression"] == "unfinished = :shard AND due_at < :now"
@@ -302,7 +310,7 @@ def test_the_sparse_index_has_no_hot_partition_key() -> None:
         expressions.unchanged_check("t", TenantRecord("acme", "orga_1"))["ConditionCheck"],
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT))["ConditionCheck"],
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT, 7))["ConditionCheck"],
-        expressions.overdue_input("t", 0, 1, 1),
+        unfinished.overdue_input("t", 0, 1, 1),
         unbegun.begin_input("t", RECORD),
         unbegun.settle_unbegun_input("t", RECORD, OUTCOME, 1),
         *(
