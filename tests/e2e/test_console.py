@@ -207,4 +207,8 @@ def test_pages_fit_and_everybody_can_use_them(
         found = Axe().run(page)
         serious = [each for each in found.response["violations"] if each["impact"] in SERIOUS]
         assert serious == [], path
+    page.goto(f"{url.partition('/?')[0]}/tenants/acme")
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("#checks .state").first).to_contain_text("ready")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the checks"
     context.close()
