@@ -38,6 +38,7 @@ def show(result: ChaosResult) -> None:
     print("kills    ", _listed(Counter(f"{each.action} {each.name}" for each in result.fired.kills)))
     print("changes  ", _listed(result.fired.changes))
     print("hostile  ", result.fired.hostile)
+    print("remembered", result.fired.remembered)
     print("outcomes ", _listed(result.results))
     print("redriven ", result.redriven)
     print(result.counts)

@@ -24,7 +24,7 @@ TAKEN = 1 / 4
 @dataclass(frozen=True, slots=True)
 class Fired:
     """The faults that fired, at Close and at AWS by name, the kills, the changes made by kind, and how many hostile
-    bodies the service received.
+    bodies the service received. ``remembered``: requests settled meanwhile from what another one observed.
     """
 
     close: Counter[str]
@@ -32,6 +32,7 @@ class Fired:
     kills: tuple[Kill, ...]
     changes: Counter[str] = field(default_factory=Counter)
     hostile: int = 0
+    remembered: int = 0
 
     def total(self) -> int:
         return self.close.total() + self.aws.total() + len(self.kills)
@@ -43,6 +44,7 @@ class Fired:
             (*self.kills, *other.kills),
             self.changes + other.changes,
             self.hostile + other.hostile,
+            self.remembered + other.remembered,
         )
 
 

@@ -29,6 +29,10 @@ class LedgerMonitor:
             if outcome is not None and self._outcomes.setdefault(pk, outcome) != outcome:
                 self.changed.add(pk)
 
+    def remembered(self) -> int:
+        """Return how many requests were settled from what another one had observed."""
+        return sum('"observed_at"' in item.get("outcome", {}).get("S", "") for item in self.items.values())
+
     def unfinished(self) -> int:
         return sum("unfinished" in item for item in self.items.values())
 

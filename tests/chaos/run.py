@@ -149,7 +149,8 @@ class _Run:
         aws, close = self.cluster.burst.fired(self.schedule.aws), Counter(self.cluster.close.fired())
         self.cluster.burst.set([])
         self.cluster.close.disarm()
-        return Fired(close, aws, tuple(self.cluster.kills), surroundings.made, callers.hostile.total())
+        kills = tuple(self.cluster.kills)
+        return Fired(close, aws, kills, surroundings.made, callers.hostile.total(), monitor.remembered())
 
     def _for_any_handler(self) -> list[ScheduledRequest]:
         """The requests over HTTP and from the queue alone: the baseline handler has no webhooks."""

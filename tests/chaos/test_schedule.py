@@ -115,5 +115,7 @@ def test_several_runs_are_judged_together() -> None:
     assert planned.requests == 120
     assert planned.kills == len(first.kills) + len(second.kills)
     assert planned.aws == {each.name for each in (*first.aws, *second.aws)}
-    fired = Fired(Counter(a=1), Counter(b=1), (), Counter(c=1), 2) + Fired(Counter(a=2), Counter(), (), Counter(), 3)
-    assert (fired.close["a"], fired.aws["b"], fired.changes["c"], fired.hostile) == (3, 1, 1, 5)
+    fired = Fired(Counter(a=1), Counter(b=1), (), Counter(c=1), 2, 1) + Fired(
+        Counter(a=2), Counter(), (), Counter(), 3, 4
+    )
+    assert (fired.close["a"], fired.aws["b"], fired.changes["c"], fired.hostile, fired.remembered) == (3, 1, 1, 5, 5)
