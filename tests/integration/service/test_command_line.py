@@ -126,7 +126,7 @@ def test_a_dead_letter_message_is_listed_shown_and_dropped(stack: Stack, cli: Co
     (row,) = listed.rows
     assert (listed.code, row[5], row[7]) == (5, "not-a-request", "drop")
     assert cli(f"dead-letters show {row[0][:6]}").out.endswith("\n<signup/>\n")
-    assert cli(f"dead-letters redrive {row[0]} --yes").code == 2
+    assert cli(f"dead-letters redrive {row[0]} --yes").code == 5
     assert cli(f"dead-letters drop {row[0]} --yes").code == 2
     assert cli(f'dead-letters drop {row[0]} --reason "told them" --yes').code == 0
     assert cli("dead-letters list").code == 0
