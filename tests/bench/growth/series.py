@@ -83,27 +83,33 @@ def _fields(number: int) -> list[dict[str, Any]]:
     return [{"name": f"Field {each}", "type": "text"} for each in range(number)]
 
 
-CONCURRENCIES = (5, 50, 500)
-MOST = int(os.environ.get("GROWTH_MOST", "10000"))
-"""The most requests of a burst. 10,000 take some minutes of a processor, for each number of workers."""
+def _bursts(concurrency: int, requests: Sequence[int], of_tenants: Sequence[int]) -> list[Series]:
+    return [
+        Series(f"one type, {concurrency} workers", "requests", requests, partial(crowd, concurrency=concurrency)),
+        Series(f"N tenants, {concurrency} workers", "requests", of_tenants, partial(tenants, concurrency=concurrency)),
+    ]
 
 
-def _up_to(*sizes: int) -> list[int]:
-    return [each for each in sizes if each <= MOST]
+def _sizes(of_organization: Sequence[int], of_request: Sequence[int]) -> list[Series]:
+    return [
+        Series("types of 50 fields in the organization", "types", of_organization, organization),
+        Series("types of 200 fields in one request", "types", of_request, large),
+    ]
 
 
-ALL = (
-    *(
-        Series(f"one type, {each} workers", "requests", _up_to(10, 100, 1000, 10_000), partial(crowd, concurrency=each))
-        for each in CONCURRENCIES
-    ),
-    *(
-        Series(f"N tenants, {each} workers", "requests", _up_to(10, 50, 250), partial(tenants, concurrency=each))
-        for each in CONCURRENCIES
-    ),
-    Series("types of 50 fields in the organization", "types", (10, 100, 1000), organization),
-    Series("types of 200 fields in one request", "types", (1, 5, 25), large),
+WHOLE = (
+    *(each for workers in (5, 50, 500) for each in _bursts(workers, (10, 100, 1000, 10_000), (10, 50, 250))),
+    *_sizes((10, 100, 1000), (2, 5, 25)),
 )
+"""Takes a quarter of an hour of two processors."""
+
+SHORT = (
+    *(each for workers in (5, 50) for each in _bursts(workers, (10, 100, 1000), (10, 50))),
+    *_sizes((10, 100), (2, 5)),
+)
+"""Takes a minute: ``GROWTH=short``."""
+
+ALL = SHORT if os.environ.get("GROWTH") == "short" else WHOLE
 
 
 def play_all(chosen: Sequence[Series] = ALL) -> list[Played]:
