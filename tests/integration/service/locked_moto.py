@@ -19,7 +19,7 @@ from moto import mock_aws
 from tests.strict_aws.call import Call
 
 _LOCK = threading.RLock()
-_recorders: list[list[Call]] = []
+_recorders: dict[int, list[Call]] = {}  # by identity: the lists of two threads may be equal
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def locked_moto() -> Iterator[None]:
     def one_at_a_time(*arguments: Any) -> Any:
         with _LOCK:
             sender, operation, parameters = arguments
-            for recorder in _recorders:
+            for recorder in _recorders.values():
                 recorder.append(Call(sender.meta.service_model.service_name, operation, parameters))
             return call(*arguments)
 
@@ -51,11 +51,13 @@ def locked_moto() -> Iterator[None]:
 def recorded() -> Iterator[list[Call]]:
     """Yield a list that gets every call to AWS while it is entered."""
     calls: list[Call] = []
-    _recorders.append(calls)
+    with _LOCK:
+        _recorders[id(calls)] = calls
     try:
         yield calls
     finally:
-        _recorders.remove(calls)
+        with _LOCK:
+            del _recorders[id(calls)]
 
 
 @cache
