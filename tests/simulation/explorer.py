@@ -89,14 +89,24 @@ class Choice(NamedTuple):
     action: str
 
 
+type Part = tuple[str | None, str]
+"""The id of a type or field and "", or the ids of a shared field and of the type that it is associated with."""
+
+
 class ExecutedCreate(NamedTuple):
-    """A create that Close executed. ``scope``: what was created, and on which type."""
+    """A create that Close executed. ``scope``: what was created, and on which type. ``type_id``: of an association."""
 
     organization: str
     request: str
     scope: str
     name: str
     close_id: str
+    type_id: str = ""
+
+    @property
+    def part(self) -> Part:
+        """What it made: an id, or the id of a shared field and that of the type that it was associated with."""
+        return self.close_id, self.type_id
 
 
 class LateWrite(NamedTuple):
@@ -374,7 +384,8 @@ class Play:
             close_id = created.get("id") or call.split("/")[2]  # of the shared field that was associated
             organization = OTHER_ID if close_id in self._ids(OTHER_ID) else ID
             name = natural_key(sent.get("name", ""))
-            self.sent.append(ExecutedCreate(organization, actor.request.id, scope, name, close_id))
+            type_id = "" if "id" in created else sent["custom_object_type_id"]
+            self.sent.append(ExecutedCreate(organization, actor.request.id, scope, name, close_id, type_id))
 
     @property
     def shared(self) -> set[str]:

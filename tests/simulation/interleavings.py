@@ -12,8 +12,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import tests.simulation.paths  # noqa: F401 - before anything that imports the service
+from provisioner.contract.request import ProvisioningRequest
 from tests.fakes import a_request
 from tests.simulation.explorer import ALONE, Exercise, Exploration, explore
 from tests.simulation.weather import INGREDIENTS, in_weather
@@ -64,6 +66,7 @@ def scenarios() -> Iterator[Exercise]:
         yield Exercise(f"{one} and {other}, a loss, the type renamed", pair, losses=1, acts=["rename the type"])
         yield Exercise(f"{one} and {other}, a kill, the field renamed", pair, kills=1, acts=["rename the field"])
     yield from _look_alikes()
+    yield from _several_types()
     names = [("2", "Customer"), ("3", "Account")]
     updates = [a_request(number, name, spec=SEATS, if_exists="update") for number, name in names]
     yield Exercise(
@@ -95,6 +98,52 @@ def _look_alikes() -> Iterator[Exercise]:
     both = {"fields": [*SEATS["fields"], *places["fields"]]}
     overlapping = [a_request("1", spec=both), a_request("2", spec=places, if_exists="update")]
     yield Exercise("two fields, one wanted twice, a kill and a loss", overlapping, kills=1, losses=1)
+
+
+def _several_types() -> Iterator[Exercise]:
+    """Requests for several types that share fields, refer to each other, or extend the choices of one field."""
+    seats = {"name": "Seats", "type": "number", "shared": True}
+    order, account = ({"name": name, "name_plural": f"{name}s", "fields": [seats]} for name in ("Order", "Account"))
+    sharing = [_a_request_for("1", [account, order]), _a_request_for("2", [order, account])]
+    yield Exercise("two types that share a field", sharing)
+    yield Exercise("two types that share a field, a kill and a loss", sharing, kills=1, losses=1)
+    one = [_a_request_for("1", [account, order], "update"), _a_request_for("2", [account], "update")]
+    yield Exercise("two types that share a field and one of them, a kill and a loss", one, kills=1, losses=1)
+    buyer = {"name": "Buyer", "type": "custom_object", "references": "Account"}
+    referring = {"name": "Order", "name_plural": "Orders", "fields": [buyer]}
+    bare = {"name": "Account", "name_plural": "Accounts"}
+    references = [_a_request_for("1", [referring, bare]), _a_request_for("2", [bare]), _a_request_for("3", [referring])]
+    yield Exercise("a reference to a type that only another request creates", references[1:])
+    yield Exercise("a reference to a type that another request creates", references[:2])
+    yield Exercise("a reference to a type that another request creates, a kill", references[:2], kills=1)
+    yield Exercise("a reference to a type that another request creates, a loss", references[:2], losses=1)
+    yield from extended_choices()
+
+
+def extended_choices() -> Iterator[Exercise]:
+    """Two requests that extend the choices of one field, and each put the fields in another order."""
+    plans = [
+        a_request(number, spec={"fields": _fields(choices, names)}, if_exists="update")
+        for number, choices, names in (
+            ("0", ["Basic"], ("Plan",)),
+            ("1", ["Basic", "Team"], ("Seats", "Plan")),
+            ("2", ["Basic", "Pro"], ("Plan", "Seats")),
+        )
+    ]
+    extended = "choices that two requests extend, in two orders of fields"
+    yield Exercise(extended, plans[1:], before=plans[:1])
+    yield Exercise(f"{extended}, a kill and a loss", plans[1:], kills=1, losses=1, before=plans[:1])
+    yield Exercise(f"{extended}, a late update", plans[1:], delays=1, before=plans[:1])
+
+
+def _a_request_for(request_id: str, types: list[dict[str, Any]], if_exists: str = "adopt") -> ProvisioningRequest:
+    content = {"tenant": "acme", "request_id": request_id, "custom_object_types": types, "if_exists": if_exists}
+    return ProvisioningRequest.model_validate(content)
+
+
+def _fields(choices: list[str], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    kinds: dict[str, dict[str, Any]] = {"Plan": {"type": "choices", "choices": choices}, "Seats": {"type": "number"}}
+    return [{"name": each, **kinds[each]} for each in names]
 
 
 def in_all_weathers(seed: str, each: int = WEATHERS) -> Iterator[Exercise]:
