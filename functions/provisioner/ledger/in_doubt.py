@@ -42,6 +42,11 @@ def conclusive_from(in_doubt: Iterable[InDoubt], lag: float) -> float:
     return max(_moments(in_doubt, lag), default=0)
 
 
+def latest_landing(since: float, lag: float) -> float:
+    """Return when at the latest a write not sent after ``since`` takes effect. The lists show it one lag later."""
+    return since + (ABSENCE_LAGS - 1) * lag
+
+
 def sent_since(entries: Iterable[InDoubt], before: float) -> tuple[InDoubt, ...]:
     """Return those that may have been sent after ``before`` (Unix seconds)."""
     return tuple(each for each in entries if each.since > before)

@@ -8,6 +8,7 @@ from functools import partial
 from provisioner.close.models import CustomObjectType
 from provisioner.contract.errors import OutcomeUnknown, ProvisioningError, Rejected, RetryLater
 from provisioner.contract.text import natural_key
+from provisioner.ledger.in_doubt import latest_landing
 from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Provenance, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.diff import merge_choices
@@ -100,11 +101,14 @@ class Execution:
         if step.action.creates:
             self.records[step.resource] = record.with_in_doubt(step.operation, self.request.id, self.clock())
         else:  # an update is safe to repeat, but this one may land late
-            self._record_write(step, step.close_id or "")
+            self._record_write(step, step.close_id or "", latest_landing(self.clock(), self.lag))
 
-    def _record_write(self, step: Step, close_id: str) -> None:
+    def _record_write(self, step: Step, close_id: str, landed_by: float = 0) -> None:
+        """Record the write. An earlier one of the operation may still land after it."""
+        earlier = self.records[step.resource].writes.get(step.operation)
+        at = max(self.clock(), landed_by, earlier.at if earlier else 0)
         how = Provenance.CREATED if step.action.creates else Provenance.UPDATED
-        write = AppliedWrite(close_id, self.clock(), how, (self.request.id,))
+        write = AppliedWrite(close_id, at, how, (self.request.id,))
         self.records[step.resource] = self.records[step.resource].with_write(step.operation, write)
         self.ids[step.resource, step.operation] = close_id
 

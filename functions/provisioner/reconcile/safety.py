@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Blocked
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.in_doubt import InDoubt, next_observation
+from provisioner.ledger.in_doubt import InDoubt, latest_landing, next_observation
 from provisioner.ledger.lease import ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.plan import Action, Plan, Step, TypeAction, is_association
@@ -110,11 +110,12 @@ def _check_look_alikes(step: Step, observed_at: float) -> None:
 def check_choices(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:
     """Check that the observed choices are current: an update replaces the whole list of choices.
 
-    Raises ``RetryLater`` while the list may not show the choices that were written last.
+    Raises ``RetryLater`` while the list may not show the choices that were written last. Of a holder that died, the
+    last ones may land as late as a create would, and undo what was added before.
     """
     write = record.writes.get(step.operation)
     times = [write.at] if write else []
-    times += [each.since for each in record.orphaned]  # a holder that died may have sent choices, too
+    times += [latest_landing(each.since, lag) for each in record.orphaned]
     if times and (wait := max(times) + lag - observed_at) > 0:
         raise RetryLater("the choices were changed just now, and Close may not show them yet", wait)
 

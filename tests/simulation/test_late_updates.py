@@ -1,0 +1,62 @@
+"""Updates that Close executes late: they replace a field's choices as a whole, so they may undo what came between."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes import a_request
+from tests.simulation.explorer import Choice, Exercise, Play
+from tests.simulation.interleavings import extended_choices
+from tests.simulation.promises import violations
+from tests.simulation.weather import GO, KILL_LATE, LATE
+
+FIRST, SECOND, DESCRIBING = 0, 1, 2
+UPDATE = "PUT custom_field/custom_object_type"
+LEASED_SECONDS = 80
+"""As long as a function may run, and less than a lease lasts."""
+
+
+def played(exercise: Exercise, fault: str, *, then: tuple[int, ...], sent_after: float = 0) -> Play:
+    """Strike the first request's update of the choices, then let the others run to their ends, one after the other."""
+    play = Play(exercise)
+    play.move(Choice(FIRST, GO))
+    while UPDATE not in (play.actors[FIRST].call or ""):
+        play.move(Choice(FIRST, GO))
+    play.clock.advance(sent_after)
+    play.move(Choice(FIRST, fault))
+    while play.actors[FIRST].is_running:
+        play.move(Choice(FIRST, GO))
+    for number in then:
+        while not play.actors[number].is_finished:
+            play.move(Choice(number, GO))
+    return play
+
+
+@pytest.fixture
+def exercise() -> Exercise:
+    [found] = [each for each in extended_choices() if each.delays]
+    return replace(found, kills=1)
+
+
+def choices(play: Play) -> set[str]:
+    [plan] = [each for each in play.close.fields if each.name == "Plan"]
+    return set(plan.choices or ())
+
+
+@pytest.mark.parametrize(("fault", "sent_after"), [(LATE, 0), (KILL_LATE, 0), (KILL_LATE, LEASED_SECONDS)])
+def test_a_late_update_does_not_undo_the_choices_of_another_request(
+    exercise: Exercise, fault: str, sent_after: float
+) -> None:
+    play = played(exercise, fault, then=(SECOND, FIRST), sent_after=sent_after)
+
+    assert [*violations(play)] == []
+    assert choices(play) == {"Basic", "Team", "Pro"}
+
+
+def test_an_update_of_something_else_does_not_make_the_late_one_forgotten(exercise: Exercise) -> None:
+    plan = {"name": "Plan", "type": "choices", "choices": ["Basic"], "description": "what they pay"}
+    describing = a_request("3", spec={"fields": [plan]}, if_exists="update")
+    play = played(replace(exercise, requests=[*exercise.requests, describing]), LATE, then=(DESCRIBING, SECOND, FIRST))
+
+    assert [*violations(play)] == []
+    assert choices(play) == {"Basic", "Team", "Pro"}
