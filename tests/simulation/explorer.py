@@ -105,7 +105,7 @@ class ExecutedCreate(NamedTuple):
 
     @property
     def part(self) -> Part:
-        """What it made: an id, or the id of a shared field and that of the type that it was associated with."""
+        """The part that it made: an id, or the ids of a shared field and of the type that it is associated with."""
         return self.close_id, self.type_id
 
 

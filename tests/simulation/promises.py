@@ -86,7 +86,7 @@ def _truthful(
 
 
 def _told(play: "Play", of_type: TypeOutcome) -> "Iterator[tuple[str, list[Part], str]]":
-    """What the outcome says of the type and each field. A field on a type is also the association of a shared one."""
+    """Yield the claims on the type and each field. One that is shared may be claimed for its association alone."""
     yield f"type {of_type.name}", [(of_type.id, "")], str(of_type.result)
     for each in of_type.fields:
         parts: list[Part] = [(each.id, "")]
