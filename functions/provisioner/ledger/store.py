@@ -107,7 +107,7 @@ class Ledger:
         try:
             write(self.dynamodb.update_item, unbegun.begin_input(self.table, record))
         except ClientError as error:
-            return items.outcome_of(conflicting_item(error))
+            return unbegun.outcome_in(conflicting_item(error))
         return None
 
     def settle_unbegun(self, record: RequestRecord, outcome: Outcome) -> Outcome | None:

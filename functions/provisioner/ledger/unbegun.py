@@ -3,9 +3,12 @@
 Both are conditional writes to one item, so one of them fails: no request settles from memory while its run writes.
 """
 
+from provisioner.contract.errors import RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.ledger import expressions, items
 from provisioner.ledger.models import RequestRecord, RequestState
+
+FORGOTTEN_SECONDS = 2.0
 
 
 def begin_input(table: str, record: RequestRecord) -> items.Item:
@@ -19,6 +22,16 @@ def begin_input(table: str, record: RequestRecord) -> items.Item:
         "ExpressionAttributeValues": items.attributes({":accepted": RequestState.ACCEPTED, ":begun": 1}),
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def outcome_in(item: items.Item) -> Outcome | None:
+    """Return the outcome of a request that cannot begin.
+
+    Raises ``RetryLater`` for one that was forgotten meanwhile. Its message makes it a new request.
+    """
+    if not item:
+        raise RetryLater("the request was forgotten, because its tenant was", FORGOTTEN_SECONDS)
+    return items.outcome_of(item)
 
 
 def settle_unbegun_input(table: str, record: RequestRecord, outcome: Outcome, now: float) -> items.Item:
