@@ -17,7 +17,7 @@ from tests.simulation.history import History, ReceivedRequest, by_request
 class RunRecord:
     """Who watched and who asked. ``existing_types``: names of types that the tenants had from the beginning.
 
-    ``deleted``: the ids of types that a person deleted.
+    ``deleted``: the ids of types that a person deleted. ``touched``: of those that a person created or renamed.
     """
 
     monitor: LedgerMonitor
@@ -27,6 +27,7 @@ class RunRecord:
     existing_types: Mapping[str, Sequence[str]] = field(default_factory=dict)
     shared_by: Mapping[str, str] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
 
 
 def collect_history(cluster: Cluster, record: RunRecord) -> History:
@@ -51,6 +52,7 @@ def collect_history(cluster: Cluster, record: RunRecord) -> History:
         secrets=record.secrets,
         shared_by=record.shared_by,
         deleted=record.deleted,
+        touched=record.touched,
     )
 
 

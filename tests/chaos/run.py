@@ -108,6 +108,7 @@ class _Run:
             existing_types=existing,
             shared_by=self.schedule.shared_by,
             deleted=frozenset(surroundings.deleted),
+            touched=frozenset(surroundings.touched),
         )
 
     def _broken(self, history: History, not_rejected: list[str], quiet: bool) -> tuple[Violation, ...]:

@@ -49,7 +49,8 @@ class Change:
 @dataclass(slots=True)
 class Surroundings:
     """Makes changes. ``keys``: of all tenants. ``tenants``: those with an organization of their own. ``made``: how many
-    took effect, by kind. ``deleted``: the ids of types that a person deleted.
+    took effect, by kind. ``deleted``: the ids of types that a person deleted. ``touched``: of those that a person
+    created or renamed.
     """
 
     cluster: Cluster
@@ -57,6 +58,7 @@ class Surroundings:
     tenants: Sequence[str]
     made: Counter[str] = field(default_factory=Counter)
     deleted: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
     secrets: set[str] = field(default_factory=set)
     _person_keys: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -68,7 +70,8 @@ class Surroundings:
 
     def _is_made(self, change: Change) -> bool:
         if change.kind == CREATE:
-            self.cluster.close.add_type(f"orga_{change.tenant}", f"By hand {change.number}")
+            made = self.cluster.close.add_type(f"orga_{change.tenant}", f"By hand {change.number}")
+            self.touched.add(str(made["id"]))
         elif change.kind == REPLACE_KEY:
             self._replace_key(change.tenant)
         elif change.kind == EDIT:
@@ -84,6 +87,7 @@ class Surroundings:
                 close_id = str(Random(change.number).choice(types)["id"])  # noqa: S311 - chance on order
                 path = f"custom_object_type/{close_id}/"
                 if change.kind == RENAME:
+                    self.touched.add(close_id)
                     return self._by_hand(tenant, "PUT", path, {"name": f"Renamed by hand {change.number}"})
                 self.deleted.add(close_id)  # now already: the response may be lost
                 return self._by_hand(tenant, "DELETE", path)

@@ -51,6 +51,7 @@ def collect_history(workload: Workload) -> History:
         outputs=_outputs(workload),
         secrets=frozenset(workload.environment.secrets),
         shared_by=close.shared_by,
+        touched=frozenset(close.touched),
     )
 
 

@@ -77,6 +77,7 @@ class CloseTransport:
     facts: set[Fact] = field(default_factory=set)
     removed: list[Fact] = field(default_factory=list)
     closed_until: dict[str, float] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)  # the ids of types that a person renamed
 
     def __post_init__(self) -> None:
         self.service = Service(State(clock=lambda: self.clock.now))

@@ -50,7 +50,7 @@ class History:
 
     ``shared_by``: tenants that use the organization of another one, and which.
 
-    ``deleted``: the ids of types that a person deleted.
+    ``deleted``: the ids of types that a person deleted. ``touched``: of those that a person created or renamed.
 
     ``changed``: keys of outcomes that changed. ``outputs``: texts in which no secret may be.
     """
@@ -69,6 +69,7 @@ class History:
     secrets: frozenset[str]
     shared_by: Mapping[str, str] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
 
     def home(self, tenant: str) -> str:
         """The organization that a tenant's key opens, by the name of the tenant that it was set up for."""

@@ -74,8 +74,7 @@ def truthful(history: History) -> Iterator[str]:
             claimed[tenant, name].add(outcome["result"])
         for each in outcome.get("types", ()):
             claimed[tenant, natural_key(each["name"])].add(each["result"])
-            if each.get("renamed"):  # perhaps by the person who made it: then its creator is not said
-                claimed[tenant, natural_key(each["name"])].add("renamed")
+            yield from _renamed(history, outcome, each, claimed[tenant, natural_key(each["name"])])
             if "id" in each and (tenant, each["id"]) not in there and each["id"] not in history.deleted:
                 yield f"{outcome['request_id']} names a type that Close has not"
             if each["result"] in MADE:
@@ -88,6 +87,16 @@ def truthful(history: History) -> Iterator[str]:
     for (tenant, name), results in claimed.items():
         if (tenant, name) in history.created and not results & {*MADE, "unresolved", "renamed"}:
             yield f"{tenant} has the type {name!r}, and no outcome claims to have created it: {sorted(results)}"
+
+
+def _renamed(
+    history: History, outcome: Mapping[str, Any], of_type: Mapping[str, Any], claimed: set[str]
+) -> Iterator[str]:
+    """Who created a type that a person renamed is not said. Nothing else excuses a type that no outcome claims."""
+    if of_type.get("renamed") and of_type["id"] in history.touched:
+        claimed.add("renamed")
+    elif new := of_type.get("renamed"):
+        yield f"{outcome['request_id']} says that {of_type['name']!r} was renamed to {new!r}, and it was not"
 
 
 def _unfinished(request_id: str, created: Mapping[str, Any]) -> Iterator[str]:

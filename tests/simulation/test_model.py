@@ -95,6 +95,7 @@ class Life(RuleBasedStateMachine):
         for each in self.environment.close.organization(tenant).existing_types():
             if natural_key(each.data["name"]) == "account":
                 each.data["name"] = f"Renamed {number}"
+                self.environment.close.touched.add(each.id)
                 return
 
     @invariant()
