@@ -111,6 +111,11 @@ PENDING_REASONS = (
         "nothing: seconds",
     ),
     PendingReason(
+        ("the request was forgotten, because its tenant was",),
+        "its tenant was forgotten while one of its messages was still under way",
+        "nothing: it starts again as a new request, which waits for its tenant's credential",
+    ),
+    PendingReason(
         ("Tenant … has no credential. Ask the operator of this service to store one.",),
         "a signup waits for its tenant's credential, for `TenantWaitDays`",
         "store its key, which starts the request at once: `close-provisioner tenants add {tenant}`. (A secret that is "
