@@ -328,23 +328,23 @@ def test_rate_limit_header_and_the_429_of_a_spent_window(close: ControlClient, c
 
 
 def test_get_lag_seconds(close: ControlClient, client: httpx.Client) -> None:
-    close.set_options(get_lag_seconds=0.3)
+    close.set_options(get_lag_seconds=1)
     made = create(client).json()
     assert client.get(f"{TYPES}{made['id']}/").status_code == 404
-    time.sleep(0.35)
+    time.sleep(1.05)
     assert client.get(f"{TYPES}{made['id']}/").status_code == 200
 
 
 def test_delete_lag_seconds(close: ControlClient, client: httpx.Client) -> None:
     """Follow the behavior measured for leads: GET and list lag, and a second DELETE returns 404."""
-    close.set_options(delete_lag_seconds=0.3)
+    close.set_options(delete_lag_seconds=1)
     made = create(client).json()
     path = f"{TYPES}{made['id']}/"
     assert client.delete(path).status_code == 204
     assert (client.get(path).status_code, len(client.get(TYPES).json()["data"])) == (200, 1)
     assert client.delete(path).status_code == 404
     assert close.types("orga_acme") == [], "the control knows better"
-    time.sleep(0.35)
+    time.sleep(1.05)
     assert (client.get(path).status_code, client.get(TYPES).json()["data"]) == (404, [])
 
 
