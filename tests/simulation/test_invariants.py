@@ -53,3 +53,21 @@ def test_a_rename_that_no_outcome_reports_excuses_nothing() -> None:
     [unclaimed] = truthful(history([adopted(None)], frozenset({PRESENT.id})))
 
     assert "no outcome claims to have created it" in unclaimed
+
+
+def updated(renamed: str | None) -> dict[str, Any]:
+    """An outcome whose type has one of two fields."""
+    outcome = adopted(renamed)
+    fields = [{"name": "Signed", "id": "cf_1", "result": "recovered"}, {"name": "Amount", "result": "missing"}]
+    outcome["types"][0] |= {"result": "updated", "fields": fields}
+    return outcome | {"result": "updated"}
+
+
+def test_a_type_that_a_person_renamed_under_way_may_lack_fields() -> None:
+    assert [*truthful(history([updated("Firm")], frozenset({PRESENT.id})))] == []
+
+
+def test_any_other_type_that_was_updated_has_every_field() -> None:
+    said = [*truthful(history([updated(None)], frozenset({PRESENT.id})))]
+
+    assert "1 succeeded without the field 'Amount'" in said
