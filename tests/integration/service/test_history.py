@@ -58,7 +58,7 @@ def test_an_attempt_that_was_killed_is_counted_by_the_next_one(stack: Stack) -> 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.sampled_from(FAULTS), max_size=4),
-    st.text(st.characters(min_codepoint=97, max_codepoint=122), min_size=12, max_size=20),
+    st.text("qxzjk", min_size=12, max_size=20),  # no word of a reason
     st.booleans(),
 )
 def test_silent_no_history_holds_a_key_or_a_body(stack: Stack, faults: list[str], marker: str, over_http: bool) -> None:
