@@ -23,6 +23,8 @@ from typing import Any
 from tests.architecture.conftest import PROJECT
 
 PATIENCE = 60.0
+HEARS_CTRL_C = ("/usr/bin/env", "--default-signal=INT")
+"""A shell starts jobs in the background with Ctrl-C ignored, and their children inherit that."""
 SETSID = shutil.which("setsid") or "setsid"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -132,7 +134,7 @@ def start(environment: dict[str, str], *words: str, columns: int = 80) -> Pseudo
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(  # noqa: S603 - our own program
-        [SETSID, "--ctty", sys.executable, "-m", "close_provisioner", *words],
+        [SETSID, "--ctty", *HEARS_CTRL_C, sys.executable, "-m", "close_provisioner", *words],
         stdin=slave,
         stdout=slave,
         stderr=slave,
