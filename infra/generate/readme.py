@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 BADGES = "docs/images/badges"
 BASELINE = "baseline"
 DUPLICATES = 4  # the column of the fault table
+ANSWERED = 2  # the column of the cold starts
 GREEN, BLUE, GRAY = "#2e7d32", "#1565c0", "#424242"
 HEIGHT, CHARACTER, PADDING = 20, 6.6, 7  # pixels; CHARACTER is the mean width of one in the badge's font
 
@@ -46,7 +47,7 @@ def _numbers(faults: str, benchmarks: str, *, ours: bool) -> Numbers:
     _, _, after = benchmarks.partition("### Batches\n")
     batch = _row(after, "worker", ours=ours)
     try:
-        return Numbers(matrix[1], matrix[DUPLICATES], float(cold_start[-1]), float(batch[-1]))
+        return Numbers(matrix[1], matrix[DUPLICATES], float(cold_start[ANSWERED]), float(batch[-1]))
     except (ValueError, IndexError) as error:
         raise TableChanged(f"README.md quotes a column that has moved: {error}") from None
 
