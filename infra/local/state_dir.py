@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -18,6 +20,8 @@ LOCK = "run.lock"
 MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it are made with the owner's permissions only
 MEMORY_NEEDED = 8_000_000_000
 """Bytes that must be free there. Functions take up to 2 GB, and unpack in a third of the time that a disk takes."""
+OWNER = "owner"
+"""The file in such a folder that names the folder of the run's state."""
 SAME_START_SECONDS = 2.0
 """Start times this close are the same one: the system derives them from the clock, which may have been adjusted."""
 
@@ -114,18 +118,29 @@ class StateDir:
     def _make_temporary(self) -> None:
         if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED:
             self._in_memory.mkdir(mode=0o700)
-            self.temporary.symlink_to(self._in_memory)
+            (self._in_memory / OWNER).write_text(str(self.path.resolve()))
+            (self._in_memory / "tmp").mkdir()
+            self.temporary.symlink_to(self._in_memory / "tmp")
         else:
             self.temporary.mkdir()
 
     def _clear(self) -> None:
         self.description.unlink(missing_ok=True)
         self._processes.unlink(missing_ok=True)
-        shutil.rmtree(self._in_memory, ignore_errors=True)
+        for folder in (self._in_memory, *_abandoned()):
+            shutil.rmtree(folder, ignore_errors=True)
         if self.temporary.is_symlink():
             self.temporary.unlink()
         else:
             shutil.rmtree(self.temporary, ignore_errors=True)
+
+
+def _abandoned() -> Iterator[Path]:
+    """Yield the folders in memory of killed runs whose state was deleted since: nothing else would remove them."""
+    for folder in MEMORY.glob("close-provisioner-*"):
+        with suppress(OSError):  # of another user
+            if not Path((folder / OWNER).read_text()).exists():
+                yield folder
 
 
 def _started_at(pid: int) -> float:

@@ -110,6 +110,27 @@ class TestStateDir:
         assert not folder.temporary.exists()
         assert not [*memory.iterdir()]
 
+    def test_functions_of_a_killed_run_do_not_stay_in_memory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        memory = tmp_path / "memory"
+        memory.mkdir()
+        monkeypatch.setattr(state_dir, "MEMORY", memory)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=state_dir.MEMORY_NEEDED + 1))
+        killed, going_on = StateDir(tmp_path / "deleted"), StateDir(tmp_path / "state")
+        for each in (killed, going_on):
+            each.claim()
+        lose_lock(killed)
+        shutil.rmtree(killed.path)
+        following = StateDir(tmp_path / "another")
+        following.claim()
+        assert len([*memory.iterdir()]) == 2
+        assert going_on.temporary.exists()
+        assert following.temporary.exists()
+        for each in (going_on, following):
+            each.release()
+        assert not [*memory.iterdir()]
+
     def test_a_later_process_with_a_recorded_id_keeps_running(self, tmp_path: Path, orphan: Process) -> None:
         orphaned = StateDir(tmp_path)
         orphaned.claim()
