@@ -12,6 +12,7 @@ from infra.generate.operator_schemas import (
     HANDLED,
     IDS,
     INVALID,
+    NEWEST_REQUESTS,
     REASON,
     REPORT,
     REQUEST,
@@ -27,7 +28,7 @@ from infra.generate.operator_schemas import (
     object_of,
     page,
 )
-from infra.generate.schemas import Document, ref
+from infra.generate.schemas import Document
 from provisioner.operate.dead_letter_causes import Cause
 from provisioner.operate.tenants import DEFAULT_LIMIT, MAX_LIMIT
 
@@ -190,8 +191,7 @@ def _drop(problems: Problems) -> Document:
 
 
 def _list_sources(problems: Problems) -> Document:
-    latest = {"type": "array", "items": ref("RequestSummary"), "description": "The 12 newest of the last day."}
-    listed = object_of({"data": {"type": "array", "items": SOURCE}, "latest": latest})
+    listed = object_of({"data": {"type": "array", "items": SOURCE}, "latest": NEWEST_REQUESTS})
     return _operation("listSources", "List the sources", {"200": ("All of them.", listed)}, problems(INVALID))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from infra.generate.operator_api import or_null
+from infra.generate.operator_schemas import NEWEST_REQUESTS
 from infra.generate.schemas import Document, ref
 from provisioner.contract.request import BLUEPRINT_PATTERN
 
@@ -99,7 +100,7 @@ _STATUS: dict[str, Document] = {
         "items": _object({"minute": _TIME, "results": _COUNTS}),
         "description": "Of the last hour, without the minutes that have no request.",
     },
-    "latest": {"type": "array", "items": ref("RequestSummary"), "description": "The 12 newest of the last day."},
+    "latest": NEWEST_REQUESTS,
     "unfinished": _object({"count": _NUMBER, "oldest_accepted_at": or_null(_TIME)}),
     "by_problem": {"type": "array", "items": _PROBLEM, "description": "Of the last day, without retried requests."},
     "queue": _object({"depth": _NUMBER}),

@@ -6,6 +6,7 @@ from provisioner.operate.action_body import MAX_REASON
 from provisioner.operate.checks import Mark, Who
 from provisioner.operate.dead_letter_causes import Cause
 from provisioner.operate.dead_letters import MAX_IDS
+from provisioner.operate.recent_requests import LATEST
 
 
 def or_null(schema: Document) -> Document:
@@ -56,6 +57,11 @@ CREDENTIAL: Document = {
         "changed_at": or_null(TIME),
         "fault": TEXT,
     },
+}
+NEWEST_REQUESTS: Document = {
+    "type": "array",
+    "items": ref("RequestSummary"),
+    "description": f"The {LATEST} newest of the last day.",
 }
 TENANT = object_of(
     {

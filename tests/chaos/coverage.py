@@ -1,9 +1,9 @@
 """A chaos run, or several together, must have hit something: what has to have happened, and how often at least."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import Self
 
 from infra.simulator.faults.catalog import KINDS
 from tests.chaos.proxy import Kill
@@ -48,40 +48,25 @@ class Fired:
         )
 
 
-class PlannedCoverage(NamedTuple):
-    """Names of the faults at AWS in schedules, and the numbers of requests, kills and hostile bodies."""
-
-    aws: frozenset[str] = frozenset()
-    requests: int = 0
-    kills: int = 0
-    hostile: int = 0
-
-    @classmethod
-    def by(cls, schedule: Schedule) -> Self:
-        names = frozenset(each.name for each in schedule.aws)
-        return cls(names, schedule.requests, len(schedule.kills), len(schedule.hostile))
-
-    def and_by(self, schedule: Schedule) -> Self:
-        """Add what another schedule plans."""
-        other = self.by(schedule)
-        requests, kills, hostile = (mine + theirs for mine, theirs in zip(self[1:], other[1:], strict=True))
-        return self._replace(aws=self.aws | other.aws, requests=requests, kills=kills, hostile=hostile)
-
-
-def coverage_gaps(planned: PlannedCoverage, fired: Fired, results: Counter[str]) -> Iterator[str]:
-    """Yield a sentence for every fault, kill, change and result that occurred too seldom."""
+def coverage_gaps(schedules: Sequence[Schedule], fired: Fired, results: Counter[str]) -> Iterator[str]:
+    """Yield a sentence for every fault, kill, change and result that occurred too seldom in the runs together."""
     close, aws, kills = fired.close, fired.aws, fired.kills
-    struck = {f"Close {kind}": close[kind] for kind in KINDS} | {name: aws[name] for name in sorted(planned.aws)}
+    requests = sum(each.requests for each in schedules)
+    planned_kills = sum(len(each.kills) for each in schedules)
+    planned_hostile = sum(len(each.hostile) for each in schedules)
+    struck = {f"Close {kind}": close[kind] for kind in KINDS} | {
+        name: aws[name] for name in sorted({fault.name for each in schedules for fault in each.aws})
+    }
     yield from (f"{name} struck {number} times" for name, number in struck.items() if number < EACH_FAULT)
     yield from (f"not once: {kind}" for kind in CHANGES if not fired.changes[kind])
-    if fired.hostile < HOSTILE_BODIES * planned.hostile:
-        yield f"{fired.hostile} of {planned.hostile} hostile bodies were received"
-    if len(kills) < KILLS_THAT_STRUCK * planned.kills:
-        yield f"{len(kills)} of {planned.kills} kills struck"
+    if fired.hostile < HOSTILE_BODIES * planned_hostile:
+        yield f"{fired.hostile} of {planned_hostile} hostile bodies were received"
+    if len(kills) < KILLS_THAT_STRUCK * planned_kills:
+        yield f"{len(kills)} of {planned_kills} kills struck"
     yield from (f"no process was killed {action}" for action in KILLS if action not in {each.action for each in kills})
     for result, share in OF_REQUESTS.items():
-        if results[result] < share * planned.requests:
-            yield f"{results[result]} of {planned.requests} requests were {result}"
+        if results[result] < share * requests:
+            yield f"{results[result]} of {requests} requests were {result}"
     taken = sum(results[each] for each in ("unchanged", "adopted", "updated"))
-    if taken < TAKEN * planned.requests:
-        yield f"only {taken} of {planned.requests} requests found their type there"
+    if taken < TAKEN * requests:
+        yield f"only {taken} of {requests} requests found their type there"

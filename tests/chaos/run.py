@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from tests.chaos.cluster import Cluster, DeployedCode, start_cluster
-from tests.chaos.coverage import Fired, PlannedCoverage, coverage_gaps
+from tests.chaos.coverage import Fired, coverage_gaps
 from tests.chaos.history import RunRecord, collect_history
 from tests.chaos.proxy import ProxiedCall, ProxyAction
 from tests.chaos.quiesce import LedgerMonitor, PeriodicTask, redrive, wait_until_quiescent
@@ -92,7 +92,7 @@ class _Run:
             redriven=redriven,
             counts=counts_of(history),
             violations=self._broken(history, callers.hostile.violations(rejected), quiet),
-            coverage_gaps=tuple(coverage_gaps(PlannedCoverage.by(self.schedule), fired, results)) if self.ours else (),
+            coverage_gaps=tuple(coverage_gaps([self.schedule], fired, results)) if self.ours else (),
         )
 
     def _record(

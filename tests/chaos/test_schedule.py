@@ -13,7 +13,7 @@ from provisioner.contract.errors import Rejected
 from provisioner.contract.text import natural_key
 from provisioner.contract.validation import parse_request
 from tests.chaos import hostile
-from tests.chaos.coverage import Fired, PlannedCoverage, coverage_gaps
+from tests.chaos.coverage import Fired, coverage_gaps
 from tests.chaos.hostile import HostileRecord
 from tests.chaos.proxy import Kill, ProxyAction
 from tests.chaos.schedule import KILLS, ScheduledRequest, make_schedule
@@ -96,11 +96,11 @@ def test_a_run_that_hit_everything_counts() -> None:
     kills = [Kill("sqs.SendMessage", action, 1) for action in SCHEDULE.kills.values()]
     results = Counter(created=30, recovered=10, unchanged=100, adopted=100)
     fired = Fired(close, aws, tuple(kills), Counter(CHANGES), len(SCHEDULE.hostile))
-    assert list(coverage_gaps(PlannedCoverage.by(SCHEDULE), fired, results)) == []
+    assert list(coverage_gaps([SCHEDULE], fired, results)) == []
 
 
 def test_a_run_that_hit_nothing_does_not_count() -> None:
-    said = list(coverage_gaps(PlannedCoverage.by(SCHEDULE), Fired(Counter(), Counter(), ()), Counter()))
+    said = list(coverage_gaps([SCHEDULE], Fired(Counter(), Counter(), ()), Counter()))
     assert len(said) == len(KINDS) + len(SCHEDULE.aws) + 1 + len(KILLS) + 3 + len(CHANGES) + 1
     assert "Close create_then_408 struck 0 times" in said
     assert "0 of 25 kills struck" in said
@@ -111,10 +111,12 @@ def test_a_run_that_hit_nothing_does_not_count() -> None:
 def test_several_runs_are_judged_together() -> None:
     """A fault that one short run misses, another one hits."""
     first, second = make_schedule("1", 60), make_schedule("2", 60)
-    planned = PlannedCoverage().and_by(first).and_by(second)
-    assert planned.requests == 120
-    assert planned.kills == len(first.kills) + len(second.kills)
-    assert planned.aws == {each.name for each in (*first.aws, *second.aws)}
+    said = list(coverage_gaps([first, second], Fired(Counter(), Counter(), ()), Counter()))
+    assert "0 of 120 requests were created" in said
+    assert f"0 of {len(first.kills) + len(second.kills)} kills struck" in said
+    assert f"0 of {len(first.hostile) + len(second.hostile)} hostile bodies were received" in said
+    not_struck = {each.removesuffix(" struck 0 times") for each in said if each.endswith(" struck 0 times")}
+    assert not_struck - {f"Close {kind}" for kind in KINDS} == {each.name for each in (*first.aws, *second.aws)}
     fired = Fired(Counter(a=1), Counter(b=1), (), Counter(c=1), 2, 1) + Fired(
         Counter(a=2), Counter(), (), Counter(), 3, 4
     )

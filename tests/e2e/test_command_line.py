@@ -1,6 +1,5 @@
 """``close-provisioner`` on the running stack: as people use it, and each command that a page documents."""
 
-import io
 import json
 import os
 import re
@@ -16,30 +15,17 @@ import httpx
 import pytest
 
 from close_provisioner.exit_codes import ExitCode
-from close_provisioner.host import Host
-from close_provisioner.main import program, run
+from close_provisioner.main import program
 from close_provisioner.registration import EXAMPLES
 from infra.local.config import PROJECT
 from tests.e2e.conftest import OPTIONS
 from tests.e2e.world import Tenant, World, eventually
+from tests.piped_command import CommandDone, run_in_pipe
 
 PAGES = ("README.md", "docs/guides/runbook.md", "docs/guides/rotate-a-key.md", "docs/guides/erase-a-tenant.md")
 CODE = re.compile(r"^```.*?^```|`[^`]+`", re.DOTALL | re.MULTILINE)
-type CommandLine = Callable[..., "Done"]
+type CommandLine = Callable[..., CommandDone]
 ENVIRONMENT = {"CLOSE_PROVISIONER_LOCAL": str(OPTIONS.state), "TZ": "UTC"}
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The end of one command line in a pipe."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split("\t") for line in self.out.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +38,13 @@ def network() -> Iterator[httpx.BaseTransport]:
 def cli(network: httpx.BaseTransport) -> CommandLine:
     """Return the program in this process, which takes half a second less for each command."""
 
-    def call(line: str, stdin: str = "", **environment: str) -> Done:
-        out, err = io.StringIO(), io.StringIO()
-        host = Host({**ENVIRONMENT, **environment}, PROJECT, io.StringIO(stdin), out, err, transport=network)
-        return Done(run(shlex.split(line), host), out.getvalue(), err.getvalue())
+    def call(line: str, stdin: str = "", **environment: str) -> CommandDone:
+        return run_in_pipe(line, stdin, environment={**ENVIRONMENT, **environment}, folder=PROJECT, transport=network)
 
     return call
 
 
-def as_process(line: str, stdin: str = "") -> Done:
+def as_process(line: str, stdin: str = "") -> CommandDone:
     """Run the program as a process of its own."""
     done = subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, "-m", "close_provisioner", *shlex.split(line)],
@@ -70,7 +54,7 @@ def as_process(line: str, stdin: str = "") -> Done:
         check=False,
         env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(PROJECT / "cli")},
     )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return CommandDone(done.returncode, done.stdout, done.stderr)
 
 
 def test_it_runs_as_a_process(world: World, tenant: Tenant) -> None:

@@ -28,10 +28,8 @@ class Load(NamedTuple):
     @property
     def refused(self) -> list[str]:
         """The requests that no entry point took, each with its error."""
-        return [f"{each.planned.request_id} over {each.planned.entry_point}: {each.error}" for each in self._refused()]
-
-    def _refused(self) -> Iterator[SentRequest]:
-        return (each for each in self.sent if each.error)
+        refused = (each for each in self.sent if each.error)
+        return [f"{each.planned.request_id} over {each.planned.entry_point}: {each.error}" for each in refused]
 
     @property
     def outcomes(self) -> dict[tuple[str, str], Announcement]:
@@ -117,7 +115,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def lines(load: Load) -> Iterator[str]:
     """Yield the sentences below the table."""
     results = Counter(each.data["result"] for each in load.outcomes.values())
-    again = len(load.announced) - len({(each.event["id"]) for each in load.announced})
+    again = len(load.announced) - len({each.event["id"] for each in load.announced})
     yield f"results: {', '.join(f'{number:,} {result}' for result, number in results.most_common())}"
     yield f"calls at Close: {', '.join(f'{number:,} {method}' for method, number in sorted(load.calls.items()))}"
     yield f"published again under the same id: {again:,}"

@@ -110,11 +110,14 @@ class Topic:
 def _batches(notifications: Sequence[Notification]) -> Iterator[list[Notification]]:
     """Yield the notifications in batches of the size that SNS takes. Each fits one by itself."""
     batch: list[Notification] = []
+    filled = 0
     for each in notifications:
-        if batch and (len(batch) == MAX_ENTRIES or sum(one.size for one in (*batch, each)) > MAX_BATCH_BYTES):
+        size = each.size
+        if batch and (len(batch) == MAX_ENTRIES or filled + size > MAX_BATCH_BYTES):
             yield batch
-            batch = []
+            batch, filled = [], 0
         batch.append(each)
+        filled += size
     if batch:
         yield batch
 

@@ -1,40 +1,23 @@
 """The HTTP API of a stack in this process, as the command line reaches it: each call becomes a proxy event."""
 
-import io
 import json
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from close_provisioner.host import Host
-from close_provisioner.main import run
 from provisioner.handlers import api, operator
 from provisioner.handlers.api import OF_TENANT, Api
 from provisioner.handlers.operator import Operator
 from tests.integration.service.locked_moto import client
 from tests.integration.service.stack import Stack
+from tests.piped_command import CommandDone, run_in_pipe
 
 PRINCIPAL = "arn:aws:sts::123456789012:assumed-role/oncall/anna"
 API_URL = "http://127.0.0.1:4566/live"
-
-
-@dataclass(frozen=True)
-class CommandDone:
-    """The end of one command line in a pipe."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[list[str]]:
-        return [line.split("\t") for line in self.out.splitlines()]
 
 
 class CommandLine:
@@ -54,18 +37,15 @@ class CommandLine:
         (folder / "run.lock").write_text(str(os.getpid()))
 
     def __call__(self, line: str, stdin: str = "", **environment: str) -> CommandDone:
-        out, err = io.StringIO(), io.StringIO()
-        host = Host(
+        return run_in_pipe(
+            line,
+            stdin,
             environment={"CLOSE_PROVISIONER_LOCAL": str(self.folder), **environment},
             folder=self.folder,
-            stdin=io.StringIO(stdin),
-            stdout=out,
-            stderr=err,
             now=self.stack.clock,
             sleep=self._sleep,
             transport=httpx.MockTransport(self._respond),
         )
-        return CommandDone(run(shlex.split(line), host), out.getvalue(), err.getvalue())
 
     def _sleep(self, seconds: float) -> None:
         self.stack.clock.advance(seconds)
