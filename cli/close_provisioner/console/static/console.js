@@ -26,7 +26,8 @@ function onKey(event) {
   } else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
   else if (event.key === "Enter" && !event.target.closest("a, button, summary")) {
-    const row = document.querySelector("tr[data-selected]");
+    // Not the row that is drawn as selected: a live update has just replaced it when the key meets its new rows.
+    const row = rows().find((each) => each.dataset.href === selected);
     if (row) location.assign(row.dataset.href);
   }
 }
