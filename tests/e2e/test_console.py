@@ -17,7 +17,7 @@ from tests.e2e.world import Tenant, World
 ROOMS = ("/", "/requests", "/tenants", "/types", "/dead-letters", "/sources")
 SERIOUS = {"serious", "critical"}
 PATIENCE_MS = 30_000
-# What a live update does in the moment before the page has marked its new rows.
+# A live update has just replaced the rows, and the page has not marked the selected one yet.
 ROWS_ARE_REPLACED = """() => {
     for (const row of document.querySelectorAll("tr[data-selected]")) delete row.dataset.selected;
 }"""
