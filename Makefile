@@ -66,7 +66,7 @@ check-code:
 	$(QUIET) "checking the sources" $(PYTHON) -m infra.build.sources
 
 check-template:
-	$(QUIET) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --lint --region us-east-1
+	$(QUIET) "checking the template (sam validate)" $(TOOLS)/sam/bin/sam validate --region us-east-1
 	$(QUIET) "checking the template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint template.yaml infra/monitoring.yaml
 	$(QUIET) "translating the template" $(TOOLS)/sam/bin/python infra/checks/translate.py template.yaml $(TRANSLATED)
 	$(QUIET) "checking the translated template (cfn-lint)" $(TOOLS)/sam/bin/cfn-lint $(TRANSLATED)

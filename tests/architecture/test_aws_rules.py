@@ -39,6 +39,12 @@ def first_version(resources: Resources) -> dict[str, Any]:
     return next(each["Properties"] for each in resources.values() if each["Type"] == "AWS::Lambda::Version")
 
 
+def edit_description(resources: Resources, edit: Callable[[str], str]) -> None:
+    text, _ = substitution = first_version(resources)["Description"]["Fn::Sub"]
+    substitution[0] = edit(text)
+    assert substitution[0] != text
+
+
 def query_of(resources: Resources, name: str) -> dict[str, Any]:
     found: dict[str, Any] = properties(resources, name)["Metrics"][0]
     return found
@@ -59,11 +65,11 @@ MUTATIONS: dict[str, tuple[Rule, Mutation]] = {
     ),
     "2 one parameter does not reach the alias": (
         functions.a_changed_parameter_makes_a_new_version,
-        lambda found: first_version(found)["Description"]["Fn::Join"][1].remove({"Ref": "LogLevel"}),
+        lambda found: edit_description(found, lambda text: text.replace(" ${LogLevel}", "")),
     ),
     "2 a version's description is too long": (
         functions.a_changed_parameter_makes_a_new_version,
-        lambda found: first_version(found)["Description"]["Fn::Join"][1].extend(["x" * 100]),
+        lambda found: edit_description(found, lambda text: text + "x" * 100),
     ),
     "3 the account's setting comes before any API": (
         api_gateway.the_accounts_setting_waits_for_an_api,
