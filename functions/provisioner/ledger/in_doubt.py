@@ -43,8 +43,8 @@ def conclusive_from(in_doubt: Iterable[InDoubt], lag: float) -> float:
 
 
 def latest_landing(since: float, lag: float) -> float:
-    """Return when at the latest a write not sent after ``since`` takes effect. The lists show it one lag later."""
-    return since + (ABSENCE_LAGS - 1) * lag
+    """Return when at the latest a write not sent after ``since`` takes effect."""
+    return since + ABSENCE_LAGS * lag
 
 
 def sent_since(entries: Iterable[InDoubt], before: float) -> tuple[InDoubt, ...]:

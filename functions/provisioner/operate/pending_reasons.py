@@ -63,9 +63,10 @@ PENDING_REASONS = (
         "nothing: a minute at most (`ListLagSeconds`)",
     ),
     PendingReason(
-        ("the choices were changed just now, and Close may not show them yet",),
-        "choices are written as a whole, and only from a list that shows the last change",
-        "nothing: a minute at most (`ListLagSeconds`)",
+        ("an earlier change of the same may still take effect at Close, or not show there yet",),
+        "an update was sent and its response was lost, or a function was killed: a late one must not undo a newer one. "
+        "Or choices were just changed: they are written as a whole, and only from a list that shows the last change",
+        "nothing: settled after one to four minutes",
     ),
     PendingReason(
         ("the type or field to update no longer exists (404)",),

@@ -25,7 +25,7 @@ from provisioner.reconcile.plan import (
 )
 from provisioner.reconcile.ports import Organization
 from provisioner.reconcile.resolve import unknown_reference
-from provisioner.reconcile.safety import check_choices, check_create
+from provisioner.reconcile.safety import check_create, check_update
 
 LIST_ENTRY = re.compile(r"/\d+(?=/|$)")  # in a JSON pointer
 
@@ -83,8 +83,8 @@ class Execution:
         record = self.records[step.resource]
         if step.action.creates:
             check_create(record, step, self.observed_at, self.lag)
-        elif "choices" in step.body:
-            check_choices(record, step, self.observed_at, self.lag)
+        else:
+            check_update(record, step, self.observed_at, self.lag)
         try:
             close_id = self._create(step) if step.action.creates else self._update(step)
         except OutcomeUnknown as error:

@@ -1,6 +1,6 @@
 """The rules that decide whether a write may be sent. Pure: each rule is tested as a table.
 
-Three checks guard every write: the plan may be executed, the create may be sent, the choices may be extended.
+Three checks guard every write: the plan may be executed, the create may be sent, the update may be sent.
 """
 
 from collections.abc import Mapping
@@ -107,17 +107,17 @@ def _check_look_alikes(step: Step, observed_at: float) -> None:
     raise Indeterminate(ProblemType.UNRESOLVED, detail)
 
 
-def check_choices(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:
-    """Check that the observed choices are current: an update replaces the whole list of choices.
+def check_update(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:
+    """Check that every earlier update of the same has taken effect: it must not undo this one.
 
-    Raises ``RetryLater`` while the list may not show the choices that were written last. Of a holder that died, the
-    last ones may land as late as a create would, and undo what was added before.
+    Raises ``RetryLater`` while one may still land whose response was lost or whose sender died. An update replaces the
+    whole list of choices, so these must be current, too: it waits until the lists are sure to show the last change.
     """
     write = record.writes.get(step.operation)
-    times = [write.at] if write else []
-    times += [latest_landing(each.since, lag) for each in record.orphaned]
-    if times and (wait := max(times) + lag - observed_at) > 0:
-        raise RetryLater("the choices were changed just now, and Close may not show them yet", wait)
+    landed = [latest_landing(each.since, lag) for each in record.orphaned]
+    landed += [write.at + (lag if "choices" in step.body else 0)] if write else []
+    if landed and (wait := max(landed) - observed_at) > 0:
+        raise RetryLater("an earlier change of the same may still take effect at Close, or not show there yet", wait)
 
 
 def _described(step: Step) -> str:

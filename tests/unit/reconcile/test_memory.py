@@ -11,10 +11,12 @@ from provisioner.ledger.lease import MAX_OBSERVATIONS
 from provisioner.reconcile import memory
 from provisioner.reconcile.plan import type_resource
 from provisioner.reconcile.provisioner import Job
+from provisioner.reconcile.retries import Deferred
 from tests.close import ID, KILLED, LOST, Killed
 from tests.fakes import MemoryWorld, a_request, kind_of
 
 MAX_AGE = 60
+LEASE_SECONDS = 90
 FIELDS = {"fields": [{"name": "Seats", "type": "number"}, {"name": "Plan", "type": "text", "shared": True}]}
 ACCOUNT = type_resource(ID, "account")
 
@@ -160,11 +162,22 @@ class TestItLooks:
         world.close.faults = [KILLED]
         with pytest.raises(Killed):
             world.reconcile(a_request("2", **two))
-        world.clock.advance(91)
-        world.provisioner = world.provisioner_of(observation_max_age=10_000)
+        world.clock.advance(LEASE_SECONDS + 2 * world.list_lag + 1)
+        world.provisioner = world.provisioner_of(observation_max_age=900)
         settled(world, "3", if_exists="adopt")
+        assert world.ledger.read(ACCOUNT).is_certain
 
         assert settled(world, "4", **one).result == "updated"
+
+    def test_while_a_holder_that_wrote_may_be_alive(self, world: MemoryWorld) -> None:
+        world.close.add("Account", name_plural="Accounts", description="One")
+        one, two = (described(each) for each in ("One", "Two"))
+        settled(world, "1", **one)
+        world.close.faults = [KILLED]
+        with pytest.raises(Killed):
+            world.reconcile(a_request("2", **two))
+
+        assert isinstance(world.reconcile(a_request("3", **one)), Deferred)
 
     def test_if_it_has_the_digest_of_a_plan(self, world: MemoryWorld) -> None:
         world.close.add("Account", name_plural="Accounts")

@@ -784,4 +784,28 @@ def test_choices_are_not_extended_while_a_holder_that_died_may_have_written_some
     result = world.reconcile(a_request("2", spec={"fields": [tier]}, if_exists="update"))
 
     assert isinstance(result, Deferred)
-    assert result.reason == "the choices were changed just now, and Close may not show them yet"
+    assert result.reason == "an earlier change of the same may still take effect at Close, or not show there yet"
+
+
+@pytest.mark.parametrize("sender_died", [False, True])
+def test_no_update_is_sent_while_an_earlier_one_of_the_same_may_still_land(sender_died: bool) -> None:
+    world = MemoryWorld()
+    world.close.add("Account", name_plural="Accounts", description="Zero")
+    one, two, three = (
+        a_request(number, spec={"description": number}, if_exists="update") for number in ("one", "two", "three")
+    )
+    if sender_died:
+        world.lease_and_vanish(one)
+        world.clock.advance(91)
+    else:
+        world.close.faults = [LOST_BEFORE]
+        world.reconcile(one)
+
+    waiting = world.reconcile(two)
+
+    assert isinstance(waiting, Deferred)
+    assert waiting.reason == "an earlier change of the same may still take effect at Close, or not show there yet"
+    world.clock.advance(2 * world.list_lag + 1)
+    settled = [world.settle(each, runs=1)[0].result for each in (two, three)]
+    assert settled == ["updated", "updated"]  # the response of the second one arrived, so the third does not wait
+    assert world.close.existing[0].value("description") == "three"
