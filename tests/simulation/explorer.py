@@ -14,7 +14,7 @@ import random
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -125,7 +125,8 @@ class Exercise:
     """Requests that run side by side, and what may go wrong.
 
     ``acts``: what people and operators may do once each; during a run only if ``acts_interrupt``. ``before``: requests
-    that are settled already.
+    that are settled already. ``arrivals``: when each request is sent, in seconds after the first; empty: all at once.
+    ``max_age``: how long an observation settles other requests, in seconds.
     """
 
     name: str
@@ -142,6 +143,25 @@ class Exercise:
     before: Sequence[ProvisioningRequest] = ()
     acts_interrupt: bool = True
     alone: Set[str] = frozenset(ALONE)
+    arrivals: Sequence[float] = ()
+    max_age: float = LAG
+
+
+class Past(NamedTuple):
+    """The content of Close after a step of the play: the data of its types and fields, by id. ``at``: since when."""
+
+    step: int
+    at: float
+    data: Mapping[str, Mapping[str, Any]]
+
+
+class ExecutedWrite(NamedTuple):
+    """A write that Close executed. ``ids``: those of the changed object and of its type."""
+
+    step: int
+    at: float
+    call: str
+    ids: Set[str]
 
 
 @dataclass
@@ -151,6 +171,8 @@ class Actor:
     request: ProvisioningRequest
     ready_at: float
     outcome: Outcome | None = None
+    sent: int = -1  # the steps of the play after which it was sent, and settled
+    settled: int = -1
     runs: int = 0
     call: str | None = None  # that the run is about to make
     is_write: bool = False
@@ -224,17 +246,25 @@ class Play:
         if "MemoryLedger.tenant" in scenario.alone or OPERATORS.keys() & set(scenario.acts):
             for tenant in tenants:
                 self.ledger.bind(self.ledger.tenant(tenant), ID)
-        self.actors = [Actor(request, self.clock()) for request in scenario.requests]
         self.moved = threading.Semaphore(0)
         self.sent: list[ExecutedCreate] = []
+        self.written: list[ExecutedWrite] = []
+        self.past: list[Past] = []
+        self.log: list[str] = []
         for request in scenario.before:
             job = Job(self.ledger.accept(request), request, self.close.open())
             self.provisioner(self.ledger, self.topic).reconcile(job)
+            self.clock.advance(1)
         self.clock.advance(LAG)
-        self.log: list[str] = []
+        arrivals = scenario.arrivals or [0] * len(scenario.requests)
+        sent = zip(scenario.requests, arrivals, strict=True)
+        self.actors = [Actor(request, self.clock() + arrival) for request, arrival in sent]
+        self._remember()
 
     def provisioner(self, ledger: Any, topic: Any) -> Provisioner:
-        return Provisioner(ledger, topic, LAG, self.scenario.wait_limit, self.clock, observation_max_age=LAG)
+        return Provisioner(
+            ledger, topic, LAG, self.scenario.wait_limit, self.clock, observation_max_age=self.scenario.max_age
+        )
 
     # --- what can happen next
 
@@ -276,6 +306,7 @@ class Play:
         act()
         self.acts.remove(name)
         self._log(name, name)
+        self._remember()
 
     def _advance(self, actor: Actor, action: str) -> None:
         costs = ("repeats",) if action == REPEAT else COSTS.get(action, ())
@@ -287,6 +318,7 @@ class Play:
             actor.go.release()
         else:
             self._pass_time(actor.ready_at)
+            actor.sent = len(self.log) if actor.sent < 0 else actor.sent
             self._begin(actor)
         self.moved.acquire()
         if actor.error:
@@ -328,7 +360,7 @@ class Play:
             job = Job(record, actor.request, organization)
             result = provisioner.reconcile_unresolved(job) if actor.outcome else provisioner.reconcile(job)
             if isinstance(result, Outcome):
-                actor.outcome = result
+                actor.outcome, actor.settled = result, len(self.log)
             elif result:
                 actor.ready_at = self.clock() + (BUSY_SECONDS if result.reason == "leased" else result.seconds)
         except Stopped:
@@ -368,7 +400,7 @@ class Play:
         if actor.order in {KILL_AFTER, KILL_LATE}:
             raise Stopped
         heard = None if actor.order in {LOSE, DROP, LATE, TIMEOUT, TIMEOUT_LATE} else _text(result)
-        actor.heard = _digest(f"{actor.heard}{call}{heard}{error!r}{actor.order}", self.clock())
+        actor.heard = _digest(f"{actor.heard}{call}{heard}{error!r}{actor.order}", self.clock(), self.scenario.max_age)
         if actor.order in {LOSE, DROP, LATE}:
             return None
         if actor.order in {TIMEOUT, TIMEOUT_LATE}:
@@ -378,6 +410,12 @@ class Play:
         return result
 
     def _note(self, actor: Actor, call: str, body: bytes, result: Any) -> None:
+        if call.startswith(("POST", "PUT")) and isinstance(result, httpx.Response) and result.status_code < 300:
+            self._remember()
+            named = {*call.split("/"), *map(str, json.loads(body).values()), str(result.json().get("id"))}
+            changed = [self.past[-1].data[each] for each in named & self.past[-1].data.keys()]
+            ids = named | {str(each.get("custom_object_type_id")) for each in changed}
+            self.written.append(ExecutedWrite(len(self.log), self.clock(), call, frozenset(ids)))
         if call.startswith("POST") and isinstance(result, httpx.Response) and result.status_code < 300:
             sent, created = json.loads(body), result.json()
             scope = f"{call} {sent.get('custom_object_type_id', '')}"
@@ -386,6 +424,13 @@ class Play:
             name = natural_key(sent.get("name", ""))
             type_id = "" if "id" in created else sent["custom_object_type_id"]
             self.sent.append(ExecutedCreate(organization, actor.request.id, scope, name, close_id, type_id))
+
+    def _remember(self) -> None:
+        """Keep the present content of Close, for the promises about the past."""
+        organizations = self.close.simulator.service.state.organizations.values()
+        kinds = [kind for each in organizations for kind in (each.types, each.fields, each.shared_fields)]
+        data = {each.id: dict(each.data) for kind in kinds for each in kind.values() if each.exists}
+        self.past.append(Past(len(self.log), self.clock(), data))
 
     @property
     def shared(self) -> set[str]:
@@ -432,7 +477,9 @@ class Play:
         whole = (close, lists, known, actors, outcomes, sorted(self.secrets.items()))
         late = [(each.until, each.actor.request.id, each.call, each.body) for each in self.late]
         left = (sorted(self.left.items()), self.acts, late, len(self.topic.events))
-        return _digest(repr((whole, left)), self.clock())
+        sent = [sum(write.step <= each.sent for write in self.written) for each in self.actors]
+        past = (sent, [(each.at, sorted(each.ids)) for each in self.written]) if self.scenario.arrivals else ()
+        return _digest(repr((whole, left, past)), self.clock(), self.scenario.max_age)
 
 
 TIME = re.compile(r"\b18000\d{5}(?:\.\d+)?|\b2027-01-\d\dT[\d:]{8}(?:\.\d+)?")
@@ -440,15 +487,16 @@ OLD_SECONDS = 400
 """Longer ago than every time that the service compares: two lags, and how far a date may be from a create."""
 
 
-def _digest(text: str, now: float) -> str:
+def _digest(text: str, now: float, max_age: float) -> str:
     """The same for two states that differ only in how late it is."""
+    old = max(OLD_SECONDS, max_age + 1)
 
     def ago(found: re.Match[str]) -> str:
         try:
             moment = float(found[0])
         except ValueError:
             moment = datetime.fromisoformat(found[0]).replace(tzinfo=UTC).timestamp()
-        return f"t{max(round(moment - now, 3), -OLD_SECONDS)}"
+        return f"t{max(round(moment - now, 3), -old)}"
 
     return hashlib.sha256(TIME.sub(ago, text).encode()).hexdigest()
 

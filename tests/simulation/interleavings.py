@@ -22,6 +22,8 @@ from tests.simulation.weather import INGREDIENTS, in_weather
 
 SEATS = {"fields": [{"name": "Seats", "type": "number"}]}
 MODES = ("adopt", "update", "fail")
+IN_TURN = frozenset({*ALONE, "MemoryLedger.read", "MemoryLedger.find", "MemoryLedger.lease", "GET custom_object_type/"})
+"""Further calls that stand alone where requests are so far apart that their runs do not meet."""
 WEATHERS = 6
 """Mixtures of further ingredients for each scenario, a sixth of the orders each."""
 MOST_ORDERS = 20_000
@@ -67,6 +69,7 @@ def scenarios() -> Iterator[Exercise]:
         yield Exercise(f"{one} and {other}, a kill, the field renamed", pair, kills=1, acts=["rename the field"])
     yield from _look_alikes()
     yield from _several_types()
+    yield from _one_after_the_other()
     names = [("2", "Customer"), ("3", "Account")]
     updates = [a_request(number, name, spec=SEATS, if_exists="update") for number, name in names]
     yield Exercise(
@@ -134,6 +137,49 @@ def extended_choices() -> Iterator[Exercise]:
     yield Exercise(extended, plans[1:], before=plans[:1])
     yield Exercise(f"{extended}, a kill and a loss", plans[1:], kills=1, losses=1, before=plans[:1])
     yield Exercise(f"{extended}, a late update", plans[1:], delays=1, before=plans[:1])
+
+
+def _one_after_the_other() -> Iterator[Exercise]:
+    """Requests that are sent at different times: what was observed or sent for one may be old when another is sent."""
+    before = [_described("before", "One"), _described("0", "One", "adopt")]
+    other, bare, *again = _described("1", "Two"), a_request("2"), *(_described(each, "One", "adopt") for each in "345")
+    told: dict[str, Any] = {"before": before, "max_age": 600}
+    for name, arrivals, further in (
+        ("a kill", (0, 10), {"kills": 1}),
+        ("a loss", (0, 10), {"losses": 1}),
+        ("a kill, the type deleted", (0, 10), {"kills": 1, "acts": ["delete the type"]}),
+        ("a kill, the type renamed", (0, 10), {"kills": 1, "acts": ["rename the type"]}),
+    ):
+        yield Exercise(
+            f"observed, then described otherwise, {name}", [other, again[0]], arrivals=arrivals, **told, **further
+        )
+    certain = "observed, then described otherwise, a kill, then all is certain"
+    yield Exercise(certain, [other, bare, again[0]], kills=1, arrivals=(0, 230, 240), alone=IN_TURN, **told)
+    late = "observed, then described otherwise, a late update, then observed again"
+    yield Exercise(late, [other, *again[:2]], delays=1, arrivals=(0, 65, 110), alone=IN_TURN, **told)
+    for acts in (
+        ["describe the type"],
+        ["rename the type", "rename the type back"],
+        ["delete the type", "create the type"],
+    ):
+        yield Exercise(f"observed, then {' and '.join(acts)}", again, arrivals=(0, 30, 95), before=before, acts=acts)
+    yield from late_updates()
+
+
+def late_updates() -> Iterator[Exercise]:
+    """Two updates, the second of which has to have the last word if it is sent when the first is settled."""
+    descriptions = [_described(*each) for each in (("0", "Zero"), ("1", "One"), ("2", "Two"))]
+    orders = [
+        a_request(number, spec={"fields": _fields(["Basic"], names)}, if_exists="update")
+        for number, names in (("0", ("Plan", "Seats")), ("1", ("Seats", "Plan")), ("2", ("Plan", "Seats")))
+    ]
+    for what, requests in (("descriptions", descriptions), ("orders of fields", orders)):
+        name, before = f"two {what}, a late update", requests[:1]
+        yield Exercise(name, requests[1:], arrivals=(0, 65), before=before, delays=1, alone=IN_TURN)
+
+
+def _described(request_id: str, text: str, if_exists: str = "update") -> ProvisioningRequest:
+    return a_request(request_id, spec={"description": text}, if_exists=if_exists)
 
 
 def _a_request_for(request_id: str, types: list[dict[str, Any]], if_exists: str = "adopt") -> ProvisioningRequest:

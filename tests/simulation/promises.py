@@ -3,19 +3,26 @@
 The exceptions are those of docs/explanation/limits.md.
 """
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from provisioner.contract.outcome import Outcome, TypeOutcome
+from provisioner.contract.outcome import FieldOutcome, Outcome, TypeOutcome, moment
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.contract.spec import CustomObjectTypeSpec
 from provisioner.contract.text import natural_key
 from tests.close import ID
 from tests.simulation.weather import ACTS
 
 if TYPE_CHECKING:
-    from tests.simulation.explorer import Part, Play
+    from tests.simulation.explorer import Actor, Part, Play
 
+type Reported = TypeOutcome | FieldOutcome
+type Data = Mapping[str, Mapping[str, Any]]
+
+COMPARED = {"name", "name_plural", "description", "type", "choices"}
 MADE = {"created", "recovered"}
 FOUND = {"unchanged", "adopted", "updated"}
 
@@ -24,12 +31,15 @@ def violations(play: "Play") -> Iterator[str]:
     """Every promise that this play broke: once, settled, truthful, apart, additive."""
     yield from _once(play)
     yield from _apart(play)
+    yield from _last_one_prevails(play)
     claimed: dict[Part, set[str]] = defaultdict(set)
     for actor in play.actors:
         if actor.outcome is None:
             yield f"{actor.request.request_id} was not settled in {actor.runs} runs"
             continue
         yield from _truthful(play, actor.request, actor.outcome, claimed)
+        if actor.outcome.observed_at:
+            yield from _observed(play, actor, actor.outcome, actor.outcome.observed_at)
         if actor.outcome.succeeded:
             yield from _as_desired(play, actor.request, actor.outcome)
     yield from (f"{sorted(told)} say that they created {each}" for each, told in claimed.items() if len(told) > 1)
@@ -120,3 +130,64 @@ def _as_desired(play: "Play", request: ProvisioningRequest, outcome: Outcome) ->
             referenced = names.get(getattr(observed, "referenced_custom_type_id", ""), "nothing")
             if spec.reference_key and referenced != spec.reference_key:
                 yield f"{request.request_id} succeeded, and {said.name} of {of_type.name} refers to {referenced}"
+
+
+def _last_one_prevails(play: "Play") -> Iterator[str]:
+    """A request that was sent when all others were settled is not undone by what those sent."""
+    for actor in play.actors:
+        is_last = all(each.settled <= actor.sent for each in play.actors if each is not actor)
+        if not is_last or _acted(play) or actor.outcome is None or actor.request.if_exists != "update":
+            continue
+        for of_type, spec in zip(actor.outcome.types, actor.request.types, strict=True):
+            if of_type.result in {*MADE, "updated", "unchanged"}:
+                said = f"{actor.request.request_id} was the last one"
+                for part, desired in _parts(of_type, spec):
+                    yield from (f"{said}, and {each}" for each in _different(part, desired, play.past[-1].data))
+                ids = [each.id for each in of_type.fields]
+                order = [each for each in play.close.order[str(of_type.id)] if each in ids]
+                if order != ids:
+                    yield f"{said}, and its fields are in another order"
+
+
+def _observed(play: "Play", actor: "Actor", outcome: Outcome, observed_at: str) -> Iterator[str]:
+    """An outcome from another request's observation knows the writes of this service that were finished when its own
+    request was sent. Each part of it is true of Close at some moment of the time that an observation may be old.
+    """
+    said = f"{actor.request.request_id} says what Close showed at {observed_at}"
+    observed, settled = (datetime.fromisoformat(each).timestamp() for each in (observed_at, outcome.settled_at))
+    reported = [each for reported in zip(outcome.types, actor.request.types, strict=True) for each in _parts(*reported)]
+    ids = {str(part.id) for part, _ in reported}
+    for write in play.written:
+        if write.at > observed and write.step <= actor.sent and ids & write.ids:
+            yield f"{said}, and was sent after {write.call} at {moment(write.at)}"
+    oldest = settled - play.scenario.max_age - play.scenario.list_lag
+    past = [each for each in play.past if each.step <= actor.settled]
+    recent = [each for each, later in itertools.pairwise([*past, None]) if each and (not later or later.at >= oldest)]
+    for part, desired in reported:
+        if part.id and not any(_is_true(part, desired, each.data) for each in recent):
+            yield f"{said}: {part.name} is {part.result}, which is not true of the time since {moment(oldest)}"
+
+
+def _parts(of_type: TypeOutcome, spec: CustomObjectTypeSpec) -> Iterator[tuple[Reported, Mapping[str, Any]]]:
+    """Yield the type and each of its fields, as reported and as desired. They are read one after the other."""
+    yield of_type, spec.desired()
+    for reported, of_field in zip(of_type.fields, spec.fields, strict=True):
+        yield reported, of_field.desired()
+
+
+def _is_true(reported: Reported, desired: Mapping[str, Any], data: Data) -> bool:
+    """Whether this content of Close has the reported type or field."""
+    shown = reported.custom_object_type or {} if isinstance(reported, TypeOutcome) else {}
+    as_reported = {key: shown[key] for key in COMPARED & shown.keys()}
+    is_as_desired = reported.result != "unchanged" or not any(_different(reported, desired, data))
+    return reported.id in data and is_as_desired and not any(_different(reported, as_reported, data))
+
+
+def _different(reported: Reported, desired: Mapping[str, Any], data: Data) -> Iterator[str]:
+    """Yield what is different in the data."""
+    found = data.get(str(reported.id), {})
+    for key in sorted(COMPARED & desired.keys()):
+        one, other = desired[key] or None, found.get(key) or None
+        is_same = set(one or ()) <= set(other or ()) if key == "choices" else one == other
+        if not is_same:
+            yield f"the {key} of {reported.name} is {other!r} instead of {one!r}"

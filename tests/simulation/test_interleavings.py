@@ -11,8 +11,8 @@ from provisioner.close import responses
 from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.ledger import in_doubt
-from provisioner.ledger.lease import ResourceRecord
-from provisioner.reconcile import attribution, look_alikes, safety
+from provisioner.ledger.lease import ResourceRecord, Seen
+from provisioner.reconcile import apply, attribution, look_alikes, safety
 from provisioner.reconcile.observe import Observer
 from provisioner.reconcile.planner import _TypePlanner
 from provisioner.reconcile.tenancy import Tenancy
@@ -148,6 +148,40 @@ class TestTheExplorerFinds:
         monkeypatch.setattr(responses, "_rejection", final)
 
         assert "failed" in self.broken(with_ingredients(SCENARIOS["two requests"], ["timeouts"]))
+
+    def test_an_observation_that_counts_while_its_holder_may_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def seen(self: ResourceRecord, fingerprint: str, since: float) -> Seen | None:
+            found = self.observations.get(fingerprint)
+            return found if found and found.at > since else None
+
+        monkeypatch.setattr(ResourceRecord, "seen", seen)
+
+        assert "was sent after PUT" in self.broken("observed, then described otherwise, a kill")
+
+    def test_an_observation_that_counts_after_a_holder_died(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ResourceRecord, "leased", ResourceRecord.pruned)
+        scenario = "observed, then described otherwise, a kill, then all is certain"
+
+        assert "was sent after PUT" in self.broken(scenario)
+
+    def test_an_observation_that_is_too_old(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def seen(self: ResourceRecord, fingerprint: str, _: float) -> Seen | None:
+            return self.observations.get(fingerprint) if self.is_certain else None
+
+        monkeypatch.setattr(ResourceRecord, "seen", seen)
+
+        assert "is unchanged, which is not true" in self.broken("observed, then describe the type")
+
+    def test_an_observation_before_a_late_update(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ResourceRecord, "last_written_at", 0)
+        scenario = "observed, then described otherwise, a late update, then observed again"
+
+        assert "was sent after PUT" in self.broken(scenario)
+
+    def test_a_late_update_that_undoes_a_newer_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(apply, "check_update", lambda *_: None)
+
+        assert "2 was the last one" in self.broken("two orders of fields, a late update")
 
     def test_two_tenants_with_leases_of_their_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         bind = Tenancy.bind

@@ -1,12 +1,12 @@
-"""Updates that Close executes late: they replace a field's choices as a whole, so they may undo what came between."""
+"""Updates that Close executes late: they may undo what came between."""
 
 from dataclasses import replace
 
 import pytest
 
 from tests.fakes import a_request
-from tests.simulation.explorer import Choice, Exercise, Play
-from tests.simulation.interleavings import extended_choices
+from tests.simulation.explorer import EXECUTE, Choice, Exercise, Play
+from tests.simulation.interleavings import extended_choices, late_updates
 from tests.simulation.promises import violations
 from tests.simulation.weather import GO, KILL_LATE, LATE
 
@@ -16,11 +16,13 @@ LEASED_SECONDS = 80
 """As long as a function may run, and less than a lease lasts."""
 
 
-def played(exercise: Exercise, fault: str, *, then: tuple[int, ...], sent_after: float = 0) -> Play:
-    """Strike the first request's update of the choices, then let the others run to their ends, one after the other."""
+def played(
+    exercise: Exercise, fault: str, *, then: tuple[int, ...], sent_after: float = 0, update: str = UPDATE
+) -> Play:
+    """Strike the first request's update, then let the others run to their ends, one after the other."""
     play = Play(exercise)
     play.move(Choice(FIRST, GO))
-    while UPDATE not in (play.actors[FIRST].call or ""):
+    while update not in (play.actors[FIRST].call or ""):
         play.move(Choice(FIRST, GO))
     play.clock.advance(sent_after)
     play.move(Choice(FIRST, fault))
@@ -29,6 +31,8 @@ def played(exercise: Exercise, fault: str, *, then: tuple[int, ...], sent_after:
     for number in then:
         while not play.actors[number].is_finished:
             play.move(Choice(number, GO))
+    while play.late:
+        play.move(Choice(EXECUTE, str(play.late[0].number)))
     return play
 
 
@@ -60,3 +64,15 @@ def test_an_update_of_something_else_does_not_make_the_late_one_forgotten(exerci
 
     assert [*violations(play)] == []
     assert choices(play) == {"Basic", "Team", "Pro"}
+
+
+@pytest.mark.parametrize("fault", [LATE, KILL_LATE])
+@pytest.mark.parametrize("exercise", [*late_updates()], ids=lambda each: each.name)
+def test_a_late_update_does_not_undo_that_of_a_request_which_was_sent_when_the_first_was_settled(
+    exercise: Exercise, fault: str
+) -> None:
+    first = "custom_field_schema" if "orders" in exercise.name else "custom_object_type"
+    play = played(replace(exercise, kills=1), fault, then=(FIRST, SECOND), update=f"PUT {first}")
+
+    assert play.actors[FIRST].settled <= play.actors[SECOND].sent
+    assert [*violations(play)] == []
