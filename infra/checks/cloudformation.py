@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+NOTHING = {"Ref": "AWS::NoValue"}
+
 
 @dataclass(frozen=True)
 class Template:
@@ -38,13 +40,11 @@ class Template:
             case {"Fn::If": [str(condition), yes, no]}:
                 return self.resolve(yes if self.holds(condition) else no)
             case dict():
-                return {key: self.resolve(item) for key, item in value.items() if not self._is_nothing(item)}
+                resolved = {key: self.resolve(item) for key, item in value.items()}
+                return {key: each for key, each in resolved.items() if each != NOTHING}
             case list():
-                return [self.resolve(item) for item in value if not self._is_nothing(item)]
+                return [each for each in map(self.resolve, value) if each != NOTHING]
         return value
-
-    def _is_nothing(self, value: Any) -> bool:
-        return bool(self.resolve(value) == {"Ref": "AWS::NoValue"} if isinstance(value, dict) else False)
 
     def _decide(self, expression: Mapping[str, Any]) -> bool:
         match expression:

@@ -40,10 +40,14 @@ class Deployed:
     physical: Mapping[str, str] = field(default_factory=dict)
     account: str = ACCOUNT
     region: str = REGION
+    _by_type: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Resources that were asked for before: the judge asks at every call that the functions send."""
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the properties of all resources of that type, by logical id, as values."""
-        return {name: self.value(each) for name, each in self.template.resources(kind).items()}
+        if kind not in self._by_type:
+            self._by_type[kind] = {name: self.value(each) for name, each in self.template.resources(kind).items()}
+        return self._by_type[kind]
 
     def statements(self, role: str) -> list[dict[str, Any]]:
         """Return every statement of the role: of its own policies, and of the template's managed ones that it has."""
