@@ -62,7 +62,7 @@ IN_PROCESS = Group(
     ),
     niceness=10,
 )
-SIMULATION = Group("simulation", ("tests/simulation",))
+SIMULATION = Group("simulation", ("-n", "2", "--dist", "loadfile", "tests/simulation"))
 END_TO_END = Group("end to end", ("tests/e2e",))
 CHAOS = Group("chaos", ("tests/chaos",))
 

@@ -195,7 +195,7 @@ class CloseSimulator:
 
     def __init__(self, port: int = 0, setup: Mapping[str, Any] | None = None) -> None:
         self._server = CloseServer(Control(setup=setup or {}), port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
