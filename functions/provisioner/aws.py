@@ -1,6 +1,6 @@
 """The clients of AWS services, the same in every function."""
 
-from functools import partialmethod
+from functools import cached_property, partialmethod
 from typing import Any
 
 from botocore.config import Config
@@ -46,10 +46,15 @@ class Clients:
     """The clients of one session, each made when it is first asked for."""
 
     def __init__(self, models: str = "") -> None:
-        self._session = Session()
-        if models:
-            self._session.set_config_variable("data_path", models)
+        self._models = models
         self._made: dict[str, Any] = {}
+
+    @cached_property
+    def _session(self) -> Session:
+        session = Session()
+        if self._models:
+            session.set_config_variable("data_path", self._models)
+        return session
 
     def __call__(self, name: str) -> Any:
         if name not in self._made:
