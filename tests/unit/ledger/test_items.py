@@ -353,6 +353,24 @@ def test_after_a_kill_observations_count_from_the_end_of_the_lease() -> None:
     assert record.orphaned == (*ALL_KNOWN.orphaned, InDoubt(99, "r9"))
 
 
+@pytest.mark.parametrize(
+    ("known", "condition", "values"),
+    [
+        (ResourceRecord(ACCOUNT), "attribute_not_exists(fencing_token)", None),
+        (ResourceRecord(ACCOUNT, 7), "fencing_token = :fencing_token", {":fencing_token": {"N": "7"}}),
+        (TenantRecord("acme"), "attribute_not_exists(organization)", None),
+        (TenantRecord("acme", "orga_1"), "organization = :known", {":known": {"S": "orga_1"}}),
+    ],
+)
+def test_a_record_is_unchanged_if_no_lease_was_taken_and_no_organization_bound_since(
+    known: ResourceRecord | TenantRecord, condition: str, values: dict[str, Any] | None
+) -> None:
+    check = expressions.unchanged_check("t", known)["ConditionCheck"]
+
+    assert check["Key"] == (TYPE_KEY if isinstance(known, ResourceRecord) else {"pk": {"S": "TENANT#acme"}})
+    assert (check["ConditionExpression"], check.get("ExpressionAttributeValues")) == (condition, values)
+
+
 def test_binding_keeps_the_organizations_of_before_once_each() -> None:
     first = expressions.bind_input("t", TenantRecord("acme"), "orga_1")
     back = expressions.bind_input("t", TenantRecord("acme", "orga_2", ("orga_1", "orga_0")), "orga_1")
