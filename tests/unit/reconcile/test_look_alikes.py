@@ -7,12 +7,16 @@ import pytest
 
 from provisioner.contract.outcome import Outcome, TypeOutcome
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.reconcile.look_alikes import SENT_SECONDS
+from provisioner.reconcile.plan import type_resource
 from provisioner.reconcile.retries import Deferred
-from tests.close import KILLED, LOST, LOST_BEFORE, Fault, Killed
-from tests.fakes import MemoryWorld, a_request
+from tests.close import ID, KEY, KILLED, LOST, LOST_BEFORE, Fault, Killed
+from tests.fakes import START, MemoryWorld, a_request
 
 SEATS = {"name": "Seats", "type": "number"}
 PLACES = {"name": "Places", "type": "number"}
+
+ACCOUNT = type_resource(ID, "account")
 
 
 @pytest.fixture
@@ -138,8 +142,96 @@ class TestAnotherRequestCreatesWhatLooksTheSame:
         assert waits == [90]
         assert result_of(world, bare("1", "Account")) == ("created",)
 
+    def test_a_type_that_another_request_observed_before_the_create_is_not_its_result(self, world: MemoryWorld) -> None:
+        suffer(world, bare("2", "Customer"), LOST)
+        assert result_of(world, bare("2", "Customer")) == ("recovered",)
+        world.clock.advance(SENT_SECONDS + 1)
+        suffer(world, bare("1", "Account"), LOST_BEFORE)
+
+        assert result_of(world, bare("1", "Account")) == ("created",)
+
+    def test_a_type_that_was_observed_while_the_create_may_have_been_sent_may_be_its_result(
+        self, world: MemoryWorld
+    ) -> None:
+        world.close.faults = [KILLED]
+        with pytest.raises(Killed):
+            world.reconcile(bare("1", "Account"))
+        suffer(world, bare("2", "Customer", plural="Customers"), LOST_BEFORE)
+        rename(world, "Account", "Customer")
+        world.clock.advance(61)
+        assert result_of(world, bare("2", "Customer", plural="Customers")) == ("recovered",)
+        assert world.clock() < START + SENT_SECONDS
+        world.clock.advance(SENT_SECONDS)
+
+        assert result_of(world, bare("1", "Account")) == ("unresolved",)
+        assert world.close.names == ["Customer"]
+
+    def test_a_field_whose_create_was_not_sent_is_not_in_doubt(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS, PLACES), None, LOST)
+        world.close.add_field(world.close.existing[0].id, "Chairs", type="number")
+
+        assert result_of(world, fields("1", SEATS, PLACES)) == ("created", "recovered", "created")
+
+    def test_a_request_that_is_settled_has_nothing_in_doubt(self, world: MemoryWorld) -> None:
+        account = world.close.add("Account", name_plural="Accounts")
+        world.close.change(account.id, date_created=datetime.fromtimestamp(world.clock() - 1_000, UTC))
+        world.lease_and_vanish(fields("1", SEATS, if_exists="adopt"))
+        world.clock.advance(SENT_SECONDS + 1)
+        assert result_of(world, fields("1", SEATS, if_exists="adopt")) == ("adopted", "missing")
+        assert not world.ledger.read(ACCOUNT).is_certain
+        world.close.add_field(account.id, "Chairs", type="number")
+
+        assert result_of(world, fields("2", SEATS)) == ("updated", "created")
+
 
 class TestAPersonRenamesWhileACreateIsInDoubt:
+    def test_nothing_is_in_doubt_once_a_renamed_type_is_known(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), KILLED)
+        rename(world, "Account", "Firm")
+
+        assert result_of(world, bare("1", "Account")) == ("adopted",)
+        assert world.ledger.read(ACCOUNT).is_certain
+
+    def test_a_type_that_keeps_its_name_is_not_mistaken_for_a_similar_one(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST)
+        [own] = world.close.existing
+        world.close.change(own.id, name_plural="Accounts")
+        world.close.add("Client", name_plural="Records")
+        world.clock.advance(2 * world.list_lag + 1)
+
+        found = settled(world, bare("1", "Account"))
+
+        assert isinstance(found, TypeOutcome)
+        assert (found.id, found.result) == (own.id, "recovered")
+
+    def test_nothing_is_in_doubt_after_a_kill_if_a_renamed_field_is_known(self, world: MemoryWorld) -> None:
+        assert result_of(world, fields("1", SEATS)) == ("created", "created")
+        rename(world, "Seats", "Chairs")
+        world.lease_and_vanish(fields("2", SEATS))
+        world.clock.advance(SENT_SECONDS + 2 * world.list_lag + 1)
+
+        assert result_of(world, fields("2", SEATS)) == ("adopted", "adopted")
+        assert world.ledger.read(ACCOUNT).is_certain
+
+    def test_a_type_beside_a_similar_one_is_not_known_again(self, world: MemoryWorld) -> None:
+        suffer(world, bare("1", "Account"), LOST)
+        rename(world, "Account", "Firm")
+        world.close.add("Client", name_plural="Records")
+
+        assert result_of(world, bare("1", "Account")) == ("unresolved",)
+        assert sorted(world.close.names) == ["Client", "Firm"]
+
+    def test_a_field_that_is_given_the_name_of_an_earlier_one_is_not_created_again(self, world: MemoryWorld) -> None:
+        suffer(world, fields("1", SEATS, PLACES), None, None, LOST)
+        [seats] = [each for each in world.close.fields if each.name == "Seats"]
+        path = f"custom_field/custom_object_type/{seats.id}/"
+        assert world.close.simulator.client(KEY).delete(path).status_code == 204
+        rename(world, "Places", "Seats")
+        world.clock.advance(2 * world.list_lag + 1)
+
+        assert result_of(world, fields("1", SEATS, PLACES)) == ("unresolved",)
+        assert names(world.close.fields) == ["Seats"]
+
     def test_a_type_is_reported_with_both_names(self, world: MemoryWorld) -> None:
         suffer(world, bare("1", "Account"), LOST)
         rename(world, "Account", "Customer")
@@ -314,10 +406,13 @@ class TestAPersonGivesTheNameToAnother:
 
     def test_a_create_in_doubt_may_have_made_either_of_two_types(self, world: MemoryWorld) -> None:
         """The other request took the older of two types of its name for its own; its own one was not renamed."""
-        world.close.add("Account", name_plural="Accounts")
+        by_hand = world.close.add("Account", name_plural="Accounts")
+        world.close.change(by_hand.id, date_created=datetime.fromtimestamp(world.clock() - 1, UTC))
         suffer(world, bare("2", "Customer"), LOST)
         rename(world, "Account", "Customer")
-        assert result_of(world, bare("2", "Customer")) == ("recovered",)
+        recovered = settled(world, bare("2", "Customer"))
+        assert isinstance(recovered, TypeOutcome)
+        assert (recovered.id, recovered.result) == (by_hand.id, "recovered")
         suffer(world, bare("1", "Account"), LOST_BEFORE)
 
         assert result_of(world, bare("1", "Account")) == ("unresolved",)
@@ -342,6 +437,22 @@ class TestARequestForBothNames:
 
         assert world.settle(self.both("1", "Account", "Customer"))[0].result == "unresolved"
         assert world.close.names == ["Customer"]
+
+    def test_of_its_own_neither_if_the_new_name_is_there_as_well(self, world: MemoryWorld) -> None:
+        suffer(world, self.both("1", "Customer", "Account"), None, LOST)
+        rename(world, "Account", "Customer")
+
+        assert world.settle(self.both("1", "Customer", "Account"))[0].result == "unresolved"
+        assert world.close.names == ["Customer", "Customer"]
+
+    def test_creates_the_second_after_a_kill_if_another_one_had_its_name_before(self, world: MemoryWorld) -> None:
+        assert result_of(world, bare("0", "Account")) == ("created",)
+        path = f"custom_object_type/{world.close.existing[0].id}/"
+        assert world.close.simulator.client(KEY).delete(path).status_code == 204
+        world.clock.advance(world.list_lag + 1)
+        suffer(world, self.both("1", "Customer", "Account"), KILLED)
+
+        assert world.settle(self.both("1", "Customer", "Account"))[0].result == "created"
 
     def test_creates_both_where_another_request_sent_nothing(self, world: MemoryWorld) -> None:
         suffer(world, bare("1", "Account"), LOST_BEFORE)
