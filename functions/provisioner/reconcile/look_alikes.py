@@ -219,7 +219,7 @@ class Search(NamedTuple):
             record = self._record_of(present)
             writes = [record.writes[CREATE_RESOURCE]] if record and CREATE_RESOURCE in record.writes else []
         else:
-            writes = [write for operation, write in possible.record.writes.items() if operation != possible.operation]
+            writes = [*possible.record.writes.values()]
         is_known = any(possible.rules_out(write, row) for write in writes)
         return is_known or possible.is_sent_after(row, rows)
 
@@ -235,7 +235,7 @@ class Search(NamedTuple):
         in_doubt = record.in_doubt_about(CREATE_RESOURCE)
         write = record.writes.get(CREATE_RESOURCE)
         # After a lost response, the write may have been taken for another resource of that name.
-        is_guess = write is not None and (write.close_id == row.id or write.how is not Provenance.CREATED)
+        is_guess = write is not None and write.how is not Provenance.CREATED
         return bool(in_doubt) or is_guess, max((each.since for each in record.orphaned), default=0)
 
     def _undecided(self, record: ResourceRecord, look_alikes: Collection[tuple[ResourceKey, str]]) -> frozenset[str]:
