@@ -17,7 +17,7 @@ from tests.close import ID
 from tests.simulation.weather import ACTS
 
 if TYPE_CHECKING:
-    from tests.simulation.explorer import Actor, Part, Play
+    from tests.simulation.explorer import Actor, ExecutedCreate, Part, Play
 
 type Reported = TypeOutcome | FieldOutcome
 type Data = Mapping[str, Mapping[str, Any]]
@@ -50,11 +50,19 @@ def _once(play: "Play") -> Iterator[str]:
 
     A person who deletes the result, or gives another one the name and takes it away again, asks for a new one.
     """
-    kept = [each for each in play.sent if each.close_id not in play.deleted]
+    kept = [
+        each for each in play.sent if each.close_id not in play.deleted and not _is_renamed_with_its_type(play, each)
+    ]
     counts = Counter((each.organization, each.scope, each.name) for each in kept)
     for (_, scope, name), number in counts.items():
         if number > 1:
             yield f"{number} creates of {name!r} ({scope})"
+
+
+def _is_renamed_with_its_type(play: "Play", create: "ExecutedCreate") -> bool:
+    """Whether a person renamed a field, and its type to a requested name: then nothing tells what the field was."""
+    on_renamed = "rename the type to a requested name" in play.fired and create.scope.rpartition(" ")[2] in play.touched
+    return on_renamed and create.close_id in play.touched
 
 
 def _apart(play: "Play") -> Iterator[str]:
