@@ -15,15 +15,16 @@ from infra.local.errors import StartupError
 from infra.local.outcomes import Feed
 from infra.local.stack import LocalStack, local_stack
 from infra.local.ui.progress import Progress as Steps
+from tests.bench.report import write_into
 from tests.load.callers import LoadCallers
-from tests.load.report import Load, lines, table
+from tests.load.report import WIDTH, Load, show, text
 from tests.load.workload import CROWD, TENANTS, Planned, plan
 
 COUNT, CALLERS = 5000, 20
-WIDTH = 110  # of the table in a pipe or a log
 SILENCE_SECONDS = 120.0
 """No outcome for so long after everything was sent: then those that are missing are lost."""
 STATE = config.PROJECT / ".local" / "load"
+PAGE = config.PROJECT / "docs" / "explanation" / "benchmarks.md"
 
 
 @dataclass(slots=True)
@@ -97,9 +98,9 @@ def main() -> int:
         console.print(f"\n{error}\n", markup=False, highlight=False)
         return 1
     console.print()
-    console.print(table(load))
-    for line in lines(load):
-        console.print(line, highlight=False)
+    show(load, console)
+    if given.count == COUNT and write_into(PAGE, f"```\n{text(load)}\n```", "load"):
+        console.print(f"written into {PAGE.relative_to(config.PROJECT)}")
     return 0 if load.is_good else 1
 
 

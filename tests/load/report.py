@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
 from typing import NamedTuple
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from infra.local.outcomes import Announcement
 from tests.load.callers import SentRequest
 from tests.load.workload import ENTRY_POINTS
 
+WIDTH = 110  # of the report in a pipe or in a document
 HEADINGS = ("", "requests", "a second", "accepted p50", "p99", "outcome p50", "p99", "attempts", "most")
 
 
@@ -83,6 +86,20 @@ def table(load: Load) -> Table:
     drawn.add_section()
     drawn.add_row(*cells("all", load.sent, load))
     return drawn
+
+
+def text(load: Load) -> str:
+    """Return the printed report, for a document."""
+    console = Console(width=WIDTH, file=StringIO(), record=True)
+    show(load, console)
+    return "\n".join(line.rstrip() for line in console.export_text().strip("\n").splitlines())
+
+
+def show(load: Load, console: Console) -> None:
+    """Print the table, and the sentences below it."""
+    console.print(table(load))
+    for line in lines(load):
+        console.print(line, highlight=False)
 
 
 def cells(name: str, sent: Sequence[SentRequest], load: Load) -> list[str]:

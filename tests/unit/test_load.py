@@ -9,7 +9,7 @@ from rich.console import Console
 
 from infra.local.outcomes import Announcement
 from tests.load.callers import SentRequest
-from tests.load.report import Load, cells, lines, percentile, table
+from tests.load.report import Load, cells, lines, percentile, table, text
 from tests.load.workload import CROWD, ENTRY_POINTS, Planned, plan
 
 
@@ -45,6 +45,7 @@ def test_a_good_load_has_one_outcome_for_each_request() -> None:
 
     assert good.is_good
     assert "published again under the same id: 1" in [*lines(good)]
+    assert "\nresults: 1 created, 1 unchanged\n" in text(good), "the report, as documents get it"
 
 
 @pytest.mark.parametrize(
