@@ -12,7 +12,7 @@ from provisioner.reconcile import memory
 from provisioner.reconcile.plan import type_resource
 from provisioner.reconcile.provisioner import Job
 from provisioner.reconcile.retries import Deferred
-from tests.close import ID, KILLED, LOST, Killed
+from tests.close import ID, KILLED, LOST, LOST_BEFORE, Killed
 from tests.fakes import MemoryWorld, a_request, kind_of
 
 MAX_AGE = 60
@@ -154,6 +154,15 @@ class TestItLooks:
         world.reconcile(a_request("3"))
 
         assert calls(world) > before
+
+    def test_if_it_was_observed_while_a_create_was_in_doubt(self, world: MemoryWorld) -> None:
+        """That create may land later, and another request may then find its result."""
+        world.close.add("Account", name_plural="Accounts")
+        world.close.faults = [LOST_BEFORE]
+        world.reconcile(a_request("1", if_exists="update", spec=FIELDS))
+
+        assert settled(world, "2").result == "unchanged"
+        assert not world.ledger.read(ACCOUNT).observations
 
     def test_after_a_holder_died(self, world: MemoryWorld) -> None:
         world.close.add("Account", name_plural="Accounts", description="One")
