@@ -39,6 +39,10 @@ class Blocked(Difference):
 
     reason: str
 
+    @property
+    def described(self) -> str:
+        return f"Cannot change {self.field} from {self.observed!r} to {self.desired!r}: {self.reason}"
+
 
 class FieldOutcome(StrictModel):
     """The result of one field of the spec. ``missing``: it does not exist, and the request does not add it."""

@@ -3,10 +3,11 @@
 Its sentences are for the operator, in lists, in the history of a request, and in the console.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from provisioner.contract.errors import ProblemType
-from provisioner.contract.outcome import Result
+from provisioner.contract.outcome import Outcome, Result, TypeOutcome
 from provisioner.ledger.request_lists import ListedRequest
 from provisioner.operate.pending_reasons import find
 from provisioner.operate.request_filter import State
@@ -22,16 +23,28 @@ class Explanation(NamedTuple):
     next: str
 
 
+MAX_NAMES = 5  # in one sentence
+
 SUCCEEDED = {
     Result.CREATED: "It did not exist, and this request created it.",
     Result.RECOVERED: "This request created it. A response of Close was lost, and it was found in Close later.",
-    Result.UPDATED: "It existed, and this request changed it to match.",
+    Result.UPDATED: "It existed, and this request changed it.",
     Result.UNCHANGED: "It existed and matched, so nothing was written.",
-    Result.ADOPTED: "It existed and differs. if_exists is adopt, so nothing was written.",
+    Result.ADOPTED: "It existed and differs. Nothing was written.",
 }
-TO_SEE = {
-    Result.ADOPTED: "To make it match, send a new request with if_exists update. A plan shows first what that changes.",
+OF_SEVERAL = {
+    Result.CREATED: "Created",
+    Result.RECOVERED: "Created, and found in Close after a lost response",
+    Result.UPDATED: "Changed",
+    Result.ADOPTED: "There already, and different",
+    Result.UNCHANGED: "There already",
 }
+TO_UPDATE = "To make it match, send a new request with if_exists update. A plan shows first what that changes."
+TO_UNBLOCK = (
+    "The rest cannot be changed without a loss: the caller asks for what Close has, or an administrator of the Close "
+    "organization changes it by hand."
+)
+TO_RENAME = "A renamed type is never written to: the caller asks for it by its present name."
 CALLER = "The caller fixes the request, and sends it under a new id."
 PROBLEMS = {
     ProblemType.INVALID_REQUEST: ("The body is not a valid request.", CALLER),
@@ -63,7 +76,8 @@ PROBLEMS = {
     ),
     ProblemType.BLOCKED: (
         "Close could make the change only by deleting something, which this service never does.",
-        "The caller changes the spec, changes Close by hand, or sends a new request with allow_partial.",
+        "The caller changes the spec, changes Close by hand, or sends a new request that has "
+        '"allow_partial": true at the top level of its body.',
     ),
     ProblemType.PLAN_STALE: (
         "Close or the request changed after the plan was made.",
@@ -125,13 +139,17 @@ PROBLEMS = {
 }
 
 
-def explain(request: ListedRequest, state: State, detail: str | None = None) -> Explanation:
-    """Return the explanation. ``detail``: that of the outcome's problem, if it has one."""
+def explain(
+    request: ListedRequest, state: State, outcome: Outcome | None = None, retry: ListedRequest | None = None
+) -> Explanation:
+    """Return the explanation. ``outcome``: that of a settled request. ``retry``: its latest retry, where it has one."""
     if state is State.WAITING:
         return _waiting(request)
-    because, what_next = _settled(request, detail)
-    if request.retried_as:
-        what_next = f"It was retried: see {request.retried_as}."
+    because, what_next = _settled(request, outcome)
+    if retry:
+        has_failed = retry.result in {Result.FAILED, Result.UNRESOLVED}
+        told = f"It was retried as {retry.request_id}: {retry.result or 'waiting'}."
+        what_next = f"{told} {what_next}" if has_failed else told
     if state is State.SETTLED:
         what_next = f"Its outcome is not published yet; the service repeats that by itself. {what_next}"
     return Explanation(because, what_next)
@@ -153,16 +171,42 @@ def _waiting(request: ListedRequest) -> Explanation:
     )
 
 
-def _settled(request: ListedRequest, detail: str | None) -> Explanation:
+def _settled(request: ListedRequest, outcome: Outcome | None) -> Explanation:
     result = Result(request.result or Result.UNRESOLVED)
     if result in SUCCEEDED:
-        return Explanation(SUCCEEDED[result], TO_SEE.get(result, NOTHING))
+        return _succeeded(result, outcome.types if outcome else ())
+    detail = outcome.problem.detail if outcome and outcome.problem else None
     kind = next((each for each in PROBLEMS if each.value[0] == request.problem), None)
     if kind is None:
         return Explanation(detail or "It failed.", "Read the problem's detail.")
     because, what_next = PROBLEMS[kind]
-    told = f"{because} {detail}" if detail else because
-    return Explanation(told, what_next.format(id=request.id, tenant=request.tenant))
+    return Explanation(detail or because, what_next.format(id=request.id, tenant=request.tenant))
+
+
+def _succeeded(result: Result, types: Sequence[TypeOutcome]) -> Explanation:
+    """Explain a success. A part that Close has otherwise than desired is named, whatever the result is."""
+    because = [SUCCEEDED[result]] if len(types) < 2 else list(_of_several(types))
+    blocked = [each.described for of_type in types for each in of_type.blocked]
+    differing = [each.field for of_type in types for each in of_type.differences]
+    differing += [f"fields/{each.name}" for of_type in types for each in of_type.fields if each.result == "missing"]
+    renamed = [f"{each.name!r} to {each.renamed!r}" for each in types if each.renamed]
+    for heading, found in (("Different in Close", [*dict.fromkeys(differing)]), ("Renamed in Close", renamed)):
+        because += [f"{heading}: {_enumerated(found)}."] if found else []
+    because += [f"{_enumerated(blocked, '; ')}."] if blocked else []
+    to_do = [sentence for sentence, found in ((TO_UNBLOCK, blocked), (TO_RENAME, renamed)) if found]
+    to_do += [TO_UPDATE] if (differing and not renamed) or (result is Result.ADOPTED and not to_do) else []
+    return Explanation(" ".join(because), " ".join(to_do) or NOTHING)
+
+
+def _of_several(types: Sequence[TypeOutcome]) -> Iterator[str]:
+    for result, heading in OF_SEVERAL.items():
+        if names := [repr(each.name) for each in types if each.result is result]:
+            yield f"{heading}: {_enumerated(names)}."
+
+
+def _enumerated(names: Sequence[str], separator: str = ", ") -> str:
+    more = "" if len(names) <= MAX_NAMES else f" and {len(names) - MAX_NAMES} more"
+    return separator.join(names[:MAX_NAMES]) + more
 
 
 def _capitalized(text: str) -> str:

@@ -5,7 +5,7 @@ before and are not any more: its costs do not grow with the ledger. The day is r
 later changes (a request that was retried, a tenant that was forgotten).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -94,9 +94,25 @@ class RecentRequests:
                 self._known.pop(each, None)  # it was deleted
 
 
-def retried(requests: list[ListedRequest]) -> set[str]:
-    """Return the ids of the requests that a retry has taken up."""
-    return {each.id for each in requests if each.retried_as} | {each.retry_of for each in requests if each.retry_of}
+def unsolved(requests: Sequence[ListedRequest]) -> Iterator[ListedRequest]:
+    """Yield the failed requests that need a person: of a request and its retries the newest, if none succeeded.
+
+    ``requests``: newest first. A family of which one waits, or whose retry is not among them, needs no person yet.
+    """
+    known = {each.id: each for each in requests}
+    families: dict[str, list[ListedRequest]] = {}
+    for each in requests:
+        families.setdefault(_first_of(each, known), []).append(each)
+    for family in families.values():
+        if all(each.problem and (not each.retried_as or each.retried_as in known) for each in family):
+            yield family[0]
+
+
+def _first_of(request: ListedRequest, known: Mapping[str, ListedRequest]) -> str:
+    """Return the id of the request that this one retries, or retries a retry of, and so on."""
+    while request.retry_of and request.retry_of in known:
+        request = known[request.retry_of]
+    return request.retry_of or request.id
 
 
 def from_sources(requests: list[ListedRequest]) -> Iterator[tuple[str, ListedRequest]]:

@@ -34,20 +34,21 @@ class RequestHistory(NamedTuple):
         item = self.ledger.get(items.request_item_key(request_key)) if is_key else {}
         if not item or call.path.get("tenant") not in {None, item["tenant"]["S"]}:
             raise Rejected(ProblemType.REQUEST_NOT_FOUND, "No request has this id, or its retention has ended.")
-        return shown(item)
+        retry_key = items.text_of(item, "retried_as")
+        retry = self.ledger.get(items.request_item_key(retry_key)) if retry_key else {}
+        return shown(item, retry)
 
 
-def shown(item: items.Item) -> Answer:
-    """Return a request's item as the operator sees it."""
+def shown(item: items.Item, retry: items.Item | None = None) -> Answer:
+    """Return a request's item as the operator sees it. ``retry``: the item of its latest retry."""
     request, outcome = listed(item), items.outcome_of(item)
     state = STATES[RequestState(item["state"]["S"])]
-    detail = outcome.problem.detail if outcome and outcome.problem else None
     return {
         **summary(request, state),
         "history": [_attempt(history.parse(each)) for each in items.texts_of(item, "history")],
         "body": json.loads(item["body"]["S"]),
         "outcome": outcome and outcome.as_json(),
-        "explanation": explain(request, state, detail)._asdict(),
+        "explanation": explain(request, state, outcome, listed(retry) if retry else None)._asdict(),
         "retained_until": rfc3339(items.number_of(item, "expires_at")),
     }
 

@@ -11,7 +11,7 @@ from provisioner.contract.errors import ProblemType
 from provisioner.ledger.request_lists import ListedRequest
 from provisioner.messaging.backlog import Backlog
 from provisioner.operate.call import Answer, Call, only_known
-from provisioner.operate.recent_requests import LATEST, Recent, RecentRequests, retried
+from provisioner.operate.recent_requests import LATEST, Recent, RecentRequests, unsolved
 from provisioner.operate.request_pages import rfc3339, state_of, summary
 
 MINUTE, HOUR = 60, 3600
@@ -60,15 +60,13 @@ def _by_result(requests: Iterable[ListedRequest]) -> Mapping[str, int]:
 
 
 def _by_problem(requests: list[ListedRequest]) -> list[Answer]:
-    """Return the problems that no retry has taken up: unresolved ones, then those of most requests.
+    """Return the problems that no retry has solved: unresolved ones, then those of most requests.
 
     ``requests``: newest first.
     """
     found: dict[tuple[str, str], list[ListedRequest]] = {}
-    taken_up = retried(requests)
-    for each in requests:
-        if each.problem and each.id not in taken_up:
-            found.setdefault((each.problem, each.tenant), []).append(each)
+    for each in unsolved(requests):
+        found.setdefault((str(each.problem), each.tenant), []).append(each)
     rows = sorted(found.items(), key=lambda row: (row[0][0] != UNRESOLVED, -len(row[1]), row[0]))
     return [
         {

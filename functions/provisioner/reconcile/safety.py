@@ -6,7 +6,6 @@ Three checks guard every write: the plan may be executed, the create may be sent
 from collections.abc import Mapping
 
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
-from provisioner.contract.outcome import Blocked
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.in_doubt import InDoubt, latest_landing, next_observation
 from provisioner.ledger.lease import ResourceKey, ResourceRecord
@@ -57,13 +56,9 @@ def _blocked(plan: Plan, request: ProvisioningRequest) -> Rejected | None:
     blocked = plan.blocked
     if not blocked or request.allow_partial:
         return None
-    reasons = "; ".join(map(_described_block, blocked[:MAX_NAMES]))
+    reasons = "; ".join(each.described for each in blocked[:MAX_NAMES])
     more = f"; and {len(blocked) - MAX_NAMES} more" if len(blocked) > MAX_NAMES else ""
     return Rejected(ProblemType.BLOCKED, f"{reasons}{more}. Set allow_partial to apply everything else.")
-
-
-def _described_block(each: Blocked) -> str:
-    return f"Cannot change {each.field} from {each.observed!r} to {each.desired!r}: {each.reason}"
 
 
 def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: float) -> None:

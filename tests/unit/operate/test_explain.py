@@ -1,9 +1,11 @@
 """Every state, result, problem and reason to wait has an explanation, and each says what to do."""
 
+from typing import Any
+
 import pytest
 
-from provisioner.contract.errors import ProblemType
-from provisioner.contract.outcome import Result
+from provisioner.contract.errors import ProblemType, make_problem
+from provisioner.contract.outcome import Blocked, Difference, FieldOutcome, Outcome, Result, TypeOutcome
 from provisioner.ledger.request_lists import ListedRequest
 from provisioner.operate.explain import PROBLEMS, explain
 from provisioner.operate.pending_reasons import PENDING_REASONS, find
@@ -23,11 +25,52 @@ def test_every_success_is_explained(result: Result, state: State) -> None:
     assert ("not published yet" in found.next) is (state is State.SETTLED)
 
 
+def outcome(result: Result, *types: TypeOutcome, **further: Any) -> Outcome:
+    return Outcome(tenant="acme", request_id="r-1", result=result, types=types, settled_at="now", **further)
+
+
+BLOCKED = Blocked(field="fields/Size/type", desired="number", observed="text", reason="its values would be lost")
+DIFFERENT = Difference(field="name_plural", desired="Deals", observed="Dealz")
+MISSING = FieldOutcome(name="Owner", result="missing")
+LEFT = "Cannot change fields/Size/type from 'text' to 'number': its values would be lost."
+
+
+@pytest.mark.parametrize(
+    ("parts", "told", "to_do"),
+    [
+        ({"blocked": [BLOCKED]}, LEFT, "cannot be changed without a loss"),
+        ({"differences": [DIFFERENT], "fields": [MISSING]}, "Different in Close: name_plural, fields/Owner.", "update"),
+        ({"renamed": "Orders", "differences": [DIFFERENT]}, "Renamed in Close: 'Deal' to 'Orders'.", "present name"),
+    ],
+)
+@pytest.mark.parametrize("result", [each for each in Result if each not in {"failed", "unresolved"}])
+def test_a_success_names_the_parts_that_are_not_as_desired(
+    result: Result, parts: dict[str, Any], told: str, to_do: str
+) -> None:
+    found = explain(
+        SETTLED._replace(result=result),
+        State.ANNOUNCED,
+        outcome(result, TypeOutcome(name="Deal", result=result, **parts)),
+    )
+    assert told in found.because
+    assert to_do in found.next
+    assert "Nothing to do" not in found.next
+
+
+def test_several_types_are_named_with_their_results() -> None:
+    types = [TypeOutcome(name=name, result=Result.CREATED) for name in ("Deal", "Order")]
+    types += [TypeOutcome(name="Owner", result=Result.UNCHANGED)]
+    found = explain(SETTLED._replace(result=Result.CREATED), State.ANNOUNCED, outcome(Result.CREATED, *types))
+    assert found == ("Created: 'Deal', 'Order'. There already: 'Owner'.", "Nothing to do.")
+
+
 @pytest.mark.parametrize("kind", ProblemType)
-def test_every_problem_is_explained_with_its_detail(kind: ProblemType) -> None:
+def test_every_problem_is_explained_by_its_detail(kind: ProblemType) -> None:
     failed = SETTLED._replace(result=Result.FAILED, problem=kind.value[0])
-    found = explain(failed, State.ANNOUNCED, "Close says no.")
-    assert found.because == f"{PROBLEMS[kind][0]} Close says no."
+    problem = make_problem(kind, "Close says no.")
+    found = explain(failed, State.ANNOUNCED, outcome(Result.FAILED, problem=problem))
+    assert found.because == "Close says no."
+    assert explain(failed, State.ANNOUNCED).because == PROBLEMS[kind][0]
     assert "{" not in found.next
     assert found.next
 
@@ -40,14 +83,21 @@ def test_the_explanation_names_the_command_and_the_party_that_acts() -> None:
     assert f"close-provisioner requests retry {'c' * 32}" in found.next
 
 
-def test_a_retried_request_points_at_its_retry() -> None:
+@pytest.mark.parametrize(("result", "is_left"), [("created", False), (None, False), ("failed", True)])
+def test_a_retried_request_names_its_retry_and_what_is_to_be_done_until_one_succeeds(
+    result: Result | None, is_left: bool
+) -> None:
     failed = SETTLED._replace(result=Result.FAILED, problem="plan-limit", retried_as="d" * 32)
-    assert explain(failed, State.ANNOUNCED).next == f"It was retried: see {'d' * 32}."
+    retry = ASKED._replace(id="d" * 32, request_id="r-1.retry-1", result=result)
+    found = explain(failed, State.ANNOUNCED, retry=retry)
+    assert found.next.startswith(f"It was retried as r-1.retry-1: {result or 'waiting'}.")
+    assert ("raises its plan" in found.next) is is_left
 
 
 def test_a_problem_of_another_version_shows_its_detail() -> None:
     failed = SETTLED._replace(result=Result.FAILED, problem="of-tomorrow")
-    assert explain(failed, State.ANNOUNCED, "Read this.").because == "Read this."
+    problem = make_problem(ProblemType.BLOCKED, "Read this.")
+    assert explain(failed, State.ANNOUNCED, outcome(Result.FAILED, problem=problem)).because == "Read this."
 
 
 def test_every_reason_to_wait_is_explained() -> None:
