@@ -142,11 +142,11 @@ def test_every_exception_of_httpx_becomes_one_error(exception: type[httpx.Reques
 
 
 def test_the_table_of_exceptions_is_complete() -> None:
-    """A new exception of httpx must be added to this table."""
+    """A new exception must be added to this table."""
     assert {each.__name__ for each in every_exception()} == NEVER_SENT | {
         "RequestError", "TransportError", "TimeoutException", "ReadTimeout", "WriteTimeout", "NetworkError",
         "ReadError", "WriteError", "CloseError", "ProtocolError", "LocalProtocolError", "RemoteProtocolError",
-        "ProxyError", "DecodingError", "TooManyRedirects",
+        "ProxyError", "DecodingError", "TooManyRedirects", "ResponseTooLarge",
     }  # fmt: skip
 
 
