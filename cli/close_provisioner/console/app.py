@@ -1,8 +1,11 @@
 """The console as an ASGI application: which page answers which address."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
+from threading import Thread
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -24,14 +27,16 @@ from close_provisioner.console.page import FOLDER, Pages
 from close_provisioner.console.request_pages import RequestPages
 from close_provisioner.console.source_pages import SourcePages
 from close_provisioner.console.tenant_pages import TenantPages
-from close_provisioner.errors import CommandError, Misused, NotAllowed, NotFound
+from close_provisioner.errors import CommandError, Misused, NotAllowed, NotFound, Refused
 from close_provisioner.stack.example_events import ExampleEvents
 
-STATUSES: dict[type[CommandError], HTTPStatus] = {
-    NotFound: HTTPStatus.NOT_FOUND,
-    NotAllowed: HTTPStatus.FORBIDDEN,
-    Misused: HTTPStatus.BAD_REQUEST,
+PAGES_OF_ERRORS: dict[type[CommandError], tuple[HTTPStatus, str]] = {
+    NotFound: (HTTPStatus.NOT_FOUND, "Not found"),
+    NotAllowed: (HTTPStatus.FORBIDDEN, "Not allowed"),
+    Misused: (HTTPStatus.BAD_REQUEST, "The input is not valid"),
+    Refused: (HTTPStatus.BAD_REQUEST, "The service refused it"),
 }
+NO_ANSWER = (HTTPStatus.BAD_GATEWAY, "The stack gave no answer")
 
 type Endpoint = Callable[[Request], Response] | Callable[[Request], Awaitable[Response]]
 
@@ -41,19 +46,35 @@ def make_app(
 ) -> ASGIApp:
     """Return the console of one stack. ``origin``: its own address; ``token``: the secret in its first URL."""
     pages = Pages(service.stack.name, allow_changes, CommandLines.of(service.stack))
+    overview = OverviewPage(service, pages, AlarmBoard(partial(alarms_that_are_on, service.stack)))
     routes = [
-        *_readings(service, pages, events),
+        *_readings(service, pages, events, overview),
         *(_changes(service, pages, events) if allow_changes else ()),
         Mount("/static", StaticFiles(directory=FOLDER / "static")),
     ]
     handlers = {CommandError: _failed(pages), HTTPException: _unknown(pages)}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), origin, token)
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=_looking_first(overview))
+    return Guard(app, origin, token)
 
 
-def _readings(service: Service, pages: Pages, events: ExampleEvents | None) -> list[Route]:
+def _looking_first(overview: OverviewPage) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """Read the first page's contents while the browser starts."""
+
+    def look() -> None:
+        with suppress(CommandError):  # the page will say it
+            overview.look()
+
+    @asynccontextmanager
+    async def serving(_app: Starlette) -> AsyncIterator[None]:
+        Thread(target=look, daemon=True).start()
+        yield
+
+    return serving
+
+
+def _readings(service: Service, pages: Pages, events: ExampleEvents | None, overview: OverviewPage) -> list[Route]:
     """The routes that change nothing."""
     requests, tenants = RequestPages(service, pages), TenantPages(service, pages)
-    overview = OverviewPage(service, pages, AlarmBoard(partial(alarms_that_are_on, service.stack)))
     sources, messages = SourcePages(service, pages, events), DeadLetterPages(service, pages)
     return [
         Route("/", overview.show),
@@ -92,11 +113,12 @@ def _changes(service: Service, pages: Pages, events: ExampleEvents | None) -> li
 def _failed(pages: Pages) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Return the page of an error: its own sentence, which says what to do."""
 
-    async def show(_request: Request, error: Exception) -> Response:
-        status = next((each for kind, each in STATUSES.items() if isinstance(error, kind)), HTTPStatus.BAD_GATEWAY)
-        return await run_in_threadpool(
-            pages.page, "error.html", "", status=status, title="The stack gave no answer", text=str(error)
-        )
+    async def show(request: Request, error: Exception) -> Response:
+        found = (each for kind, each in PAGES_OF_ERRORS.items() if isinstance(error, kind))
+        status, title = next(found, NO_ANSWER)
+        may_repeat = request.method == "GET"
+        values: dict[str, Any] = {"title": title, "text": str(error), "may_repeat": may_repeat}
+        return await run_in_threadpool(lambda: pages.page("error.html", "", status=status, **values))
 
     return show
 
@@ -109,6 +131,7 @@ def _unknown(pages: Pages) -> Callable[[Request, Exception], Awaitable[Response]
         text = f"The console has no page {request.url.path}."
         if request.method == "POST" and not pages.allow_changes:
             text = "This console only reads. Start it with --allow-changes to change something."
-        return await run_in_threadpool(pages.page, "error.html", "", status=status, title="No such page", text=text)
+        values: dict[str, Any] = {"title": "No such page", "text": text, "may_repeat": False}
+        return await run_in_threadpool(lambda: pages.page("error.html", "", status=status, **values))
 
     return show

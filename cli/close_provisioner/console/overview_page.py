@@ -1,6 +1,6 @@
 """The first page: whether all is well, what needs a person, and what happens now."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,34 +14,41 @@ from close_provisioner.console.live import Fragments, stream
 from close_provisioner.console.page import Pages
 
 HOUR = timedelta(hours=1)
+KEPT_SECONDS = 60
+"""How long the page begins with the last contents, until its stream sends those of now."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OverviewPage:
-    """The page of one stack."""
+    """The page of one stack. It is shown at once with the last contents, which say of when they are."""
 
     service: Service
     pages: Pages
     alarms: AlarmBoard
+    _last: dict[str, Any] = field(default_factory=dict)
 
     def show(self, _request: Request) -> Response:
         """Show the page."""
-        return self.pages.page("overview.html", "Overview", live="/overview", **self._values())
+        last = self._last
+        is_new = last and datetime.now(UTC) - last["read_at"] < timedelta(seconds=KEPT_SECONDS)
+        return self.pages.page("overview.html", "Overview", live="/overview", **(last if is_new else self.look()))
 
     def live(self, request: Request) -> StreamingResponse:
         """Send the page's contents whenever they change."""
 
         def look() -> Fragments:
-            return {"overview": self.pages.fragment("_overview.html", **self._values())}
+            return {"overview": self.pages.fragment("_overview.html", **self.look())}
 
         return stream(request, look)
 
-    def _values(self) -> dict[str, Any]:
+    def look(self) -> dict[str, Any]:
+        """Return the contents of now, and keep them for who opens the page next."""
         status, now = self.service.status.now(), datetime.now(UTC)
         counts = [chart.Minute(datetime.fromisoformat(each.minute), each.results) for each in status.by_minute]
         hour = status.last_hour
         alarms, no_alarms = self.alarms.now()
-        return {
+        self._last = {
+            "read_at": now,
             "hour": {
                 "total": sum(hour.values()),
                 "failed": hour.get("failed", 0),
@@ -57,3 +64,4 @@ class OverviewPage:
             "requests": status.latest,
             "filtered": False,
         }
+        return self._last

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse
 
+from close_provisioner.console.after_form import Notice, Notices
 from close_provisioner.console.command_lines import CommandLines
 from close_provisioner.console.foreign_text import foreign
 from close_provisioner.console.moods import mood
@@ -28,14 +29,6 @@ ROOMS = (
 PLAN_MARKS = {"+": "added", "~": "changed", "!": "missing"}
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """The result of an action, shown once above the next page. ``kind``: good or bad."""
-
-    kind: str
-    text: str
-
-
 def _utc(moment: str | datetime) -> str:
     """Return a time as the attribute ``datetime`` takes it."""
     if isinstance(moment, str):
@@ -46,6 +39,10 @@ def _utc(moment: str | datetime) -> str:
 def _visible_json(document: Mapping[str, Any] | None) -> str:
     text = json.dumps(document, indent=2, ensure_ascii=False)
     return "\n".join(map(visible, text.split("\n")))
+
+
+def _visible_lines(text: str) -> str:
+    return visible(text, keep="\n\t")
 
 
 def _plan_mark(line: str) -> str:
@@ -61,7 +58,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        foreign=foreign, visible=visible, mood=mood, utc=_utc, visible_json=_visible_json, plan_mark=_plan_mark
+        foreign=foreign,
+        visible=visible,
+        mood=mood,
+        utc=_utc,
+        visible_json=_visible_json,
+        visible_lines=_visible_lines,
+        plan_mark=_plan_mark,
     )
     return environment
 
@@ -73,6 +76,7 @@ class Pages:
     stack_name: str
     allow_changes: bool
     commands: CommandLines
+    notices: Notices = field(default_factory=Notices)
     environment: Environment = field(default_factory=_environment)
 
     def __post_init__(self) -> None:
@@ -96,8 +100,3 @@ class Pages:
         shared = {"rooms": ROOMS, "room": room, "stack_name": self.stack_name, "live": live, "notice": notice}
         shared |= {"program": self.commands.program, "stack_option": self.commands.stack}
         return HTMLResponse(self.fragment(template, **shared, **values), status)
-
-
-def to(path: str) -> RedirectResponse:
-    """Return the redirect after a form."""
-    return RedirectResponse(path, HTTPStatus.SEE_OTHER)

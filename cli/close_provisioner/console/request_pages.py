@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,10 +16,11 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from close_provisioner.client.requests import Filter, History, request_key
 from close_provisioner.client.service import Service
 from close_provisioner.console import timeline
+from close_provisioner.console.after_form import Notice, to
 from close_provisioner.console.events import story
 from close_provisioner.console.live import END, Fragments, stream
-from close_provisioner.console.page import Pages, to
-from close_provisioner.errors import CommandError, Misused
+from close_provisioner.console.page import Pages
+from close_provisioner.errors import CommandError, Misused, Refused
 from close_provisioner.visible import visible_json
 
 ROOM = "Requests"
@@ -40,13 +42,18 @@ class RequestPages:
     def list(self, request: Request) -> Response:
         """Show a page of requests. The filters are in its URL."""
         given = _given(request.query_params)
-        shown, cursor = self.service.requests.page(_filter(given), PAGE, request.query_params.get("cursor"))
+        refused = None
+        try:
+            shown, cursor = self.service.requests.page(_filter(given), PAGE, request.query_params.get("cursor"))
+        except Refused as error:
+            shown, cursor, refused = [], None, Notice("bad", str(error))
         filtered = {name: value for name, value in given.items() if value}
         first = "cursor" not in request.query_params
         return self.pages.page(
             "requests.html",
             ROOM,
-            live=f"/requests?{urlencode(filtered)}" if first else "",
+            live=f"/requests?{urlencode(filtered)}" if first and not refused else "",
+            notice=refused,
             requests=shown,
             filters=given,
             filtered=bool(filtered),
@@ -78,7 +85,8 @@ class RequestPages:
         """Show one request: the reason for its state, its timeline, its body and its outcome."""
         shown = self._history(request)
         live = f"/requests/{shown.id}" if shown.state != "announced" else ""
-        return self.pages.page("request.html", ROOM, live=live, **_values(shown))
+        notice = self.pages.notices.of(request)
+        return self.pages.page("request.html", ROOM, live=live, notice=notice, **_values(shown))
 
     def live_one(self, request: Request) -> StreamingResponse:
         """Send the request whenever it changes, until its outcome is announced."""
@@ -93,7 +101,13 @@ class RequestPages:
     def edit(self, request: Request) -> Response:
         """Show the body of a request in a form, with the plan of the edited body beside it."""
         shown = self._history(request)
-        return self.pages.page("edit.html", ROOM, shown=shown, text=visible_json(shown.body, indent=2))
+        return self._edit(shown, visible_json(shown.body, indent=2), None)
+
+    def _edit(self, shown: History, text: str, refused: CommandError | None) -> Response:
+        """Show the form. ``refused``: the reason why the text was not sent."""
+        status = HTTPStatus.BAD_REQUEST if refused else HTTPStatus.OK
+        notice = Notice("bad", str(refused)) if refused else None
+        return self.pages.page("edit.html", ROOM, status=status, notice=notice, shown=shown, text=text)
 
     async def plan(self, request: Request) -> Response:
         """Show what the edited body would do. Nothing is written."""
@@ -103,17 +117,23 @@ class RequestPages:
             tenant = str(body.pop("tenant", "default"))
             body.pop("request_id", None)
             made = await run_in_threadpool(self.service.plans.make, tenant, body)
-            values: dict[str, Any] = {"plan": made, "error": None}
+            values: dict[str, Any] = {"plan": made, "error": None, "is_partial": body.get("allow_partial") is True}
         except CommandError as error:
-            values = {"plan": None, "error": str(error)}
+            values = {"plan": None, "error": str(error), "is_partial": False}
         return HTMLResponse(self.pages.fragment("_plan.html", **values))
 
     async def retry(self, request: Request) -> Response:
-        """Send the request again under a new id, and go there."""
-        form = await request.form()
-        body = edited_body(str(form["body"])) if "body" in form else None
+        """Send the request again under a new id, and go there. A body that is refused stays in its form."""
+        form, key = await request.form(), request.path_params["key"]
         reason = str(form.get("reason") or "") or "retried in the console"
-        sent = await run_in_threadpool(self.service.requests.retry, request.path_params["key"], reason, body)
+        try:
+            body = edited_body(str(form["body"])) if "body" in form else None
+            sent = await run_in_threadpool(self.service.requests.retry, key, reason, body)
+        except (Misused, Refused) as error:
+            if "body" in form:
+                shown = await run_in_threadpool(self._history, request)
+                return await run_in_threadpool(self._edit, shown, str(form["body"]), error)
+            return self.pages.notices.show(f"/requests/{key}", Notice("bad", str(error)))
         return to(f"/requests/{sent.id}")
 
     async def resolve(self, request: Request) -> Response:
@@ -121,7 +141,10 @@ class RequestPages:
         form = await request.form()
         key, reason = request.path_params["key"], str(form.get("reason") or "") or "seen in Close"
         there = form.get("there") == "yes"
-        await run_in_threadpool(lambda: self.service.requests.resolve(key, there=there, reason=reason))
+        try:
+            await run_in_threadpool(lambda: self.service.requests.resolve(key, there=there, reason=reason))
+        except Refused as error:
+            return self.pages.notices.show(f"/requests/{key}", Notice("bad", str(error)))
         return to(f"/requests/{key}")
 
     def _history(self, request: Request) -> History:
@@ -146,6 +169,8 @@ def _values(shown: History) -> dict[str, Any]:
     return {
         "shown": shown,
         "explanation": shown.explanation,
+        "may_succeed": shown.explanation is not None and "requests retry" in shown.explanation.next,
+        "has_failed": shown.result in {"failed", "unresolved"},
         "timeline": timeline.draw(shown.history, accepted, until),
         "events": story(shown),
         "body": shown.body,

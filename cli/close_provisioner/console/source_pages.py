@@ -9,9 +9,10 @@ from starlette.responses import HTMLResponse, Response
 
 from close_provisioner.client.service import Service
 from close_provisioner.client.sources import Source
-from close_provisioner.console.page import Notice, Pages
+from close_provisioner.console.after_form import Notice
+from close_provisioner.console.page import Pages
 from close_provisioner.errors import CommandError
-from close_provisioner.stack.example_events import ExampleEvents
+from close_provisioner.stack.example_events import ExampleEvents, Sent
 
 ROOM = "Sources"
 OFFERED = 20  # names of tenants that the form for an event offers
@@ -25,9 +26,20 @@ class SourcePages:
     pages: Pages
     events: ExampleEvents | None = field(default=None)
 
-    def list(self, _request: Request) -> Response:
+    def list(self, request: Request) -> Response:
         """Show every source of the deployed version, with its last deliveries."""
-        return self._show(None)
+        sources, latest = self.service.sources.with_latest()
+        known, _ = self.service.tenants.page(OFFERED) if self.events else ([], None)
+        return self.pages.page(
+            "sources.html",
+            ROOM,
+            notice=self.pages.notices.of(request),
+            sources=[_row(each, self.service.stack.api_url) for each in sources],
+            fixtures=self.events.names() if self.events else {},
+            names=[each.tenant for each in known],
+            requests=latest,
+            filtered=False,
+        )
 
     async def check(self, request: Request) -> Response:
         """Test a source with its stored secret. Nothing is provisioned."""
@@ -47,23 +59,14 @@ class SourcePages:
             notice = Notice("bad", "Events are sent to a local stack only: a deployed one has its senders' own.")
         else:
             event, tenant = str(form.get("event", "")), str(form.get("tenant", ""))
-            sent = await run_in_threadpool(self.events.send, source, event, tenant)
-            notice = Notice("good" if sent.succeeded else "bad", sent.text)
-        return await run_in_threadpool(self._show, notice)
+            notice = _notice(await run_in_threadpool(self.events.send, source, event, tenant))
+        return self.pages.notices.show("/sources", notice)
 
-    def _show(self, notice: Notice | None) -> Response:
-        sources, latest = self.service.sources.with_latest()
-        known, _ = self.service.tenants.page(OFFERED) if self.events else ([], None)
-        return self.pages.page(
-            "sources.html",
-            ROOM,
-            notice=notice,
-            sources=[_row(each, self.service.stack.api_url) for each in sources],
-            fixtures=self.events.names() if self.events else {},
-            names=[each.tenant for each in known],
-            requests=latest,
-            filtered=False,
-        )
+
+def _notice(sent: Sent) -> Notice:
+    kind = ("good" if sent.result else "wait") if sent.succeeded else "bad"
+    text = " → ".join(filter(None, (sent.response, sent.result))) or "The event was not sent."
+    return Notice(kind, text, sent.text, f"/requests/{sent.request}" if sent.request else "")
 
 
 def _row(source: Source, api_url: str) -> dict[str, Any]:

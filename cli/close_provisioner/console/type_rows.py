@@ -50,4 +50,14 @@ def _kind(observed: object, differs: bool) -> str:
 
 
 def _text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    """Return the value in words: a list by its entries, a whole field by its keys."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(_text, value))
+        case dict():
+            return ", ".join(f"{key}: {_text(each)}" for key, each in value.items())
+    return str(value)

@@ -1,5 +1,6 @@
 """The signed example events of the project, which ``make send`` also sends. They need the project's folder."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,11 +11,36 @@ from typing import NamedTuple
 SENT_SECONDS = 90  # the longest that one event takes with its outcome
 
 
+RESPONSE = re.compile(r"^\d{3} .+, after \d+ ms$", re.MULTILINE)
+REQUEST = re.compile(r'"id": ?"([0-9a-f]{32})"')
+RESULT = re.compile(r"^(?:created|recovered|updated|unchanged|adopted|failed|unresolved): .*$", re.MULTILINE)
+
+
 class Sent(NamedTuple):
     """The result of sending an event, in the words of ``make send``."""
 
     succeeded: bool
     text: str
+
+    @property
+    def response(self) -> str:
+        """The status of the response and how long it took."""
+        return _first(RESPONSE, self.text)
+
+    @property
+    def request(self) -> str:
+        """The id of the request that was accepted."""
+        return _first(REQUEST, self.text)
+
+    @property
+    def result(self) -> str:
+        """The line about the outcome, if it came while ``make send`` waited."""
+        return _first(RESULT, self.text)
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return found[found.lastindex or 0] if found else ""
 
 
 @dataclass(frozen=True, slots=True)

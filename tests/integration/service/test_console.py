@@ -1,6 +1,7 @@
 """The console on the real parts of the service, where a browser adds nothing."""
 
 from collections.abc import Iterator
+from unittest import mock
 
 import boto3
 import httpx
@@ -50,7 +51,9 @@ def test_an_unresolved_request_takes_what_a_person_saw(stack: Stack, browser: Te
     answer = browser.post(resolutions, data=form, headers={"Origin": ORIGIN})
 
     assert (answer.status_code, answer.url.path) == (200, f"/requests/{request.id}"), answer.text
-    assert browser.post(resolutions, data={**form, "there": "yes"}, headers={"Origin": ORIGIN}).status_code == 502
+    refused = browser.post(resolutions, data={**form, "there": "yes"}, headers={"Origin": ORIGIN})
+    assert "Close&#39;s lists do not show the type" in refused.text
+    assert refused.url.path == f"/requests/{request.id}"
     assert browser.post(f"/requests/{request.id}/retries", headers={"Origin": ORIGIN}).status_code == 200
     assert "It is not in Close" not in browser.get(f"/requests/{request.id}").text
 
@@ -60,4 +63,8 @@ def test_the_overview_shows_the_minute_of_each_request(stack: Stack, browser: Te
     stack.post(a_request())
     stack.arm("402")
     stack.post(a_request("second", "Second"))
-    assert "2 requests: 1 succeeded, 1 did not, 0 wait" in browser.get("/").text
+    at_once = browser.get("/").text
+    assert "0 requests: 0 succeeded" in at_once, "the last contents, until the stream sends those of now"
+    assert 'class="as-of' in at_once
+    with mock.patch("close_provisioner.console.overview_page.KEPT_SECONDS", 0):
+        assert "2 requests: 1 succeeded, 1 did not, 0 wait" in browser.get("/").text
