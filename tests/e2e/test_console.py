@@ -135,10 +135,47 @@ def test_an_event_of_a_source_is_sent(world: World, tenant: Tenant, page: Page, 
     page.goto(f"{origin}/sources")
     card = page.locator("#source-stripe")
     card.get_by_label("Event of stripe").select_option("customer.created")
-    card.get_by_label("Tenant for the event").fill(tenant.name)
+    card.get_by_label("Tenant for stripe").fill(tenant.name)
     card.get_by_role("button", name="Send").click()
+    expect(page.locator(".banner.good")).to_contain_text("→ created: Account created")
+    page.reload()
     expect(page.locator(".banner.good")).to_contain_text("202 Accepted")
+    page.get_by_role("link", name="Open the request").click()
+    expect(page.locator("#request")).to_contain_text("this request created it")
     assert world.type_names(tenant) == ["Account"]
+    page.goto(f"{origin}/requests?tenant={tenant.name}")
+    expect(page.locator("tr[data-href]")).to_have_count(1)  # the reload sent no second event
+
+
+def test_a_refused_body_stays_in_its_form(
+    world: World, tenant: Tenant, browser: Browser, url: str, origin: str
+) -> None:
+    assert world.stack.http.submit(tenant.asks("Kept")).status_code == 201
+    context = browser.new_context()  # of its own: the browser notes the refusal in its console
+    page = context.new_page()
+    page.goto(url)
+    page.goto(f"{origin}/requests?tenant={tenant.name}")
+    page.goto(f"{origin}{page.locator('tr[data-href]').get_attribute('data-href')}/edit")
+    page.locator("#body").fill('{"typo": 1}')
+    expect(page.locator("#plan")).to_contain_text("cannot be sent")
+    expect(page.locator("#send")).to_be_disabled()
+    page.locator("form.columns").evaluate("form => form.submit()")
+    expect(page.locator(".banner.bad")).to_contain_text("typo")
+    expect(page.locator("#body")).to_have_value('{"typo": 1}')
+    context.close()
+
+
+def test_a_dropped_message_is_confirmed_and_named(world: World, page: Page, origin: str) -> None:
+    world.stack.aws.client("sqs").send_message(
+        QueueUrl=world.stack.description.dead_letter_queue_url, MessageBody=f"not a request: {uuid4()}"
+    )
+    page.goto(f"{origin}/dead-letters")
+    card = page.locator(".card", has_text="not a request").first
+    card.get_by_text("Drop", exact=True).click()
+    button = card.get_by_role("button", name="Drop ")
+    message = button.inner_text().removeprefix("Drop ")
+    button.click()
+    expect(page.locator(".banner")).to_contain_text(f"1 dropped: {message}")
 
 
 def test_a_tenant_is_checked(world: World, tenant: Tenant, page: Page, origin: str) -> None:

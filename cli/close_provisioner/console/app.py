@@ -116,7 +116,7 @@ def _failed(pages: Pages) -> Callable[[Request, Exception], Awaitable[Response]]
     async def show(request: Request, error: Exception) -> Response:
         found = (each for kind, each in PAGES_OF_ERRORS.items() if isinstance(error, kind))
         status, title = next(found, NO_ANSWER)
-        may_repeat = request.method == "GET"
+        may_repeat = request.method == "GET" and status is HTTPStatus.BAD_GATEWAY
         values: dict[str, Any] = {"title": title, "text": str(error), "may_repeat": may_repeat}
         return await run_in_threadpool(lambda: pages.page("error.html", "", status=status, **values))
 

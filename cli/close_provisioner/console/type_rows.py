@@ -28,9 +28,11 @@ class TypeView(NamedTuple):
     @classmethod
     def of(cls, found: TenantType) -> "TypeView":
         """Return the view of a type."""
+        differing = {each.key for each in found.keys if each.differs}
         rows = tuple(
-            Row(each.key, _text(each.observed), _text(each.desired), _kind(each.observed, each.differs))
+            Row(_label(each.key), _text(each.observed), _text(each.desired), _kind(each.observed, each.differs))
             for each in found.keys
+            if f"{each.key}/type" not in differing  # a field's own line shows its type, too
         )
         return cls(
             found.name,
@@ -41,6 +43,15 @@ class TypeView(NamedTuple):
             found.request,
             found.asked_at,
         )
+
+
+def _label(key: str) -> str:
+    """Return ``field Owner`` for ``fields/Owner``, and ``field Owner, type`` for ``fields/Owner/type``."""
+    room, slash, rest = key.partition("/")
+    if room != "fields" or not slash:
+        return key
+    name, slash, of_field = rest.rpartition("/")
+    return f"field {name}, {of_field}" if slash else f"field {rest}"
 
 
 def _kind(observed: object, differs: bool) -> str:
