@@ -9,12 +9,13 @@ import boto3
 import botocore.config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from close_provisioner.errors import Misused, NotFound
+from close_provisioner.errors import Misused, NotAllowed, NotFound
 from close_provisioner.stack.aws_errors import aws_errors, explained
 from close_provisioner.stack.local import running_local_stack
 from close_provisioner.stack.signing import SignedRequests
 
 DEFAULT = "close-provisioner"
+NOT_HERE = "No local stack runs in this folder. Start one with `make run`, in the project's folder."
 LOCAL_NAME = "close-provisioner-local"
 FUNCTION = "FunctionName"
 """The end of the outputs that hold names of functions."""
@@ -85,8 +86,11 @@ def find_stack(choice: Choice, folder: Path, environment: Mapping[str, str]) -> 
     if found:
         return _local(found)
     if choice.local:
-        raise NotFound("No local stack runs in this folder. Start one with `make run`, in the project's folder.")
-    return _deployed(DEFAULT, choice)
+        raise NotFound(NOT_HERE)
+    try:
+        return _deployed(DEFAULT, choice)
+    except (Misused, NotAllowed, NotFound) as error:
+        raise type(error)(f"{NOT_HERE} A deployed stack needs more: {error}") from None
 
 
 def _local(described: Mapping[str, Any]) -> Stack:

@@ -166,6 +166,7 @@ def _waiting(request: ListedRequest) -> Explanation:
     times = "once" if request.deferrals == 1 else f"{request.deferrals} times"
     means = f" That means: {known.means}." if known else ""
     what_to_do = known.what_to_do.replace("{tenant}", request.tenant) if known else "look at the worker's log"
+    means, what_to_do = means.replace("`", ""), what_to_do.replace("`", "")  # the runbook's marks for code
     return Explanation(
         f"It waits, {times} so far: {request.pending_reason.rstrip('.')}.{means}", f"{_capitalized(what_to_do)}."
     )

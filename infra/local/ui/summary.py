@@ -12,7 +12,7 @@ from infra.simulator import ControlClient
 
 def summary(exchanges: Sequence[Exchange], not_sent: Sequence[Example], close: ControlClient) -> Text:
     """Return several lines. ``not_sent``: the examples that would take too long."""
-    text = Text("\n").append_text(score(exchanges))
+    text = Text("\n").append_text(score(exchanges)).append(f"  {stored(exchanges)}\n", "dim")
     for exchange in exchanges:
         if faults := exchange.faults():
             text.append(f"    {exchange.example.name}: {'; '.join(faults)}\n", "red")
@@ -27,6 +27,16 @@ def score(exchanges: Sequence[Exchange]) -> Text:
     good = sum(not exchange.faults() for exchange in exchanges)
     line = f"  {good} of {len(exchanges)} examples gave the expected result\n"
     return Text(line, "bold green" if good == len(exchanges) else "bold red")
+
+
+def stored(exchanges: Sequence[Exchange]) -> str:
+    """Return a sentence: how many requests the examples became, and how many of them fail on purpose."""
+    results = {each.announcement.concerns: each.announcement.data["result"] for each in exchanges if each.announcement}
+    failed = sum(result in {"failed", "unresolved"} for result in results.values())
+    return (
+        f"{len(results)} of them became requests, and {failed} of those fail on purpose. "
+        "The others were refused, repeated or planned: nothing is stored of them."
+    )
 
 
 def _types_in_close(close: ControlClient) -> Text:

@@ -89,6 +89,15 @@ def test_a_stack_that_does_not_exist_is_not_found(tmp_path: Path) -> None:
         find_stack(Choice(local=True), tmp_path, {})
 
 
+def test_without_a_local_and_a_named_stack_the_way_to_either_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(Misused, match=r"No local stack runs in this folder\. Start one .* No AWS region is set\."):
+        find_stack(Choice(), tmp_path, {})
+
+
 def test_two_stacks_at_once_are_a_misuse(stack: FakeStack) -> None:
     ran = stack.run("plan -b account --local --stack x")
     assert (ran.code, ran.err) == (2, "Give one of --stack and --local.\n")

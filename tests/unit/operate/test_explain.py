@@ -125,6 +125,12 @@ def test_a_waiting_request_says_for_what_and_how_often(deferrals: int) -> None:
         "That means: the tenant's rate limit."
     )
     assert found.next.startswith("Nothing: it continues when Close allows.")
+    signup = ASKED._replace(
+        deferrals=1, pending_reason="Tenant 'acme' has no credential. Ask the operator of this service to store one."
+    )
+    shown = explain(signup, State.WAITING)
+    assert "close-provisioner tenants add acme" in shown.next
+    assert "`" not in f"{shown}", "marks for code are the runbook's"
 
 
 def test_a_request_without_an_attempt_and_one_with_an_unknown_reason() -> None:
