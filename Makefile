@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 unexport VIRTUAL_ENV
 
-.PHONY: help run send key sources test bench load faults chaos check docs deploy artifact simulator acceptance install pins clean check-code check-template
+.PHONY: help run send key allow sources test bench load faults chaos check docs deploy artifact simulator acceptance install pins clean check-code check-template
 .DEFAULT_GOAL := help
 # One target after the other, whatever -j says; only the halves of `make check` run side by side.
 ifndef HALVES
@@ -42,6 +42,9 @@ send: .venv/.installed ## send a signed webhook to the stack of make run, and sh
 
 key: .venv/.installed ## make an API key for a tenant in the simulated Close of make run, and print it | TENANT=initech: the tenant
 	@$(PYTHON) -m infra.local key
+
+allow: .venv/.installed ## let a tenant of the simulated Close create types: raise its plan, give its role the permission | TENANT=hooli: the tenant
+	@$(PYTHON) -m infra.local allow
 
 install: .venv/.installed $(TOOLS)/sam/.installed $(TOOLS)/ministack/.installed $(TOOLS)/microburst/.installed $(TOOLS)/checkov/.installed $(TOOLS)/docs/.installed ## install every tool at once
 

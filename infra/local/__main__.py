@@ -12,6 +12,7 @@ from pathlib import Path
 RUN = "Start the whole stack on this machine, send the examples, print every outcome, and serve until Ctrl-C."
 SEND = "Send one signed webhook to the stack of `make run`, and print the outcome."
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
+ALLOW = "Let a tenant of the simulated Close create types: raise its plan, and give its role the permission."
 KEY = "Make an API key for a tenant in the simulated Close of `make run`, and print it."
 CLEAN = "Check that no local stack is up, and stop the processes that a killed run left."
 
@@ -31,9 +32,13 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
 
             return send(variables, Path(environment.get("CLOSE_PROVISIONER_LOCAL", LOCAL)))
         case "key":
-            from infra.local.key import main as key  # noqa: PLC0415 - a command imports only what it needs
+            from infra.local.close_administrator import key  # noqa: PLC0415 - a command imports only what it needs
 
             return key(variables, Path(environment.get("CLOSE_PROVISIONER_LOCAL", LOCAL)))
+        case "allow":
+            from infra.local.close_administrator import allow  # noqa: PLC0415 - a command imports only what it needs
+
+            return allow(variables, Path(environment.get("CLOSE_PROVISIONER_LOCAL", LOCAL)))
         case _:
             from infra.local.clean import main as clean  # noqa: PLC0415 - a command imports only what it needs
 
@@ -46,12 +51,13 @@ def _parser() -> argparse.ArgumentParser:
         description="The whole service on this machine, without an AWS account and without Docker.",
         epilog="Use `make run`, `make send` and `make clean`: they install what is needed first.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run | send | key | clean")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run | send | key | allow | clean")
     variables = "With make, each name in capitals is a variable: make {}"
     for command, about, example, add_options in (
         ("run", RUN, "run PORT=0 ONCE=1", _add_run_options),
         ("send", SEND, "send SOURCE=github TENANT=acme", _add_send_options),
-        ("key", KEY, "key TENANT=initech", _add_key_options),
+        ("key", KEY, "key TENANT=initech", _add_tenant_option),
+        ("allow", ALLOW, "allow TENANT=hooli", _add_tenant_option),
     ):
         add_options(commands.add_parser(command, help=about, description=about, epilog=variables.format(example)))
     commands.add_parser("clean", help=CLEAN, description=CLEAN)
@@ -80,7 +86,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--close-timeout-seconds", dest="CLOSE_TIMEOUT_SECONDS", help=timeout)
 
 
-def _add_key_options(parser: argparse.ArgumentParser) -> None:
+def _add_tenant_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", dest="TENANT", help="the tenant; one without an organization gets one (acme)")
 
 

@@ -86,14 +86,14 @@ class RequestPages:
         shown = self._history(request)
         live = f"/requests/{shown.id}" if shown.state != "announced" else ""
         notice = self.pages.notices.of(request)
-        return self.pages.page("request.html", ROOM, live=live, notice=notice, **_values(shown))
+        return self.pages.page("request.html", ROOM, live=live, notice=notice, **self._values(shown))
 
     def live_one(self, request: Request) -> StreamingResponse:
         """Send the request whenever it changes, until its outcome is announced."""
 
         def look() -> Fragments:
             shown = self._history(request)
-            parts = {"request": self.pages.fragment("_request.html", **_values(shown))}
+            parts = {"request": self.pages.fragment("_request.html", **self._values(shown))}
             return {**parts, END: ""} if shown.state == "announced" else parts
 
         return stream(request, look)
@@ -147,6 +147,11 @@ class RequestPages:
             return self.pages.notices.show(f"/requests/{key}", Notice("bad", str(error)))
         return to(f"/requests/{key}")
 
+    def _values(self, shown: History) -> dict[str, Any]:
+        may_succeed = shown.explanation is not None and "requests retry" in shown.explanation.next
+        before = self.pages.commands.before(shown.problem, shown.tenant) if may_succeed else []
+        return {**_values(shown), "may_succeed": may_succeed, "before": before}
+
     def _history(self, request: Request) -> History:
         return self.service.requests.history(request.path_params["key"])
 
@@ -169,7 +174,6 @@ def _values(shown: History) -> dict[str, Any]:
     return {
         "shown": shown,
         "explanation": shown.explanation,
-        "may_succeed": shown.explanation is not None and "requests retry" in shown.explanation.next,
         "has_failed": shown.result in {"failed", "unresolved"},
         "timeline": timeline.draw(shown.history, accepted, until),
         "events": story(shown),

@@ -49,4 +49,4 @@ def test_a_command_is_required(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main([])
     assert exit_.value.code == 2
-    assert "run | send | key | clean" in capsys.readouterr().err
+    assert "run | send | key | allow | clean" in capsys.readouterr().err

@@ -36,7 +36,15 @@ def test_a_command_ends_where_the_prose_goes_on() -> None:
 
 
 def test_a_new_key_is_made_on_the_local_stack() -> None:
-    lines = CommandLines(".venv/bin/close-provisioner", makes_keys=True)
+    lines = CommandLines(".venv/bin/close-provisioner", is_local=True)
     assert lines.within("close-provisioner tenants rotate initech; then retry it") == [
         "make key TENANT=initech | .venv/bin/close-provisioner tenants rotate initech"
     ]
+
+
+def test_the_simulated_close_gives_a_plan_and_a_permission() -> None:
+    here, away = CommandLines(is_local=True), CommandLines()
+    assert (
+        here.before("plan-limit", "hooli") == here.before("permission-missing", "hooli") == ["make allow TENANT=hooli"]
+    )
+    assert here.before("blocked", "hooli") == here.before(None, "hooli") == away.before("plan-limit", "hooli") == []
