@@ -26,7 +26,7 @@ def test_every_example_gives_the_expected_result(stack: LocalStack, tmp_path: Pa
     good = Run.of(OPTIONS.model_copy(update={"record": record}), stack, Console(file=shown, width=200)).examples()
     assert good, shown.getvalue()
     assert "examples gave the expected result" in shown.getvalue()
-    assert " of them became requests, and 4 of those fail on purpose." in shown.getvalue()
+    assert "14 of them became requests, and 4 of those fail on purpose" in shown.getvalue()
     for result in ("created", "unchanged", "adopted", "failed", "recovered", "Bad Request", "Not Found"):
         assert result in shown.getvalue()
     committed = (PROJECT / "docs" / "images" / "make-run.svg").read_text(encoding="utf-8")

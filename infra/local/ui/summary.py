@@ -31,12 +31,15 @@ def score(exchanges: Sequence[Exchange]) -> Text:
 
 def stored(exchanges: Sequence[Exchange]) -> str:
     """Return a sentence: how many requests the examples became, and how many of them fail on purpose."""
-    results = {each.announcement.concerns: each.announcement.data["result"] for each in exchanges if each.announcement}
+    announced = [each.announcement for each in exchanges if each.announcement]
+    results = {each.concerns: each.data["result"] for each in announced if not _is_invalid(each.data)}
     failed = sum(result in {"failed", "unresolved"} for result in results.values())
-    return (
-        f"{len(results)} of them became requests, and {failed} of those fail on purpose. "
-        "The others were refused, repeated or planned: nothing is stored of them."
-    )
+    return f"{len(results)} of them became requests, and {failed} of those fail on purpose; the others are not stored"
+
+
+def _is_invalid(outcome: Mapping[str, Any]) -> bool:
+    """Whether the outcome is of a message that is not a request: it goes to the dead-letter queue."""
+    return str(outcome.get("problem", {}).get("type", "")).endswith(":invalid-request")
 
 
 def _types_in_close(close: ControlClient) -> Text:
