@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
+from shutil import copyfile
 
 from tests.chaos import kills
 from tests.chaos.baseline import baseline_code
@@ -21,6 +23,7 @@ from tests.simulation.report import Row
 from tests.simulation.system_under_test import CloseProvisioner, SystemUnderTest
 
 CHUNK = 20
+LOCAL = Path(".local")
 SEEDS = (*(str(number) for number in range(1, 51)), "77")
 """Of chaos runs. Seed 77 was the first that broke a promise."""
 BASELINE_SEEDS = SEEDS[:3]
@@ -69,6 +72,8 @@ def chaos(seeds: Sequence[str], *, ours: bool) -> list[Row]:
         result = run_chaos(seed, REQUESTS, code=code, state=state, say=lambda _: None)
         fired, results = fired + result.fired, results + result.results
         print(result.line, *(f"    {each.invariant}: {each.description}" for each in result.violations), sep="\n")
+        if result.violations:
+            print(f"    evidence: {keep_evidence(LOCAL / state, seed)}", flush=True)
         row = replace(
             row,
             cases=row.cases + result.requests,
@@ -82,6 +87,13 @@ def chaos(seeds: Sequence[str], *, ours: bool) -> list[Row]:
     for each in gaps:
         print(f"{name}: it did not hit what it should: {each}", flush=True)
     return [replace(row, violations=row.violations + len(gaps))]
+
+
+def keep_evidence(state: Path, seed: str) -> Path:
+    """Copy the evidence of a run, before the next one replaces it. Return where it is."""
+    kept = LOCAL / "faults" / f"evidence-{seed}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    return Path(copyfile(state / "evidence.json", kept))
 
 
 def _played(system: SystemUnderTest, sample: Sample) -> Row:

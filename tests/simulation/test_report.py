@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from tests.simulation import parts
 from tests.simulation.counts import Counts
 from tests.simulation.report import BEGIN, END, Row, load_rows, save_rows, table, write_into
 
@@ -35,3 +38,11 @@ def test_the_table_goes_between_the_marks_of_a_document(tmp_path: Path) -> None:
     assert "old" not in lines
     assert sum("| 3,570 |" in " ".join(line.split()) for line in lines) == 1
     assert not write_into(tmp_path / "missing.md", table(ROWS))
+
+
+def test_the_evidence_of_a_broken_run_is_kept_from_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LOCAL", tmp_path)
+    (tmp_path / "evidence.json").write_text("21")
+    kept = parts.keep_evidence(tmp_path, "21")
+    (tmp_path / "evidence.json").write_text("22")
+    assert (kept.name, kept.read_text()) == ("evidence-21.json", "21")
