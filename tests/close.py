@@ -129,8 +129,10 @@ class SimulatedClose:
         self.simulator.change_organization(ID, roles=names)
 
     def change(self, close_id: str, **data: Any) -> None:
-        """Change a type or a field."""
-        self._stored[close_id].data.update(data)
+        """Change a type or a field. Close dates the change, unless its option says otherwise."""
+        state = self.simulator.service.state
+        dated = {"date_updated": state.date()} if state.options.date_updated_changes else {}
+        self._stored[close_id].data.update({**dated, **data})
 
     def sort_fields(self, type_id: str, field_ids: Sequence[str]) -> None:
         self._organization.field_order[type_id] = list(field_ids)

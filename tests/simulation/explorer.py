@@ -126,7 +126,8 @@ class Exercise:
 
     ``acts``: what people and operators may do once each; during a run only if ``acts_interrupt``. ``before``: requests
     that are settled already. ``arrivals``: when each request is sent, in seconds after the first; empty: all at once.
-    ``max_age``: how long an observation settles other requests, in seconds.
+    ``max_age``: how long an observation settles other requests, in seconds. ``dates_changes``: whether Close dates an
+    update, too.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Exercise:
     alone: Set[str] = frozenset(ALONE)
     arrivals: Sequence[float] = ()
     max_age: float = LAG
+    dates_changes: bool = True
 
 
 class Past(NamedTuple):
@@ -234,6 +236,7 @@ class Play:
         self.ledger, self.topic = MemoryLedger(self.clock), MemoryTopic()
         self.close = SimulatedClose(self.clock)
         self.close.lag = scenario.list_lag
+        self.close.simulator.set_options(date_updated_changes=scenario.dates_changes)
         self.left = {each: getattr(scenario, each) for each in BUDGETS}
         self.acts = list(scenario.acts)
         self.late: list[LateWrite] = []
@@ -537,10 +540,11 @@ def explore(scenario: Exercise, most_plays: int = 1_000_000, seed: str = "once")
     left: list[list[Choice]] = [[]]
     with _deterministic():
         while left and found.plays < most_plays and not found.violations:
-            place = chance.randrange(len(left))
+            mood = _Mood(chance)
+            place = mood.of_branches(left)
             left[place], left[-1] = left[-1], left[place]
             found.plays += 1
-            left += _play(scenario, left.pop(), seen, found, chance)
+            left += _play(scenario, left.pop(), seen, found, mood)
     found.states, found.whole = len(seen), not left
     return found
 
@@ -555,8 +559,43 @@ def replay(scenario: Exercise, schedule: Sequence[Choice]) -> Play:
     return play
 
 
+RARITIES = (1, 5, 15, 40)
+"""How many times as likely a call is as a fault, or as the call of another request."""
+BRANCHES = 10
+"""Schedules that are drawn for each play; the likeliest of them is played."""
+
+
+class _Mood:
+    """How a play chooses: it draws how rare faults and acts are in it, and how rarely one run interrupts another.
+
+    Where each of them is as likely as the next call of the same run, all faults strike early calls, and none the last.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._rarity_of_faults, self._rarity_of_turns = chance.choice(RARITIES), chance.choice(RARITIES)
+
+    def in_order(self, choices: Sequence[Choice], last: int) -> list[Choice]:
+        """Return the choices in an order by chance, the likely ones first. ``last``: the request that moved last."""
+
+        return sorted(choices, key=lambda each: self._draw(each, last), reverse=True)
+
+    def of_branches(self, schedules: Sequence[Sequence[Choice]]) -> int:
+        """Return the place of a schedule by chance, of some that were drawn the one with the likeliest last choice."""
+
+        def draw(place: int) -> float:
+            *before, last = [Choice(ACT, ""), *schedules[place]][-2:]
+            return self._draw(last, before[-1].actor) if before else 1
+
+        return max(self._chance.choices(range(len(schedules)), k=BRANCHES), key=draw)
+
+    def _draw(self, choice: Choice, last: int) -> float:
+        rarity = self._rarity_of_faults if choice.action != GO else 1
+        return self._chance.random() ** (rarity * (self._rarity_of_turns if choice.actor != last else 1))
+
+
 def _play(
-    scenario: Exercise, prefix: list[Choice], seen: set[str], found: Exploration, chance: random.Random
+    scenario: Exercise, prefix: list[Choice], seen: set[str], found: Exploration, mood: _Mood
 ) -> list[list[Choice]]:
     """Play the prefix, then choose by chance. Return the schedules that branch off after the prefix."""
     play, schedule, others = Play(scenario), list(prefix), list[list[Choice]]()
@@ -568,7 +607,7 @@ def _play(
             play.stop()
             return others
         seen.add(state)
-        chance.shuffle(choices)
+        choices = mood.in_order(choices, schedule[-1].actor if schedule else ACT)
         others += [[*schedule, each] for each in choices[1:]]
         play.move(choices[0])
         schedule.append(choices[0])

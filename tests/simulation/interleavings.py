@@ -67,6 +67,7 @@ def scenarios() -> Iterator[Exercise]:
         yield Exercise(f"{one} and {other}, two losses", pair, losses=2)
         yield Exercise(f"{one} and {other}, a loss, the type renamed", pair, losses=1, acts=["rename the type"])
         yield Exercise(f"{one} and {other}, a kill, the field renamed", pair, kills=1, acts=["rename the field"])
+    yield from described_otherwise()
     yield from _look_alikes()
     yield from _several_types()
     yield from _one_after_the_other()
@@ -78,6 +79,27 @@ def scenarios() -> Iterator[Exercise]:
         acts=["rename the type to a requested name"],
         before=[a_request("1")],
     )
+
+
+def described_otherwise() -> Iterator[Exercise]:
+    """Requests that describe one resource in other words: soon it is not as its creator sent it."""
+    described = [_described("1", "One", "adopt"), _described("2", "Two"), _described("3", "Three", "adopt")]
+    undated: dict[str, Any] = {"alone": IN_TURN, "dates_changes": False}
+    for what, of_field in (("field", False), ("shared field", True)):
+        requests = [_with_described_field(each, is_shared=of_field) for each in ("1", "2", "3")]
+        yield Exercise(f"one {what} described otherwise, two kills", requests[:2], kills=2, **undated)
+        yield Exercise(
+            f"one {what} described otherwise, observed, a kill and a loss", requests, kills=1, losses=1, alone=IN_TURN
+        )
+    yield Exercise("one type described otherwise, two kills", described[:2], kills=2, **undated)
+    yield Exercise("one type described otherwise, observed, two kills", described, kills=2, **undated)
+    yield Exercise(
+        "one type described otherwise, observed, a kill and a loss", described, kills=1, losses=1, alone=IN_TURN
+    )
+    by_person = ["describe the type"]
+    yield Exercise("one type, a kill, described by a person", described[:1], kills=1, acts=by_person)
+    seen = "one type, a loss, observed, described by a person"
+    yield Exercise(seen, described[::2], losses=1, acts=by_person, **undated)
 
 
 def _look_alikes() -> Iterator[Exercise]:
@@ -180,6 +202,12 @@ def late_updates() -> Iterator[Exercise]:
 
 def _described(request_id: str, text: str, if_exists: str = "update") -> ProvisioningRequest:
     return a_request(request_id, spec={"description": text}, if_exists=if_exists)
+
+
+def _with_described_field(request_id: str, *, is_shared: bool) -> ProvisioningRequest:
+    choices = ["Basic", f"By {request_id}"]
+    described = {"name": "Plan", "type": "choices", "choices": choices, "shared": is_shared}
+    return a_request(request_id, spec={"fields": [described]}, if_exists="update")
 
 
 def _a_request_for(request_id: str, types: list[dict[str, Any]], if_exists: str = "adopt") -> ProvisioningRequest:

@@ -11,7 +11,7 @@ from provisioner.close import responses
 from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.ledger import in_doubt
-from provisioner.ledger.lease import ResourceRecord, Seen
+from provisioner.ledger.lease import Provenance, ResourceRecord, Seen
 from provisioner.reconcile import apply, attribution, look_alikes, safety
 from provisioner.reconcile.observe import Observer
 from provisioner.reconcile.planner import _TypePlanner
@@ -102,6 +102,28 @@ class TestTheExplorerFinds:
         monkeypatch.setattr(attribution._Attribution, "_may_be_ours", lambda *_: True)
 
         assert "says of" in self.broken("adopt and adopt, a kill and a loss")
+
+    def test_an_update_of_a_killed_holder_that_hides_who_created_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(attribution._Attribution, "_may_be_changed", lambda *_: False)
+
+        assert "adopted, and created it itself" in self.broken("one type described otherwise, two kills")
+
+    def test_a_person_who_hides_who_created_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(attribution, "is_edited", lambda _: False)
+
+        assert "adopted, and created it itself" in self.broken("one type, a kill, described by a person")
+
+    def test_a_create_that_was_sent_and_is_forgotten_when_another_request_observes_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attributed = attribution._Attribution._attributed
+
+        def observed(*given: Any) -> Any:
+            return attributed(*given)._replace(how=Provenance.OBSERVED)
+
+        monkeypatch.setattr(attribution._Attribution, "_attributed", observed)
+
+        assert "and created it itself" in self.broken("one type, a loss, observed, described by a person")
 
     def test_a_type_of_another_request_that_is_taken_for_a_renamed_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(look_alikes._PossibleCreate, "rules_out", lambda *_: False)

@@ -33,6 +33,9 @@ COSTS: Mapping[str, tuple[str, ...]] = {
 BUDGETS = ("kills", "losses", "drops", "delays", "timeouts", "repeats")
 DEADLINE_SECONDS = 100.0
 
+EDITING_SECONDS = 2.0
+"""A person edits what was created before: Close dates both."""
+
 LIST_LAG_SECONDS = (15.0, 50.0)
 
 
@@ -77,10 +80,15 @@ def _describe(name: str, description: str) -> Act:
     def act(play: "Play") -> Callable[[], object] | None:
         for each in play.close.existing:
             if each.name == name and not any(act.startswith("rename") for act in play.scenario.acts):
-                return lambda: play.close.change(each.id, description=description)
+                return lambda: _edited(play, each.id, description)
         return None
 
     return act
+
+
+def _edited(play: "Play", close_id: str, description: str) -> None:
+    play.clock.advance(EDITING_SECONDS)
+    play.close.change(close_id, description=description)
 
 
 def _create_type(name: str) -> Act:

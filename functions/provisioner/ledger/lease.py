@@ -53,7 +53,8 @@ class Provenance(StrEnum):
     """The origin of the result of an operation."""
 
     CREATED = "created"
-    OBSERVED = "observed"  # one of these requests created it, and then lost the response or died
+    OBSERVED = "observed"  # one of these requests may have created it, and then lost the response or died
+    ATTRIBUTED = "attributed"  # the same, and it may differ from what was sent: content says nothing about the creator
     RECOVERED = "recovered"  # this request observed its own creation
     UPDATED = "updated"
 
@@ -65,6 +66,11 @@ class AppliedWrite(NamedTuple):
     at: float
     how: Provenance
     requests: tuple[str, ...]  # that wrote it or, when it was observed, that may have
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether its requests have not reported it yet: they may have created it."""
+        return self.how in {Provenance.OBSERVED, Provenance.ATTRIBUTED}
 
     def forgotten(self) -> Self:
         """The same without its time and its requests: all that is left of it is the id."""
@@ -137,13 +143,13 @@ class ResourceRecord:
     def own_write(self, operation: str, request: str) -> AppliedWrite | None:
         """Return the write of this operation if this request is known to have sent it."""
         write = self.writes.get(operation)
-        return write if write and write.how is not Provenance.OBSERVED and request in write.requests else None
+        return write if write and not write.is_unclaimed and request in write.requests else None
 
     def may_have_created(self, request: str) -> bool:
         """Whether a create of this request may still land, or may have made what was observed since."""
         in_doubt = [*self.orphaned, *(each for entries in self.in_doubt.values() for each in entries)]
-        observed = [write for write in self.writes.values() if write.how is Provenance.OBSERVED]
-        return any(each.request == request for each in in_doubt) or any(request in each.requests for each in observed)
+        unclaimed = [write for write in self.writes.values() if write.is_unclaimed]
+        return any(each.request == request for each in in_doubt) or any(request in each.requests for each in unclaimed)
 
     def with_in_doubt(self, operation: str, request: str, now: float) -> Self:
         """Record that a create was sent and its response was lost."""

@@ -4,7 +4,7 @@ An observed resource is no longer in doubt. This module decides whether the obse
 created it. docs/explanation/how-once-is-kept.md draws which conclusions are safe, and when.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from provisioner.contract.request import IfExists, ProvisioningRequest
@@ -18,9 +18,10 @@ from provisioner.ledger.lease import (
     ResourceRecord,
 )
 from provisioner.ledger.models import RequestRecord
-from provisioner.reconcile.plan import Existing, Matches, created_at, is_association, update_operation
+from provisioner.reconcile.plan import Existing, Matches, created_at, is_association, is_edited, update_operation
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
+SYNCHRONIZED_SECONDS = 1  # between the two while both are kept on time
 DATED_LAGS = 1.75
 """A create that is executed later than this many list lags is taken for the next one, which is sent after two."""
 
@@ -62,8 +63,8 @@ class _Attribution(NamedTuple):
             if write is None or write.close_id != each.id:
                 record = self._unknown_write(record, operation, each)
             write = record.writes.get(operation)
-            if write and write.how is Provenance.OBSERVED and self.claimant.record.id in write.requests:
-                record = record.with_write(operation, self._write(record, operation, each, self.claimant.record.id))
+            if write and (claimed := self._claimed(record, operation, each, write)) != write:
+                record = record.with_write(operation, claimed)
             if operation == CREATE_RESOURCE:
                 record = record.with_observed_id(each.id, self.claimant.now)
         return record
@@ -75,7 +76,7 @@ class _Attribution(NamedTuple):
             return self._of_another_id(record, operation, existing)
         is_certain = operation == CREATE_RESOURCE or operation in record.in_doubt or is_association(operation)
         if is_certain or abs(created_at(existing) - create.since) <= IN_DOUBT_SECONDS:
-            return record.with_write(operation, self._write(record, operation, existing, create.request))
+            return record.with_write(operation, self._attributed(record, operation, existing, create))
         return self._of_another_id(record, operation, existing)  # a field that was there before
 
     def _is_known_under_the_present_name(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
@@ -90,7 +91,7 @@ class _Attribution(NamedTuple):
         """Forget who wrote what had the name before. A create in doubt may have made either of the two."""
         if not (write := record.writes.get(operation)):
             return record
-        requests = write.requests if write.how is Provenance.OBSERVED else ()
+        requests = write.requests if write.is_unclaimed else ()
         return record.with_write(operation, AppliedWrite(existing.id, self.claimant.now, Provenance.OBSERVED, requests))
 
     def _create(self, record: ResourceRecord, operation: str, existing: Existing) -> InDoubt | None:
@@ -110,32 +111,60 @@ class _Attribution(NamedTuple):
         dated = [each for each in in_doubt if created_at(existing) <= each.since + DATED_LAGS * self.claimant.lag]
         return next(iter([*dated, *reversed(lost), *reversed(in_doubt)]), None)
 
-    def _write(self, record: ResourceRecord, operation: str, existing: Existing, sender: str) -> AppliedWrite:
-        if sender == self.claimant.record.id and self._may_be_ours(record, operation, existing):
-            return AppliedWrite(existing.id, self.claimant.now, Provenance.RECOVERED, (sender,))
-        is_guess = self._is_renamed(record, operation, existing)  # perhaps this request created it
-        requests = (sender,) if is_guess or sender != self.claimant.record.id else ()
-        return AppliedWrite(existing.id, self.claimant.now, Provenance.OBSERVED, requests)
+    def _attributed(self, record: ResourceRecord, operation: str, existing: Existing, create: InDoubt) -> AppliedWrite:
+        """The write of the request that sent this create. If it certainly did, its content need not prove that."""
+        was_sent = any(each.lost and each.request == create.request for each in record.in_doubt_about(operation))
+        is_sure = was_sent or self._may_be_changed(record, create.since, {create.request})
+        how = Provenance.ATTRIBUTED if is_sure else Provenance.OBSERVED
+        return AppliedWrite(existing.id, self.claimant.now, how, (create.request,))
 
-    def _may_be_ours(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
-        """A holder that died may have created nothing: what it observed was older, or a person made it or renamed it.
+    @staticmethod
+    def _may_be_changed(record: ResourceRecord, since: float, creators: Collection[str]) -> bool:
+        """Whether the holder of a later lease died: an ``update`` may have changed what the create had made."""
+        return any(each.since > since and each.request not in creators for each in record.orphaned)
+
+    def _claimed(self, record: ResourceRecord, operation: str, existing: Existing, write: AppliedWrite) -> AppliedWrite:
+        """The write as this request's own, if it may be; else as before, or as one that may have been changed."""
+        if not write.is_unclaimed or not write.requests:
+            return write
+        request, now = self.claimant.record.id, self.claimant.now
+        if self._may_be_changed(record, write.at, write.requests):
+            write = write._replace(how=Provenance.ATTRIBUTED)
+        if request not in write.requests:
+            return write
+        if self._is_renamed(record, operation, existing):  # perhaps this request created it
+            return write._replace(at=now)
+        if self._may_be_ours(record, operation, existing, write):
+            return AppliedWrite(existing.id, now, Provenance.RECOVERED, (request,))
+        return AppliedWrite(existing.id, now, Provenance.OBSERVED, ())
+
+    def _may_be_ours(self, record: ResourceRecord, operation: str, existing: Existing, write: AppliedWrite) -> bool:
+        """A holder that died may have created nothing: what it observed was older, or a person made it.
 
         Only ``update`` creates a field of a type that another request created, or that was there before.
         """
         request = self.claimant.record
         may_create = record.own_write(CREATE_RESOURCE, request.id) or self.claimant.request.if_exists is IfExists.UPDATE
-        if (operation != CREATE_RESOURCE and not may_create) or self._is_renamed(record, operation, existing):
+        if operation != CREATE_RESOURCE and not may_create:
             return False
         if is_association(operation):
             return True  # Close does not say when it was associated
         if created_at(existing) < request.accepted_at - CLOCK_SKEW_SECONDS:
             return False
+        update = record.writes.get(update_operation(operation))
+        is_changed = update is not None and update.close_id == existing.id  # by this service, since it was created
+        return (
+            write.how is Provenance.ATTRIBUTED or is_changed or self._is_as_sent(record.resource, operation, existing)
+        )
+
+    def _is_as_sent(self, resource: ResourceKey, operation: str, existing: Existing) -> bool:
+        """Whether it has what this request's create sends, or a person may have changed that since."""
         from provisioner.reconcile.creates import creates_of, is_as_sent  # noqa: PLC0415 - others start faster
 
-        creates = creates_of(self.claimant.request, record.resource)
-        is_certain = any(each.lost and each.request == request.id for each in record.in_doubt.get(operation, ()))
-        is_changed = update_operation(operation) in record.writes  # by this service, since it was created
-        return is_certain or is_changed or is_as_sent(creates[operation].desired, existing)
+        is_of_its_time = created_at(existing) >= self.claimant.record.accepted_at - SYNCHRONIZED_SECONDS
+        return (is_of_its_time and is_edited(existing)) or is_as_sent(
+            creates_of(self.claimant.request, resource)[operation].desired, existing
+        )
 
     def _is_renamed(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
         """Whether a type is the result of a create in doubt by all but its name: then it cannot be known."""

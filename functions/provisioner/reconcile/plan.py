@@ -96,8 +96,18 @@ def created_at(each: Existing) -> float:
 
     Close writes 2020-08-07T15:18:33.797245 (UTC); some resources end in +00:00, some have no fraction.
     """
+    return _seconds(each.date_created)
+
+
+def is_edited(each: Existing) -> bool:
+    """Whether Close dates a change of it after its creation. Without such a date it may have been changed, too."""
+    updated = _seconds(each.value("date_updated"))
+    return math.isfinite(updated) and updated > created_at(each)
+
+
+def _seconds(date: Any) -> float:
     try:
-        moment = datetime.fromisoformat(each.date_created)
+        moment = datetime.fromisoformat(date)
     except (TypeError, ValueError):
         return math.inf
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
