@@ -9,7 +9,7 @@ from provisioner.contract.request import ProvisioningRequest
 from tests.fakes import a_request
 from tests.simulation.explorer import ACT, Choice, Exercise, Play
 from tests.simulation.promises import violations
-from tests.simulation.weather import GO, KILL_AFTER, LOSE
+from tests.simulation.weather import GO, KILL, KILL_AFTER, LOSE
 
 CREATOR, UPDATER, OBSERVER = 0, 1, 2
 TYPE = ("POST custom_object_type/", "PUT custom_object_type/")
@@ -100,17 +100,19 @@ def test_a_person_who_describes_it_does_not_hide_who_created_it(fault: str, *, i
     assert [*violations(play)] == []
 
 
-def test_what_another_system_made_and_changed_before_is_not_the_killed_requests() -> None:
-    requests = [described("1", "adopt", with_field=False)]
-    play = Play(Exercise("made before", requests, kills=1))
+@pytest.mark.parametrize("dates_changes", [False, True])
+def test_what_another_system_made_before_is_not_the_killed_requests(*, dates_changes: bool) -> None:
+    requests = [described(each, mode, with_field=False) for each, mode in (("1", "adopt"), ("2", "update"))]
+    play = Play(Exercise("made before", requests, kills=2, dates_changes=dates_changes))
     found = play.close.add("Account", description="Theirs")
     play.clock.advance(5)
     play.close.change(found.id, description="Theirs, again")
-    play.clock.advance(5)
-    play.actors[CREATOR].ready_at = play.clock()
+    for each in play.actors:
+        each.ready_at = play.clock()
 
-    strike(play, Strike(CREATOR, "GET custom_object_type/", "kill"))
+    strike(play, Strike(CREATOR, "GET custom_object_type/", KILL))
+    strike(play, Strike(UPDATER, "PUT custom_object_type/", KILL_AFTER))
     finish(play, CREATOR)
 
-    assert play.fired["kills"] == 1
+    assert play.fired["kills"] == 2
     assert result(play) == "adopted"

@@ -21,7 +21,7 @@ from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.plan import Existing, Matches, created_at, is_association, is_edited, update_operation
 
 CLOCK_SKEW_SECONDS = 300  # between Close's clock and ours
-SYNCHRONIZED_SECONDS = 1  # between the two while both are kept on time
+SYNCHRONIZED_SECONDS = 2  # between the two while both are kept on time, with dates of whole seconds
 DATED_LAGS = 1.75
 """A create that is executed later than this many list lags is taken for the next one, which is sent after two."""
 
@@ -151,20 +151,22 @@ class _Attribution(NamedTuple):
             return True  # Close does not say when it was associated
         if created_at(existing) < request.accepted_at - CLOCK_SKEW_SECONDS:
             return False
-        update = record.writes.get(update_operation(operation))
-        is_changed = update is not None and update.close_id == existing.id  # by this service, since it was created
-        return (
-            write.how is Provenance.ATTRIBUTED or is_changed or self._is_as_sent(record.resource, operation, existing)
+        return self._may_differ(record, operation, existing, write) or self._is_as_sent(
+            record.resource, operation, existing
         )
+
+    def _may_differ(self, record: ResourceRecord, operation: str, existing: Existing, write: AppliedWrite) -> bool:
+        """Whether its content says nothing about its creator, and it was not there before this request."""
+        update = record.writes.get(update_operation(operation))
+        is_updated = update is not None and update.close_id == existing.id
+        if not (write.how is Provenance.ATTRIBUTED or is_updated or is_edited(existing)):
+            return False
+        return created_at(existing) >= self.claimant.record.accepted_at - SYNCHRONIZED_SECONDS
 
     def _is_as_sent(self, resource: ResourceKey, operation: str, existing: Existing) -> bool:
-        """Whether it has what this request's create sends, or a person may have changed that since."""
         from provisioner.reconcile.creates import creates_of, is_as_sent  # noqa: PLC0415 - others start faster
 
-        is_of_its_time = created_at(existing) >= self.claimant.record.accepted_at - SYNCHRONIZED_SECONDS
-        return (is_of_its_time and is_edited(existing)) or is_as_sent(
-            creates_of(self.claimant.request, resource)[operation].desired, existing
-        )
+        return is_as_sent(creates_of(self.claimant.request, resource)[operation].desired, existing)
 
     def _is_renamed(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
         """Whether a type is the result of a create in doubt by all but its name: then it cannot be known."""
