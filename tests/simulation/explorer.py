@@ -50,9 +50,11 @@ from tests.simulation.weather import (
     LATE,
     LOSE,
     OPERATORS,
+    OTHER_WORDS,
     REPEAT,
     TIMEOUT,
     TIMEOUT_LATE,
+    UNDATED,
 )
 
 LAG = 60.0
@@ -242,6 +244,9 @@ class Play:
         self.late: list[LateWrite] = []
         self.fired: Counter[str] = Counter(["list lag"] if scenario.list_lag else [])
         self.fired.update(["a deadline"] if scenario.wait_limit < LAG * ABSENCE_LAGS else [])
+        descriptions = {each.types[0].description for each in scenario.requests}
+        self.fired.update([OTHER_WORDS] if len(descriptions) > 1 else [])
+        self.fired.update([UNDATED] if not scenario.dates_changes else [])
         self.touched, self.deleted = set[str](), set[str]()  # by people: ids in Close
         tenants = {each.tenant for each in scenario.requests}
         self.secrets: dict[str, tuple[str, str | None]] = dict.fromkeys(tenants, (KEY, None))

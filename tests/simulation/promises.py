@@ -13,6 +13,7 @@ from provisioner.contract.outcome import FieldOutcome, Outcome, TypeOutcome, mom
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.contract.spec import CustomObjectTypeSpec
 from provisioner.contract.text import natural_key
+from provisioner.reconcile.diff import field_path
 from tests.close import ID
 from tests.simulation.weather import ACTS
 
@@ -114,8 +115,12 @@ def _told(play: "Play", of_type: TypeOutcome) -> "Iterator[tuple[str, list[Part]
 
 
 def _is_forgotten(play: "Play", of_type: TypeOutcome, made: "set[Part]", own: "set[Part]") -> bool:
-    """Whether it only associated a shared field with a type of another request, and was killed: limits.md admits it."""
-    return bool(play.fired["kills"]) and all(type_id for _, type_id in made) and (of_type.id, "") not in own
+    """Whether it was killed and limits.md admits that it may not know: it only associated a shared field with a type of
+    another request, or a person has edited its type and Close did not date that.
+    """
+    is_edited = play.fired["describe the type"] > 0 and not play.scenario.dates_changes
+    only_associated = all(type_id for _, type_id in made) and (of_type.id, "") not in own
+    return bool(play.fired["kills"]) and (only_associated or is_edited)
 
 
 def _acted(play: "Play") -> bool:
@@ -141,7 +146,10 @@ def _as_desired(play: "Play", request: ProvisioningRequest, outcome: Outcome) ->
 
 
 def _last_one_prevails(play: "Play") -> Iterator[str]:
-    """A request that was sent when all others were settled is not undone by what those sent."""
+    """A request that was sent when all others were settled is not undone by what those sent.
+
+    The differences that its outcome lists are excepted: Close changes no description of a shared field.
+    """
     for actor in play.actors:
         is_last = all(each.settled <= actor.sent for each in play.actors if each is not actor)
         if not is_last or _acted(play) or actor.outcome is None or actor.request.if_exists != "update":
@@ -149,8 +157,11 @@ def _last_one_prevails(play: "Play") -> Iterator[str]:
         for of_type, spec in zip(actor.outcome.types, actor.request.types, strict=True):
             if of_type.result in {*MADE, "updated", "unchanged"}:
                 said = f"{actor.request.request_id} was the last one"
+                listed = {each.field for each in of_type.differences}
                 for part, desired in _parts(of_type, spec):
-                    yield from (f"{said}, and {each}" for each in _different(part, desired, play.past[-1].data))
+                    told = {key for key in desired if _path(part, key) in listed}
+                    rest = {key: value for key, value in desired.items() if key not in told}
+                    yield from (f"{said}, and {each}" for each in _different(part, rest, play.past[-1].data))
                 ids = [each.id for each in of_type.fields]
                 order = [each for each in play.close.order[str(of_type.id)] if each in ids]
                 if order != ids:
@@ -181,6 +192,11 @@ def _parts(of_type: TypeOutcome, spec: CustomObjectTypeSpec) -> Iterator[tuple[R
     yield of_type, spec.desired()
     for reported, of_field in zip(of_type.fields, spec.fields, strict=True):
         yield reported, of_field.desired()
+
+
+def _path(reported: Reported, key: str) -> str:
+    """Return the name of a key in the differences of an outcome."""
+    return key if isinstance(reported, TypeOutcome) else field_path(reported.name, key)
 
 
 def _is_true(reported: Reported, desired: Mapping[str, Any], data: Data) -> bool:

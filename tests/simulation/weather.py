@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from provisioner.contract.request import ProvisioningRequest
 from tests.close import KEY, OTHER_ID, OTHER_KEY
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ BETWEEN_RUNS = {"rename the type to a requested name", "rename the type back"}
 UNMIXED = {"describe the type"}
 """Only in scenarios without renames: docs/explanation/limits.md excepts a renamed type that is changed besides."""
 
-INGREDIENTS = (*BUDGETS, "list lag", "a deadline", "two tenants", *ACTS)
+OTHER_WORDS, UNDATED = "other words", "undated changes"
+INGREDIENTS = (*BUDGETS, "list lag", "a deadline", "two tenants", OTHER_WORDS, UNDATED, *ACTS)
 """All that ``in_weather`` mixes, by name. A play names the faults and acts that happened in it."""
 
 
@@ -165,6 +167,17 @@ def in_weather(scenario: "Exercise", chance: random.Random) -> "Exercise":
     return with_ingredients(scenario, list(dict.fromkeys(chosen)), chance.choice(LIST_LAG_SECONDS))
 
 
+def _in_own_words(request: ProvisioningRequest) -> ProvisioningRequest:
+    """Return the request with descriptions of its own, for types and fields."""
+    own = {"description": f"By {request.request_id}"}
+    content = request.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    types = [
+        {**of_type, **own, "fields": [{**each, **own} for each in of_type.get("fields", ())]}
+        for of_type in content.pop("custom_object_types", [content.pop("custom_object_type", None)])
+    ]
+    return ProvisioningRequest.model_validate({**content, "custom_object_types": types})
+
+
 def with_ingredients(scenario: "Exercise", chosen: Sequence[str], list_lag: float = 0) -> "Exercise":
     """Return the scenario with these ingredients, one of each. ``list_lag``: in seconds, if it is among them."""
     further: dict[str, Any] = {each: max(getattr(scenario, each), 1) for each in chosen if each in BUDGETS}
@@ -178,6 +191,10 @@ def with_ingredients(scenario: "Exercise", chosen: Sequence[str], list_lag: floa
         first, *others = scenario.requests
         further["requests"] = [first, *(each.model_copy(update={"tenant": "initech"}) for each in others)]
     acts = dict.fromkeys([*scenario.acts, *(each for each in chosen if each in ACTS)])
+    if UNDATED in chosen:
+        further["dates_changes"] = False
+    if OTHER_WORDS in chosen and not any(each.startswith("rename") for each in acts):
+        further["requests"] = [_in_own_words(each) for each in further.get("requests", scenario.requests)]
     if OPERATORS.keys() & acts.keys():
         further["alone"] = frozenset({"GET me/"})
     return replace(scenario, name=f"{scenario.name}; with {', '.join(chosen)}", acts=tuple(acts), **further)
