@@ -264,6 +264,7 @@ class Play:
             self.provisioner(self.ledger, self.topic).reconcile(job)
             self.clock.advance(1)
         self.clock.advance(LAG)
+        self.began_at = self.clock()
         arrivals = scenario.arrivals or [0] * len(scenario.requests)
         sent = zip(scenario.requests, arrivals, strict=True)
         self.actors = [Actor(request, self.clock() + arrival) for request, arrival in sent]

@@ -1,7 +1,6 @@
 """A request that was killed, or lost its response, reports what it created, also when that was changed since."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import pytest
 
@@ -9,20 +8,13 @@ from provisioner.contract.request import ProvisioningRequest
 from tests.fakes import a_request
 from tests.simulation.explorer import ACT, Choice, Exercise, Play
 from tests.simulation.promises import violations
-from tests.simulation.weather import GO, KILL, KILL_AFTER, LOSE
+from tests.simulation.scripted import Strike, finish, strike
+from tests.simulation.weather import KILL, KILL_AFTER, LOSE
 
 CREATOR, UPDATER, OBSERVER = 0, 1, 2
 TYPE = ("POST custom_object_type/", "PUT custom_object_type/")
 FIELD = ("POST custom_field/custom_object_type/", "PUT custom_field/custom_object_type/")
 DESCRIBE = "describe the type"
-
-
-class Strike(NamedTuple):
-    """A request runs until it is about to make this call, which the fault strikes."""
-
-    request: int
-    call: str
-    fault: str
 
 
 def described(request_id: str, if_exists: str, *, with_field: bool) -> ProvisioningRequest:
@@ -44,21 +36,6 @@ def played(
         else:
             strike(play, step)
     return play
-
-
-def strike(play: Play, strike: Strike) -> None:
-    actor = play.actors[strike.request]
-    play.move(Choice(strike.request, GO))
-    while not (actor.call or "").startswith(strike.call):
-        play.move(Choice(strike.request, GO))
-    play.move(Choice(strike.request, strike.fault))
-    while actor.is_running:
-        play.move(Choice(strike.request, GO))
-
-
-def finish(play: Play, request: int) -> None:
-    while not play.actors[request].is_finished:
-        play.move(Choice(request, GO))
 
 
 def result(play: Play) -> str:
@@ -105,7 +82,7 @@ def test_what_another_system_made_before_is_not_the_killed_requests(*, dates_cha
     requests = [described(each, mode, with_field=False) for each, mode in (("1", "adopt"), ("2", "update"))]
     play = Play(Exercise("made before", requests, kills=2, dates_changes=dates_changes))
     found = play.close.add("Account", description="Theirs")
-    play.clock.advance(5)
+    play.clock.advance(15)
     play.close.change(found.id, description="Theirs, again")
     for each in play.actors:
         each.ready_at = play.clock()

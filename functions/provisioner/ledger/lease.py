@@ -54,7 +54,7 @@ class Provenance(StrEnum):
 
     CREATED = "created"
     OBSERVED = "observed"  # one of these requests may have created it, and then lost the response or died
-    ATTRIBUTED = "attributed"  # the same, and it may differ from what was sent: content says nothing about the creator
+    ATTRIBUTED = "attributed"  # this request certainly sent its create, and has not reported it yet
     RECOVERED = "recovered"  # this request observed its own creation
     UPDATED = "updated"
 
@@ -157,8 +157,10 @@ class ResourceRecord:
         return replace(self, in_doubt={**self.in_doubt, operation: entries})
 
     def with_write(self, operation: str, write: AppliedWrite) -> Self:
-        """Record the write, and clear any in-doubt entry of its operation."""
-        known = replace(self, in_doubt=self._without(operation), writes={**self.writes, operation: write})
+        """Record the write, and clear any in-doubt entry of its operation. A new resource has no earlier writes."""
+        is_new = operation == CREATE_RESOURCE and write.how is Provenance.CREATED
+        writes = {**({} if is_new else self.writes), operation: write}
+        known = replace(self, in_doubt=self._without(operation), writes=writes)
         if operation != CREATE_RESOURCE:
             return known
         return replace(known, close_id=write.close_id, last_observed_at=write.at)

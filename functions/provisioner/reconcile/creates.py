@@ -8,7 +8,7 @@ from provisioner.contract.spec import shared_field_desired
 from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import CREATE_RESOURCE, ResourceKey, ResourceKind, ResourceRecord
 from provisioner.reconcile.diff import agrees
-from provisioner.reconcile.plan import Existing, field_operation
+from provisioner.reconcile.plan import Existing, field_operation, operation_of
 from provisioner.reconcile.resolve import referenced_first
 
 NOT_COMPARED = {"name", "references", "editable_with_roles"}
@@ -46,6 +46,13 @@ def creates_of(request: ProvisioningRequest, resource: ResourceKey) -> dict[str,
                     at = index + len(spec.fields) * is_last  # the referenced type is created first
                     of_type[field_operation(each.natural_key)] = Create(each.natural_key, each.desired(), at)
     return of_type
+
+
+def operations_of(request: ProvisioningRequest, resource: ResourceKey) -> set[str]:
+    """Return the creates of ``creates_of``, and the associations of the type with shared fields."""
+    specs = [each for each in request.types if each.natural_key == resource.name]
+    fields = [each for spec in specs for each in spec.fields] if resource.kind is ResourceKind.TYPE else []
+    return {*creates_of(request, resource), *(operation_of(each) for each in fields)}
 
 
 class Sender(NamedTuple):

@@ -28,7 +28,7 @@ from provisioner.ledger.lease import (
     ResourceKind,
     ResourceRecord,
 )
-from provisioner.reconcile.creates import Create, Sender, creates_of, entries_of, is_as_sent
+from provisioner.reconcile.creates import Create, Sender, creates_of, entries_of, is_as_sent, operations_of
 from provisioner.reconcile.plan import EMPTY, Existing, ObservedState, created_at, field_operation
 
 SENT_SECONDS = 90
@@ -239,12 +239,12 @@ class Search(NamedTuple):
         return bool(in_doubt) or is_guess, max((each.since for each in record.orphaned), default=0)
 
     def _undecided(self, record: ResourceRecord, look_alikes: Collection[tuple[ResourceKey, str]]) -> frozenset[str]:
-        resource, own = record.resource, creates_of(self.request, record.resource)
+        resource, own = record.resource, operations_of(self.request, record.resource)
         alike = {operation for of, operation in look_alikes if of == resource}
         kept = set()
         for entry in record.orphaned:
             sender = self._sender(entry)
-            others = creates_of(sender, resource).keys() if sender else set()
-            if alike.intersection(others) or set(others) - own.keys():
+            others = operations_of(sender, resource) if sender else set()
+            if alike & others or others - own:
                 kept.add(entry.request)
         return frozenset(kept)

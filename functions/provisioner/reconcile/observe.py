@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.in_doubt import InDoubt, next_observation
 from provisioner.ledger.lease import (
     CREATE_RESOURCE,
     AppliedWrite,
@@ -63,9 +64,9 @@ class Observer(NamedTuple):
         observation = self._read(not_before)
         if missing := self._not_yet_visible(observation):  # the lists were read before those writes, or they lag
             observation = self._read(max(not_before, *(write.at for write in missing)))
-            waits = [write.at + self.lag - self.now for write in self._not_yet_visible(observation)]
-            if any(wait > 0 for wait in waits):
-                raise RetryLater("Close does not show yet what this service just created", max(waits))
+            writes = [InDoubt(write.at, "") for write in self._not_yet_visible(observation)]
+            if moment := next_observation(writes, self.now, self.lag):  # another worker's clock may be behind
+                raise RetryLater("Close does not show yet what this service just created", moment - self.now)
         return observation
 
     def of_lists_in_memory(self) -> Observation | None:

@@ -449,7 +449,7 @@ class TestARequestForBothNames:
         assert result_of(world, bare("0", "Account")) == ("created",)
         path = f"custom_object_type/{world.close.existing[0].id}/"
         assert world.close.simulator.client(KEY).delete(path).status_code == 204
-        world.clock.advance(world.list_lag + 1)
+        world.clock.advance(2 * world.list_lag + 1)
         suffer(world, self.both("1", "Customer", "Account"), KILLED)
 
         assert world.settle(self.both("1", "Customer", "Account"))[0].result == "created"

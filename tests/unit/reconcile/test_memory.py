@@ -92,7 +92,7 @@ class TestItLooks:
         world.close.delete_all()
         world.clock.advance(MAX_AGE)
 
-        assert settled(world, "2").result == "created"
+        assert world.settle(a_request("2"))[0].result == "created"
 
     def test_always_if_the_age_is_0(self) -> None:
         world = MemoryWorld(observation_max_age=0)
