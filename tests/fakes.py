@@ -72,7 +72,7 @@ class MemoryLedger:
             record, known = self.requests[request.id]
             if known.fingerprint != request.fingerprint:
                 raise Rejected(ProblemType.REQUEST_CONFLICT, "used before")
-            return record
+            return replace(record, has_begun=record.id in self.begun)
         body = request.to_json()
         record = RequestRecord(
             *(request.id, request.tenant, request.request_id, RequestState.ACCEPTED, self.clock(), body),

@@ -69,6 +69,7 @@ def to_record(item: Item) -> RequestRecord:
         requester=requester_of(item),
         history=texts_of(item, "history"),
         is_retry="retry_of" in item,
+        has_begun="begun" in item,
     )
 
 

@@ -27,7 +27,10 @@ class RequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request in the ledger. Times are Unix seconds. ``fresh``: this call accepted it."""
+    """A request in the ledger. Times are Unix seconds. ``fresh``: this call accepted it.
+
+    ``has_begun``: a run of it was about to write to Close, by a plan that was not rejected.
+    """
 
     id: str
     tenant: str
@@ -42,6 +45,7 @@ class RequestRecord:
     tenant_last_missing_at: float = 0  # when its tenant last had no credential
     is_retry: bool = False  # a person asked for it, in place of another one
     fresh: bool = False
+    has_begun: bool = False
     requester: Requester = UNKNOWN_REQUESTER
     history: tuple[str, ...] = field(default=(), repr=False)  # the entries of earlier attempts (history.py)
     run: Run | None = field(default=None, repr=False, compare=False)  # the attempt that works on it now

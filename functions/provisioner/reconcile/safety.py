@@ -31,8 +31,11 @@ def objection(
 def _stale(
     plan: Plan, request: ProvisioningRequest, record: RequestRecord, records: Mapping[ResourceKey, ResourceRecord]
 ) -> Rejected | None:
-    """Reject a plan that differs from the planned one, unless the request's own writes may have changed it."""
-    has_begun = any(each.was_written_by(record.id) for each in records.values())
+    """Reject a plan that differs from the planned one, unless the request's own writes may have changed it.
+
+    That includes the writes of a run that was killed before it could record them.
+    """
+    has_begun = record.has_begun or any(each.was_written_by(record.id) for each in records.values())
     if request.plan_digest in {None, plan.digest} or has_begun:
         return None
     return Rejected(
