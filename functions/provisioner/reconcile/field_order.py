@@ -29,6 +29,12 @@ def reorder_step(
 
 
 def _may_jump(planners: Sequence[FieldPlanner]) -> bool:
-    """Return whether a new shared field precedes one of the type's own: Close may list it after all of them."""
-    new = [each.spec.shared and not each.is_on_type for each in planners]
-    return any(is_new and not all(later.spec.shared for later in planners[place:]) for place, is_new in enumerate(new))
+    """Return whether a shared field precedes one of the type's own, and one of the two is new.
+
+    Close may list all shared fields after the type's own ones, until they are put in order.
+    """
+    return any(
+        shared.spec.shared and not own.spec.shared and not (shared.is_on_type and own.is_on_type)
+        for place, shared in enumerate(planners)
+        for own in planners[place + 1 :]
+    )
