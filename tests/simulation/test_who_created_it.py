@@ -223,3 +223,21 @@ def test_a_request_with_a_plan_goes_on_with_it_after_a_kill(killed_at: str, fiel
     assert results(play, ONE)[0] in {"updated", "unchanged"}
     assert "missing" not in results(play, ONE)
     assert [*violations(play)] == []
+
+
+def test_an_adopted_type_is_not_updated_by_a_shared_field_of_another_one() -> None:
+    account, deal = ({"name": each, "name_plural": f"{each}s", "fields": [SHARED]} for each in ("Account", "Deal"))
+    types = [account, {**deal, "fields": [SHARED, SEATS]}]
+    both = {"tenant": "acme", "request_id": "1", "custom_object_types": types}
+    other = {"tenant": "acme", "request_id": "2", "if_exists": "update", "custom_object_types": [deal]}
+    play = begun([ProvisioningRequest.model_validate(each) for each in (both, other)])
+    strike(play, Strike(ONE, ASSOCIATE, LOSE))
+    deliver_at(play, ONE, 500)
+    deliver_at(play, TWO, 130)
+    finish(play, TWO)
+    finish(play, ONE)
+
+    outcome = play.actors[ONE].outcome
+    assert outcome
+    assert [str(each.result) for each in outcome.types] == ["created", "adopted"]
+    assert [*violations(play)] == []

@@ -122,7 +122,9 @@ class _Report:
         if incomplete and (plan.existing is None or plan.action is TypeAction.REJECT):
             return incomplete
         writes = self.applied.records[plan.resource].writes
-        if any(self._own_write(plan.resource, each) for each in writes) or any(self._shared_steps(plan)):
+        is_read_only = plan.action in {TypeAction.ADOPT, TypeAction.REJECT}
+        has_shared_steps = not is_read_only and any(self._shared_steps(plan))  # else they were for another type
+        if has_shared_steps or any(self._own_write(plan.resource, each) for each in writes):
             return Result.UPDATED
         if incomplete and (plan.steps or plan.blocked):
             return incomplete
