@@ -136,7 +136,9 @@ def _as_desired(play: "Play", request: ProvisioningRequest, outcome: Outcome) ->
         if of_type.result not in {*MADE, "updated", "unchanged"} or of_type.renamed or _acted(play):
             continue
         for said, spec in zip(of_type.fields, specs[natural_key(of_type.name)].fields, strict=True):
-            observed = fields[str(said.id)]
+            if said.id is None:
+                continue
+            observed = fields[said.id]
             lost = set(spec.choices or ()) - set(observed.choices or ())
             if lost:
                 yield f"{request.request_id} succeeded, and {said.name} of {of_type.name} lacks {sorted(lost)}"
@@ -152,8 +154,10 @@ def _last_one_prevails(play: "Play") -> Iterator[str]:
     """
     for actor in play.actors:
         is_last = all(each.settled <= actor.sent for each in play.actors if each is not actor)
-        if not is_last or _acted(play) or actor.outcome is None or actor.request.if_exists != "update":
+        has_succeeded = actor.outcome is not None and actor.outcome.succeeded
+        if not is_last or _acted(play) or not has_succeeded or actor.request.if_exists != "update":
             continue
+        assert actor.outcome
         for of_type, spec in zip(actor.outcome.types, actor.request.types, strict=True):
             if of_type.result in {*MADE, "updated", "unchanged"}:
                 said = f"{actor.request.request_id} was the last one"
