@@ -77,6 +77,23 @@ def test_a_person_who_describes_it_does_not_hide_who_created_it(fault: str, *, i
     assert [*violations(play)] == []
 
 
+def test_a_killed_holder_does_not_hide_who_updated_it() -> None:
+    modes = ("adopt", "update", "adopt", "adopt")
+    requests = [described(str(number), mode, with_field=False) for number, mode in enumerate(modes, 1)]
+    create, update = TYPE
+    killed, last = 2, 3
+
+    steps = [Strike(CREATOR, create, KILL_AFTER), Strike(UPDATER, update, LOSE), Strike(killed, "GET", KILL)]
+    play = played(requests, [*steps, last, UPDATER, CREATOR, killed], dates_changes=False)
+
+    assert play.fired["kills"] == 2
+    assert result(play) == "recovered"
+    updated = play.actors[UPDATER].outcome
+    assert updated
+    assert updated.result == "updated"
+    assert [*violations(play)] == []
+
+
 @pytest.mark.parametrize("dates_changes", [False, True])
 def test_what_another_system_made_before_is_not_the_killed_requests(*, dates_changes: bool) -> None:
     requests = [described(each, mode, with_field=False) for each, mode in (("1", "adopt"), ("2", "update"))]

@@ -172,7 +172,13 @@ class _Attribution(NamedTuple):
     def _with_possible_update(
         self, record: ResourceRecord, operation: str, existing: Existing, since: float, creators: Collection[str]
     ) -> ResourceRecord:
-        """Note that the holder of a later lease died: an ``update`` may have changed what the create had made."""
+        """Note that the holder of a later lease died: an ``update`` may have changed what the create had made.
+
+        A recorded update is kept: it says who sent it, and when it takes effect at the latest.
+        """
+        known = record.writes.get(update_operation(operation))
+        if known and known.close_id == existing.id:
+            return record
         if not any(each.since > since and each.request not in creators for each in record.orphaned):
             return record
         update = AppliedWrite(existing.id, self.claimant.now, Provenance.OBSERVED, ())
@@ -194,9 +200,7 @@ class _Attribution(NamedTuple):
         return record.with_write(operation, AppliedWrite(existing.id, now, Provenance.OBSERVED, ()))
 
     def _is_postponed(self, record: ResourceRecord, operation: str, existing: Existing) -> bool:
-        """Whether it cannot be known yet: a type is the result of a create in doubt by all but its name. Then nor can
-        it of its fields.
-        """
+        """Whether it is not known yet: a type that is as its create sent it by all but its name, or a field of it."""
         if operation == CREATE_RESOURCE:
             return existing.natural_key != record.resource.name
         of_type = record.writes.get(CREATE_RESOURCE)
