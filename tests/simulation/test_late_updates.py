@@ -8,7 +8,8 @@ from tests.fakes import a_request
 from tests.simulation.explorer import EXECUTE, Choice, Exercise, Play
 from tests.simulation.interleavings import extended_choices, late_updates
 from tests.simulation.promises import violations
-from tests.simulation.weather import GO, KILL_LATE, LATE
+from tests.simulation.scripted import end_run, finish, run_until
+from tests.simulation.weather import KILL_LATE, LATE
 
 FIRST, SECOND, DESCRIBING = 0, 1, 2
 UPDATE = "PUT custom_field/custom_object_type"
@@ -21,16 +22,12 @@ def played(
 ) -> Play:
     """Strike the first request's update, then let the others run to their ends, one after the other."""
     play = Play(exercise)
-    play.move(Choice(FIRST, GO))
-    while update not in (play.actors[FIRST].call or ""):
-        play.move(Choice(FIRST, GO))
+    run_until(play, FIRST, update)
     play.clock.advance(sent_after)
     play.move(Choice(FIRST, fault))
-    while play.actors[FIRST].is_running:
-        play.move(Choice(FIRST, GO))
+    end_run(play, FIRST)
     for number in then:
-        while not play.actors[number].is_finished:
-            play.move(Choice(number, GO))
+        finish(play, number)
     while play.late:
         play.move(Choice(EXECUTE, str(play.late[0].number)))
     return play

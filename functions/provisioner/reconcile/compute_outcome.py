@@ -122,8 +122,7 @@ class _Report:
         if incomplete and (plan.existing is None or plan.action is TypeAction.REJECT):
             return incomplete
         writes = self.applied.records[plan.resource].writes
-        is_read_only = plan.action in {TypeAction.ADOPT, TypeAction.REJECT}
-        has_shared_steps = not is_read_only and any(self._shared_steps(plan))  # else they were for another type
+        has_shared_steps = not _is_read_only(plan) and any(self._shared_steps(plan))  # else they were for another type
         if has_shared_steps or any(self._own_write(plan.resource, each) for each in writes):
             return Result.UPDATED
         if incomplete and (plan.steps or plan.blocked):
@@ -164,8 +163,7 @@ class _Report:
     def _operations_of(self, plan: TypePlan, spec: FieldSpec) -> list[tuple[ResourceKey, str]]:
         """The operations that count for this type: not a shared field's, if an adopted type does not have it."""
         operations = _operations(plan, spec)
-        is_read_only = plan.action in {TypeAction.ADOPT, TypeAction.REJECT}
-        return operations[-1:] if is_read_only and spec.natural_key not in plan.fields else operations
+        return operations[-1:] if _is_read_only(plan) and spec.natural_key not in plan.fields else operations
 
     def _shared_steps(self, plan: TypePlan) -> Iterable[str]:
         for spec in plan.spec.fields:
@@ -184,6 +182,10 @@ class _Report:
 
     def _own_write(self, resource: ResourceKey, operation: str) -> AppliedWrite | None:
         return self.applied.records[resource].own_write(operation, self.record.id)
+
+
+def _is_read_only(plan: TypePlan) -> bool:
+    return plan.action in {TypeAction.ADOPT, TypeAction.REJECT}
 
 
 def _operations(plan: TypePlan, spec: FieldSpec) -> list[tuple[ResourceKey, str]]:
