@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from moto.core.model_instances import reset_model_data
 from moto.core.request import normalize_request
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
@@ -213,7 +214,11 @@ class _Raw:
 
 
 def empty_table(name: str) -> None:
-    """The ledger's table, empty; made by a real client, the first time."""
+    """The ledger's table, empty; made by a real client, the first time.
+
+    moto keeps every item that it ever made, for its dashboard: a whole matrix would grow to gigabytes.
+    """
+    reset_model_data()
     tables = dynamodb_backends[ACCOUNT][REGION].tables
     if name in tables:
         tables[name].items.clear()
