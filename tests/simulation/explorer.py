@@ -41,6 +41,7 @@ from tests.simulation.weather import (
     ACTS,
     BETWEEN_RUNS,
     BUDGETS,
+    CLOCKS_APART,
     COSTS,
     DROP,
     GO,
@@ -63,6 +64,8 @@ KILLED_SECONDS = 100.0
 BUSY_SECONDS = 31.0
 """A run that finds the lease taken comes back after this time, instead of up to 45 times before the lease expires."""
 TIMED_OUT = 408
+APART = 3
+"""The first run of the next request is on the function that comes so many after that of the one before."""
 MAX_RUNS = 20
 """Runs of one request, at most: then it is a dead-letter message."""
 
@@ -129,7 +132,7 @@ class Exercise:
     ``acts``: what people and operators may do once each; during a run only if ``acts_interrupt``. ``before``: requests
     that are settled already. ``arrivals``: when each request is sent, in seconds after the first; empty: all at once.
     ``max_age``: how long an observation settles other requests, in seconds. ``dates_changes``: whether Close dates an
-    update, too.
+    update, too. ``clocks``: of the functions, in seconds ahead of Close's; each run of a request is on the next one.
     """
 
     name: str
@@ -149,6 +152,7 @@ class Exercise:
     arrivals: Sequence[float] = ()
     max_age: float = LAG
     dates_changes: bool = True
+    clocks: Sequence[float] = (0.0,)
 
 
 class Past(NamedTuple):
@@ -200,6 +204,17 @@ class Actor:
         return not self.is_running and self.outcome is not None and self.outcome.result == "unresolved"
 
 
+@dataclass(frozen=True)
+class ShiftedClock:
+    """The clock of a function, so many seconds ahead of another one."""
+
+    clock: Callable[[], float]
+    ahead: float
+
+    def __call__(self) -> float:
+        return self.clock() + self.ahead
+
+
 class TakingTurns:
     """A part of the service whose every call waits for its turn."""
 
@@ -247,6 +262,7 @@ class Play:
         descriptions = {each.types[0].description for each in scenario.requests}
         self.fired.update([OTHER_WORDS] if len(descriptions) > 1 else [])
         self.fired.update([UNDATED] if not scenario.dates_changes else [])
+        self.fired.update([CLOCKS_APART] if self.clocks_apart else [])
         self.touched, self.deleted = set[str](), set[str]()  # by people: ids in Close
         tenants = {each.tenant for each in scenario.requests}
         self.secrets: dict[str, tuple[str, str | None]] = dict.fromkeys(tenants, (KEY, None))
@@ -260,9 +276,7 @@ class Play:
         self.past: list[Past] = []
         self.log: list[str] = []
         for request in scenario.before:
-            job = Job(self.ledger.accept(request), request, self.close.open())
-            self.provisioner(self.ledger, self.topic).reconcile(job)
-            self.clock.advance(1)
+            self._settle_at_once(request)
         self.clock.advance(LAG)
         self.began_at = self.clock()
         arrivals = scenario.arrivals or [0] * len(scenario.requests)
@@ -270,10 +284,30 @@ class Play:
         self.actors = [Actor(request, self.clock() + arrival) for request, arrival in sent]
         self._remember()
 
-    def provisioner(self, ledger: Any, topic: Any) -> Provisioner:
+    def _settle_at_once(self, request: ProvisioningRequest) -> None:
+        def turn(call: str, _: bool, execute: Callable[[], Any], body: bytes = b"") -> Any:
+            result = execute()
+            self._note(Actor(request, self.clock()), call, body, result)
+            return result
+
+        organization = self._organization(request.tenant, http_taking_turns(self.close, turn), self.clock)
+        self.provisioner(self.ledger, self.topic).reconcile(Job(self.ledger.accept(request), request, organization))
+        self.clock.advance(1)
+
+    def provisioner(self, ledger: Any, topic: Any, clock: Callable[[], float] | None = None) -> Provisioner:
         return Provisioner(
-            ledger, topic, LAG, self.scenario.wait_limit, self.clock, observation_max_age=self.scenario.max_age
+            ledger, topic, LAG, self.scenario.wait_limit, clock or self.clock, observation_max_age=self.scenario.max_age
         )
+
+    @property
+    def clocks_apart(self) -> float:
+        """How far clocks are apart at most, in seconds: those of the functions, and Close's."""
+        clocks = (0.0, *self.scenario.clocks)
+        return max(clocks) - min(clocks)
+
+    def _function_of(self, actor: Actor) -> int:
+        """The number of the function that carries out the request's present run."""
+        return (APART * self.actors.index(actor) + max(actor.runs - 1, 0)) % len(self.scenario.clocks)
 
     # --- what can happen next
 
@@ -361,10 +395,12 @@ class Play:
         def turn(call: str, is_write: bool, execute: Callable[[], Any], body: bytes = b"") -> Any:
             return self._turn(actor, call, is_write, execute, body)
 
-        provisioner = self.provisioner(TakingTurns(self.ledger, turn), TakingTurns(self.topic, turn))
+        clock = ShiftedClock(self.clock, self.scenario.clocks[self._function_of(actor)])
+        ledger = replace(self.ledger, clock=clock)
+        provisioner = self.provisioner(TakingTurns(ledger, turn), TakingTurns(self.topic, turn), clock)
         try:
-            organization = self._organization(actor.request.tenant, http_taking_turns(self.close, turn))
-            record = self.ledger.accept(actor.request)
+            organization = self._organization(actor.request.tenant, http_taking_turns(self.close, turn), clock)
+            record = ledger.accept(actor.request)
             actor.heard = repr((self.secrets[actor.request.tenant], record.outcome))
             job = Job(record, actor.request, organization)
             result = provisioner.reconcile_unresolved(job) if actor.outcome else provisioner.reconcile(job)
@@ -379,13 +415,13 @@ class Play:
         actor.call = None
         self.moved.release()
 
-    def _organization(self, tenant: str, http: Any) -> Organization:
+    def _organization(self, tenant: str, http: Any, clock: Callable[[], float]) -> Organization:
         def credential(_: Credential | None) -> Credential:
             key, organization_id = self.secrets[tenant]
             return replace(credential_of(key), organization_id=organization_id)
 
         url = self.close.simulator.api_url
-        return Organization(CloseApi(Connection(http, url, credential, 20, lambda: 60, self.clock)))
+        return Organization(CloseApi(Connection(http, url, credential, 20, lambda: 60, clock)))
 
     def _turn(self, actor: Actor, call: str, is_write: bool, execute: Callable[[], Any], body: bytes) -> Any:
         """Wait for the explorer, then execute the call. None: its response is lost."""
@@ -398,7 +434,8 @@ class Play:
             raise Stopped
         result = error = None
         if actor.order in {LATE, KILL_LATE, TIMEOUT_LATE}:
-            until = self.clock() + min(DATED_LAGS * LAG, ABSENCE_LAGS * LAG - self.scenario.list_lag)
+            latest = min(DATED_LAGS * LAG, ABSENCE_LAGS * LAG - self.scenario.list_lag) - self.clocks_apart
+            until = self.clock() + latest
             self.late.append(LateWrite(len(self.log), until, actor, call, body, execute))
         elif actor.order != DROP:
             try:
@@ -481,7 +518,9 @@ class Play:
             ledger.pauses,
             sorted(ledger.begun),
         )
-        actors = [(each.call, each.heard, each.ready_at, _text(each.outcome)) for each in self.actors]
+        actors = [
+            (each.call, each.heard, each.ready_at, self._function_of(each), _text(each.outcome)) for each in self.actors
+        ]
         outcomes = sorted((key, repr(record.outcome)) for key, (record, _) in ledger.requests.items())
         whole = (close, lists, known, actors, outcomes, sorted(self.secrets.items()))
         late = [(each.until, each.actor.request.id, each.call, each.body) for each in self.late]

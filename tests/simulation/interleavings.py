@@ -67,6 +67,11 @@ def scenarios() -> Iterator[Exercise]:
         yield Exercise(f"{one} and {other}, two losses", pair, losses=2)
         yield Exercise(f"{one} and {other}, a loss, the type renamed", pair, losses=1, acts=["rename the type"])
         yield Exercise(f"{one} and {other}, a kill, the field renamed", pair, kills=1, acts=["rename the field"])
+    told = [
+        a_request(each, spec={"fields": [{**SEATS["fields"][0], "description": each}]}, if_exists="update")
+        for each in "012"
+    ]
+    yield Exercise("a field that was updated, renamed", told[1:], before=told[:1], acts=["rename the field"])
     yield from described_otherwise()
     yield from _look_alikes()
     yield from _several_types()

@@ -51,8 +51,9 @@ def _once(play: "Play") -> Iterator[str]:
 
     A person who deletes the result, or gives another one the name and takes it away again, asks for a new one.
     """
+    excepted = (_is_renamed_with_its_type, _is_renamed_to_what_the_request_asks_for, _is_replaced_by_hand)
     kept = [
-        each for each in play.sent if each.close_id not in play.deleted and not _is_renamed_with_its_type(play, each)
+        each for each in play.sent if each.close_id not in play.deleted and not any(of(play, each) for of in excepted)
     ]
     counts = Counter((each.organization, each.scope, each.name) for each in kept)
     for (_, scope, name), number in counts.items():
@@ -64,6 +65,29 @@ def _is_renamed_with_its_type(play: "Play", create: "ExecutedCreate") -> bool:
     """Whether a person renamed a field, and its type to a requested name: then nothing tells what the field was."""
     on_renamed = "rename the type to a requested name" in play.fired and create.scope.rpartition(" ")[2] in play.touched
     return on_renamed and create.close_id in play.touched
+
+
+def _is_renamed_to_what_the_request_asks_for(play: "Play", create: "ExecutedCreate") -> bool:
+    """Whether a request asks for both its name and the one that a person gave it: it counts for its present name."""
+    if create.close_id not in play.touched:
+        return False
+    present = natural_key(play.past[-1].data[create.close_id]["name"])
+    asked = [
+        names
+        for request in play.scenario.requests
+        for names in ({each.natural_key for each in request.types}, *map(_field_names, request.types))
+    ]
+    return create.name != present and any({create.name, present} <= names for names in asked)
+
+
+def _is_replaced_by_hand(play: "Play", create: "ExecutedCreate") -> bool:
+    """Whether a person renamed it, gave its name to another one, and deleted that."""
+    deleted = (each.data[close_id] for each in play.past for close_id in play.deleted & each.data.keys())
+    return create.close_id in play.touched and create.name in {natural_key(each["name"]) for each in deleted}
+
+
+def _field_names(spec: CustomObjectTypeSpec) -> set[str]:
+    return {each.natural_key for each in spec.fields}
 
 
 def _apart(play: "Play") -> Iterator[str]:
@@ -177,13 +201,14 @@ def _observed(play: "Play", actor: "Actor", outcome: Outcome, observed_at: str) 
     request was sent. Each part of it is true of Close at some moment of the time that an observation may be old.
     """
     said = f"{actor.request.request_id} says what Close showed at {observed_at}"
-    observed, settled = (datetime.fromisoformat(each).timestamp() for each in (observed_at, outcome.settled_at))
+    by_its_clock = (datetime.fromisoformat(each).timestamp() for each in (observed_at, outcome.settled_at))
+    observed, settled = (each + play.clocks_apart for each in by_its_clock)
     reported = [each for reported in zip(outcome.types, actor.request.types, strict=True) for each in _parts(*reported)]
     ids = {str(part.id) for part, _ in reported}
     for write in play.written:
         if write.at > observed and write.step <= actor.sent and ids & write.ids:
             yield f"{said}, and was sent after {write.call} at {moment(write.at)}"
-    oldest = settled - play.scenario.max_age - play.scenario.list_lag
+    oldest = settled - 2 * play.clocks_apart - play.scenario.max_age - play.scenario.list_lag
     past = [each for each in play.past if each.step <= actor.settled]
     recent = [each for each, later in itertools.pairwise([*past, None]) if each and (not later or later.at >= oldest)]
     for part, desired in reported:

@@ -11,8 +11,9 @@ from provisioner.close import responses
 from provisioner.close.list_cache import Organization
 from provisioner.contract.errors import ProblemType, Rejected
 from provisioner.ledger import in_doubt
+from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import Provenance, ResourceRecord, Seen
-from provisioner.reconcile import apply, attribution, look_alikes, safety
+from provisioner.reconcile import apply, attribution, look_alikes, observe, safety
 from provisioner.reconcile.observe import Observer
 from provisioner.reconcile.planner import _TypePlanner
 from provisioner.reconcile.tenancy import Tenancy
@@ -158,6 +159,19 @@ class TestTheExplorerFinds:
         monkeypatch.setattr(Observer, "_fetch_unlisted", lambda *_: [])
 
         assert "creates of 'account'" in self.broken(with_ingredients(SCENARIOS["two requests"], ["list lag"], 50))
+
+    def test_a_list_that_lags_behind_a_clock_that_is_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def after_one_lag(writes: list[InDoubt], now: float, lag: float) -> float | None:
+            ends = [each.since + lag for each in writes if each.since + lag > now]
+            return max(ends, default=None)
+
+        monkeypatch.setattr(observe, "next_observation", after_one_lag)
+        clocks = (-5, -5, -5, 9, 9, 9)
+        scenario = with_ingredients(SCENARIOS["update and update"], ["list lag", "clocks apart"], 50, clocks)
+
+        the_type = SCENARIOS["three requests"].requests[2:]
+
+        assert "creates of 'seats'" in self.broken(replace(scenario, before=the_type, max_age=0))
 
     def test_a_408_that_counts_as_final(self, monkeypatch: pytest.MonkeyPatch) -> None:
         original: Callable[..., Any] = responses._rejection

@@ -38,6 +38,11 @@ EDITING_SECONDS = 2.0
 """A person edits what was created before: Close dates both."""
 
 LIST_LAG_SECONDS = (15.0, 50.0)
+CLOCKS = ((9.0, -5.0), (5.0, -9.0), (-9.0, 0.0), (0.0, 9.0))
+"""Of functions, in seconds ahead of Close's, as far as limits.md allows: ten seconds from Close's, and a quarter of a
+lag from each other.
+"""
+FUNCTIONS = 7
 
 
 # --- people and operators: each act returns how to do it, or None while there is nothing to do
@@ -149,8 +154,8 @@ BETWEEN_RUNS = {"rename the type to a requested name", "rename the type back"}
 UNMIXED = {"describe the type"}
 """Only in scenarios without renames: docs/explanation/limits.md excepts a renamed type that is changed besides."""
 
-OTHER_WORDS, UNDATED = "other words", "undated changes"
-INGREDIENTS = (*BUDGETS, "list lag", "a deadline", "two tenants", OTHER_WORDS, UNDATED, *ACTS)
+OTHER_WORDS, UNDATED, CLOCKS_APART = "other words", "undated changes", "clocks apart"
+INGREDIENTS = (*BUDGETS, "list lag", "a deadline", "two tenants", OTHER_WORDS, UNDATED, CLOCKS_APART, *ACTS)
 """All that ``in_weather`` mixes, by name. A play names the faults and acts that happened in it."""
 
 
@@ -164,7 +169,12 @@ def in_weather(scenario: "Exercise", chance: random.Random) -> "Exercise":
         chosen.append("rename the type")
     if "repeats" in chosen:
         chosen.append("drops")
-    return with_ingredients(scenario, list(dict.fromkeys(chosen)), chance.choice(LIST_LAG_SECONDS))
+    return with_ingredients(
+        scenario,
+        list(dict.fromkeys(chosen)),
+        chance.choice(LIST_LAG_SECONDS),
+        chance.choices(chance.choice(CLOCKS), k=FUNCTIONS),
+    )
 
 
 def _in_own_words(request: ProvisioningRequest) -> ProvisioningRequest:
@@ -178,8 +188,12 @@ def _in_own_words(request: ProvisioningRequest) -> ProvisioningRequest:
     return ProvisioningRequest.model_validate({**content, "custom_object_types": types})
 
 
-def with_ingredients(scenario: "Exercise", chosen: Sequence[str], list_lag: float = 0) -> "Exercise":
-    """Return the scenario with these ingredients, one of each. ``list_lag``: in seconds, if it is among them."""
+def with_ingredients(
+    scenario: "Exercise", chosen: Sequence[str], list_lag: float = 0, clocks: Sequence[float] = CLOCKS[0]
+) -> "Exercise":
+    """Return the scenario with these ingredients, one of each. ``list_lag`` in seconds and ``clocks``, if they are
+    among them.
+    """
     further: dict[str, Any] = {each: max(getattr(scenario, each), 1) for each in chosen if each in BUDGETS}
     if "repeats" in chosen:  # two dropped creates leave a request unresolved
         further["drops"] = 2
@@ -191,6 +205,8 @@ def with_ingredients(scenario: "Exercise", chosen: Sequence[str], list_lag: floa
         first, *others = scenario.requests
         further["requests"] = [first, *(each.model_copy(update={"tenant": "initech"}) for each in others)]
     acts = dict.fromkeys([*scenario.acts, *(each for each in chosen if each in ACTS)])
+    if CLOCKS_APART in chosen:
+        further["clocks"] = clocks
     if UNDATED in chosen:
         further["dates_changes"] = False
     if OTHER_WORDS in chosen and not any(each.startswith("rename") for each in acts):

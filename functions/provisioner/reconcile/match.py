@@ -19,6 +19,7 @@ from provisioner.reconcile.plan import (
     ObservedState,
     association_operation,
     field_operation,
+    is_update,
     oldest_first,
     shared_field_resource,
     type_resource,
@@ -143,10 +144,11 @@ def _renamed_associations(
 def _other_fields(
     spec: CustomObjectTypeSpec, existing: CustomObjectType, record: ResourceRecord, state: ObservedState
 ) -> list[CustomField]:
-    """The type's own fields that have no name of the spec, and are not the result of another operation."""
+    """The type's own fields that have no name of the spec, and are not created by another operation."""
     names = {each.natural_key for each in spec.fields}
     operations = set(map(field_operation, names))
-    known = {write.close_id for operation, write in record.writes.items() if operation not in operations}
+    others = (each for each in record.writes if each not in operations and not is_update(each))
+    known = {record.writes[each].close_id for each in others}
     own = (each for each in state.fields if each.custom_object_type_id == existing.id)
     return [each for each in own if each.natural_key not in names and each.id not in known]
 

@@ -32,6 +32,7 @@ MAX_KEY_BYTES = 64
 """A longer natural key is replaced by its hash: the ledger keeps many operations in one item."""
 
 _ASSOCIATION = "association:"
+_UPDATE = "update:"
 
 
 def field_operation(key: str) -> str:
@@ -59,7 +60,11 @@ def operation_of(spec: FieldSpec) -> str:
 
 def update_operation(operation: str) -> str:
     """Return the operation that updates the result of another one. The ledger records the two separately."""
-    return f"update:{operation}"
+    return f"{_UPDATE}{operation}"
+
+
+def is_update(operation: str) -> bool:
+    return operation.startswith(_UPDATE)
 
 
 def type_resource(organization: str, key: str) -> ResourceKey:

@@ -16,6 +16,7 @@ from provisioner.reconcile.plan import (
     resources_to_lock,
     shared_field_resource,
     type_resource,
+    update_operation,
 )
 from tests.fakes import a_request
 
@@ -125,6 +126,16 @@ class TestFields:
     def test_a_renamed_field_is_known_by_its_id(self) -> None:
         assert self.found(a_field("f1", "Total"), writes=self.written("f1")) == {self.OPERATION: "f1"}
         assert self.found(a_field("f1", "Total")) == {}
+
+    def test_a_renamed_field_that_was_updated_before_is_known_by_its_id(self) -> None:
+        writes = {**self.written("f1"), **self.written("f1", update_operation(self.OPERATION))}
+
+        assert self.found(a_field("f1", "Total"), writes=writes) == {self.OPERATION: "f1"}
+
+    def test_a_renamed_field_that_was_updated_under_its_present_name_is_known_by_its_id(self) -> None:
+        writes = {**self.written("f1"), **self.written("f1", update_operation(field_operation("total")))}
+
+        assert self.found(a_field("f1", "Total"), writes=writes) == {self.OPERATION: "f1"}
 
     def test_a_name_counts_for_more_than_a_known_id(self) -> None:
         rows = [a_field("f1", "Total"), a_field("f2", "amount")]
