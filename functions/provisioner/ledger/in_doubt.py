@@ -10,6 +10,9 @@ IN_DOUBT_SECONDS = 300
 """How far the date of a resource may be from the time of the create that is in doubt: a lease's length, list lag and
 the difference between two clocks."""
 
+IN_DOUBT_RETENTION_SECONDS = 24 * 3600
+"""A create cannot land after a day. By then, Close's list shows every type that exists."""
+
 
 class InDoubt(NamedTuple):
     """A create that may still land.

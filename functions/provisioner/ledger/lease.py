@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, conclusive_from, last_observation, sent_since
+from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, conclusive_from, last_observation
 
 CREATE_RESOURCE = "create"
 """The operation that creates the type, or the shared field, itself."""
@@ -169,25 +169,27 @@ class ResourceRecord:
         """Record that the type or shared field itself was observed."""
         return replace(self, in_doubt=self._without(CREATE_RESOURCE), close_id=close_id, last_observed_at=now)
 
-    def leased(self, before: float) -> Self:
+    def leased(self, before: float, request: str) -> Self:
         """The record as its new holder finds it. A holder that died may have written: then no observation counts."""
-        pruned = self.pruned(before)
+        pruned = self.pruned(before, request)
         return pruned.without_observations() if self.orphaned else pruned
 
-    def pruned(self, before: float) -> Self:
+    def pruned(self, before: float, request: str) -> Self:
         """Drop what is older than ``before``: who wrote it, and what was in doubt. The ids of what exists stay.
 
-        By its id a field is known again that was renamed, or that Close stores under another spelling.
+        By its id a field is known again that was renamed, or that Close stores under another spelling. All that this
+        request sent stays as well: it may have waited for its tenant's credential for days, and has to report it.
         """
-        in_doubt = {operation: sent_since(entries, before) for operation, entries in self.in_doubt.items()}
+        in_doubt = {operation: _kept(entries, before, request) for operation, entries in self.in_doubt.items()}
+        recent = {key for key, each in self.writes.items() if each.at > before or request in each.requests}
         return replace(
             self,
-            orphaned=sent_since(self.orphaned, before),
+            orphaned=_kept(self.orphaned, before, request),
             in_doubt={operation: entries for operation, entries in in_doubt.items() if entries},
             writes={
-                operation: write if write.at > before else write.forgotten()
+                operation: write if operation in recent else write.forgotten()
                 for operation, write in self.writes.items()
-                if write.at > before or (write.how is not Provenance.UPDATED and operation != CREATE_RESOURCE)
+                if operation in recent or (write.how is not Provenance.UPDATED and operation != CREATE_RESOURCE)
             },
         )
 
@@ -223,6 +225,10 @@ class ResourceRecord:
 
     def _without(self, operation: str) -> dict[str, tuple[InDoubt, ...]]:
         return {name: entries for name, entries in self.in_doubt.items() if name != operation}
+
+
+def _kept(entries: Iterable[InDoubt], before: float, request: str) -> tuple[InDoubt, ...]:
+    return tuple(each for each in entries if each.since > before or each.request == request)
 
 
 class Lease(NamedTuple):

@@ -15,6 +15,7 @@ from provisioner.contract.errors import ProblemType, RateLimited, Rejected, Retr
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.history import Invocation, Run
+from provisioner.ledger.in_doubt import IN_DOUBT_RETENTION_SECONDS
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState
 from provisioner.reconcile import compute_outcome
@@ -28,7 +29,7 @@ from provisioner.reconcile.plan import Applied, Plan, resources_to_lock
 from provisioner.reconcile.planner import make_plan
 from provisioner.reconcile.ports import Ledger, Organization, Topic
 from provisioner.reconcile.resolved_types import publish_types
-from provisioner.reconcile.retries import IN_DOUBT_RETENTION_SECONDS, Deferred, Retries, TenantMissing, retry_seconds
+from provisioner.reconcile.retries import Deferred, Retries, TenantMissing, retry_seconds
 from provisioner.reconcile.safety import objection
 from provisioner.reconcile.tenancy import Tenancy
 
@@ -176,8 +177,8 @@ class Provisioner:
             except RetryLater:
                 self.ledger.release(leases.values())
                 raise
-        before = self.clock() - IN_DOUBT_RETENTION_SECONDS
-        return {resource: lease.with_record(lease.record.leased(before)) for resource, lease in leases.items()}
+        before, own = self.clock() - IN_DOUBT_RETENTION_SECONDS, job.record.id
+        return {resource: lease.with_record(lease.record.leased(before, own)) for resource, lease in leases.items()}
 
     def _observe_plan_apply(
         self, job: Job, organization_id: str, records: Mapping[ResourceKey, ResourceRecord]

@@ -14,9 +14,6 @@ BACKOFF_SECONDS = (5, 10, 20, 40, 80, 160, 300)
 TENANT_BACKOFF_SECONDS = (10, 30, 60, 120, 300, 900, 1800, 3600, 7200, 10_800)
 """Waits between checks for the credential of a tenant that has none yet."""
 
-IN_DOUBT_RETENTION_SECONDS = 24 * 3600
-"""A create cannot land after a day. By then, Close's list shows every type that exists."""
-
 
 class TenantMissing(Unavailable):
     """The tenant has no credential yet, and its request waits for one."""

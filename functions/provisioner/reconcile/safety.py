@@ -7,7 +7,13 @@ from collections.abc import Mapping
 
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.in_doubt import InDoubt, latest_landing, next_observation
+from provisioner.ledger.in_doubt import (
+    IN_DOUBT_RETENTION_SECONDS,
+    InDoubt,
+    latest_landing,
+    next_observation,
+    sent_since,
+)
 from provisioner.ledger.lease import ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord
 from provisioner.reconcile.plan import Action, Plan, Step, TypeAction, is_association
@@ -74,8 +80,9 @@ def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: fl
     if moment := next_observation([*in_doubt, *_other_associations(record, step)], observed_at, lag):
         raise RetryLater("a create whose response was lost is not visible at Close yet", moment - observed_at)
     _check_look_alikes(step, observed_at)
-    sent = len(in_doubt)
-    if sum(each.lost for each in in_doubt) >= MAX_UNACKNOWLEDGED_CREATES or sent >= MAX_INTENTS:
+    may_land = sent_since(in_doubt, observed_at - IN_DOUBT_RETENTION_SECONDS)
+    sent = len(may_land)
+    if sum(each.lost for each in may_land) >= MAX_UNACKNOWLEDGED_CREATES or sent >= MAX_INTENTS:
         detail = (
             f"Up to {sent} creates of {_described(step)} were sent, their responses were lost, and Close's list shows "
             "none of them."

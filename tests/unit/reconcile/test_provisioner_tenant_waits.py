@@ -1,11 +1,15 @@
 """A signup may arrive before its tenant's credential: its request waits for a limited time."""
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
 
 from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.retries import TENANT_BACKOFF_SECONDS, Deferred
+from tests.close import KILLED, LOST, Killed
 from tests.fakes import MemoryWorld, a_request, kind_of
 from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, Caller
@@ -68,6 +72,36 @@ def test_the_time_limit_excludes_the_wait_for_the_tenant(world: MemoryWorld) -> 
     result = look(world, waiting(), None)
     assert isinstance(result, Outcome)
     assert kind_of(result) == "deadline-exceeded"
+
+
+@pytest.mark.parametrize("if_exists", ["adopt", "update", "fail"])
+@pytest.mark.parametrize(
+    ("faults", "results"),
+    [
+        ([None, RetryLater("Close asked for a pause (429)", 5)], ["created", "created"]),
+        ([LOST], ["recovered", "created"]),
+        ([KILLED], ["recovered", "created"]),
+        ([None, LOST], ["created", "recovered"]),
+    ],
+    ids=["a pause at the field", "a lost create", "a kill after the create", "a lost field"],
+)
+def test_a_request_reports_what_it_sent_days_before(
+    world: MemoryWorld, if_exists: str, faults: list[Any], results: list[str]
+) -> None:
+    """Its tenant's credential is removed while it is under way, and is there again two days later."""
+    field = {"name": "Seats", "type": "number"}
+    request = a_request(wait_for_tenant=True, if_exists=if_exists, spec={"fields": [field]})
+    world.close.faults = [*faults]
+    with suppress(Killed):
+        world.reconcile(request)
+    look(world, request)
+    world.clock.advance(2 * DAY)
+    look(world, request)
+
+    outcome, _ = world.settle(request)
+
+    assert [outcome.types[0].result, outcome.types[0].fields[0].result] == results
+    assert len(world.close.existing) == len(world.close.fields) == 1
 
 
 def test_a_request_does_not_wait_by_default(world: MemoryWorld) -> None:
