@@ -107,6 +107,9 @@ class MemoryLedger:
             self.begun.add(record.id)
         return outcome
 
+    def unbegin(self, record: RequestRecord) -> None:
+        self.begun.discard(record.id)
+
     def settle_unbegun(self, record: RequestRecord, outcome: Outcome) -> Outcome | None:
         stored = self.requests[record.id][0].outcome
         return stored or (None if record.id in self.begun else self.settle(record, outcome))

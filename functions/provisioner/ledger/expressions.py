@@ -20,6 +20,15 @@ MAX_REASON = 300  # stored characters of the reason why a request is pending
 MAX_SWEEP_DOUBLINGS = 5  # of the time between two sweeps of a request, up to four hours
 
 
+STILL_ACCEPTED = "#state = :accepted AND accepted_at = :accepted_at"
+"""The request is not settled, and is still the one that the run read: a forgotten request may be accepted again."""
+
+
+def still_accepted(record: RequestRecord) -> dict[str, items.Plain]:
+    """Return the values of ``STILL_ACCEPTED``."""
+    return {":accepted": RequestState.ACCEPTED, ":accepted_at": record.accepted_at}
+
+
 class AcceptTimes(NamedTuple):
     """The times at which a request is accepted, is due, and expires (Unix seconds)."""
 
@@ -118,12 +127,12 @@ def settle_input(
     request = {
         "TableName": table,
         "Key": items.request_item_key(record.id),
-        "ConditionExpression": "#state = :accepted",
+        "ConditionExpression": STILL_ACCEPTED,
         "UpdateExpression": f"SET #state = :settled, outcome = :outcome, settled_as = :as{due}{more}",
         "ExpressionAttributeNames": {"#state": "state"},
         "ExpressionAttributeValues": items.attributes(
             {
-                ":accepted": RequestState.ACCEPTED,
+                **still_accepted(record),
                 ":settled": RequestState.SETTLED,
                 ":outcome": outcome.to_json(),
                 ":as": items.settled_as_json(outcome),
@@ -181,7 +190,9 @@ def deferral_input(
     if tenant_last_missing_at:
         update = update.replace(" ADD", ", tenant_last_missing_at = :missing_at ADD")
         values |= {":missing_at": tenant_last_missing_at}
-    return _if_unfinished(table, record.id, update, values) | {"ReturnValues": "UPDATED_NEW"}
+    deferral = _if_unfinished(table, record.id, update, {**values, ":accepted_at": record.accepted_at})
+    condition = f"{deferral['ConditionExpression']} AND accepted_at = :accepted_at"
+    return deferral | {"ConditionExpression": condition, "ReturnValues": "UPDATED_NEW"}
 
 
 def postpone_input(table: str, request_key: str, due_at: float) -> items.Item:
@@ -199,13 +210,16 @@ def _if_unfinished(table: str, request_key: str, update: str, values: Mapping[st
 
 
 def mark_published_input(table: str, record: RequestRecord) -> items.Item:
+    """Mark the outcome as published, if it is still that of the request that the run read."""
     return {
         "TableName": table,
         "Key": items.request_item_key(record.id),
-        "ConditionExpression": "attribute_exists(pk)",
+        "ConditionExpression": "attribute_exists(outcome) AND accepted_at = :accepted_at",
         "UpdateExpression": "SET #state = :announced REMOVE unfinished, due_at",
         "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": items.attributes({":announced": RequestState.ANNOUNCED}),
+        "ExpressionAttributeValues": items.attributes(
+            {":announced": RequestState.ANNOUNCED, ":accepted_at": record.accepted_at}
+        ),
     }
 
 

@@ -110,6 +110,13 @@ class Ledger:
             return unbegun.outcome_in(conflicting_item(error))
         return None
 
+    def unbegin(self, record: RequestRecord) -> None:
+        """Take back that a run of the request is about to write: it holds its leases, and nothing was ever sent."""
+        try:
+            write(self.dynamodb.update_item, unbegun.unbegin_input(self.table, record))
+        except ClientError as error:
+            conflicting_item(error)
+
     def settle_unbegun(self, record: RequestRecord, outcome: Outcome) -> Outcome | None:
         """Store the outcome of a request that never began to write. Return the stored outcome; None if it began."""
         outcome = truncation.for_ledger(outcome)
@@ -210,7 +217,7 @@ class Ledger:
         try:
             response = write(self.dynamodb.update_item, update)
         except ClientError as error:
-            conflicting_item(error)  # it was settled meanwhile, and the next run finds its outcome
+            conflicting_item(error)  # it was settled or forgotten meanwhile; the next run finds that
             return record.deferrals
         return items.deferrals_of(response["Attributes"])
 
@@ -219,7 +226,7 @@ class Ledger:
         try:
             write(self.dynamodb.update_item, expressions.mark_published_input(self.table, record))
         except ClientError as error:
-            conflicting_item(error)  # the item has expired
+            conflicting_item(error)  # the item has expired, or the request was forgotten
 
     def overdue(self, page: int) -> Iterator[str]:
         """Yield the keys of all overdue requests, the longest overdue first. ``page``: how many are read at once."""

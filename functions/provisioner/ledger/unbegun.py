@@ -6,7 +6,7 @@ Both are conditional writes to one item, so one of them fails: no request settle
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.ledger import expressions, items
-from provisioner.ledger.models import RequestRecord, RequestState
+from provisioner.ledger.models import RequestRecord
 
 FORGOTTEN_SECONDS = 2.0
 
@@ -16,22 +16,37 @@ def begin_input(table: str, record: RequestRecord) -> items.Item:
     return {
         "TableName": table,
         "Key": items.request_item_key(record.id),
-        "ConditionExpression": "#state = :accepted",
+        "ConditionExpression": expressions.STILL_ACCEPTED,
         "UpdateExpression": "SET begun = :begun",
         "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": items.attributes({":accepted": RequestState.ACCEPTED, ":begun": 1}),
+        "ExpressionAttributeValues": items.attributes({**expressions.still_accepted(record), ":begun": 1}),
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
 
 
-def outcome_in(item: items.Item) -> Outcome | None:
+def unbegin_input(table: str, record: RequestRecord) -> items.Item:
+    """Take the mark back: the run that set it sent nothing, and no earlier one began."""
+    return {
+        "TableName": table,
+        "Key": items.request_item_key(record.id),
+        "ConditionExpression": expressions.STILL_ACCEPTED,
+        "UpdateExpression": "REMOVE begun",
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": items.attributes(expressions.still_accepted(record)),
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def outcome_in(item: items.Item) -> Outcome:
     """Return the outcome of a request that cannot begin.
 
-    Raises ``RetryLater`` for one that was forgotten meanwhile. Its message makes it a new request.
+    Raises ``RetryLater`` for one that was forgotten meanwhile, and perhaps accepted again. Its message makes it a new
+    request.
     """
-    if not item:
+    outcome = items.outcome_of(item) if item else None
+    if outcome is None:
         raise RetryLater("the request was forgotten, because its tenant was", FORGOTTEN_SECONDS)
-    return items.outcome_of(item)
+    return outcome
 
 
 def settle_unbegun_input(table: str, record: RequestRecord, outcome: Outcome, now: float) -> items.Item:

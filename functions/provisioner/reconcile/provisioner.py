@@ -157,6 +157,8 @@ class Provisioner:
         applied = self._observe_plan_apply(job, organization_id, records)
         if isinstance(applied.stopped_by, RetryLater | Unavailable):
             self.tenancy.pause(organization_id, applied.stopped_by)
+            if job.request.plan_digest and not _may_have_written(job.record, applied):
+                self.ledger.unbegin(job.record)  # before another run of it can take the leases
             self.ledger.release(lease.with_record(applied.records[resource]) for resource, lease in leases.items())
             raise applied.stopped_by
         outcome = applied.settled or compute_outcome.make_outcome(job.record, job.request, applied, self.clock())
@@ -249,3 +251,9 @@ class Provisioner:
             return fail_without_leases(self.tenancy, job.record, job.request, result)
         except RetryLater as busy:
             return retries.defer_past_deadline(job.record, busy)
+
+
+def _may_have_written(record: RequestRecord, applied: Applied) -> bool:
+    """Whether a write of the request is known, or may have been sent by a run of it that was killed."""
+    written = (each.was_written_by(record.id) or each.may_have_created(record.id) for each in applied.records.values())
+    return record.has_begun or any(written)

@@ -15,6 +15,7 @@ from provisioner.ledger.in_doubt import InDoubt
 from provisioner.ledger.lease import CREATE_RESOURCE, AppliedWrite, Lease, Provenance, ResourceKey, ResourceRecord, Seen
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 from provisioner.ledger.store import Ledger
+from provisioner.ledger.tenant_items import TenantItems
 from provisioner.ledger.waitlist import MAX_WAITERS, TenantWaitlist
 from provisioner.reconcile.plan import resources_to_lock, shared_field_resource, type_resource
 from provisioner.reconcile.ports import Ledger as CoreLedger
@@ -463,6 +464,17 @@ class TestTenants:
 
         assert ledger.tenant("acme") == TenantRecord("acme", "orga_1", ("orga_2",))
 
+    def test_a_request_that_sent_nothing_has_not_begun(self, ledger: LookingLedger) -> None:
+        record = ledger.accept(a_request("1"))
+        ledger.begin(record)
+        assert ledger.accept(a_request("1")).has_begun
+
+        ledger.unbegin(record)
+        ledger.unbegin(record)
+
+        assert not ledger.accept(a_request("1")).has_begun
+        assert ledger.settle_unbegun(record, outcome()) == outcome()
+
     @pytest.mark.parametrize("bound", [None, "orga_1"])
     def test_a_request_does_not_fail_while_its_tenant_is_bound_again(
         self, ledger: LookingLedger, bound: str | None
@@ -499,6 +511,28 @@ class TestOnlyTheRealOne:
 
         assert list(dynamodb.overdue(10)) == []
         assert dynamodb.accept(a_request("1")).deferrals == 0
+
+    def test_a_write_for_a_forgotten_request_does_not_strike_the_one_that_was_accepted_after_it(
+        self, dynamodb: Ledger, clock: Clock
+    ) -> None:
+        old = dynamodb.accept(a_request("1"))
+        dynamodb.settle(old, outcome())
+        dynamodb.mark_published(old)
+        assert TenantItems(dynamodb).forget_request(old.id)
+        clock.advance(1)
+        new = dynamodb.accept(a_request("1"))
+
+        dynamodb.mark_published(old)
+        dynamodb.record_deferral(old, 1, "reason")
+        with pytest.raises(RetryLater):
+            dynamodb.begin(old)
+        with pytest.raises(RetryLater):
+            dynamodb.settle(old, outcome())
+        assert dynamodb.settle_unbegun(old, outcome()) is None
+
+        assert dynamodb.find(new.id) == replace(new, fresh=False)
+        assert dynamodb.begin(new) is None
+        assert dynamodb.settle(new, outcome()) == outcome()
 
     def test_only_requests_expire(self, dynamodb: Ledger, clock: Clock) -> None:
         leased(dynamodb, "1")

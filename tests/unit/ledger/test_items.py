@@ -31,6 +31,8 @@ TYPE_KEY = {"pk": {"S": f"TYPE#acme#{hashlib.sha256(b'account').hexdigest()}"}}
 ACCOUNT = type_resource("acme", "account")
 DEFERRED = expressions.DeferralTimes(now=560.0, next_at=580.0, due_at=1000.0)
 LEASE_TIMES = expressions.LeaseTimes(now=100.0, until=190.0)
+STILL_ACCEPTED = "#state = :accepted AND accepted_at = :accepted_at"
+ACCEPTED_AT = {"N": "100.5"}
 REQUEST_KEY = {"pk": {"S": f"REQUEST#{REQUEST.id}"}}
 
 
@@ -168,11 +170,12 @@ def test_settling_writes_outcome_and_resources_in_one_transaction() -> None:
         "Update": {
             "TableName": "t",
             "Key": REQUEST_KEY,
-            "ConditionExpression": "#state = :accepted",
+            "ConditionExpression": STILL_ACCEPTED,
             "UpdateExpression": "SET #state = :settled, outcome = :outcome, settled_as = :as",
             "ExpressionAttributeNames": {"#state": "state"},
             "ExpressionAttributeValues": {
                 ":accepted": {"S": "accepted"},
+                ":accepted_at": ACCEPTED_AT,
                 ":settled": {"S": "settled"},
                 ":outcome": {"S": OUTCOME.to_json()},
                 ":as": {"S": '[1800000000.0,"created",null]'},
@@ -220,7 +223,7 @@ def test_only_unfinished_requests_have_an_expected_time(build: Any) -> None:
     request = build("t", RECORD, 1000.0)
 
     assert request["Key"] == REQUEST_KEY
-    assert request["ConditionExpression"] == "attribute_exists(unfinished)"
+    assert request["ConditionExpression"].startswith("attribute_exists(unfinished)")
     assert request["ExpressionAttributeValues"][":due_at"] == {"N": "1000"}
 
 
@@ -240,17 +243,18 @@ def test_deferrals_and_sweeps_are_counted() -> None:
 def test_a_published_request_leaves_the_index() -> None:
     request = expressions.mark_published_input("t", RECORD)
 
-    assert request["ConditionExpression"] == "attribute_exists(pk)"  # one that has expired does not come back
+    # one that has expired does not come back, and one that was forgotten and accepted again is another request
+    assert request["ConditionExpression"] == "attribute_exists(outcome) AND accepted_at = :accepted_at"
     assert request["UpdateExpression"] == "SET #state = :announced REMOVE unfinished, due_at"
-    assert request["ExpressionAttributeValues"] == {":announced": {"S": "announced"}}
+    assert request["ExpressionAttributeValues"] == {":announced": {"S": "announced"}, ":accepted_at": ACCEPTED_AT}
 
 
 def test_a_request_begins_to_write_unless_it_is_settled_and_settles_unseen_unless_it_began() -> None:
     begin = unbegun.begin_input("t", RECORD)
     settle = unbegun.settle_unbegun_input("t", RECORD, OUTCOME, 1)
 
-    assert (begin["ConditionExpression"], begin["UpdateExpression"]) == ("#state = :accepted", "SET begun = :begun")
-    assert settle["ConditionExpression"] == "#state = :accepted AND attribute_not_exists(begun)"
+    assert (begin["ConditionExpression"], begin["UpdateExpression"]) == (STILL_ACCEPTED, "SET begun = :begun")
+    assert settle["ConditionExpression"] == f"{STILL_ACCEPTED} AND attribute_not_exists(begun)"
     assert begin["ReturnValuesOnConditionCheckFailure"] == settle["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
 
 

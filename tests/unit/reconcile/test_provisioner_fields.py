@@ -1,6 +1,7 @@
 """The use case for types with fields: once, complete, additive, and never over the work of other users."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -699,6 +700,26 @@ class TestPlanDigest:
         assert outcome.plan
         assert outcome.plan["digest"] == self.digest(world, request) != digest
         assert outcome.plan["types"][0]["action"] == "adopt"
+
+    def test_a_plan_counts_on_after_a_run_that_could_write_nothing(self, world: MemoryWorld) -> None:
+        request = wants(*ALL, if_exists="update", plan_digest=self.digest(world, wants(*ALL, if_exists="update")))
+        world.close.faults = [RetryLater("Close asked for a pause (429)", 5)]
+        assert isinstance(world.reconcile(request), Deferred)
+        world.close.add("Account")  # by a person, meanwhile
+
+        outcome, _ = world.settle(request)
+
+        assert (outcome.result, kind_of(outcome), world.close.writes) == ("failed", "plan-stale", [])
+
+    @pytest.mark.parametrize("fault", [LOST, KILLED])
+    def test_a_request_goes_on_with_its_plan_after_a_run_that_wrote(self, world: MemoryWorld, fault: Any) -> None:
+        request = wants(*ALL, if_exists="update", plan_digest=self.digest(world, wants(*ALL, if_exists="update")))
+        world.close.faults = [fault]
+        with suppress(Killed):
+            world.reconcile(request)
+        world.clock.advance(300)
+
+        assert world.settle(request)[0].result == "recovered"
 
     def test_the_new_plan_can_be_applied(self, world: MemoryWorld) -> None:
         request = wants(*ALL, if_exists="update", plan_digest="0" * 64)
