@@ -207,7 +207,7 @@ def test_no_operator_deletes_what_keeps_a_type_from_being_created_twice(template
         for each in statements(role)
         if "dynamodb:DeleteItem" in as_list(each["Action"])
     }
-    assert deleting == {"OperatorRole": ["REQUEST#*", "TENANT#*", "WAITING#*"]}
+    assert deleting == {"OperatorRole": ["REQUEST#*", "WAITING#*"]}
 
 
 def test_no_action_is_a_pattern_and_no_resource_is_everything(template: Template) -> None:

@@ -121,9 +121,9 @@ def moment(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).isoformat()
 
 
-def type_key(tenant: str, natural_key: str, close_id: str) -> str:
-    """Return the id of an event about one type. It never equals a request key, because tenants contain no slash."""
-    return hashlib.sha256(f"{tenant}/type/{natural_key}/{close_id}".encode()).hexdigest()[:32]
+def type_key(tenant: str, request_id: str, natural_key: str, close_id: str) -> str:
+    """Return the id of an event about one type of a request. It never equals a request key: no id contains a slash."""
+    return hashlib.sha256(f"{tenant}/{request_id}/type/{natural_key}/{close_id}".encode()).hexdigest()[:32]
 
 
 def message_key(message_id: str) -> str:

@@ -1,7 +1,7 @@
 """The requests to DynamoDB that change the ledger's items, as pure functions: each condition is tested as a value.
 
-models.py and lease.py draw how items change. A failed condition returns the item that it conflicts with. Only
-requests expire.
+models.py and lease.py draw how items change. A failed condition returns the item that it conflicts with. Requests
+expire, and so does what is left of a forgotten tenant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
-from provisioner.ledger import history, items, unfinished
+from provisioner.ledger import bindings, history, items, unfinished
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 
@@ -151,7 +151,7 @@ def unchanged_check(table: str, record: ResourceRecord | TenantRecord) -> items.
     tenant was not bound to another organization.
     """
     if isinstance(record, TenantRecord):
-        condition, values = _still_bound(record)
+        condition, values = bindings.still_bound(record)
         key = items.tenant_item_key(record.tenant)
     else:
         condition, values = _not_leased_since(record)
@@ -232,23 +232,3 @@ def pause_input(table: str, key: items.Item, until: float) -> items.Item:
         "UpdateExpression": "SET not_before = :until",
         "ExpressionAttributeValues": items.attributes({":until": until}),
     }
-
-
-def bind_input(table: str, known: TenantRecord, organization: str) -> items.Item:
-    """Remember the tenant's organization, if it is still the ``known`` one; the failure returns the existing item."""
-    condition, values = _still_bound(known)
-    earlier = [each for each in known.organizations if each != organization]
-    return {
-        "TableName": table,
-        "Key": items.tenant_item_key(known.tenant),
-        "ConditionExpression": condition,
-        "UpdateExpression": "SET organization = :organization, earlier = :earlier",
-        "ExpressionAttributeValues": items.attributes({**values, ":organization": organization, ":earlier": earlier}),
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
-def _still_bound(known: TenantRecord) -> tuple[str, dict[str, items.Plain]]:
-    if known.organization is None:
-        return "attribute_not_exists(organization)", {}
-    return "organization = :known", {":known": known.organization}

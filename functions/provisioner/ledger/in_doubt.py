@@ -50,6 +50,6 @@ def latest_landing(since: float, lag: float) -> float:
     return since + ABSENCE_LAGS * lag
 
 
-def sent_since(entries: Iterable[InDoubt], before: float) -> tuple[InDoubt, ...]:
-    """Return those that may have been sent after ``before`` (Unix seconds)."""
-    return tuple(each for each in entries if each.since > before)
+def sent_since(entries: Iterable[InDoubt], before: float, or_by: str = "") -> tuple[InDoubt, ...]:
+    """Return those that may have been sent after ``before`` (Unix seconds), or by this request."""
+    return tuple(each for each in entries if each.since > before or each.request == or_by)

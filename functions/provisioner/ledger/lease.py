@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, Self
 
-from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, conclusive_from, last_observation
+from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, conclusive_from, last_observation, sent_since
 
 CREATE_RESOURCE = "create"
 """The operation that creates the type, or the shared field, itself."""
@@ -180,11 +180,11 @@ class ResourceRecord:
         By its id a field is known again that was renamed, or that Close stores under another spelling. All that this
         request sent stays as well: it may have waited for its tenant's credential for days, and has to report it.
         """
-        in_doubt = {operation: _kept(entries, before, request) for operation, entries in self.in_doubt.items()}
+        in_doubt = {operation: sent_since(entries, before, request) for operation, entries in self.in_doubt.items()}
         recent = {key for key, each in self.writes.items() if each.at > before or request in each.requests}
         return replace(
             self,
-            orphaned=_kept(self.orphaned, before, request),
+            orphaned=sent_since(self.orphaned, before, request),
             in_doubt={operation: entries for operation, entries in in_doubt.items() if entries},
             writes={
                 operation: write if operation in recent else write.forgotten()
@@ -225,10 +225,6 @@ class ResourceRecord:
 
     def _without(self, operation: str) -> dict[str, tuple[InDoubt, ...]]:
         return {name: entries for name, entries in self.in_doubt.items() if name != operation}
-
-
-def _kept(entries: Iterable[InDoubt], before: float, request: str) -> tuple[InDoubt, ...]:
-    return tuple(each for each in entries if each.since > before or each.request == request)
 
 
 class Lease(NamedTuple):

@@ -1,7 +1,7 @@
 """The ledger: a DynamoDB table that records requests and resources, and a transactional outbox for outcomes.
 
-models.py and lease.py draw how items change, expressions.py builds the writes. A failed condition returns the item
-that it conflicts with, so that nothing is read twice.
+models.py and lease.py draw how items change; expressions.py, bindings.py and unbegun.py build the writes. A failed
+condition returns the item that it conflicts with, so that nothing is read twice.
 """
 
 import heapq
@@ -18,7 +18,7 @@ from provisioner.contract import truncation
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.outcome import Outcome
 from provisioner.contract.request import UNKNOWN_REQUESTER, ProvisioningRequest, Requester
-from provisioner.ledger import acceptance, expressions, items, unbegun, unfinished
+from provisioner.ledger import acceptance, bindings, expressions, items, unbegun, unfinished
 from provisioner.ledger.conflicts import conflicting_item, transaction_conflicts, write
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import MAX_QUEUE_DELAY_SECONDS, RequestRecord, TenantRecord
@@ -82,10 +82,9 @@ class Ledger:
         """Take the resource's lease. Raises ``RetryLater`` while another request holds it."""
         now, token = self.clock(), uuid.uuid4().hex
         times = expressions.LeaseTimes(now, now + self.lease_seconds)
+        take = expressions.lease_input(self.table, resource, record.id, token, times)
         try:
-            response = write(
-                self.dynamodb.update_item, expressions.lease_input(self.table, resource, record.id, token, times)
-            )
+            response = write(self.dynamodb.update_item, take)
         except ClientError as error:
             item = conflicting_item(error)
             if items.text_of(item, "lease_token") != token:  # else it is this lease itself, as in accept
@@ -112,17 +111,13 @@ class Ledger:
 
     def unbegin(self, record: RequestRecord) -> None:
         """Take back that a run of the request is about to write: it holds its leases, and nothing was ever sent."""
-        try:
-            write(self.dynamodb.update_item, unbegun.unbegin_input(self.table, record))
-        except ClientError as error:
-            conflicting_item(error)
+        self._write_in_state(unbegun.unbegin_input(self.table, record))
 
     def settle_unbegun(self, record: RequestRecord, outcome: Outcome) -> Outcome | None:
         """Store the outcome of a request that never began to write. Return the stored outcome; None if it began."""
         outcome = truncation.for_ledger(outcome)
-        settle = unbegun.settle_unbegun_input(self.table, record, outcome, self.clock())
         try:
-            write(self.dynamodb.update_item, settle)
+            write(self.dynamodb.update_item, unbegun.settle_unbegun_input(self.table, record, outcome, self.clock()))
         except ClientError as error:
             return items.outcome_of(conflicting_item(error))
         return outcome
@@ -170,7 +165,7 @@ class Ledger:
         That is another organization when another worker was faster.
         """
         try:
-            write(self.dynamodb.update_item, expressions.bind_input(self.table, known, organization))
+            write(self.dynamodb.update_item, bindings.bind_input(self.table, known, organization))
         except ClientError as error:
             return items.to_tenant_record(conflicting_item(error), known.tenant)
         earlier = tuple(each for each in known.organizations if each != organization)
@@ -214,19 +209,12 @@ class Ledger:
         return deferrals
 
     def _record_deferral(self, record: RequestRecord, update: items.Item) -> int:
-        try:
-            response = write(self.dynamodb.update_item, update)
-        except ClientError as error:
-            conflicting_item(error)  # it was settled or forgotten meanwhile; the next run finds that
-            return record.deferrals
-        return items.deferrals_of(response["Attributes"])
+        changed = self._write_in_state(update)
+        return items.deferrals_of(changed) if changed else record.deferrals
 
     def mark_published(self, record: RequestRecord) -> None:
         """Record that the outcome was published."""
-        try:
-            write(self.dynamodb.update_item, expressions.mark_published_input(self.table, record))
-        except ClientError as error:
-            conflicting_item(error)  # the item has expired, or the request was forgotten
+        self._write_in_state(expressions.mark_published_input(self.table, record))
 
     def overdue(self, page: int) -> Iterator[str]:
         """Yield the keys of all overdue requests, the longest overdue first. ``page``: how many are read at once."""
@@ -245,10 +233,16 @@ class Ledger:
     def postpone(self, record: RequestRecord) -> None:
         """Record that the unfinished request was requeued. The time until it is overdue again doubles each time."""
         due_at = self.clock() + expressions.OVERDUE_SECONDS * 2 ** min(record.sweeps, expressions.MAX_SWEEP_DOUBLINGS)
+        self._write_in_state(expressions.postpone_input(self.table, record.id, due_at))
+
+    def _write_in_state(self, update: items.Item) -> items.Item:
+        """Update a request, unless it was settled or forgotten meanwhile, or has expired: the next run finds that."""
         try:
-            write(self.dynamodb.update_item, expressions.postpone_input(self.table, record.id, due_at))
+            changed: items.Item = write(self.dynamodb.update_item, update).get("Attributes", {})
         except ClientError as error:
-            conflicting_item(error)  # it was finished meanwhile
+            conflicting_item(error)
+            return {}
+        return changed
 
     def get(self, key: items.Item) -> items.Item:
         """Return the item with this key, {} if it does not exist."""

@@ -5,9 +5,14 @@ from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
-from provisioner.ledger import items
+from provisioner.ledger import bindings, items
+from provisioner.ledger.conflicts import conflicting_item
 from provisioner.ledger.models import RequestState, TenantRecord
 from provisioner.ledger.store import Ledger
+
+FORGOTTEN_DAYS = 15
+"""Longer than any request waits for a credential (``TenantWaitDays``, at most 14)."""
+SECONDS_OF_A_DAY = 86_400
 
 
 class TenantItems(NamedTuple):
@@ -42,7 +47,20 @@ class TenantItems(NamedTuple):
             return False
         return True
 
-    def forget_tenant(self, tenant: str) -> None:
-        """Delete the record of its organization, and its waitlist."""
-        for key in (items.tenant_item_key(tenant), items.attributes({"pk": f"WAITING#{tenant}"})):
-            self.ledger.dynamodb.delete_item(TableName=self.ledger.table, Key=key)
+    def forget_tenant(self, tenant: str) -> bool:
+        """Delete its waitlist, and remember its organization as an earlier one, for ``FORGOTTEN_DAYS``.
+
+        A function may still hold its credential, and work on a request that arrived just now. Return False if the
+        tenant was bound to an organization meanwhile.
+        """
+        self.ledger.dynamodb.delete_item(TableName=self.ledger.table, Key=items.attributes({"pk": f"WAITING#{tenant}"}))
+        known = self.ledger.tenant(tenant)
+        if not known.organization:
+            return True
+        until = self.ledger.clock() + FORGOTTEN_DAYS * SECONDS_OF_A_DAY
+        try:
+            self.ledger.dynamodb.update_item(**bindings.unbind_input(self.ledger.table, known, until))
+        except ClientError as error:
+            conflicting_item(error)
+            return False
+        return True

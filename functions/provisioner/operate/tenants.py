@@ -2,16 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn
 
 from provisioner.contract.errors import ProblemType, Rejected
+from provisioner.contract.outcome import Result
 from provisioner.contract.request import IDENTIFIER_PATTERN
 from provisioner.credentials.cache import SecretMissing, SecretUnusable, read_secret
 from provisioner.credentials.inventory import Inventory, ListedSecret, UnknownToken
 from provisioner.credentials.secret_text import UnusableSecret
 from provisioner.credentials.tenants import credential_in
+from provisioner.ledger.in_doubt import IN_DOUBT_RETENTION_SECONDS
 from provisioner.ledger.models import TenantRecord
 from provisioner.ledger.request_lists import ListedRequest, RequestLists, Span
 from provisioner.ledger.tenant_items import TenantItems
@@ -27,8 +29,10 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 100
 MAX_OTHERS = 200  # tenants that are compared by their organization
 MAX_REFUSED = 50  # requests among which a 402 is looked for
 MARGIN_SECONDS = 5
+AHEAD_SECONDS = 300  # of a function's clock, at most
 STAYS = (
     "the types and shared fields of its organization (names, ids in Close): that keeps each from being created twice",
+    "the id of its organization, for 15 days: a request that was under way creates in no other one",
     "the events of senders that became its requests (hashes) and those that were rejected, until they expire",
     "the record of what operators did about it, for 400 days",
     "logs, traces and backups, until they expire (docs/guides/erase-a-tenant.md)",
@@ -124,14 +128,15 @@ class Tenants(NamedTuple):
         self._require_forgettable(tenant)
         with self.audit.recorded(call, "forget tenant", tenant, reason) as action:
             deleted = 0
-            for each in self.memory.lists.of_tenant(tenant, Span(0, self.memory.clock()), 100):
+            for each in self._requests(tenant):
                 if call.time_left() < MARGIN_SECONDS:
                     action.result = f"{deleted} requests deleted, more are left"
                     return {"tenant": tenant, "done": False, "requests": deleted, "stays": list(STAYS)}
                 if not self.memory.items.forget_request(each.id):
                     _forbid(f"Request {each.request_id!r} of the tenant is not announced. Wait for its outcome.")
                 deleted += 1
-            self.memory.items.forget_tenant(tenant)
+            if not self.memory.items.forget_tenant(tenant):
+                _forbid("A request of the tenant began meanwhile. Wait for its outcome.")
             action.result = f"{deleted} requests deleted, and the tenant's record"
         return {"tenant": tenant, "done": True, "requests": deleted, "stays": list(STAYS)}
 
@@ -147,10 +152,19 @@ class Tenants(NamedTuple):
                 f"Tenant {tenant!r} has a credential. Delete it first (close-provisioner tenants remove {tenant}): "
                 "while it is there, requests may come, and need what is remembered."
             )
-        unfinished = self.memory.lists.unfinished()
-        for each in self.memory.lists.of_tenant(tenant, Span(0, self.memory.clock()), 100):
+        unfinished, a_day_ago = self.memory.lists.unfinished(), self.memory.clock() - IN_DOUBT_RETENTION_SECONDS
+        for each in self._requests(tenant):
             if each.id in unfinished:
                 _forbid(f"Request {each.request_id!r} of the tenant is not announced. Wait for its outcome.")
+            if each.result == Result.UNRESOLVED and (each.settled_at or 0) > a_day_ago:
+                _forbid(
+                    f"Request {each.request_id!r} of the tenant is unresolved since {rfc3339(each.settled_at)}. All "
+                    "that it asked for keeps a renamed type from being created twice. Wait a day from then."
+                )
+
+    def _requests(self, tenant: str) -> Iterator[ListedRequest]:
+        """Yield its requests, also those of functions whose clocks are ahead."""
+        return self.memory.lists.of_tenant(tenant, Span(0, self.memory.clock() + AHEAD_SECONDS), 100)
 
     # --- what is shown
 

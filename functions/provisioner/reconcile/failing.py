@@ -22,6 +22,8 @@ def fail_without_leases(
     """
     known = tenancy.ledger.tenant(request.tenant)
     read = [each for one in known.organizations for each in tenancy.read_resources(request, one)]
+    if record.has_begun and not known.organizations:  # the record of its organization was erased since
+        rejection = Indeterminate(ProblemType.UNRESOLVED, str(rejection))
     if len(read) > MAX_UNCHANGED:  # only a large request of a tenant whose organization was changed
         rejection = Indeterminate(ProblemType.UNRESOLVED, str(rejection))
     applied = Applied({each.resource: each for each in read}, stopped_by=rejection)

@@ -30,7 +30,7 @@ from provisioner.reconcile.planner import make_plan
 from provisioner.reconcile.ports import Ledger, Organization, Topic
 from provisioner.reconcile.resolved_types import publish_types
 from provisioner.reconcile.retries import Deferred, Retries, TenantMissing, retry_seconds
-from provisioner.reconcile.safety import objection
+from provisioner.reconcile.safety import may_have_written, objection
 from provisioner.reconcile.tenancy import Tenancy
 
 
@@ -65,8 +65,7 @@ class Provisioner:
     def reconcile(self, job: Job) -> Outcome | Deferred:
         """Settle and publish the request, or defer it. Any worker may call it again at any time.
 
-        An exception leaves the request accepted or unpublished, and the resources whose leases it held in doubt. It is
-        safe to repeat.
+        An exception leaves the request accepted or unpublished, and what it leased in doubt. It is safe to repeat.
         """
         if isinstance(result := self.settle(job), Outcome):
             self._publish(job.record, result)
@@ -99,10 +98,9 @@ class Provisioner:
         return make_plan(request, observed.state, observed.matches)
 
     def reconcile_unresolved(self, job: Job) -> Deferred | None:
-        """Reconcile an unresolved request that was sent again, by the same rules.
+        """Reconcile an unresolved request that was sent again, by the same rules. Its outcome stays unresolved.
 
-        Its outcome stays unresolved. Each type that exists now, or is created because the rules allow it, is published
-        as a separate event.
+        Each type that exists now, or is created as the rules allow it, is published as a separate event.
         """
         try:
             self._run_under_leases(job)
@@ -157,7 +155,7 @@ class Provisioner:
         applied = self._observe_plan_apply(job, organization_id, records)
         if isinstance(applied.stopped_by, RetryLater | Unavailable):
             self.tenancy.pause(organization_id, applied.stopped_by)
-            if job.request.plan_digest and not _may_have_written(job.record, applied):
+            if job.request.plan_digest and not may_have_written(job.record, applied.records):
                 self.ledger.unbegin(job.record)  # before another run of it can take the leases
             self.ledger.release(lease.with_record(applied.records[resource]) for resource, lease in leases.items())
             raise applied.stopped_by
@@ -233,10 +231,9 @@ class Provisioner:
         return Observer(request, organization, organization_id, records, self.list_lag, now, read, find)
 
     def _begin(self, record: RequestRecord) -> Outcome | None:
-        """Return the outcome that another run of this request stored, if any. After that, nothing may be created.
+        """Return the outcome that another run of this request stored, if any: then nothing may be created any more.
 
-        From here on no run settles it without leases: one that fails it checks that no lease was taken, and one that
-        settles it from an earlier observation checks that no run began to write.
+        From here on no run settles it without leases, unless no lease was taken since, or no run began to write.
         """
         return self.ledger.begin(record) if record.outcome is None else None
 
@@ -251,9 +248,3 @@ class Provisioner:
             return fail_without_leases(self.tenancy, job.record, job.request, result)
         except RetryLater as busy:
             return retries.defer_past_deadline(job.record, busy)
-
-
-def _may_have_written(record: RequestRecord, applied: Applied) -> bool:
-    """Whether a write of the request is known, or may have been sent by a run of it that was killed."""
-    written = (each.was_written_by(record.id) or each.may_have_created(record.id) for each in applied.records.values())
-    return record.has_begun or any(written)

@@ -10,5 +10,5 @@ def publish_types(topic: Topic, record: RequestRecord, outcome: Outcome) -> None
     """Publish an event for each type of the outcome that has an id."""
     for each in outcome.types:
         if each.id:
-            key = type_key(record.tenant, natural_key(each.name), each.id)
+            key = type_key(record.tenant, record.request_id, natural_key(each.name), each.id)
             topic.publish_type(key, outcome.model_copy(update={"types": (each,)}).asked_by(record.requester))

@@ -37,16 +37,19 @@ def objection(
 def _stale(
     plan: Plan, request: ProvisioningRequest, record: RequestRecord, records: Mapping[ResourceKey, ResourceRecord]
 ) -> Rejected | None:
-    """Reject a plan that differs from the planned one, unless the request's own writes may have changed it.
-
-    That includes the writes of a run that was killed before it could record them.
-    """
-    has_begun = record.has_begun or any(each.was_written_by(record.id) for each in records.values())
-    if request.plan_digest in {None, plan.digest} or has_begun:
+    """Reject a plan that differs from the planned one, unless the request's own writes may have changed it."""
+    has_written = record.has_begun or any(each.was_written_by(record.id) for each in records.values())
+    if request.plan_digest in {None, plan.digest} or has_written:
         return None
     return Rejected(
         ProblemType.PLAN_STALE, "Close or the request changed since the plan was made. Plan the request again."
     )
+
+
+def may_have_written(record: RequestRecord, records: Mapping[ResourceKey, ResourceRecord]) -> bool:
+    """Whether a write of the request is known, or may have been sent by a run of it that was killed."""
+    written = (each.was_written_by(record.id) or each.may_have_created(record.id) for each in records.values())
+    return record.has_begun or any(written)
 
 
 def _exists(plan: Plan) -> Rejected | None:

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from provisioner.contract.request import ProvisioningRequest
+from provisioner.ledger.models import TenantRecord
+from provisioner.ledger.tenant_items import TenantItems
 from tests.fakes import a_request
 from tests.integration.service.locked_moto import client
 from tests.integration.service.operator_caller import OperatorCaller
@@ -17,8 +20,13 @@ def operator(stack: Stack) -> OperatorCaller:
     return OperatorCaller(stack)
 
 
+def scan(stack: Stack) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client("dynamodb").scan(TableName=stack.name)["Items"]
+    return found
+
+
 def keys(stack: Stack) -> set[str]:
-    return {each["pk"]["S"] for each in client("dynamodb").scan(TableName=stack.name)["Items"]}
+    return {each["pk"]["S"] for each in scan(stack)}
 
 
 class TestTheListOfTenants:
@@ -164,10 +172,13 @@ class TestForgetting:
         assert (status, answer["done"], answer["requests"]) == (200, True, 1)
         left = keys(stack)
         assert f"REQUEST#{a_request('signup-1').id}" not in left
-        assert "TENANT#acme" not in left
         assert {f"REQUEST#{a_request('signup-1', tenant='globex').id}", "TENANT#globex"} <= left
         assert [key for key in left if key.startswith(f"TYPE#{stack.organizations['acme']}#")], "they keep once"
         assert answer["stays"]
+        organization = stack.organizations["acme"]
+        assert stack.service.ledger.tenant("acme") == TenantRecord("acme", None, (organization,)), "for 15 days"
+        (item,) = (each for each in scan(stack) if each["pk"]["S"] == "TENANT#acme")
+        assert item["expires_at"] == {"N": str(int(stack.clock() + 15 * 86_400))}
         assert operator.audit()[0]["action"] == "forget tenant"
 
     def test_is_refused_while_it_has_a_credential(self, stack: Stack, operator: OperatorCaller) -> None:
@@ -190,6 +201,61 @@ class TestForgetting:
         assert "TENANT#acme" in keys(stack)
         operator.time_left = 28
         assert self.forget(operator)[1]["done"]
+
+    def test_is_refused_for_a_day_after_an_unresolved_request(self, stack: Stack, operator: OperatorCaller) -> None:
+        """Another tenant of the organization may need what it asked for, to know a renamed type again."""
+        request = a_request("signup-1")
+        stack.service.provisioner.give_up(stack.service.ledger.accept(request), request, "Its key was removed.")
+        client("secretsmanager").delete_secret(SecretId=f"{stack.name}/acme")
+
+        status, answer = self.forget(operator)
+        assert (status, "is unresolved since" in answer["detail"]) == (409, True)
+        stack.clock.advance(86_401)
+        assert self.forget(operator)[1]["done"]
+
+    def test_a_request_that_arrives_meanwhile_knows_its_organization(
+        self, stack: Stack, operator: OperatorCaller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A warm function still has the key, and the response to the create is lost."""
+        first = stack.organizations["acme"]
+        signup = a_request("signup-2", wait_for_tenant=True)
+        self.forget_while_it_arrives(signup, stack, operator, monkeypatch)
+        client("secretsmanager").restore_secret(SecretId=f"{stack.name}/acme")
+        second = stack.add_tenant("acme")
+        for _ in range(5):
+            stack.clock.advance(130)
+            stack.work(signup.to_json(), service=stack.new_service())
+
+        assert ("signup-2", "unresolved") in stack.results()
+        assert "Account" in [each["name"] for each in stack.close.types(first)]
+        assert stack.close.types(second) == []
+
+    def test_a_request_that_arrives_meanwhile_does_not_fail(
+        self, stack: Stack, operator: OperatorCaller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        signup = a_request("signup-2")
+        self.forget_while_it_arrives(signup, stack, operator, monkeypatch)
+        stack.clock.advance(400)
+        stack.work(signup.to_json(), service=stack.new_service())
+
+        assert ("signup-2", "unresolved") in stack.results()
+
+    def forget_while_it_arrives(
+        self, signup: ProvisioningRequest, stack: Stack, operator: OperatorCaller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stack.settle(a_request("old", name="Older"))
+        client("secretsmanager").delete_secret(SecretId=f"{stack.name}/acme", RecoveryWindowInDays=30)
+        forget = TenantItems.forget_request
+
+        def slow(items: TenantItems, key: str) -> bool:
+            is_forgotten = forget(items, key)
+            stack.arm("create_then_hang_up")
+            stack.work(signup.to_json())
+            return is_forgotten
+
+        monkeypatch.setattr(TenantItems, "forget_request", slow)
+        assert self.forget(operator)[1]["done"]
+        assert "Account" in stack.types()
 
 
 class TestSources:

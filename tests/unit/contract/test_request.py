@@ -90,7 +90,8 @@ def test_the_id_can_be_computed_in_a_shell() -> None:
 
 
 def test_ids_of_requests_types_and_messages_differ() -> None:
-    assert len({request_key("a", "b"), request_key("a/b", ""), type_key("a", "b", "c"), message_key("b")}) == 4
+    assert len({request_key("a", "b"), request_key("a/b", ""), type_key("a", "b", "c", "d"), message_key("b")}) == 4
+    assert type_key("a", "1", "b", "c") != type_key("a", "2", "b", "c")
     assert request_key("ab", "c") != request_key("a", "bc")
 
 

@@ -12,7 +12,7 @@ from provisioner.contract.errors import ProblemType, make_problem
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import request_key
 from provisioner.contract.spec import MAX_SHARED_FIELDS, MAX_TYPES
-from provisioner.ledger import expressions, items, unbegun, unfinished
+from provisioner.ledger import bindings, expressions, items, unbegun, unfinished
 from provisioner.ledger.acceptance import SettledAtOnce
 from provisioner.ledger.history import Invocation, Run
 from provisioner.ledger.in_doubt import InDoubt
@@ -308,15 +308,17 @@ def test_the_sparse_index_has_no_hot_partition_key() -> None:
         expressions.postpone_input("t", "x", 1),
         expressions.mark_published_input("t", RECORD),
         expressions.pause_input("t", items.organization_item_key("acme"), 1),
-        expressions.bind_input("t", TenantRecord("acme"), "orga_1"),
-        expressions.bind_input("t", TenantRecord("acme", "orga_1", ("orga_0",)), "orga_2"),
+        bindings.bind_input("t", TenantRecord("acme"), "orga_1"),
+        bindings.bind_input("t", TenantRecord("acme", "orga_1", ("orga_0",)), "orga_2"),
         expressions.unchanged_check("t", TenantRecord("acme"))["ConditionCheck"],
         expressions.unchanged_check("t", TenantRecord("acme", "orga_1"))["ConditionCheck"],
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT))["ConditionCheck"],
         expressions.unchanged_check("t", ResourceRecord(ACCOUNT, 7))["ConditionCheck"],
         unfinished.overdue_input("t", 0, 1, 1),
         unbegun.begin_input("t", RECORD),
+        unbegun.unbegin_input("t", RECORD),
         unbegun.settle_unbegun_input("t", RECORD, OUTCOME, 1),
+        bindings.unbind_input("t", TenantRecord("acme", "orga_1"), 1),
         *(
             each["Update"]
             for each in expressions.settle_input("t", RECORD, OUTCOME, [Lease(ALL_KNOWN)], 1)["TransactItems"]
@@ -376,8 +378,8 @@ def test_a_record_is_unchanged_if_no_lease_was_taken_and_no_organization_bound_s
 
 
 def test_binding_keeps_the_organizations_of_before_once_each() -> None:
-    first = expressions.bind_input("t", TenantRecord("acme"), "orga_1")
-    back = expressions.bind_input("t", TenantRecord("acme", "orga_2", ("orga_1", "orga_0")), "orga_1")
+    first = bindings.bind_input("t", TenantRecord("acme"), "orga_1")
+    back = bindings.bind_input("t", TenantRecord("acme", "orga_2", ("orga_1", "orga_0")), "orga_1")
 
     assert first["ConditionExpression"] == "attribute_not_exists(organization)"
     assert back["ConditionExpression"] == "organization = :known"
