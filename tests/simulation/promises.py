@@ -113,7 +113,7 @@ def _truthful(
         for what, parts, result in _told(play, of_type):
             said = f"{request.request_id} says of {what}: {result}"
             made = own.intersection(parts)
-            told.update(parts if result in MADE else ())
+            told.update(parts if result in MADE or _is_told_as_a_step(of_type, parts[0][0]) else ())
             if result in MADE and not (parts[0][0] in play.touched and result == "recovered"):
                 for part in parts if len(parts) == 1 else made:  # one creates a shared field, others associate it
                     claimed[part].add(request.request_id)
@@ -136,6 +136,12 @@ def _told(play: "Play", of_type: TypeOutcome) -> "Iterator[tuple[str, list[Part]
         if each.id in play.shared and of_type.id:
             parts.append((each.id, of_type.id))
         yield f"field {each.name} of {of_type.name}", parts, str(each.result)
+
+
+def _is_told_as_a_step(of_type: TypeOutcome, close_id: str | None) -> bool:
+    """Whether the outcome says of a shared field that it was made, beside a field of the type that blocks it."""
+    names = [each.name for each in of_type.fields if each.id == close_id and each.result == "blocked"]
+    return any(f"{made} shared field {name}" in of_type.steps for name in names for made in MADE)
 
 
 def _is_forgotten(play: "Play", of_type: TypeOutcome, made: "set[Part]", own: "set[Part]") -> bool:

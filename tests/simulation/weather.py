@@ -77,8 +77,12 @@ def _delete(kind: str, name: str, path: str) -> Act:
 
 
 def _deleted(play: "Play", close_id: str, path: str) -> None:
-    on_it = [each.id for each in play.close.fields if each.custom_object_type_id == close_id]
-    play.deleted.update([close_id, *on_it])
+    of_it = [
+        each.id
+        for each in play.close.fields
+        if close_id in {each.custom_object_type_id, each.referenced_custom_type_id}  # Close deletes both
+    ]
+    play.deleted.update([close_id, *of_it])
     assert play.close.simulator.client(KEY).delete(f"{path}/{close_id}/").status_code < 300
 
 
