@@ -47,10 +47,10 @@ CANDIDATES = {
     ("clerk", "organizationMembership.created"): ["data.organization.id"],
     ("auth0", "organization.created"): ["data.object.metadata.tenant_id", "data.object.id"],
     ("workos", "organization.created"): ["data.external_id", "data.metadata.tenant_id", "data.id"],
-    ("chargebee", "customer_created"): ["content.customer.cf_tenant_id", "content.customer.id"],
+    ("chargebee", "customer_created"): ["content.customer.meta_data.tenant_id", "content.customer.id"],
     ("chargebee", "subscription_created"): [
-        "content.subscription.cf_tenant_id",
-        "content.customer.cf_tenant_id",
+        "content.subscription.meta_data.tenant_id",
+        "content.customer.meta_data.tenant_id",
         "content.subscription.customer_id",
     ],
     ("paddle", "customer.created"): ["data.custom_data.tenant_id", "data.id"],
