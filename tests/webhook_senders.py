@@ -84,7 +84,8 @@ class MemoryEventLedger:
     ) -> RequestRecord:
         if answer := self.answer():
             return answer
-        if self.event.key in self.events and request.id not in self.ledger.requests:
+        known = self.events.get(self.event.key)
+        if known and known[0] != self.event.fingerprint and request.id not in self.ledger.requests:
             raise Rejected(ProblemType.REQUEST_CONFLICT, "sent before")
         record = self.ledger.accept(request, expected_after, requester)
         if record.fresh:

@@ -14,6 +14,8 @@ from infra.local.signing import signed_headers
 from provisioner.contract.request import request_key
 from provisioner.handlers import events, webhooks
 from provisioner.ingest.mapping import Expression
+from provisioner.ledger.models import RequestRecord
+from provisioner.ledger.received_events import EventLedger
 from tests.architecture.test_permissions import LEADING_KEYS
 from tests.fakes import a_request
 from tests.integration.service.locked_moto import client
@@ -62,6 +64,14 @@ def deliver(stack: Stack, body: bytes, secret: str = SECRET) -> dict[str, Any]:
     return {"status": answer["statusCode"], **json.loads(answer["body"])}
 
 
+def edit_stripe(change: dict[str, Any]) -> None:
+    """Edit the mapping of every event of Stripe."""
+    sources = webhooks._service().ingest.sources
+    source = sources.find("stripe")
+    assert source
+    sources._read["stripe"] = replace(source, events=tuple(replace(each, **change) for each in source.events))
+
+
 def put(detail: dict[str, Any]) -> None:
     events.lambda_handler(event(detail), LambdaContext())
 
@@ -96,10 +106,7 @@ def test_hole_6_a_redelivery_after_an_edit_of_the_mapping_gets_the_first_answer(
     deployed: Stack, change: dict[str, Any]
 ) -> None:
     first = deliver(deployed, SIGNUP)
-    sources = webhooks._service().ingest.sources
-    source = sources.find("stripe")
-    assert source
-    sources._read["stripe"] = replace(source, events=tuple(replace(each, **change) for each in source.events))
+    edit_stripe(change)
 
     assert deliver(deployed, SIGNUP) == first
     assert (len(deployed.waiting()), deployed.results()) == (1, [])
@@ -112,6 +119,46 @@ def test_hole_6_another_body_under_the_id_of_an_event_is_a_conflict(deployed: St
 
     assert [deliver(deployed, other)["status"] for other in others] == [422, 202]
     assert deployed.results() == [("evt_1", "failed")]
+    assert len(deployed.waiting()) == 1
+
+
+def lose_request(stack: Stack, answer: dict[str, Any]) -> None:
+    """Delete the request, as forgetting its tenant does, and DynamoDB when it expires; its event stays."""
+    client("dynamodb").delete_item(TableName=stack.name, Key={"pk": {"S": f"REQUEST#{answer['id']}"}})
+
+
+def test_an_event_whose_request_is_gone_is_a_new_one_once(deployed: Stack) -> None:
+    lose_request(deployed, deliver(deployed, SIGNUP))
+    deployed.waiting()
+    with ThreadPoolExecutor(5) as senders:
+        answers = list(senders.map(lambda _: deliver(deployed, SIGNUP), range(5)))
+
+    assert {(answer["status"], answer["tenant"]) for answer in answers} == {(202, "acme")}
+    [message] = deployed.waiting()
+    deployed.work(message.body)
+    assert deployed.results() == [("evt_1", "created")]
+    assert deliver(deployed, SIGNUP.replace(b"acme", b"globex"))["status"] == 422
+
+
+def test_an_event_whose_request_is_gone_is_one_request_under_two_mappings(
+    deployed: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one delivery is about to replace the event, another replaces it with the request of another tenant."""
+    lose_request(deployed, deliver(deployed, SIGNUP))
+    deployed.waiting()
+    real, others = EventLedger._answer, list[dict[str, Any]]()
+
+    def answer(self: EventLedger, item: dict[str, Any]) -> RequestRecord | None:
+        found = real(self, item)
+        if not others:
+            others.append({})
+            edit_stripe({"tenant": Expression("'globex'")})
+            others[0] = deliver(deployed, SIGNUP)
+        return found
+
+    monkeypatch.setattr(EventLedger, "_answer", answer)
+    assert deliver(deployed, SIGNUP) == others[0]
+    assert others[0]["tenant"] == "globex"
     assert len(deployed.waiting()) == 1
 
 
