@@ -12,6 +12,7 @@ import pytest
 from infra.checks.cloudformation import Template, as_list
 from provisioner.handlers.operator import ROUTES
 from tests.architecture.conftest import PROJECT
+from tests.architecture.test_template import operations
 
 CLI = PROJECT / "cli" / "close_provisioner"
 STACK = "close-provisioner"
@@ -191,3 +192,31 @@ def test_no_policy_allows_everything(template: Template) -> None:
     assert (
         len(json.dumps(template.properties("AdminPolicy")["PolicyDocument"])) < 6144 * 2
     )  # AWS's limit, names unfilled
+
+
+def documented_for_acme() -> list[str]:
+    """Return the ARNs of the documented policy that binds a caller to the tenant acme."""
+    page = (PROJECT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8")
+    section = page.partition("## Bind a caller to tenants")[2].partition("\n## ")[0]
+    policy = json.loads(section.split("```")[1])
+    assert (policy["Effect"], policy["Action"]) == ("Allow", "execute-api:Invoke")
+    resources: list[str] = policy["Resource"]
+    return resources
+
+
+def test_a_caller_who_is_bound_to_a_tenant_reads_and_sends_its_requests_only(template: Template) -> None:
+    patterns = documented_for_acme()
+    allowed = {
+        f"{method.upper()} {path}"
+        for method, path in operations(template)
+        for call in [route(f"{method.upper()}{path.replace('{tenant}', 'acme').replace('{id}', KEY)}")]
+        if any(fnmatchcase(call[1], pattern) for pattern in patterns)
+    }
+    requests = "/v1/tenants/{tenant}/provisioning-requests"
+    assert allowed == {
+        f"POST {requests}",
+        f"GET {requests}",
+        f"GET {requests}/{{id}}",
+        f"GET {requests}/{{id}}/history",
+        "POST /v1/tenants/{tenant}/plans",
+    }
