@@ -5,6 +5,8 @@
     a call to Secrets Manager ── a tenant's secret was stored ── its waiting requests ──► queue
 
 No event is signed: IAM limits who may put events on a bus of the account, and only the partner can put them on its own.
+EventBridge reserves sources that begin with "aws.", so the source says where an event comes from. Its detail-type is
+the sender's own choice.
 Lambda retries an event whose invocation failed, then sends it to the dead-letter queue of this handler.
 """
 
@@ -30,6 +32,8 @@ from provisioner.telemetry import count, logger
 
 REQUESTED = "Provisioning Requested"
 CALLED = "AWS API Call via CloudTrail"
+SECRETS_MANAGER = "aws.secretsmanager"
+PARTNERS = "aws.partner/"
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -53,12 +57,12 @@ class Events:
 
     def handle(self, event: Mapping[str, Any]) -> None:
         """Store and queue the request of the event. Publish an event that cannot be mapped as failed."""
-        if event["detail-type"] == CALLED:
+        if (event["source"], event["detail-type"]) == (SECRETS_MANAGER, CALLED):
             self._resume_waiting(event.get("detail"))
             return
         log_keys = {"event_id": event["id"], "from": event["source"], "detail_type": event["detail-type"]}
         try:
-            accepted = self._requested(event) if event["detail-type"] == REQUESTED else self._from_partner(event)
+            accepted = self._requested(event) if _is_request(event) else self._from_partner(event)
         except EventRejected as rejected:
             problem = rejected.problem
             logger.warning("event rejected", extra={**log_keys, "problem": problem.type, "reason": problem.detail})
@@ -98,7 +102,12 @@ class Events:
 
     def _source_dimension(self, event: Mapping[str, Any]) -> str:
         """Return the source of a partner, or a constant: each other text of the bus would make a metric of its own."""
-        if event["detail-type"] == REQUESTED:
+        if _is_request(event):
             return "eventbridge"
         source = self.ingest.sources.of_partner(event["source"])
         return source.name if source else "unknown"
+
+
+def _is_request(event: Mapping[str, Any]) -> bool:
+    """Whether the detail is a request. That of a partner never is: it is mapped, and its source limits the tenants."""
+    return event["detail-type"] == REQUESTED and not event["source"].startswith(PARTNERS)

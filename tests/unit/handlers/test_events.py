@@ -90,6 +90,28 @@ def test_an_event_that_means_no_signup_is_ignored(upstream: Upstream, detail: An
     assert upstream.topic.events == []
 
 
+@pytest.mark.parametrize("bus", [STRIPE_BUS, AUTH0_BUS, "aws.partner/another.example/1"])
+def test_a_partner_makes_no_request_that_its_mapping_does_not(upstream: Upstream, bus: str) -> None:
+    """The rules of its bus take any detail-type."""
+    take(upstream, event(REQUEST, bus))
+    assert upstream.ledger.requests == {}
+    assert upstream.queue.waiting == []
+
+
+def test_a_partners_event_is_mapped_whatever_its_detail_type_is(upstream: Upstream) -> None:
+    signup = json.loads(fixture("stripe", "customer.created"))
+    take(upstream, event(signup, STRIPE_BUS), event(signup | {"id": "evt_2", "livemode": False}, STRIPE_BUS))
+    [(record, _)] = upstream.ledger.requests.values()
+    assert record.request_id == signup["id"]
+
+
+@pytest.mark.parametrize("source", [STRIPE_BUS, "com.example.signups"])
+def test_only_secrets_manager_says_that_a_secret_was_stored(upstream: Upstream, source: str) -> None:
+    upstream.waitlist.add("acme", request_key("acme", "signup-1"))
+    take(upstream, called("PutSecretValue", secretId=ARN) | {"source": source})
+    assert upstream.waitlist.of("acme") == [request_key("acme", "signup-1")]
+
+
 @pytest.mark.parametrize(
     ("asked", "tenant", "request_id"),
     [
