@@ -170,7 +170,8 @@ class Requester(NamedTuple):
     """The entry point of a request, and the party that sent it, as far as AWS or a signature proves it.
 
     ``entry_point``: http, webhook, queue or eventbridge. ``requested_by``: the IAM principal, ``source:<name>`` of a
-    signed event, the sender of the message (SQS), or the source of the event (EventBridge).
+    signed event, the sender of the message (SQS), or ``event:<source>`` of an event (EventBridge), whose sender chose
+    its source.
     """
 
     entry_point: str | None = None

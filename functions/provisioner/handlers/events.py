@@ -76,7 +76,7 @@ class Events:
         count(["Accepted" if accepted.record.fresh else "Redelivered"], source=self._source_dimension(event))
 
     def _requested(self, event: Mapping[str, Any]) -> AcceptedEvent:
-        detail, requester = event.get("detail"), Requester("eventbridge", event["source"])
+        detail, requester = event.get("detail"), Requester("eventbridge", f"event:{event['source']}")
         try:
             if not isinstance(detail, dict):
                 invalid(ErrorDetail(pointer="", detail="the event's detail must be a JSON object"))

@@ -77,7 +77,16 @@ def test_an_event_that_yields_no_request_is_announced_with_its_source() -> None:
     Events(upstream.ingest, "close-provisioner/tenants").handle(event)
 
     [(_, announced)] = upstream.topic.events
-    assert requester_of(announced) == Requester("eventbridge", "com.example.signups")
+    assert requester_of(announced) == Requester("eventbridge", "event:com.example.signups")
+
+
+def test_an_event_of_a_bus_never_passes_for_one_of_a_source() -> None:
+    upstream = Upstream()
+    event = {"id": "e-1", "detail-type": "Provisioning Requested", "source": "source:stripe", "detail": BODY}
+    Events(upstream.ingest, "close-provisioner/tenants").handle(event)
+
+    [(record, _)] = upstream.ledger.requests.values()
+    assert record.requester == Requester("eventbridge", "event:source:stripe")
 
 
 def test_a_requester_of_any_length_fits_a_list() -> None:
