@@ -115,6 +115,15 @@ def _within_bounds(request: ProvisioningRequest) -> ProvisioningRequest:
     return request
 
 
+def json_bytes(value: object) -> bytes:
+    """Return a parsed JSON value as a body again, as short as its sender may have written it.
+
+    Half of a surrogate pair stays an escape sequence.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")
+
+
 def parse_json_object(body: str | bytes, max_bytes: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """Return the JSON object in a body. Raises ``Rejected`` (INVALID_REQUEST, BODY_TOO_LARGE).
 

@@ -12,7 +12,6 @@ Lambda retries an event whose invocation failed, then sends it to the dead-lette
 
 from provisioner.handlers.cold_start import once
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import time
@@ -23,6 +22,7 @@ from provisioner.contract.announced_as import announced_as
 from provisioner.contract.errors import ErrorDetail, Rejected
 from provisioner.contract.faults import invalid
 from provisioner.contract.request import Requester
+from provisioner.contract.validation import json_bytes
 from provisioner.credentials.cloudtrail import tenants_affected_by
 from provisioner.handlers.request_log import log_accepted
 from provisioner.ingest.ingest import AcceptedEvent, EventRejected, Ingest
@@ -98,7 +98,7 @@ class Events:
         source = self.ingest.sources.of_partner(event["source"])
         if source is None:
             return Ignored("no source names this partner")
-        return self.ingest.ingest(source, json.dumps(event.get("detail")).encode(), entry_point="eventbridge")
+        return self.ingest.ingest(source, json_bytes(event.get("detail")), entry_point="eventbridge")
 
     def _source_dimension(self, event: Mapping[str, Any]) -> str:
         """Return the source of a partner, or a constant: each other text of the bus would make a metric of its own."""

@@ -105,6 +105,31 @@ def test_a_partners_event_is_mapped_whatever_its_detail_type_is(upstream: Upstre
     assert record.request_id == signup["id"]
 
 
+def of_size(description: object) -> dict[str, Any]:
+    signup: dict[str, Any] = json.loads(fixture("stripe", "customer.created"))
+    signup["data"]["object"]["description"] = description
+    return signup
+
+
+@pytest.mark.parametrize(
+    "description", ["\u540d" * 80_000, "\U0001f600" * 60_000, [0] * 125_000, "a\\\ud800", "\udc00"]
+)
+def test_an_event_may_be_as_large_on_a_bus_as_in_a_webhook(upstream: Upstream, description: object) -> None:
+    """Its text is neither escaped nor spaced, but for half of a surrogate pair, which UTF-8 cannot hold."""
+    take(upstream, event(of_size(description), STRIPE_BUS, "customer.created"))
+    assert len(upstream.ledger.requests) == 1
+    as_sent = json.dumps(of_size(description), ensure_ascii=False, separators=(",", ":"))
+    assert upstream.deliver("stripe", as_sent.encode(errors="backslashreplace")).status == 202
+    assert len(upstream.queue.waiting) == 1
+
+
+def test_a_larger_event_is_rejected_as_too_large(upstream: Upstream) -> None:
+    take(upstream, event(of_size("\u540d" * 90_000), STRIPE_BUS, "customer.created"))
+    [(_, outcome)] = upstream.topic.events
+    assert outcome.problem
+    assert outcome.problem.type.endswith("body-too-large")
+
+
 @pytest.mark.parametrize("source", [STRIPE_BUS, "com.example.signups"])
 def test_only_secrets_manager_says_that_a_secret_was_stored(upstream: Upstream, source: str) -> None:
     upstream.waitlist.add("acme", request_key("acme", "signup-1"))
