@@ -1,7 +1,8 @@
 """Parse a body into a ProvisioningRequest, or reject it with a pointer to every fault."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from provisioner.contract.faults import details, invalid
 from provisioner.contract.request import MAX_BODY_BYTES, ProvisioningRequest
 
 MAX_NAME = 60  # quoted characters of a key
+TOO_DEEP = "nested too deeply"
 
 
 class BlueprintRejected(Rejected):
@@ -115,12 +117,25 @@ def _within_bounds(request: ProvisioningRequest) -> ProvisioningRequest:
     return request
 
 
+@contextmanager
+def nesting_bounded() -> Iterator[None]:
+    """Raise ``Rejected`` (INVALID_REQUEST) where JSON is nested too deeply to be read or written."""
+    is_bounded = True
+    try:
+        yield
+    except RecursionError:
+        is_bounded = False
+    if not is_bounded:
+        invalid(ErrorDetail(pointer="", detail=f"invalid JSON: {TOO_DEEP}"))
+
+
 def json_bytes(value: object) -> bytes:
     """Return a parsed JSON value as a body again, as short as its sender may have written it.
 
-    Half of a surrogate pair stays an escape sequence.
+    Raise ``Rejected`` (INVALID_REQUEST) if it is nested too deeply. Half of a surrogate pair stays an escape sequence.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    with nesting_bounded():
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="backslashreplace")
 
 
@@ -166,7 +181,7 @@ def _json_fault(body: str | bytes, error: Exception) -> str:
         case UnicodeError():
             return "not UTF-8"
         case RecursionError():
-            return "nested too deeply"
+            return TOO_DEEP
         case PydanticCustomError():
             return error.message()
     return "a number is too long"

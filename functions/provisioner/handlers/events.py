@@ -98,7 +98,12 @@ class Events:
         source = self.ingest.sources.of_partner(event["source"])
         if source is None:
             return Ignored("no source names this partner")
-        return self.ingest.ingest(source, json_bytes(event.get("detail")), entry_point="eventbridge")
+        try:
+            detail = json_bytes(event.get("detail"))
+        except Rejected as rejection:
+            names = (source.name, event["id"], None)
+            raise self.ingest.reject(names, rejection, Requester("eventbridge", f"source:{source.name}")) from None
+        return self.ingest.ingest(source, detail, entry_point="eventbridge")
 
     def _source_dimension(self, event: Mapping[str, Any]) -> str:
         """Return the source of a partner, or a constant: each other text of the bus would make a metric of its own."""

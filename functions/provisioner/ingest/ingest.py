@@ -19,7 +19,7 @@ from typing import Any, Self
 from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.request import Requester
-from provisioner.contract.validation import BlueprintRejected, parse_json_object, request_of
+from provisioner.contract.validation import BlueprintRejected, nesting_bounded, parse_json_object, request_of
 from provisioner.ingest.mapping import Ignored, Source, event_id, to_request
 from provisioner.ingest.sources import Sources
 from provisioner.ledger.models import RequestRecord
@@ -91,11 +91,12 @@ class Ingest:
         requester = Requester(entry_point, f"source:{source.name}")
         request_id, tenant, ledger = hashlib.sha256(event).hexdigest(), None, None
         try:
-            document = parse_json_object(event)
-            if known_as := event_id(source, document, delivery_id):
-                request_id = known_as
-                ledger = self.event_ledger(_received(source, document, known_as))
-            body = to_request(source, document, delivery_id)
+            with nesting_bounded():
+                document = parse_json_object(event)
+                if known_as := event_id(source, document, delivery_id):
+                    request_id = known_as
+                    ledger = self.event_ledger(_received(source, document, known_as))
+                body = to_request(source, document, delivery_id)
             if isinstance(body, Ignored):
                 return _known(ledger) or body
             tenant = body["tenant"]

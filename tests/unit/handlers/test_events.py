@@ -130,6 +130,21 @@ def test_a_larger_event_is_rejected_as_too_large(upstream: Upstream) -> None:
     assert outcome.problem.type.endswith("body-too-large")
 
 
+@pytest.mark.parametrize("depth", [9_000, 9_996, 9_997, 9_998, 20_000])
+def test_an_event_of_any_depth_is_taken_or_announced_as_failed_once(upstream: Upstream, depth: int) -> None:
+    detail: dict[str, Any] = {"id": "evt_1", "type": "customer.created", "livemode": True, "x": nested(depth)}
+    take(upstream, event(detail, STRIPE_BUS, "customer.created"), event(detail, STRIPE_BUS, "customer.created"))
+    [(_, outcome)] = upstream.topic.events
+    assert outcome.result == Result.FAILED
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth - 1):
+        inner = [inner]
+    return inner
+
+
 @pytest.mark.parametrize("source", [STRIPE_BUS, "com.example.signups"])
 def test_only_secrets_manager_says_that_a_secret_was_stored(upstream: Upstream, source: str) -> None:
     upstream.waitlist.add("acme", request_key("acme", "signup-1"))

@@ -46,6 +46,15 @@ def nothing_came_of_it(upstream: Upstream) -> bool:
     return not (upstream.ledger.requests or upstream.queue.waiting or upstream.topic.events)
 
 
+def test_an_event_of_any_depth_is_rejected_and_announced_once() -> None:
+    """One depth is just read, but not written one level deeper. It depends on the frames below this test."""
+    for depth in (*range(9_850, 10_002), 100_000):
+        upstream = Upstream()
+        text = f'{{"id":"evt_1","type":"customer.created","livemode":true,"x":{"[" * depth}{"]" * depth}}}'
+        assert [upstream.deliver("stripe", text.encode()).status for _ in range(2)] == [422, 422], depth
+        assert len(upstream.topic.events) == 1
+
+
 class TestTaken:
     @pytest.mark.parametrize(("source", "event"), EVENTS, ids=map("/".join, EVENTS))
     def test_a_signup_is_stored_and_queued_before_it_is_answered(
