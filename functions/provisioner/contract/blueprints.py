@@ -24,7 +24,8 @@ from typing import Annotated, Any, NoReturn
 from pydantic import Field, ValidationError, field_validator
 
 from provisioner.contract.errors import ErrorDetail, ProblemType, Rejected
-from provisioner.contract.request import MAX_POINTER, ProvisioningRequest, Value
+from provisioner.contract.faults import step_below
+from provisioner.contract.request import ProvisioningRequest, Value
 from provisioner.contract.spec import CustomObjectTypeSpec, Types, validate_combination
 from provisioner.contract.strict_model import StrictModel
 
@@ -96,11 +97,11 @@ def fill(blueprint: Blueprint, values: Mapping[str, Any]) -> tuple[CustomObjectT
     """Return the blueprint's types with these values. Raises ``Rejected``, as ``expand`` does."""
     for name in sorted(values.keys() - blueprint.values.keys()):
         known = ", ".join(sorted(blueprint.values)) or "none"
-        _invalid(f"/values/{name}", f"unknown value; the blueprint has: {known}")
+        _invalid(step_below("/values", name), f"unknown value; the blueprint has: {known}")
     given = {name: values.get(name, declared.default) for name, declared in blueprint.values.items()}
     for name, value in given.items():
         if value is None:
-            _invalid(f"/values/{name}", f"is required: {blueprint.values[name].description}")
+            _invalid(step_below("/values", name), f"is required: {blueprint.values[name].description}")
     document = {"custom_object_types": _substitute(blueprint.custom_object_types, given)}
     try:
         return _Types.model_validate_json(json.dumps(document), strict=True).custom_object_types
@@ -131,14 +132,13 @@ def _substitute_string(text: str, values: Mapping[str, Any]) -> str:
     def value(found: re.Match[str]) -> str:
         each = values[found[1]]
         if not isinstance(each, str):
-            _invalid(f"/values/{found[1]}", "must be a string here; a list is allowed only for choices")
+            _invalid(step_below("/values", found[1]), "must be a string here; a list is allowed only for choices")
         return each
 
     return PLACEHOLDER.sub(value, text)
 
 
 def _invalid(pointer: str, detail: str) -> NoReturn:
-    pointer = pointer[:MAX_POINTER]
     raise Rejected(
         ProblemType.INVALID_REQUEST, f"{pointer}: {detail}.", errors=(ErrorDetail(pointer=pointer, detail=detail),)
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.contract.errors import ErrorDetail
-from provisioner.contract.faults import invalid
+from provisioner.contract.faults import invalid, step_below
 from provisioner.contract.validation import parse_json_object
 from provisioner.operate.call import Call
 
@@ -18,7 +18,7 @@ def action_body(call: Call, *known: str) -> dict[str, Any]:
     for name in body:
         if name not in {"reason", *known}:
             detail = f"unknown key; known: {', '.join(sorted({'reason', *known}))}"
-            invalid(ErrorDetail(pointer=f"/{name[:MAX_NAME]}", detail=detail))
+            invalid(ErrorDetail(pointer=step_below("", name[:MAX_NAME]), detail=detail))
     return body
 
 

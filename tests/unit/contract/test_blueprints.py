@@ -146,6 +146,10 @@ class TestExpansion:
             "unknown value; the blueprint has: name, plans, product",
         )
 
+    def test_the_name_of_an_undeclared_value_is_escaped_in_its_pointer(self) -> None:
+        pointer, _ = rejection(EXAMPLE, **{"product": "R", "a/b~c": "blue"})
+        assert pointer == "/values/a~1b~0c"
+
     def test_the_rejection_of_an_undeclared_value_is_bounded(self) -> None:
         with pytest.raises(Rejected) as caught:
             fill(load("account"), {"k" * 200_000: "x", "product": "R"})
