@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from provisioner.ingest.signing_keys import make_signing_keys_cache
 from provisioner.ingest.sources import FOLDER, Sources
 from provisioner.ledger.models import RequestRecord
 from provisioner.ledger.received_events import ReceivedEvent
+from provisioner.ledger.waitlist import Waiters
 from tests.fakes import Clock, MemoryLedger, MemoryTopic
 from tests.handlers import MemoryQueue
 from tests.http_caller import Answer
@@ -95,18 +96,21 @@ class MemoryEventLedger:
 
 @dataclass
 class MemoryWaitlist:
-    """Keys of waiting requests, by tenant."""
+    """Keys of waiting requests, by tenant, and how many were ever added."""
 
     requests: dict[str, set[str]] = field(default_factory=dict)
+    additions: int = 0
 
     def add(self, tenant: str, request_key: str) -> None:
         self.requests.setdefault(tenant, set()).add(request_key)
+        self.additions += 1
 
-    def of(self, tenant: str) -> list[str]:
-        return sorted(self.requests.get(tenant, ()))
+    def read(self, tenant: str) -> Waiters:
+        return Waiters(sorted(self.requests.get(tenant, ())), self.additions)
 
-    def remove(self, tenant: str, request_keys: Collection[str]) -> None:
-        self.requests[tenant] -= set(request_keys)
+    def remove(self, tenant: str, waiters: Waiters) -> None:
+        if self.additions == waiters.additions:
+            self.requests[tenant] -= set(waiters.request_keys)
 
 
 class Upstream:

@@ -129,17 +129,19 @@ class Ingest:
     def resume_waiting(self, tenant: str) -> list[str]:
         """Queue the requests that wait for the tenant's credential, and return their keys.
 
-        They are queued before they leave the waitlist: a crash in between queues them all again.
+        They are queued before they leave the waitlist: a crash in between queues them all again. They stay if a worker
+        has put one back by then, because the credential is still missing: a secret may be created first and filled
+        later.
         """
         resumed = []
-        keys = self.waitlist.of(tenant)
-        for key in keys:
+        waiters = self.waitlist.read(tenant)
+        for key in waiters.request_keys:
             found = self.ledger.find(key)
             if found and found.outcome is None:
                 self.queue.send(found.body, tenant, found.deferrals)
                 resumed.append(key)
-        if keys:
-            self.waitlist.remove(tenant, keys)
+        if waiters.request_keys:
+            self.waitlist.remove(tenant, waiters)
         return resumed
 
     def reject(self, names: tuple[str, str, str | None], rejection: Rejected, requester: Requester) -> EventRejected:

@@ -624,8 +624,24 @@ class TestOnlyTheRealOne:
         record = dynamodb.accept(a_request("1"))
 
         assert dynamodb.record_tenant_deferral(record, 10, "Tenant 'acme' has no credential") == 1
-        assert len(waiting.of("acme")) == MAX_WAITERS
-        assert record.id not in waiting.of("acme")
+        assert len(waiting.read("acme").request_keys) == MAX_WAITERS
+        assert record.id not in waiting.read("acme").request_keys
+
+    @pytest.mark.parametrize("waiters", [2, MAX_WAITERS])
+    def test_a_request_that_was_added_again_stays_on_the_waitlist(
+        self, dynamodb: Ledger, clock: Clock, waiters: int
+    ) -> None:
+        """A full waitlist counts it, too."""
+        waiting = TenantWaitlist(dynamodb.dynamodb, dynamodb.table, dynamodb.retention_days, clock)
+        for number in range(waiters):
+            waiting.add("acme", f"request {number}")
+        read = waiting.read("acme")
+        waiting.add("acme", "request 1")
+        waiting.remove("acme", read)
+        assert waiting.read("acme").request_keys == read.request_keys
+
+        waiting.remove("acme", waiting.read("acme"))
+        assert waiting.read("acme").request_keys == []
 
     def test_endless_conflicts_defer_the_request(self, dynamodb: Ledger) -> None:
         failing = _with(dynamodb, "update_item", _conflicting(100))

@@ -16,6 +16,7 @@ from provisioner.handlers import events, webhooks
 from provisioner.ingest.mapping import Expression
 from provisioner.ledger.models import RequestRecord
 from provisioner.ledger.received_events import EventLedger
+from provisioner.messaging.queue import Queue
 from tests.architecture.test_permissions import LEADING_KEYS
 from tests.fakes import a_request
 from tests.integration.service.locked_moto import client
@@ -216,6 +217,32 @@ def test_a_signup_waits_for_its_tenants_secret_and_is_then_applied(deployed: Sta
     assert deployed.types("later") == ["Account"]
     told(deployed, "later")
     assert deployed.waiting() == []
+
+
+def test_a_secret_that_is_created_empty_and_filled_later_ends_the_wait_of_all(
+    deployed: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terraform does so. A worker is done with the first message while the others are being sent."""
+    for number in (1, 2, 3):
+        deliver(deployed, later(number))
+    deployed.work(*(message.body for message in deployed.waiting()))
+    deployed.waiting()
+    send, at_once = Queue.send, list[str]()
+
+    def sent(self: Queue, body: str, *rest: Any) -> None:
+        send(self, body, *rest)
+        if not at_once:
+            at_once.append(body)
+            deployed.work(body)
+
+    monkeypatch.setattr(Queue, "send", sent)
+    told(deployed, "later")
+    deployed.work(*({message.body for message in deployed.waiting()} - {*at_once}))
+    deployed.waiting()
+    deployed.add_tenant("later")
+    told(deployed, "later")
+    woken = {json.loads(message.body)["request_id"] for message in deployed.waiting() if message.delay == 0}
+    assert woken == {"evt_1", "evt_2", "evt_3"}
 
 
 def test_field_17_a_secret_that_is_marked_for_deletion_is_missing_until_it_is_restored(deployed: Stack) -> None:

@@ -149,7 +149,7 @@ def nested(depth: int) -> list[Any]:
 def test_only_secrets_manager_says_that_a_secret_was_stored(upstream: Upstream, source: str) -> None:
     upstream.waitlist.add("acme", request_key("acme", "signup-1"))
     take(upstream, called("PutSecretValue", secretId=ARN) | {"source": source})
-    assert upstream.waitlist.of("acme") == [request_key("acme", "signup-1")]
+    assert upstream.waitlist.read("acme").request_keys == [request_key("acme", "signup-1")]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_waiting_requests_resume_when_their_tenants_secret_is_stored(upstream: U
     take(upstream, call, call)
     assert sorted(body["request_id"] for body, _, _ in upstream.queue.waiting) == ["1", "2"]
     assert {delay for _, _, delay in upstream.queue.waiting} == {0}
-    assert upstream.waitlist.of("globex") == [request_key("globex", "3")]
+    assert upstream.waitlist.read("globex").request_keys == [request_key("globex", "3")]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_settled_or_expired_request_is_not_resumed(upstream: Upstream) -> None
         upstream.waitlist.add("acme", key)
     take(upstream, called("PutSecretValue", secretId=ARN))
     assert upstream.queue.waiting == []
-    assert upstream.waitlist.of("acme") == []
+    assert upstream.waitlist.read("acme").request_keys == []
 
 
 def test_hole_10_no_text_of_the_bus_is_a_dimension_of_a_metric(
