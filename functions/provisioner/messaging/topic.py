@@ -9,7 +9,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from provisioner.contract import truncation
 from provisioner.contract.outcome import Outcome, Result
-from provisioner.contract.request import request_key
 from provisioner.settings import Settings
 
 EVENT_TYPES = {Result.FAILED: "failed", Result.UNRESOLVED: "unresolved"}
@@ -67,7 +66,7 @@ class Topic:
 
     def publish_type(self, event_id: str, outcome: Outcome) -> None:
         """Publish the final result of a type whose request had ended as unresolved."""
-        shortened = truncation.for_event(outcome, request_key(outcome.tenant, outcome.request_id))
+        shortened = truncation.for_event(outcome, event_id)
         self._publish(self._notification_of(cloud_event(event_id, self.source, "type.resolved", shortened), shortened))
 
     def _publish_batch(self, batch: Sequence[Notification]) -> dict[str, Exception]:

@@ -200,14 +200,14 @@ def test_an_entry_of_a_batch_is_the_message_that_would_be_published_alone() -> N
 
 def test_large_outcomes_take_more_calls() -> None:
     """The largest event has nearly 64 KB, and a batch takes 256 KiB. A character beyond ASCII is six in JSON."""
-    problem = Problem(type="urn:x", title="x", status=422, detail="é" * 9_900)
+    types = [TypeOutcome(name="x", result=Result.CREATED, steps=("é" * 9_900,))]
     sns = MemorySns()
 
-    assert publish_all(sns, many(10, problem=problem)) == {}
+    assert publish_all(sns, many(10, types=types)) == {}
 
     assert [len(each.parameters["PublishBatchRequestEntries"]) for each in sns.calls] == [4, 4, 2]
     assert sns.faults == []
-    assert sns.events == [*many(10, problem=problem)]
+    assert sns.events == [*many(10, types=types)]
 
 
 def test_a_refused_entry_is_published_by_itself() -> None:
