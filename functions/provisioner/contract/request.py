@@ -146,24 +146,35 @@ class ProvisioningRequest(StrictModel):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the content (SHA-256, hex), the same with and without explicit defaults.
+        """A hash of the content (SHA-256, hex), the same with and without explicit defaults of the request's own keys.
 
         A blueprint counts by name and values, because its types may change between a request and its redelivery.
         """
-        omitted = {"request_id", "wait_for_tenant", *({"custom_object_types"} if self.blueprint else set())}
+        omitted = {"request_id", "wait_for_tenant", "custom_object_type", "custom_object_types"}
         content = self.model_dump(mode="json", exclude=omitted, exclude_none=True, exclude_defaults=True)
-        return hashlib.sha256(json.dumps({**content, "tenant": self.tenant}, sort_keys=True).encode()).hexdigest()
+        return _hash({**content, **self._types_content, "tenant": self.tenant})
+
+    @property
+    def _types_content(self) -> dict[str, Any]:
+        """The desired types as the caller gave them: alone, in a list, or by a blueprint."""
+        if self.blueprint:
+            return {}
+        if self.custom_object_type:
+            return {"custom_object_type": self.custom_object_type.content}
+        return {"custom_object_types": [each.content for each in self.types]}
 
     @property
     def desired_fingerprint(self) -> str:
         """A hash of all that decides a request's outcome beside the state of Close, its tenant included."""
-        types = [each.model_dump(mode="json", exclude_unset=True) for each in self.types]
-        content = [self.tenant, self.if_exists, self.allow_partial, types]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _hash([self.tenant, self.if_exists, self.allow_partial, [each.content for each in self.types]])
 
     def to_json(self) -> str:
         """Return the request as JSON in ASCII, without the keys that the caller omitted."""
         return json.dumps(self.model_dump(mode="json", exclude_unset=True), separators=(",", ":"))
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class Requester(NamedTuple):

@@ -79,6 +79,11 @@ class FieldSpec(StrictModel):
         """Return the given keys as JSON values, without ``shared``."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"shared"})
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """All that is desired of the field, the same however it is spelled."""
+        return {**self.desired(), **({"shared": True} if self.shared else {})}
+
     @field_validator("type", mode="before")
     @classmethod
     def _is_offered(cls, value: Any) -> Any:
@@ -152,6 +157,14 @@ class CustomObjectTypeSpec(StrictModel):
     def desired(self) -> dict[str, Any]:
         """Return the given keys of the type itself as JSON values: the body of the create."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True, exclude={"fields"})
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """All that is desired of the type and its fields, the same however it is spelled.
+
+        A default that the caller gave is a part of it, because it is sent to Close and compared.
+        """
+        return {**self.desired(), **({"fields": [each.content for each in self.fields]} if self.fields else {})}
 
     @field_validator("fields")
     @classmethod

@@ -102,7 +102,7 @@ def _expanded(request: ProvisioningRequest) -> ProvisioningRequest:
 def _check_expansion(request: ProvisioningRequest) -> None:
     """Raise ``Rejected`` unless the types are those of the blueprint with its values."""
     expanded = _expanded(request.model_copy(update={"custom_object_types": None}))
-    if [each.model_dump() for each in expanded.types] != [each.model_dump() for each in request.types]:
+    if [each.content for each in expanded.types] != [each.content for each in request.types]:
         detail = (
             "differ from the types of the blueprint with these values: leave them out to use the blueprint, or leave "
             "out blueprint and values to use them"

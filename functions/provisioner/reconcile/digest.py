@@ -32,7 +32,7 @@ def plan_digest(context: PlanContext) -> str:
     types = {each.id: each for rows in context.matches.types.values() for each in rows}
     fields = [each for each in state.fields if each.custom_object_type_id in types]
     document = {
-        "desired": [spec.model_dump(mode="json", exclude_unset=True) for spec in request.types],
+        "desired": [spec.content for spec in request.types],
         "if_exists": request.if_exists,
         "tenant": [request.tenant, state.organization],
         "roles": [with_role_ids(each, state.roles, "").get("editable_with_roles") for each in _desired(context)],

@@ -491,6 +491,21 @@ class TestTenants:
 
 
 class TestOnlyTheRealOne:
+    def test_a_request_stored_by_an_older_version_is_found_again(self, dynamodb: Ledger) -> None:
+        """Version 0.2 left a given default of a type out of the fingerprint. The stored body decides."""
+        given_default = a_request("1", spec={"api_create_only": False})
+        dynamodb.accept(given_default)
+        dynamodb.dynamodb.update_item(
+            TableName=dynamodb.table,
+            Key={"pk": {"S": f"REQUEST#{given_default.id}"}},
+            UpdateExpression="SET fingerprint = :old",
+            ExpressionAttributeValues={":old": {"S": a_request("1").fingerprint}},
+        )
+
+        assert dynamodb.accept(given_default).accepted == given_default
+        with pytest.raises(Rejected, match="other content"):
+            dynamodb.accept(a_request("1", spec={"api_create_only": True}))
+
     def test_overdue_first_come_first(self, dynamodb: Ledger, clock: Clock) -> None:
         for number in range(3):
             dynamodb.accept(a_request(f"{number}"), expected_after=100)

@@ -250,9 +250,14 @@ class TestBlueprintRequests:
         """Otherwise the same request id could be sent again with other types, and no check would notice."""
         request = parse_request(json.dumps({"request_id": "1", "blueprint": "account", "values": {"product": "R"}}))
         stored = json.loads(request.to_json())
-        other = [{**stored["custom_object_types"][0], "name": "Other"}]
+        first = stored["custom_object_types"][0]
+        fields = [*first["fields"][:-1], {**first["fields"][-1], "required": False}]
+        others = [[{**first, "name": "Other"}], [{**first, "fields": fields}]]
 
-        for body in ({**stored, "custom_object_types": other}, {**stored, "values": {"product": "S"}}):
+        for body in (
+            *({**stored, "custom_object_types": each} for each in others),
+            {**stored, "values": {"product": "S"}},
+        ):
             with pytest.raises(Rejected) as caught:
                 parse_request(json.dumps(body))
             assert [each.pointer for each in caught.value.problem.errors] == ["/custom_object_types"]

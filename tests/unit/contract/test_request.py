@@ -137,15 +137,19 @@ def test_omitted_keys_are_not_sent_to_close() -> None:
     "spelled_out",
     [
         {"if_exists": "adopt"},
-        {"spec": {"api_create_only": False}},
+        {"allow_partial": False},
+        {"wait_for_tenant": False},
+        {"plan_digest": None},
+        {"spec": {"fields": []}},
         {"spec": {"description": None, "editable_with_roles": None}},
         {"name": "  Account "},
     ],
 )
 def test_the_fingerprint_does_not_depend_on_spelling(spelled_out: dict[str, Any]) -> None:
-    assert (
-        a_request("other", **{"spec": {"name_plural": "Accounts"}} | spelled_out).fingerprint == a_request().fingerprint
-    )
+    other = a_request("other", **{"spec": {"name_plural": "Accounts"}} | spelled_out)
+
+    assert other.fingerprint == a_request().fingerprint
+    assert other.desired_fingerprint == a_request().desired_fingerprint
 
 
 @pytest.mark.parametrize(
@@ -156,12 +160,40 @@ def test_the_fingerprint_does_not_depend_on_spelling(spelled_out: dict[str, Any]
         {"tenant": "globex"},
         {"spec": {"description": ""}},
         {"spec": {"api_create_only": True}},
+        {"spec": {"api_create_only": False}},  # sent to Close, and compared with the type there
         {"spec": {"editable_with_roles": ["admin"]}},
+        {"spec": {"editable_with_roles": []}},
         {"spec": {"name_plural": "Konten"}},
     ],
 )
 def test_other_content_has_another_fingerprint(other: dict[str, Any]) -> None:
     assert a_request(**other).fingerprint != a_request().fingerprint
+    assert a_request(**other).desired_fingerprint != a_request().desired_fingerprint
+
+
+@pytest.mark.parametrize("key", ["required", "accepts_multiple_values"])
+def test_a_default_of_a_field_that_the_caller_gives_is_content(key: str) -> None:
+    field = {"name": "Seats", "type": "choices", "choices": ["1"]}
+    without, given_default = (a_request(spec={"fields": [each]}) for each in (field, {**field, key: False}))
+
+    assert without.fingerprint != given_default.fingerprint
+    again = ProvisioningRequest.model_validate_json(given_default.to_json())
+    assert again.fingerprint == given_default.fingerprint
+    not_shared = a_request(spec={"fields": [{**field, "shared": False}]})
+    assert not_shared.fingerprint == without.fingerprint
+    assert not_shared.desired_fingerprint == without.desired_fingerprint
+
+
+def test_a_type_alone_is_desired_like_a_list_of_it() -> None:
+    alone = a_request()
+    listed = a_request(custom_object_type=None, custom_object_types=[{"name": "Account", "name_plural": "Accounts"}])
+
+    assert alone.desired_fingerprint == listed.desired_fingerprint
+
+
+def test_the_fingerprint_of_a_request_without_given_defaults_is_the_one_of_version_0_2() -> None:
+    """The ledger holds it for 90 days."""
+    assert a_request().fingerprint == "983a970b4e21fda4589974eb6c4ea568c65d85a2d2ffdf2f1d54cea5e1aaddf3"
 
 
 def test_a_request_survives_its_own_json() -> None:
