@@ -28,6 +28,7 @@ class SimulatedMessage:
     visible_at: float
     receives: int = 0
     receipt: str = ""
+    sent_at: float = 0
 
     def record(self) -> dict[str, Any]:
         """As Lambda's event source hands it over."""
@@ -35,7 +36,11 @@ class SimulatedMessage:
             "messageId": self.id,
             "receiptHandle": self.receipt,
             "body": self.body,
-            "attributes": {"ApproximateReceiveCount": str(self.receives), "MessageGroupId": self.group},
+            "attributes": {
+                "ApproximateReceiveCount": str(self.receives),
+                "MessageGroupId": self.group,
+                "SentTimestamp": str(int(self.sent_at * 1000)),
+            },
             "messageAttributes": {
                 name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
                 for name, value in self.attributes.items()
@@ -73,6 +78,7 @@ class SimulatedQueue:
             raise InvalidParameter("more than ten attributes")
         self.sent += 1
         message = SimulatedMessage(f"{self.name}-{self.sent}", body, attributes or {}, group, self.clock.now + delay)
+        message.sent_at = self.clock.now
         self.messages.append(message)
         return message
 

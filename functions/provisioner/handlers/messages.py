@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
-from provisioner.contract.errors import Rejected
-from provisioner.contract.outcome import Outcome
+from provisioner.contract.errors import Problem, Rejected
+from provisioner.contract.outcome import Outcome, Result, moment
 from provisioner.contract.request import ProvisioningRequest, Requester
 from provisioner.handlers.request_log import request_keys
 from provisioner.ledger.models import RequestRecord, RequestState
@@ -83,6 +83,10 @@ class InvalidMessage(NamedTuple):
         """Return the message without the traceback of its rejection, whose frames hold the parsed body."""
         return cls(record, rejection.with_traceback(None), *sender_of(record["body"], record["messageId"]))
 
+    @property
+    def outcome(self) -> Outcome:
+        return outcome_of_message(self.record, (self.tenant, self.request_id), self.rejection.problem, Result.FAILED)
+
 
 class MessageResult(NamedTuple):
     """The result of one message: the metric it counts in, and whether SQS delivers it again.
@@ -154,6 +158,22 @@ def tenant_of(message: Message) -> str:
 def requester_of(record: Mapping[str, Any]) -> Requester:
     """Return the sender of the message. SQS names the IAM user or role by its id, not by its ARN."""
     return Requester("queue", record["attributes"].get("SenderId"))
+
+
+def outcome_of_message(record: Mapping[str, Any], sender: tuple[str, str], problem: Problem, result: Result) -> Outcome:
+    """Return the outcome of a message that was never accepted.
+
+    The ledger does not hold it, so nothing in it changes from one receive to the next: a repeated event is the same.
+    """
+    tenant, request_id = sender
+    return Outcome(
+        tenant=tenant,
+        request_id=request_id,
+        result=result,
+        problem=problem,
+        attempts=1,
+        settled_at=moment(int(record["attributes"]["SentTimestamp"]) / 1000),
+    ).asked_by(requester_of(record))
 
 
 def receive_count(record: Mapping[str, Any]) -> int:

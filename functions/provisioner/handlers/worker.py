@@ -10,13 +10,12 @@ from provisioner.handlers.cold_start import once
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 from provisioner.aws import MAX_CONCURRENT_TENANTS
-from provisioner.contract.errors import Problem, ProblemType, Rejected, make_problem
+from provisioner.contract.errors import ProblemType, Rejected, make_problem
 from provisioner.contract.outcome import Outcome, Result, message_key
 from provisioner.contract.validation import BlueprintRejected
 from provisioner.handlers.messages import (
@@ -28,6 +27,7 @@ from provisioner.handlers.messages import (
     TenantMessages,
     in_order_of_risk,
     log_keys,
+    outcome_of_message,
     receive_count,
     requester_of,
     tenant_of,
@@ -219,14 +219,16 @@ class Worker:
             self.service.provisioner.give_up(message.accepted, message.request, reason)
         else:  # the ledger failed, so the message is published under an id of its own, not as its request
             problem = make_problem(ProblemType.UNRESOLVED, reason)
-            self._publish(record, sender_of(record["body"], record["messageId"]), problem, Result.UNRESOLVED)
+            sender = sender_of(record["body"], record["messageId"])
+            outcome = outcome_of_message(record, sender, problem, Result.UNRESOLVED)
+            self.service.topic.publish(message_key(record["messageId"]), outcome)
 
     def _dead_letter(self, message: InvalidMessage) -> list[MessageResult]:
         """Publish an invalid message as failed, under an id of its own, and send it to the dead-letter queue."""
         record, rejection = message.record, message.rejection
         message_id = record["messageId"]
         try:
-            self._publish(record, (message.tenant, message.request_id), rejection.problem, Result.FAILED)
+            self.service.topic.publish(message_key(message_id), message.outcome)
             self.service.queue.dead_letter(record["body"], str(rejection), message_id)
         except Exception:  # both steps are repeated
             logger.exception("could not dead-letter a message", extra={"message_id": message_id})
@@ -236,15 +238,3 @@ class Worker:
             extra={"message_id": message_id, "problem": rejection.problem.type, "reason": str(rejection)},
         )
         return [MessageResult(message_id, "DeadLettered")]
-
-    def _publish(self, record: Mapping[str, Any], sender: tuple[str, str], problem: Problem, result: Result) -> None:
-        tenant, request_id = sender
-        outcome = Outcome(
-            tenant=tenant,
-            request_id=request_id,
-            result=result,
-            problem=problem,
-            attempts=receive_count(record),
-            settled_at=datetime.fromtimestamp(self.service.provisioner.clock(), UTC).isoformat(),
-        ).asked_by(requester_of(record))
-        self.service.topic.publish(message_key(record["messageId"]), outcome)

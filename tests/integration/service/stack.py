@@ -130,7 +130,7 @@ class Stack:
                 "messageId": f"message-{number}",
                 "receiptHandle": f"handle-{number}",
                 "body": body,
-                "attributes": {"ApproximateReceiveCount": str(receive_count)},
+                "attributes": {"ApproximateReceiveCount": str(receive_count), "SentTimestamp": "1800000000000"},
             }
             for number, body in enumerate(bodies)
         ]

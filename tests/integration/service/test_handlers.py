@@ -55,7 +55,7 @@ def post_event(request_id: str) -> dict[str, Any]:
 
 
 def record(body: str) -> dict[str, Any]:
-    attributes = {"ApproximateReceiveCount": "1"}
+    attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": "1800000000000"}
     return {"messageId": "message-1", "receiptHandle": "handle-1", "body": body, "attributes": attributes}
 
 

@@ -19,7 +19,7 @@ def world() -> HandlerWorld:
 
 
 def message(body: object) -> dict[str, Any]:
-    attributes = {"ApproximateReceiveCount": "1"}
+    attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": "1800000000000"}
     return {"messageId": "m1", "receiptHandle": "h", "body": json.dumps(body), "attributes": attributes}
 
 

@@ -21,7 +21,8 @@ def requester_of(outcome: Outcome) -> Requester:
 
 
 def message(body: str) -> dict[str, Any]:
-    attributes = {"ApproximateReceiveCount": "1", "SenderId": "AROAEXAMPLE:orders"}
+    sent = {"ApproximateReceiveCount": "1", "SentTimestamp": "1800000000000"}
+    attributes = {**sent, "SenderId": "AROAEXAMPLE:orders"}
     return {"messageId": "m1", "receiptHandle": "h", "body": body, "attributes": attributes}
 
 

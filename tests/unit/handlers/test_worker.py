@@ -358,6 +358,18 @@ class TestNoRequest:
         assert {event_id for event_id, _ in world.topic.events} == {message_key("m1")}
         assert len(world.queue.dead) == 1
 
+    @pytest.mark.parametrize("text", ["{", body("1", x=1)])
+    def test_an_event_that_is_repeated_has_the_same_content(self, world: HandlerWorld, text: str) -> None:
+        """Consumers deduplicate by id. The ledger does not hold the outcome of such a message."""
+        world.queue.fails = RuntimeError("SQS is down")
+        for receive_count in range(1, 4):
+            assert work(world, record(text, receive_count=receive_count)) == ["m1"]
+            world.clock.advance(60)
+
+        first, *others = [outcome for _, outcome in world.topic.events]
+        assert others == [first] * 2
+        assert (first.attempts, first.settled_at) == (1, "2027-01-15T08:00:00+00:00")  # when it was sent
+
     @pytest.mark.parametrize(
         ("text", "tenant", "request_id"),
         [
