@@ -132,23 +132,28 @@ class Worker:
 
     def _work(self, message: Message, tenant: TenantMessages) -> list[MessageResult]:
         try:
-            if tenant.time_left() < MESSAGE_SECONDS:
-                return [self._wait(message, Deferred(0, "too little time is left in this run", message.deferrals or 0))]
+            is_late = tenant.time_left() < MESSAGE_SECONDS
             if not isinstance(message, AcceptedMessage):  # the message before it may have settled the request
                 if tenant.holds(message.request):
                     self._announce_held(tenant)
-                message = self._accept(message, tenant.crowd.answer(message.request) if message.may_follow else None)
-            return self._finish(message, tenant)
+                may_follow = message.may_follow and not is_late
+                message = self._accept(message, tenant.crowd.answer(message.request) if may_follow else None)
+            return self._finish(message, tenant, is_late)
         except Rejected as rejection:  # its id belongs to a request with other content, which is unaffected
             return self._dead_letter(InvalidMessage.of(message.record, rejection))
         except Exception:  # of any kind: the message stays on the queue
             logger.exception("failed; the message stays on the queue", extra=message.log_keys)
             return [self._retry(message.record, message)]
 
-    def _finish(self, message: AcceptedMessage, tenant: TenantMessages) -> list[MessageResult]:
-        """Settle the request. Its outcome is held, to be published with those after it, while these come at once."""
+    def _finish(self, message: AcceptedMessage, tenant: TenantMessages, is_late: bool) -> list[MessageResult]:
+        """Settle the request. Its outcome is held, to be published with those after it, while these come at once.
+
+        A late message is sent again. Its request is accepted by then, so the worker does not count as its sender.
+        """
         if message.is_superseded:
             return [MessageResult(message.id, "Superseded")]
+        if is_late:
+            return [self._wait(message, Deferred(0, "too little time is left in this run", message.accepted.deferrals))]
         if not tenant.crowd.settles_soon(message.accepted, message.request):
             self._announce_held(tenant)
         job = tenant.crowd.job(message.accepted, message.request, invocation_of("queue", message.receive_count))

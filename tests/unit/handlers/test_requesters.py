@@ -20,10 +20,9 @@ def requester_of(outcome: Outcome) -> Requester:
     return Requester(outcome.entry_point, outcome.requested_by)
 
 
-def message(body: str) -> dict[str, Any]:
-    sent = {"ApproximateReceiveCount": "1", "SentTimestamp": "1800000000000"}
-    attributes = {**sent, "SenderId": "AROAEXAMPLE:orders"}
-    return {"messageId": "m1", "receiptHandle": "h", "body": body, "attributes": attributes}
+def message(body: str, message_id: str = "m1", sender: str = "AROAEXAMPLE:orders") -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": "1", "SentTimestamp": "1800000000000", "SenderId": sender}
+    return {"messageId": message_id, "receiptHandle": "h", "body": body, "attributes": attributes}
 
 
 @pytest.fixture
@@ -59,6 +58,24 @@ def test_a_request_keeps_its_first_requester(world: HandlerWorld) -> None:
 
     [(_, announced)] = world.topic.events
     assert requester_of(announced) == Requester("http", ANNA)
+
+
+@pytest.mark.parametrize("at_first", [5, 60], ids=["from the start", "after the first"])
+def test_a_message_that_is_put_back_keeps_its_sender(world: HandlerWorld, at_first: float) -> None:
+    """The worker sends it again, so SQS names the worker as the sender of the copy."""
+
+    def time_left() -> float:
+        return 5 if any(each.outcome for each, _ in world.ledger.requests.values()) else at_first
+
+    bodies = [json.dumps({**BODY, "request_id": f"{number}"}) for number in range(3)]
+    Worker(world.service).work([message(body, f"m{number}") for number, body in enumerate(bodies)], time_left)
+    assert len(world.queue.waiting) == (3 if at_first == 5 else 2)
+
+    for body, _, _ in world.queue.waiting:
+        Worker(world.service).work([message(json.dumps(body), sender="AROAEXAMPLE:worker")], lambda: 60)
+
+    senders = [requester_of(announced) for _, announced in world.topic.events]
+    assert senders == [Requester("queue", "AROAEXAMPLE:orders")] * 3
 
 
 @pytest.mark.parametrize("entry_point", ["webhook", "eventbridge"])
