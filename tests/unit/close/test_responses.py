@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 from urllib.parse import quote
 
@@ -295,6 +296,11 @@ def echoes(secret: str) -> dict[str, str]:
         "URL-encoded twice": quote(quote(secret, safe=""), safe=""),
         "URL-encoded basic": quote(basic, safe=""),
         "in upper case": secret.upper(),
+        "in hex": secret.encode().hex(),
+        "in hex and capitals": f"user:{secret}".encode().hex().upper(),
+        "in MIME": base64.encodebytes(f"{'user' * 12}:{secret}".encode()).decode().rstrip(),
+        "in lines of 64": "\r\n".join(wrap(base64.b64encode(f"{'user' * 10}:{secret}".encode()).decode(), 64)),
+        "in hex and lines": "\n".join(wrap(f"{'user' * 6}:{secret}".encode().hex(), 60)),
     }
 
 
@@ -313,7 +319,8 @@ def test_hole_10_no_form_of_the_credential_stays_in_closes_messages(secret: str,
 
 
 @pytest.mark.parametrize(
-    "text", ["Basic information is required", "the token is too short", "api_create_only: no", "a%b"]
+    "text",
+    ["Basic information is required", "the token is too short", "api_create_only: no", "a%b", "one line\nand another"],
 )
 def test_other_words_of_close_are_kept(text: str) -> None:
     assert redact(text, "tok") == text.replace("tok", "…")
@@ -329,6 +336,8 @@ def test_hole_10_a_long_text_is_cut_between_words() -> None:
 
 def test_silent_any_other_close_key_is_redacted_too() -> None:
     assert "s3cret" not in str(rejection({"error": "key api_other1.s3cret2 is dead"}, "api_1aZ9.2bY8cX7"))
+    in_hex = b"api_other1.s3cret2".hex()
+    assert redact(f"key {in_hex} is dead", "api_1aZ9.2bY8cX7") == "key … is dead"
 
 
 def test_silent_other_failures_quote_nothing() -> None:
