@@ -4,7 +4,7 @@ Tests check what they hold, never how they were called. tests/integration/servic
 and the real ledger to the same guarantees.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ def a_request(request_id: str = "signup-8841", name: str = "Account", **further:
 class MemoryLedger:
     """A ledger in memory."""
 
-    clock: Clock
+    clock: Callable[[], float]
     lease_seconds: float = 90
     requests: dict[str, tuple[RequestRecord, ProvisioningRequest]] = field(default_factory=dict)
     resources: dict[ResourceKey, ResourceRecord] = field(default_factory=dict)

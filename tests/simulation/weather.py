@@ -80,7 +80,8 @@ def _deleted(play: "Play", close_id: str, path: str) -> None:
     of_it = [
         each.id
         for each in play.close.fields
-        if close_id in {each.custom_object_type_id, each.referenced_custom_type_id}  # Close deletes both
+        if close_id
+        in {each.custom_object_type_id, getattr(each, "referenced_custom_type_id", "")}  # Close deletes both
     ]
     play.deleted.update([close_id, *of_it])
     assert play.close.simulator.client(KEY).delete(f"{path}/{close_id}/").status_code < 300
