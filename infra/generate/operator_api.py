@@ -65,7 +65,7 @@ _SUMMARY: dict[str, Document] = {
     "result": or_null({"enum": [*map(str, ONE_OF["result"])]}),
     "problem": or_null({"enum": [*ONE_OF["problem"]]}),
     "entry_point": or_null({"enum": ["http", "webhook", "queue", "eventbridge"]}),
-    "requested_by": or_null(_TEXT, "An IAM principal, source:<name>, an SQS sender or an EventBridge source."),
+    "requested_by": or_null(_TEXT, "An IAM principal, source:<name>, an SQS sender, or event:<source> of EventBridge."),
     "what": {"type": "string", "description": "The blueprint, or the names of the types."},
     "accepted_at": _TIME,
     "settled_at": or_null(_TIME),

@@ -19,8 +19,8 @@ TO_STANDARD_BASE64 = str.maketrans("-_", "+/")
 def redact(text: str, secret: str) -> str:
     """Return the text with "…" in place of the secret and of every key of Close.
 
-    The secret may be plain, URL-encoded, in a JSON pointer, in hex digits, or in base64, wrapped or not, alone or in a
-    text such as ``user:password``.
+    The secret may be plain, URL-encoded, in a JSON pointer, in hex digits, or in base64, alone or in a text such as
+    ``user:password``. Base64 and hex digits may be wrapped into lines of 60 or more.
     """
     if len(text) > MAX_READ:
         text = text[:MAX_READ].rpartition(" ")[0]  # never within the secret

@@ -13,6 +13,10 @@ the difference between two clocks."""
 IN_DOUBT_RETENTION_SECONDS = 24 * 3600
 """A create cannot land after a day. By then, Close's list shows every type that exists."""
 
+SENT_RETENTION_SECONDS = 15 * 24 * 3600
+"""How long the ledger knows who sent a write: longer than a request waits for its tenant's credential
+(``TenantWaitDays``, at most 14), since it has to report then what it sent before."""
+
 
 class InDoubt(NamedTuple):
     """A create that may still land.

@@ -28,7 +28,6 @@ from provisioner.ledger.in_doubt import ABSENCE_LAGS, InDoubt, conclusive_from, 
 CREATE_RESOURCE = "create"
 """The operation that creates the type, or the shared field, itself."""
 
-
 MAX_OBSERVATIONS = 4
 """Desired states of one resource whose observations are remembered side by side."""
 
@@ -169,28 +168,31 @@ class ResourceRecord:
         """Record that the type or shared field itself was observed."""
         return replace(self, in_doubt=self._without(CREATE_RESOURCE), close_id=close_id, last_observed_at=now)
 
-    def leased(self, before: float, request: str) -> Self:
+    def leased(self, before: float) -> Self:
         """The record as its new holder finds it. A holder that died may have written: then no observation counts."""
-        pruned = self.pruned(before, request)
+        pruned = self.pruned(before)
         return pruned.without_observations() if self.orphaned else pruned
 
-    def pruned(self, before: float, request: str) -> Self:
-        """Drop what is older than ``before``: who wrote it, and what was in doubt. The ids of what exists stay.
-
-        By its id a field is known again that was renamed, or that Close stores under another spelling. All that this
-        request sent stays as well: it may have waited for its tenant's credential for days, and has to report it.
+    def pruned(self, before: float) -> Self:
+        """Drop what is older than ``before``: who wrote it, and what was in doubt. The ids of what exists stay: by its
+        id a field is known again that was renamed, or that Close stores under another spelling.
         """
-        in_doubt = {operation: sent_since(entries, before, request) for operation, entries in self.in_doubt.items()}
-        recent = {key for key, each in self.writes.items() if each.at > before or request in each.requests}
+        return replace(
+            self.doubting_since(before),
+            writes={
+                operation: write if write.at > before else write.forgotten()
+                for operation, write in self.writes.items()
+                if write.at > before or (write.how is not Provenance.UPDATED and operation != CREATE_RESOURCE)
+            },
+        )
+
+    def doubting_since(self, before: float, or_by: str = "") -> Self:
+        """Drop the creates in doubt that were sent before that time, unless by this request."""
+        in_doubt = {operation: sent_since(entries, before, or_by) for operation, entries in self.in_doubt.items()}
         return replace(
             self,
-            orphaned=sent_since(self.orphaned, before, request),
+            orphaned=sent_since(self.orphaned, before, or_by),
             in_doubt={operation: entries for operation, entries in in_doubt.items() if entries},
-            writes={
-                operation: write if operation in recent else write.forgotten()
-                for operation, write in self.writes.items()
-                if operation in recent or (write.how is not Provenance.UPDATED and operation != CREATE_RESOURCE)
-            },
         )
 
     def ids_only(self) -> Self:

@@ -55,7 +55,7 @@ class TenantItems(NamedTuple):
         """
         self.ledger.dynamodb.delete_item(TableName=self.ledger.table, Key=items.attributes({"pk": f"WAITING#{tenant}"}))
         known = self.ledger.tenant(tenant)
-        if not known.organization:
+        if known == TenantRecord(tenant):
             return True
         until = self.ledger.clock() + FORGOTTEN_DAYS * SECONDS_OF_A_DAY
         try:

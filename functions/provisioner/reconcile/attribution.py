@@ -96,9 +96,8 @@ class _Attribution(NamedTuple):
         if create is None:
             return self._of_another_id(record, operation, existing)
         date = created_at(existing)
-        is_type_without_date = operation == CREATE_RESOURCE and date == math.inf
-        is_near = is_type_without_date or abs(date - create.since) <= IN_DOUBT_SECONDS
-        if operation in record.in_doubt or is_near:
+        is_without_date = date == math.inf and (operation == CREATE_RESOURCE or operation in record.in_doubt)
+        if is_without_date or abs(date - create.since) <= IN_DOUBT_SECONDS:
             record = self._with_possible_update(record, operation, existing, create.since, {create.request})
             return record.with_write(operation, self._attributed(record, operation, existing, create))
         return self._of_another_id(record, operation, existing)  # it was there before, or is too young

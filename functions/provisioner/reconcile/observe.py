@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from provisioner.close.models import CustomField, CustomObjectType
 from provisioner.contract.errors import RetryLater
 from provisioner.contract.request import ProvisioningRequest
-from provisioner.ledger.in_doubt import InDoubt, next_observation
+from provisioner.ledger.in_doubt import IN_DOUBT_RETENTION_SECONDS, InDoubt, next_observation
 from provisioner.ledger.lease import (
     CREATE_RESOURCE,
     AppliedWrite,
@@ -19,7 +19,7 @@ from provisioner.ledger.lease import (
     ResourceRecord,
 )
 from provisioner.ledger.models import RequestRecord
-from provisioner.reconcile.match import is_in_doubt, match_resources, match_types
+from provisioner.reconcile.match import Records, is_in_doubt, match_resources, match_types
 from provisioner.reconcile.plan import Matches, ObservedState, is_association, resources_to_lock, type_resource
 from provisioner.reconcile.ports import CloseReader
 from provisioner.reconcile.resolve import needs_roles
@@ -85,23 +85,30 @@ class Observer(NamedTuple):
         shared = organization.shared_fields(not_before) if needs_shared else ()
         roles = organization.roles() if needs_roles(request.types) else ()
         state = ObservedState(types, fields, shared, roles, self.organization_id)
-        matches = match_resources(request, state, self.records, self._background(state))
+        records, background = self.records, None
+        if is_in_doubt(records):
+            records = self._records_of_a_day()
+            background = self._background(state, records)
+        matches = match_resources(request, state, records, background)
         return Observation(state, matches, self.now)
 
-    def _background(self, state: ObservedState) -> "Background | None":
-        """Read from the ledger what it knows of others, if a create is in doubt."""
-        if not is_in_doubt(self.records):
-            return None
+    def _records_of_a_day(self) -> dict[ResourceKey, ResourceRecord]:
+        """The records without the creates of other requests that cannot land any more: nothing is their look-alike."""
+        a_day_ago, own = self.now - IN_DOUBT_RETENTION_SECONDS, self.request.id
+        return {key: each.doubting_since(a_day_ago, own) for key, each in self.records.items()}
+
+    def _background(self, state: ObservedState, records: Records) -> "Background":
+        """Read from the ledger what it knows of others, since a create is in doubt."""
         from provisioner.reconcile.creates import Sender, senders_of  # noqa: PLC0415 - others start faster
         from provisioner.reconcile.look_alikes import Background, Search  # noqa: PLC0415
 
-        keys = senders_of(self.records) - {self.request.id}
+        keys = senders_of(records) - {self.request.id}
         found = {key: record for key in sorted(keys) if (record := self.find(key))}
         senders = {key: Sender(each.accepted, each.has_succeeded) for key, each in found.items()}
-        types = match_types(self.request, state, self.records)
-        search = Search(self.request, state, self.records, types, Background(senders))
-        records = {each: self.read(each) for each in sorted(search.present_names())}
-        return Background(senders, records, self.now, self.lag)
+        types = match_types(self.request, state, records)
+        search = Search(self.request, state, records, types, Background(senders))
+        known = {each: self.read(each) for each in sorted(search.present_names())}
+        return Background(senders, known, self.now, self.lag)
 
     def _type_ids(self) -> dict[str, str]:
         """Return the ids of the desired types from the ledger, by natural key."""

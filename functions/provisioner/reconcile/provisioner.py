@@ -15,7 +15,7 @@ from provisioner.contract.errors import ProblemType, RateLimited, Rejected, Retr
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.ledger.history import Invocation, Run
-from provisioner.ledger.in_doubt import IN_DOUBT_RETENTION_SECONDS
+from provisioner.ledger.in_doubt import SENT_RETENTION_SECONDS
 from provisioner.ledger.lease import Lease, ResourceKey, ResourceRecord
 from provisioner.ledger.models import RequestRecord, RequestState
 from provisioner.reconcile import compute_outcome
@@ -177,8 +177,8 @@ class Provisioner:
             except RetryLater:
                 self.ledger.release(leases.values())
                 raise
-        before, own = self.clock() - IN_DOUBT_RETENTION_SECONDS, job.record.id
-        return {resource: lease.with_record(lease.record.leased(before, own)) for resource, lease in leases.items()}
+        before = self.clock() - SENT_RETENTION_SECONDS
+        return {resource: lease.with_record(lease.record.leased(before)) for resource, lease in leases.items()}
 
     def _observe_plan_apply(
         self, job: Job, organization_id: str, records: Mapping[ResourceKey, ResourceRecord]

@@ -83,7 +83,7 @@ def check_create(record: ResourceRecord, step: Step, observed_at: float, lag: fl
     if moment := next_observation([*in_doubt, *_other_associations(record, step)], observed_at, lag):
         raise RetryLater("a create whose response was lost is not visible at Close yet", moment - observed_at)
     _check_look_alikes(step, observed_at)
-    may_land = sent_since(in_doubt, observed_at - IN_DOUBT_RETENTION_SECONDS)
+    may_land = in_doubt and sent_since(in_doubt, observed_at - IN_DOUBT_RETENTION_SECONDS)
     sent = len(may_land)
     if sum(each.lost for each in may_land) >= MAX_UNACKNOWLEDGED_CREATES or sent >= MAX_INTENTS:
         detail = (

@@ -285,21 +285,12 @@ class TestLeases:
             created("cf_1", clock(), ID),
         )
         ledger.release([in_doubt(lease, "field:seats", ID, clock())])
-        ledger.release([change(leased(ledger, "2"), lambda record: record.pruned(clock() + 1, ""))])
+        ledger.release([change(leased(ledger, "2"), lambda record: record.pruned(clock() + 1))])
 
         known = {"field:plan": AppliedWrite("cf_1", 0, Provenance.CREATED, ())}  # its id stays
         assert leased(ledger, "3").record == ResourceRecord(
             ACCOUNT, 3, writes=known, close_id="cotype_1", last_observed_at=clock()
         )
-
-    def test_all_that_its_own_request_sent_stays_known(self, ledger: LookingLedger, clock: Clock) -> None:
-        lease = written(leased(ledger, "1"), CREATE_RESOURCE, created("cotype_1", clock(), ID))
-        lease = written(lease, "update:create", AppliedWrite("cotype_1", clock(), Provenance.UPDATED, (ID,)))
-        sent = in_doubt(lease, "field:seats", ID, clock()).record
-        days_later = clock() + 1_000_000
-
-        assert sent.pruned(days_later, ID) == sent
-        assert sent.pruned(days_later, "another") == replace(sent, writes={}, in_doubt={})
 
     def test_an_earlier_holder_is_fenced_off(self, ledger: LookingLedger, clock: Clock) -> None:
         slow = leased(ledger, "1")

@@ -181,6 +181,17 @@ class TestForgetting:
         assert item["expires_at"] == {"N": str(int(stack.clock() + 15 * 86_400))}
         assert operator.audit()[0]["action"] == "forget tenant"
 
+    def test_of_a_pause_before_its_organization_was_known_nothing_stays_for_good(
+        self, stack: Stack, operator: OperatorCaller
+    ) -> None:
+        stack.service.ledger.pause_tenant("acme", stack.clock() + 30)
+        client("secretsmanager").delete_secret(SecretId=f"{stack.name}/acme")
+
+        assert self.forget(operator)[1]["done"]
+
+        (item,) = (each for each in scan(stack) if each["pk"]["S"] == "TENANT#acme")
+        assert item.keys() == {"pk", "earlier", "expires_at"}
+
     def test_is_refused_while_it_has_a_credential(self, stack: Stack, operator: OperatorCaller) -> None:
         stack.settle(a_request("signup-1"))
         assert self.forget(operator)[0] == 409

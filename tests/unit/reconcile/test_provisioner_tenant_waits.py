@@ -9,7 +9,7 @@ from provisioner.contract.errors import ProblemType, Rejected, RetryLater
 from provisioner.contract.outcome import Outcome, Result
 from provisioner.contract.request import ProvisioningRequest
 from provisioner.reconcile.retries import TENANT_BACKOFF_SECONDS, Deferred
-from tests.close import KILLED, LOST, Killed
+from tests.close import KILLED, LOST, LOST_BEFORE, Killed
 from tests.fakes import MemoryWorld, a_request, kind_of
 from tests.handlers import HandlerWorld
 from tests.http_caller import BODY, Caller
@@ -74,6 +74,7 @@ def test_the_time_limit_excludes_the_wait_for_the_tenant(world: MemoryWorld) -> 
     assert kind_of(result) == "deadline-exceeded"
 
 
+@pytest.mark.parametrize("is_alone", [True, False], ids=["alone", "another one first"])
 @pytest.mark.parametrize("if_exists", ["adopt", "update", "fail"])
 @pytest.mark.parametrize(
     ("faults", "results"),
@@ -86,7 +87,7 @@ def test_the_time_limit_excludes_the_wait_for_the_tenant(world: MemoryWorld) -> 
     ids=["a pause at the field", "a lost create", "a kill after the create", "a lost field"],
 )
 def test_a_request_reports_what_it_sent_days_before(
-    world: MemoryWorld, if_exists: str, faults: list[Any], results: list[str]
+    world: MemoryWorld, if_exists: str, faults: list[Any], results: list[str], *, is_alone: bool
 ) -> None:
     """Its tenant's credential is removed while it is under way, and is there again two days later."""
     field = {"name": "Seats", "type": "number"}
@@ -97,11 +98,32 @@ def test_a_request_reports_what_it_sent_days_before(
     look(world, request)
     world.clock.advance(2 * DAY)
     look(world, request)
+    if not is_alone:
+        assert world.settle(a_request("another"))[0].result == "unchanged"
 
     outcome, _ = world.settle(request)
 
     assert [outcome.types[0].result, outcome.types[0].fields[0].result] == results
     assert len(world.close.existing) == len(world.close.fields) == 1
+
+
+@pytest.mark.parametrize("seconds", [600, DAY, 2 * DAY])
+@pytest.mark.parametrize("if_exists", ["adopt", "fail"])
+def test_a_type_that_a_person_made_later_is_not_claimed(world: MemoryWorld, if_exists: str, seconds: int) -> None:
+    """The create of this request never reached Close, and its tenant's credential is gone meanwhile."""
+    request = a_request(
+        wait_for_tenant=True, if_exists=if_exists, spec={"fields": [{"name": "Seats", "type": "number"}]}
+    )
+    world.close.faults = [LOST_BEFORE]
+    world.reconcile(request)
+    look(world, request)
+    world.clock.advance(seconds)
+    world.close.add("Account", name_plural="Accounts")
+    world.close.writes.clear()
+
+    outcome, _ = world.settle(request)
+
+    assert (outcome.result, world.close.writes) == ({"adopt": "adopted", "fail": "failed"}[if_exists], [])
 
 
 def test_a_request_does_not_wait_by_default(world: MemoryWorld) -> None:
