@@ -23,9 +23,9 @@ def known_record(item: items.Item, request: ProvisioningRequest, put: items.Item
     # The SDK repeats a write whose response was lost. Then the conflicting item is this request's own.
     if items.text_of(item, "accept_token") == put["Item"]["accept_token"]["S"]:
         return fresh_record(put)
-    record = items.to_record(item)
-    # A fingerprint that an older version stored may be computed otherwise today.
-    if request.fingerprint not in (item["fingerprint"]["S"], record.accepted.fingerprint):
+    record, fingerprint = items.to_record(item), request.fingerprint
+    # A fingerprint that an older version stored may be computed otherwise today: only then is its body read.
+    if fingerprint != item["fingerprint"]["S"] and fingerprint != record.accepted.fingerprint:
         detail = f"This tenant used request id {request.request_id!r} before, with other content. Use a new request id."
         raise Rejected(ProblemType.REQUEST_CONFLICT, detail)
     return record
