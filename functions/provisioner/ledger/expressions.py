@@ -5,6 +5,7 @@ expire, and so does what is left of a forgotten tenant.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from provisioner.contract.outcome import Outcome
@@ -18,15 +19,6 @@ from provisioner.ledger.models import RequestRecord, RequestState, TenantRecord
 OVERDUE_SECONDS = 420
 MAX_REASON = 300  # stored characters of the reason why a request is pending
 MAX_SWEEP_DOUBLINGS = 5  # of the time between two sweeps of a request, up to four hours
-
-
-STILL_ACCEPTED = "#state = :accepted AND accepted_at = :accepted_at"
-"""The request is not settled, and is still the one that the run read: a forgotten request may be accepted again."""
-
-
-def still_accepted(record: RequestRecord) -> dict[str, items.Plain]:
-    """Return the values of ``STILL_ACCEPTED``."""
-    return {":accepted": RequestState.ACCEPTED, ":accepted_at": record.accepted_at}
 
 
 class AcceptTimes(NamedTuple):
@@ -124,26 +116,35 @@ def settle_input(
     """Store the outcome, and release every lease with its resource's new record, in one transaction."""
     more, entries = history.addition(record.run, record.history, record.body, history.Ending(now, "settled"))
     due, due_at = unfinished.due_when_settled(record, now)
-    request = {
-        "TableName": table,
-        "Key": items.request_item_key(record.id),
-        "ConditionExpression": STILL_ACCEPTED,
-        "UpdateExpression": f"SET #state = :settled, outcome = :outcome, settled_as = :as{due}{more}",
-        "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": items.attributes(
-            {
-                **still_accepted(record),
-                ":settled": RequestState.SETTLED,
-                ":outcome": outcome.to_json(),
-                ":as": items.settled_as_json(outcome),
-                **due_at,
-                **entries,
-            }
-        ),
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    values = {
+        ":settled": RequestState.SETTLED,
+        ":outcome": outcome.to_json(),
+        ":as": items.settled_as_json(outcome),
+        **due_at,
+        **entries,
     }
+    update = f"SET #state = :settled, outcome = :outcome, settled_as = :as{due}{more}"
+    request = if_still_accepted(table, record, update, values)
     releases = [{"Update": {"TableName": table, **release_lease_update(lease)}} for lease in release]
     return {"TransactItems": [{"Update": request}, *releases]}
+
+
+def if_still_accepted(
+    table: str, record: RequestRecord, update: str, values: Mapping[str, items.Plain] = MappingProxyType({})
+) -> items.Item:
+    """Update a request that is not settled, and still is the one that the run read: a forgotten request may be accepted
+    again.
+    """
+    accepted: dict[str, items.Plain] = {":accepted": RequestState.ACCEPTED, ":accepted_at": record.accepted_at}
+    return {
+        "TableName": table,
+        "Key": items.request_item_key(record.id),
+        "ConditionExpression": "#state = :accepted AND accepted_at = :accepted_at",
+        "UpdateExpression": update,
+        "ExpressionAttributeNames": {"#state": "state"},
+        "ExpressionAttributeValues": items.attributes({**accepted, **values}),
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
 
 
 def unchanged_check(table: str, record: ResourceRecord | TenantRecord) -> items.Item:

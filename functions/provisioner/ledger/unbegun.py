@@ -13,28 +13,12 @@ FORGOTTEN_SECONDS = 2.0
 
 def begin_input(table: str, record: RequestRecord) -> items.Item:
     """Record that a run of the request is about to write to Close, unless it is settled."""
-    return {
-        "TableName": table,
-        "Key": items.request_item_key(record.id),
-        "ConditionExpression": expressions.STILL_ACCEPTED,
-        "UpdateExpression": "SET begun = :begun",
-        "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": items.attributes({**expressions.still_accepted(record), ":begun": 1}),
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
+    return expressions.if_still_accepted(table, record, "SET begun = :begun", {":begun": 1})
 
 
 def unbegin_input(table: str, record: RequestRecord) -> items.Item:
     """Take the mark back: the run that set it sent nothing, and no earlier one began."""
-    return {
-        "TableName": table,
-        "Key": items.request_item_key(record.id),
-        "ConditionExpression": expressions.STILL_ACCEPTED,
-        "UpdateExpression": "REMOVE begun",
-        "ExpressionAttributeNames": {"#state": "state"},
-        "ExpressionAttributeValues": items.attributes(expressions.still_accepted(record)),
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
+    return expressions.if_still_accepted(table, record, "REMOVE begun")
 
 
 def outcome_in(item: items.Item) -> Outcome:
