@@ -7,12 +7,9 @@ from botocore.exceptions import ClientError
 
 from provisioner.ledger import bindings, items
 from provisioner.ledger.conflicts import conflicting_item
+from provisioner.ledger.in_doubt import SENT_RETENTION_SECONDS
 from provisioner.ledger.models import RequestState, TenantRecord
 from provisioner.ledger.store import Ledger
-
-FORGOTTEN_DAYS = 15
-"""Longer than any request waits for a credential (``TenantWaitDays``, at most 14)."""
-SECONDS_OF_A_DAY = 86_400
 
 
 class TenantItems(NamedTuple):
@@ -48,7 +45,7 @@ class TenantItems(NamedTuple):
         return True
 
     def forget_tenant(self, tenant: str) -> bool:
-        """Delete its waitlist, and remember its organization as an earlier one, for ``FORGOTTEN_DAYS``.
+        """Delete its waitlist, and remember its organization as an earlier one, as long as the ledger knows senders.
 
         A function may still hold its credential, and work on a request that arrived just now. Return False if the
         tenant was bound to an organization meanwhile.
@@ -57,7 +54,7 @@ class TenantItems(NamedTuple):
         known = self.ledger.tenant(tenant)
         if known == TenantRecord(tenant):
             return True
-        until = self.ledger.clock() + FORGOTTEN_DAYS * SECONDS_OF_A_DAY
+        until = self.ledger.clock() + SENT_RETENTION_SECONDS
         try:
             self.ledger.dynamodb.update_item(**bindings.unbind_input(self.ledger.table, known, until))
         except ClientError as error:
